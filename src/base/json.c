@@ -1,0 +1,122 @@
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *ms_number(double value, char *out)
+{
+    if (!isfinite(value))
+        return strcpy(out, "null");
+    if (value == 0)
+        return strcpy(out, "0");
+    if (fabs(value) < 1e15 && value == trunc(value)) {
+        sprintf(out, "%.0f", value);
+        return out;
+    }
+    /* 15 digits nearly always suffice; fewer would have been padded by %g with nothing. */
+    for (int digits = 15; digits <= 17; digits++) {
+        sprintf(out, "%.*g", digits, value);
+        if (strtod(out, NULL) == value)
+            break;
+    }
+    return out;
+}
+
+static void quoted(struct ms_buf *b, const char *s)
+{
+    ms_buf_adds(b, "\"");
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            ms_buf_printf(b, "\\%c", c);
+        else if (c == '\n')
+            ms_buf_adds(b, "\\n");
+        else if (c == '\t')
+            ms_buf_adds(b, "\\t");
+        else if (c < 0x20)
+            ms_buf_printf(b, "\\u%04x", c);
+        else
+            ms_buf_add(b, s, 1);
+    }
+    ms_buf_adds(b, "\"");
+}
+
+static void lead(struct ms_json *j, const char *key)
+{
+    if (j->comma)
+        ms_buf_adds(j->out, ",");
+    if (key) {
+        quoted(j->out, key);
+        ms_buf_adds(j->out, ":");
+    }
+    j->comma = true;
+}
+
+void ms_json_object(struct ms_json *j, const char *key)
+{
+    lead(j, key);
+    ms_buf_adds(j->out, "{");
+    j->comma = false;
+}
+
+void ms_json_array(struct ms_json *j, const char *key)
+{
+    lead(j, key);
+    ms_buf_adds(j->out, "[");
+    j->comma = false;
+}
+
+void ms_json_end_object(struct ms_json *j)
+{
+    ms_buf_adds(j->out, "}");
+    j->comma = true;
+}
+
+void ms_json_end_array(struct ms_json *j)
+{
+    ms_buf_adds(j->out, "]");
+    j->comma = true;
+}
+
+void ms_json_string(struct ms_json *j, const char *key, const char *value)
+{
+    if (!value) {
+        ms_json_null(j, key);
+        return;
+    }
+    lead(j, key);
+    quoted(j->out, value);
+}
+
+void ms_json_number(struct ms_json *j, const char *key, double value)
+{
+    char text[32];
+    lead(j, key);
+    ms_buf_adds(j->out, ms_number(value, text));
+}
+
+void ms_json_integer(struct ms_json *j, const char *key, int64_t value)
+{
+    lead(j, key);
+    ms_buf_printf(j->out, "%" PRId64, value);
+}
+
+void ms_json_bool(struct ms_json *j, const char *key, bool value)
+{
+    lead(j, key);
+    ms_buf_adds(j->out, value ? "true" : "false");
+}
+
+void ms_json_null(struct ms_json *j, const char *key)
+{
+    lead(j, key);
+    ms_buf_adds(j->out, "null");
+}
+
+void ms_json_raw(struct ms_json *j, const char *key, const char *json)
+{
+    lead(j, key);
+    ms_buf_adds(j->out, json);
+}

@@ -1,0 +1,6 @@
+#include <stdio.h>
+int main(void)
+{
+    puts("moesim: no verbs yet");
+    return 2;
+}

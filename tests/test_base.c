@@ -1,0 +1,226 @@
+/* base/: the promises every other room stands on. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "base/units.h"
+
+START_TEST(test_units_are_exact_and_reject_the_rest)
+{
+    double v = -1;
+    ck_assert(ms_units_parse("2us", MS_UNIT_TIME, &v) && v == 2e-6);
+    ck_assert(ms_units_parse("0.05us", MS_UNIT_TIME, &v) && v == 5e-8);
+    ck_assert(ms_units_parse("400Gbps", MS_UNIT_RATE, &v) && v == 50e9);
+    ck_assert(ms_units_parse("50GBps", MS_UNIT_RATE, &v) && v == 50e9);
+    ck_assert(ms_units_parse("64KiB", MS_UNIT_BYTES, &v) && v == 65536);
+    ck_assert(ms_units_parse("1e6", MS_UNIT_NONE, &v) && v == 1e6);
+    const char *bad[] = {"", "us", "2 xs", "nan", "inf", "0x10", "1e999", "2us3", "--2", "1GBps "};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        v = 7;
+        ck_assert_msg(!ms_units_parse(bad[i], MS_UNIT_TIME, &v) && v == 7, "'%s'", bad[i]);
+    }
+}
+END_TEST
+
+START_TEST(test_numbers_read_back_to_the_same_double)
+{
+    struct ms_rng r;
+    char text[32];
+    ms_rng_init(&r, 1, "numbers", 0, 0, 0);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t bits = ms_rng_u64(&r);
+        double v;
+        memcpy(&v, &bits, sizeof v);
+        if (isfinite(v))
+            ck_assert(strtod(ms_number(v, text), NULL) == v);
+    }
+    ck_assert_str_eq(ms_number(0.1, text), "0.1");
+    ck_assert_str_eq(ms_number(NAN, text), "null");
+    ck_assert_str_eq(ms_number(3, text), "3");
+}
+END_TEST
+
+START_TEST(test_json_places_commas_and_escapes)
+{
+    struct ms_buf b = {0};
+    struct ms_json j = {.out = &b};
+    ms_json_object(&j, NULL);
+    ms_json_string(&j, "a\"", "x\ny");
+    ms_json_array(&j, "b");
+    ms_json_number(&j, NULL, 1.5);
+    ms_json_null(&j, NULL);
+    ms_json_end_array(&j);
+    ms_json_bool(&j, "c", true);
+    ms_json_end_object(&j);
+    ck_assert_str_eq(b.p, "{\"a\\\"\":\"x\\ny\",\"b\":[1.5,null],\"c\":true}");
+    ms_buf_finish(&b);
+}
+END_TEST
+
+START_TEST(test_streams_depend_on_their_name_alone)
+{
+    struct ms_rng a, b, c;
+    ms_rng_init(&a, 1, "x", 2, 3, 4);
+    ms_rng_init(&b, 1, "x", 2, 3, 4);
+    ms_rng_init(&c, 1, "x", 2, 4, 3);
+    int same = 0;
+    for (int i = 0; i < 1000; i++) {
+        uint32_t v = ms_rng_u32(&a);
+        ck_assert_uint_eq(v, ms_rng_u32(&b));
+        same += v == ms_rng_u32(&c);
+    }
+    ck_assert_int_le(same, 2);
+}
+END_TEST
+
+START_TEST(test_draws_have_their_moments)
+{
+    struct ms_rng r;
+    ms_rng_init(&r, 5, "moments", 0, 0, 0);
+    enum { N = 200000 };
+    double n1 = 0, n2 = 0, e1 = 0, g1 = 0, gam = 0;
+    int counts[7] = {0};
+    for (int i = 0; i < N; i++) {
+        double x = ms_rng_normal(&r);
+        n1 += x;
+        n2 += x * x;
+        e1 += ms_rng_exponential(&r);
+        g1 += ms_rng_gumbel(&r);
+        gam += ms_rng_gamma(&r, 0.4);
+        counts[ms_rng_below(&r, 7)]++;
+    }
+    ck_assert_double_eq_tol(n1 / N, 0, 0.01);
+    ck_assert_double_eq_tol(n2 / N, 1, 0.02);
+    ck_assert_double_eq_tol(e1 / N, 1, 0.01);
+    ck_assert_double_eq_tol(g1 / N, 0.5772, 0.015);
+    ck_assert_double_eq_tol(gam / N, 0.4, 0.01);
+    for (int i = 0; i < 7; i++)
+        ck_assert_double_eq_tol(counts[i] / (double)N, 1 / 7.0, 0.005);
+}
+END_TEST
+
+START_TEST(test_natural_order_counts_digits)
+{
+    ck_assert_int_lt(ms_natural_cmp("n2", "n10"), 0);
+    ck_assert_int_gt(ms_natural_cmp("n10g1", "n2g9"), 0);
+    ck_assert_int_eq(ms_natural_cmp("a", "a"), 0);
+    ck_assert_int_ne(ms_natural_cmp("n01", "n1"), 0);
+    ck_assert_int_lt(ms_natural_cmp("n", "n1"), 0);
+}
+END_TEST
+
+START_TEST(test_nearest_name_and_error_line)
+{
+    const char *names[] = {"contiguous", "round_robin", "random"};
+    char text[256];
+    ck_assert_str_eq(ms_nearest("contigous", names, 3), "contiguous");
+    ck_assert_ptr_null(ms_nearest("zebra", names, 3));
+    ms_allowed(text, sizeof text, "radnom", names, 3);
+    ck_assert_str_eq(text, "; allowed: contiguous, round_robin, random; did you mean 'random'?");
+    struct ms_err e = {0};
+    ck_assert_int_eq(ms_err_at(&e, MS_INVALID, "f.yaml", 9, 3, "a.b", "first"), MS_INVALID);
+    ms_err_set(&e, MS_IO, "second");
+    ck_assert_str_eq(e.text, "first");
+    char *out = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&out, &n);
+    ms_err_print(f, &e, "error");
+    fclose(f);
+    ck_assert_str_eq(out, "f.yaml:9:3: error: a.b: first\n");
+    free(out);
+}
+END_TEST
+
+START_TEST(test_arena_is_aligned_zeroed_and_checks_products)
+{
+    struct ms_arena a = {0};
+    for (int round = 0; round < 2; round++) {
+        for (size_t n = 1; n < 200000; n = n * 3 + 1) {
+            unsigned char *p = ms_arena_alloc(&a, n, 1);
+            ck_assert_uint_eq((uintptr_t)p % 64, 0);
+            for (size_t i = 0; i < n; i++)
+                ck_assert_int_eq(p[i], 0);
+            memset(p, 255, n);
+        }
+        ms_arena_reset(&a);
+    }
+    ck_assert_ptr_null(ms_arena_alloc(&a, SIZE_MAX / 2, 4));
+    ms_arena_finish(&a);
+}
+END_TEST
+
+START_TEST(test_files_are_replaced_whole)
+{
+    struct ms_err e = {0};
+    char path[] = "/tmp/moesim_test_XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    char file[64], stem[64];
+    snprintf(file, sizeof file, "%s/a.b.json", path);
+    ck_assert_int_eq(ms_file_write(file, "one", 3, &e), MS_OK);
+    ck_assert_int_eq(ms_file_write(file, "two!", 4, &e), MS_OK);
+    struct ms_buf b = {0};
+    ck_assert_int_eq(ms_file_read(file, &b, &e), MS_OK);
+    ck_assert_str_eq(b.p, "two!");
+    ms_buf_finish(&b);
+    ck_assert_int_eq(ms_file_read("/nonexistent/x", &b, &e), MS_INVALID);
+    e = (struct ms_err){0};
+    ck_assert_int_eq(ms_file_read(path, &b, &e), MS_IO);
+    ms_buf_finish(&b);
+    ck_assert_str_eq(ms_path_stem(file, stem, sizeof stem), "a.b");
+    char *beside = ms_path_beside(file, "p/q.xml");
+    ck_assert_int_eq(strncmp(beside, path, strlen(path)), 0);
+    free(beside);
+    remove(file);
+    remove(path);
+}
+END_TEST
+
+static void square(void *ctx, size_t item, int thread)
+{
+    ((double *)ctx)[item] = (double)item * (double)item;
+}
+
+START_TEST(test_pool_does_every_item_once_for_any_thread_count)
+{
+    for (int t = 1; t <= 4; t++) {
+        struct ms_pool *p = ms_pool_create(t);
+        for (int round = 0; round < 200; round++) {
+            double v[100] = {0};
+            ms_pool_run(p, 100, square, v);
+            for (int i = 0; i < 100; i++)
+                ck_assert(v[i] == (double)i * i);
+        }
+        ms_pool_destroy(p);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("base");
+    TCase *t = tcase_create("base");
+    suite_add_tcase(s, t);
+    tcase_add_test(t, test_units_are_exact_and_reject_the_rest);
+    tcase_add_test(t, test_numbers_read_back_to_the_same_double);
+    tcase_add_test(t, test_json_places_commas_and_escapes);
+    tcase_add_test(t, test_streams_depend_on_their_name_alone);
+    tcase_add_test(t, test_draws_have_their_moments);
+    tcase_add_test(t, test_natural_order_counts_digits);
+    tcase_add_test(t, test_nearest_name_and_error_line);
+    tcase_add_test(t, test_arena_is_aligned_zeroed_and_checks_products);
+    tcase_add_test(t, test_files_are_replaced_whole);
+    tcase_add_test(t, test_pool_does_every_item_once_for_any_thread_count);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
