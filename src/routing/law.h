@@ -1,0 +1,56 @@
+/** @file law.h  Popularity laws: how much more often one expert is chosen than another.
+ *
+ *  A law is one law_<name>.c with one const struct and one word in the room's meson.build. A law
+ * gives either *weights* (a token's top-k is drawn without replacement by weight: ln weight +
+ * Gumbel noise) or *inclusion* frequencies (expert e is in a token's top-k with probability exactly
+ * top_k * f_e). Laws are pure; randomness only from rng. Parameters are doubles in the order of the
+ * law's fields. */
+#ifndef MS_ROUTING_LAW_H
+#define MS_ROUTING_LAW_H
+
+#include <math.h>
+
+#include "base/err.h"
+#include "base/field.h"
+#include "base/rng.h"
+#include "routing/routing.h"
+
+enum { MS_LAW_MAX_PARAMS = 4 };
+
+struct ms_law {
+    const char *name, *help;
+    const struct ms_field
+        *fields;   /**< NUMBER rows, offset = position * sizeof(double); NULL = no parameters. A
+                      parameter   whose fallback is "none" is NaN when not given */
+    int inclusion; /**< 1: inclusion frequencies, 0: weights */
+    /** The paper's or system's draw, hottest first or in any order (the frame permutes or sorts).
+     *  @param w [n_experts] >= 0, any scale, at least top_k of them positive */
+    enum ms_status (*draw)(const double *param, int n_experts, int top_k, struct ms_rng *rng,
+                           double *w, struct ms_err *err);
+};
+
+/** A named point of a law: balanced-lbl, single-domain … (routing.popularity.law takes these names
+ * too). */
+struct ms_law_preset {
+    const char *name, *help, *law;
+    struct ms_law_param param[MS_LAW_MAX_PARAMS]; /**< ended by key NULL */
+};
+
+/** The tables; laws NULL-terminated, presets ended by name NULL. */
+const struct ms_law *const *ms_laws(void);
+const struct ms_law_preset *ms_law_presets(void);
+/** The law of a name, also of a preset's name; NULL: unknown. */
+const struct ms_law *ms_law_find(const char *name);
+
+/** Law and parameters of a popularity section, checked: unknown names, unknown, missing and
+ * out-of-range parameters are MS_INVALID with key routing.popularity.<key>. @param param
+ * [MS_LAW_MAX_PARAMS] in field order */
+enum ms_status ms_law_resolve(const struct ms_popularity *p, const struct ms_law **law,
+                              double *param, struct ms_err *err);
+
+/** One draw in expert order: the law's numbers scaled to sum 1, sorted hottest first or permuted
+ * (p->order). Inclusion laws: no f_e above 1 / top_k (MS_INVALID otherwise). */
+enum ms_status ms_law_draw(const struct ms_law *law, const double *param, int order, int n_experts,
+                           int top_k, struct ms_rng *rng, double *f, struct ms_err *err);
+
+#endif

@@ -1,0 +1,20 @@
+/** @file preset.h  Published model shapes by name (scenario key model.preset).
+ *
+ *  Decides only the numbers of struct ms_model_shape; every row says where they come from. A preset
+ * is a start: any key of the section `model` may override its number. */
+#ifndef MS_ROUTING_PRESET_H
+#define MS_ROUTING_PRESET_H
+
+#include "routing/routing.h"
+
+struct ms_model_preset {
+    const char *name, *help;
+    struct ms_model_shape shape; /**< .preset = name */
+    const char *source;
+};
+
+/** The table, ended by a row whose name is NULL; and by name (NULL: unknown). */
+const struct ms_model_preset *ms_model_presets(void);
+const struct ms_model_preset *ms_model_preset_find(const char *name);
+
+#endif
