@@ -1,0 +1,229 @@
+#include "stats/boot.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "stats/percentile.h"
+
+/* A sample sorted once; a draw is then a weight for each repeat, and a percentile one walk from the
+ * nearer end. */
+struct point {
+    double value;
+    int repeat;
+};
+
+struct side {
+    struct point *point; /* [n], ascending */
+    size_t n;
+    size_t *size; /* [n_repeats] points in each repeat */
+    int n_repeats;
+};
+
+static int by_value(const void *a, const void *b)
+{
+    const struct point *x = a, *y = b;
+    if (x->value != y->value)
+        return x->value < y->value ? -1 : 1;
+    return (x->repeat > y->repeat) - (x->repeat < y->repeat);
+}
+
+static void side_finish(struct side *s)
+{
+    free(s->point);
+    free(s->size);
+    *s = (struct side){0};
+}
+
+static enum ms_status side_init(struct side *s, const struct ms_clustered *in)
+{
+    *s = (struct side){.n = in->n, .n_repeats = in->n_repeats};
+    s->point = malloc((in->n + 1) * sizeof *s->point);
+    s->size = calloc((size_t)in->n_repeats + 1, sizeof *s->size);
+    if (!s->point || !s->size) {
+        side_finish(s);
+        return MS_NOMEM;
+    }
+    for (size_t i = 0; i < in->n; i++) {
+        s->point[i] = (struct point){in->value[i], in->repeat[i]};
+        s->size[in->repeat[i]]++;
+    }
+    qsort(s->point, s->n, sizeof *s->point, by_value);
+    return MS_OK;
+}
+
+static double weighted_mean(const struct side *s, const unsigned *weight, size_t total)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->n; i++)
+        sum += s->point[i].value * weight[s->point[i].repeat];
+    return sum / (double)total;
+}
+
+/* The statistic when repeat r counts weight[r] times. */
+static double weighted_stat(const struct side *s, const unsigned *weight, int stat)
+{
+    size_t total = 0;
+    for (int r = 0; r < s->n_repeats; r++)
+        total += weight[r] * s->size[r];
+    if (total == 0)
+        return NAN;
+    if (stat == MS_STAT_MEAN)
+        return weighted_mean(s, weight, total);
+    size_t rank = ms_percentile_rank(stat, total), from_top = total - rank + 1, seen = 0;
+    if (from_top <= rank) {
+        for (size_t i = s->n; i-- > 0;)
+            if ((seen += weight[s->point[i].repeat]) >= from_top)
+                return s->point[i].value;
+    } else {
+        for (size_t i = 0; i < s->n; i++)
+            if ((seen += weight[s->point[i].repeat]) >= rank)
+                return s->point[i].value;
+    }
+    return NAN;
+}
+
+static double divide(double a, double b)
+{
+    return b > 0 ? a / b : NAN;
+}
+
+static int by_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* draws: sorted, the ratios that exist. */
+static void interval(const double *draws, size_t n, struct ms_ratio *out)
+{
+    size_t lo = (n * 25 + 999) / 1000, hi = (n * 975 + 999) / 1000, below = 0, above = 0;
+    out->lo = draws[lo ? lo - 1 : 0];
+    out->hi = draws[hi ? hi - 1 : 0];
+    for (size_t i = 0; i < n; i++) {
+        below += draws[i] <= 1;
+        above += draws[i] >= 1;
+    }
+    double p = 2 * (double)(below < above ? below : above) / (double)n;
+    out->p_value = p > 1 ? 1 : p;
+    out->has_interval = true;
+}
+
+static void draw_all(const struct side *a, const struct side *b, int stat, uint64_t seed,
+                     unsigned *weight, double *draws, struct ms_ratio *out)
+{
+    struct ms_rng rng;
+    ms_rng_init(&rng, seed, "boot", 0, 0, 0);
+    int R = a->n_repeats;
+    size_t n = 0;
+    for (int d = 0; d < MS_BOOT_DRAWS; d++) {
+        for (int r = 0; r < R; r++)
+            weight[r] = 0;
+        for (int r = 0; r < R; r++)
+            weight[ms_rng_below(&rng, (uint32_t)R)]++;
+        double q = divide(weighted_stat(a, weight, stat), weighted_stat(b, weight, stat));
+        if (isfinite(q))
+            draws[n++] = q;
+    }
+    qsort(draws, n, sizeof *draws, by_double);
+    if (n > 0)
+        interval(draws, n, out);
+}
+
+static enum ms_status boot_sides(const struct side *a, const struct side *b, int stat,
+                                 uint64_t seed, struct ms_ratio *out)
+{
+    int R = a->n_repeats;
+    unsigned *weight = malloc(((size_t)R + 1) * sizeof *weight);
+    double *draws = malloc(MS_BOOT_DRAWS * sizeof *draws);
+    enum ms_status s = weight && draws ? MS_OK : MS_NOMEM;
+    if (s == MS_OK) {
+        for (int r = 0; r < R; r++)
+            weight[r] = 1;
+        out->ratio = divide(weighted_stat(a, weight, stat), weighted_stat(b, weight, stat));
+        if (R >= 2 && isfinite(out->ratio))
+            draw_all(a, b, stat, seed, weight, draws, out);
+    }
+    free(weight);
+    free(draws);
+    return s;
+}
+
+enum ms_status ms_stat(const struct ms_clustered *in, int stat, double *out)
+{
+    struct side s;
+    if (side_init(&s, in) != MS_OK)
+        return MS_NOMEM;
+    unsigned *weight = malloc(((size_t)s.n_repeats + 1) * sizeof *weight);
+    for (int r = 0; weight && r < s.n_repeats; r++)
+        weight[r] = 1;
+    if (weight)
+        *out = weighted_stat(&s, weight, stat);
+    enum ms_status status = weight ? MS_OK : MS_NOMEM;
+    free(weight);
+    side_finish(&s);
+    return status;
+}
+
+enum ms_status ms_boot_ratio(const struct ms_clustered *a, const struct ms_clustered *b, int stat,
+                             uint64_t seed, struct ms_ratio *out, struct ms_err *err)
+{
+    *out = (struct ms_ratio){.ratio = NAN, .lo = NAN, .hi = NAN, .p_value = 1};
+    if (a->n_repeats != b->n_repeats)
+        return ms_err_set(err, MS_INVALID, "%d repeats against %d: the two cannot be paired",
+                          a->n_repeats, b->n_repeats);
+    out->few_repeats = a->n_repeats < MS_BOOT_FEW_REPEATS;
+    struct side x = {0}, y = {0};
+    enum ms_status s = side_init(&x, a);
+    if (s == MS_OK)
+        s = side_init(&y, b);
+    if (s == MS_OK)
+        s = boot_sides(&x, &y, stat, seed, out);
+    side_finish(&x);
+    side_finish(&y);
+    return s == MS_OK ? s : ms_err_set(err, s, "out of memory for the bootstrap");
+}
+
+struct ranked {
+    double p;
+    size_t index;
+};
+
+static int by_p(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->p != y->p)
+        return x->p < y->p ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+enum ms_status ms_holm(const double *p_value, size_t m, double alpha, bool *reject)
+{
+    struct ranked *order = malloc((m + 1) * sizeof *order);
+    if (!order)
+        return MS_NOMEM;
+    for (size_t i = 0; i < m; i++) {
+        order[i] = (struct ranked){p_value[i], i};
+        reject[i] = false;
+    }
+    qsort(order, m, sizeof *order, by_p);
+    for (size_t i = 0; i < m && order[i].p <= alpha / (double)(m - i); i++)
+        reject[order[i].index] = true;
+    free(order);
+    return MS_OK;
+}
+
+enum ms_verdict ms_verdict(const struct ms_ratio *r, double margin, bool holm_rejects)
+{
+    if (!isfinite(r->ratio) || fabs(r->ratio - 1) < margin)
+        return MS_VERDICT_TIE;
+    if (r->has_interval && ((r->lo <= 1 && r->hi >= 1) || !holm_rejects))
+        return MS_VERDICT_TIE;
+    return r->ratio < 1 ? MS_VERDICT_FASTER : MS_VERDICT_SLOWER;
+}
+
+const char *ms_verdict_name(enum ms_verdict v)
+{
+    static const char *const names[] = {"tie", "faster", "slower"};
+    return names[v];
+}

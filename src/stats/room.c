@@ -1,2 +1,0 @@
-extern int ms_stats_room;
-int ms_stats_room; /* removed with the room's first real file */

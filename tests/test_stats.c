@@ -1,0 +1,202 @@
+/* stats/: percentiles, intervals and verdicts as model.md section 7 defines them. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "stats/boot.h"
+#include "stats/percentile.h"
+
+START_TEST(test_percentiles_are_nearest_rank_counted_in_integers)
+{
+    double x[1000];
+    for (int i = 0; i < 1000; i++)
+        x[i] = i + 1;
+    ck_assert(ms_percentile(x, 20, 95) == 19); /* ceil(0.95 x 20) = 19, not 20 */
+    ck_assert(ms_percentile(x, 100, 99) == 99);
+    ck_assert(ms_percentile(x, 101, 99) == 100);
+    ck_assert(ms_percentile(x, 1, 99) == 1);
+    ck_assert(ms_percentile(x, 2, 50) == 1);
+    ck_assert(ms_percentile(x, 3, 50) == 2);
+    for (size_t n = 1; n <= 1000;
+         n++) /* the definition: the smallest x with at least P % at or below it */
+        for (int p = 1; p < 100; p++) {
+            size_t r = ms_percentile_rank(p, n);
+            ck_assert(r * 100 >= n * (size_t)p && (r == 1 || (r - 1) * 100 < n * (size_t)p));
+        }
+}
+END_TEST
+
+START_TEST(test_support_says_what_a_sample_carries)
+{
+    ck_assert_uint_eq(ms_percentile_needs(99), 100);
+    ck_assert_uint_eq(ms_percentile_needs(95), 20);
+    ck_assert_uint_eq(ms_percentile_needs(50), 2);
+    ck_assert_str_eq(ms_percentile_supported(1), "none");
+    ck_assert_str_eq(ms_percentile_supported(2), "p50");
+    ck_assert_str_eq(ms_percentile_supported(19), "p50");
+    ck_assert_str_eq(ms_percentile_supported(20), "p95");
+    ck_assert_str_eq(ms_percentile_supported(99), "p95");
+    ck_assert_str_eq(ms_percentile_supported(100), "p99");
+}
+END_TEST
+
+START_TEST(test_summary_is_of_the_sample_whatever_its_order)
+{
+    double x[] = {5, 1, 4, 2, 3};
+    struct ms_summary s = ms_summarise(x, 5);
+    ck_assert(s.p50 == 3 && s.p95 == 5 && s.p99 == 5 && s.max == 5 && s.mean == 3 && s.n == 5);
+    s = ms_summarise(x, 0);
+    ck_assert(s.n == 0 && s.max == 0 && s.mean == 0);
+}
+END_TEST
+
+enum { R = 30, PER = 20, N = R * PER };
+static double a_value[N], b_value[N];
+static int repeat_of[N];
+
+static struct ms_clustered sample(const double *value, int n_repeats)
+{
+    return (struct ms_clustered){value, repeat_of, (size_t)(n_repeats * PER), n_repeats};
+}
+
+/* b: repeats that differ a lot; a: the same times `factor`, each with its own noise. */
+static void make(double factor, double noise, uint64_t seed)
+{
+    struct ms_rng rng;
+    ms_rng_init(&rng, seed, "test", 0, 0, 0);
+    for (int r = 0; r < R; r++) {
+        double level = exp(0.5 * ms_rng_normal(&rng));
+        for (int i = r * PER; i < (r + 1) * PER; i++) {
+            repeat_of[i] = r;
+            b_value[i] = level * (1 + 0.1 * ms_rng_unit(&rng));
+            a_value[i] = b_value[i] * factor * exp(noise * ms_rng_normal(&rng));
+        }
+    }
+}
+
+START_TEST(test_pairing_removes_what_repeats_share)
+{
+    make(1.3, 0, 1);
+    struct ms_clustered a = sample(a_value, R), b = sample(b_value, R);
+    struct ms_ratio r;
+    ck_assert_int_eq(ms_boot_ratio(&a, &b, 99, 7, &r, NULL), MS_OK);
+    ck_assert(r.has_interval && !r.few_repeats);
+    ck_assert_double_eq_tol(r.ratio, 1.3, 1e-12);
+    ck_assert_double_eq_tol(r.lo, 1.3, 1e-12); /* every draw has the same ratio */
+    ck_assert_double_eq_tol(r.hi, 1.3, 1e-12);
+    ck_assert(r.p_value == 0);
+    ck_assert_int_eq(ms_verdict(&r, 0.05, true), MS_VERDICT_SLOWER);
+    ck_assert_int_eq(ms_verdict(&r, 0.05, false), MS_VERDICT_TIE);
+    ck_assert_int_eq(ms_verdict(&r, 0.5, true), MS_VERDICT_TIE);
+    ck_assert_int_eq(ms_boot_ratio(&b, &a, MS_STAT_MEAN, 7, &r, NULL), MS_OK);
+    ck_assert_double_eq_tol(r.ratio, 1 / 1.3, 1e-12);
+    ck_assert_int_eq(ms_verdict(&r, 0.05, true), MS_VERDICT_FASTER);
+}
+END_TEST
+
+START_TEST(test_interval_covers_the_truth_about_as_often_as_it_says)
+{
+    int covered = 0;
+    enum { TRIALS = 200 };
+    for (int t = 0; t < TRIALS; t++) {
+        make(1.1, 0.3, 100 + (uint64_t)t);
+        struct ms_clustered a = sample(a_value, R), b = sample(b_value, R);
+        struct ms_ratio r;
+        ck_assert_int_eq(ms_boot_ratio(&a, &b, MS_STAT_MEAN, 3, &r, NULL), MS_OK);
+        ck_assert(r.lo <= r.ratio && r.ratio <= r.hi);
+        double truth = 1.1 * exp(0.5 * 0.3 * 0.3);
+        covered += r.lo <= truth && truth <= r.hi;
+    }
+    ck_assert_int_ge(
+        covered, TRIALS * 86 / 100); /* 95 % nominal; the percentile method runs a little short */
+    ck_assert_int_le(covered, TRIALS * 995 / 1000);
+}
+END_TEST
+
+START_TEST(test_more_repeats_do_not_make_a_trifle_significant)
+{
+    make(1.001, 0, 5);
+    struct ms_clustered a = sample(a_value, R), b = sample(b_value, R);
+    struct ms_ratio r;
+    ck_assert_int_eq(ms_boot_ratio(&a, &b, 99, 1, &r, NULL), MS_OK);
+    ck_assert(r.lo > 1);
+    ck_assert_int_eq(ms_verdict(&r, 0.05, true), MS_VERDICT_TIE);
+}
+END_TEST
+
+START_TEST(test_interval_is_the_same_for_the_same_seed_and_flagged_when_thin)
+{
+    make(1.2, 0.4, 9);
+    struct ms_clustered a = sample(a_value, R), b = sample(b_value, R);
+    struct ms_ratio r, again, other;
+    ms_boot_ratio(&a, &b, 95, 1, &r, NULL);
+    ms_boot_ratio(&a, &b, 95, 1, &again, NULL);
+    ms_boot_ratio(&a, &b, 95, 2, &other, NULL);
+    ck_assert(r.lo == again.lo && r.hi == again.hi);
+    ck_assert(r.lo != other.lo || r.hi != other.hi);
+    a = sample(a_value, 19), b = sample(b_value, 19);
+    ms_boot_ratio(&a, &b, 95, 1, &r, NULL);
+    ck_assert(r.has_interval && r.few_repeats);
+    a = sample(a_value, 1), b = sample(b_value, 1);
+    ms_boot_ratio(&a, &b, 95, 1, &r, NULL);
+    ck_assert(!r.has_interval && isfinite(r.ratio));
+    b = sample(b_value, 2);
+    struct ms_err e = {0};
+    ck_assert_int_eq(ms_boot_ratio(&a, &b, 95, 1, &r, &e), MS_INVALID);
+}
+END_TEST
+
+START_TEST(test_statistic_equals_the_plain_percentile)
+{
+    make(1, 0.7, 21);
+    struct ms_clustered a = sample(a_value, R);
+    double copy[N], v;
+    for (int i = 0; i < N; i++)
+        copy[i] = a_value[i];
+    struct ms_summary s = ms_summarise(copy, N);
+    int stat[] = {50, 95, 99, MS_STAT_MAX};
+    double want[] = {s.p50, s.p95, s.p99, s.max};
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(ms_stat(&a, stat[i], &v), MS_OK);
+        ck_assert(v == want[i]);
+    }
+    ms_stat(&a, MS_STAT_MEAN, &v);
+    ck_assert_double_eq_tol(v, s.mean, 1e-12);
+}
+END_TEST
+
+START_TEST(test_holm_steps_down)
+{
+    /* Holm 1979: 0.01 < 0.05/4; 0.015 < 0.05/3; 0.03 > 0.05/2 stops it, and 0.04 falls with it. */
+    double p[] = {0.03, 0.01, 0.04, 0.015};
+    bool reject[4];
+    ck_assert_int_eq(ms_holm(p, 4, 0.05, reject), MS_OK);
+    ck_assert(!reject[0] && reject[1] && !reject[2] && reject[3]);
+    double same[] = {0.02, 0.02, 0.02};
+    ms_holm(same, 3, 0.05, reject);
+    ck_assert(!reject[0] && !reject[1] && !reject[2]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("stats");
+    TCase *t = tcase_create("stats");
+    tcase_set_timeout(t, 60);
+    suite_add_tcase(s, t);
+    tcase_add_test(t, test_percentiles_are_nearest_rank_counted_in_integers);
+    tcase_add_test(t, test_support_says_what_a_sample_carries);
+    tcase_add_test(t, test_summary_is_of_the_sample_whatever_its_order);
+    tcase_add_test(t, test_pairing_removes_what_repeats_share);
+    tcase_add_test(t, test_interval_covers_the_truth_about_as_often_as_it_says);
+    tcase_add_test(t, test_more_repeats_do_not_make_a_trifle_significant);
+    tcase_add_test(t, test_interval_is_the_same_for_the_same_seed_and_flagged_when_thin);
+    tcase_add_test(t, test_statistic_equals_the_plain_percentile);
+    tcase_add_test(t, test_holm_steps_down);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
