@@ -1,0 +1,19 @@
+/* Top-k with the given experts at -infinity: what a model loses when experts are out. */
+#include "moe/router.h"
+
+#include <math.h>
+
+static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)
+{
+    for (size_t i = 0, n = (size_t)p->T * (size_t)p->E; i < n; i++)
+        w->choice[i] = p->params.excluded && p->params.excluded[i % (size_t)p->E] ? -INFINITY : p->logits[i];
+    ms_router_choose_top_k(p, w);
+}
+
+const struct ms_router ms_assign_top_k_filtered = {
+    .name = "top_k_filtered",
+    .help = "top-k without the excluded experts",
+    .weights = MS_WEIGHTS_OWN,
+    .causal = true,
+    .choose = choose,
+};
