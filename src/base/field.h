@@ -12,6 +12,7 @@
 enum ms_field_type {
     MS_FIELD_BOOL,     /**< bool */
     MS_FIELD_INT,      /**< int64_t */
+    MS_FIELD_INT32,    /**< int */
     MS_FIELD_NUMBER,   /**< double; with a unit, a quantity */
     MS_FIELD_ENUM,     /**< int: index into names */
     MS_FIELD_STRING,   /**< const char *, owned by whoever holds the struct's arena */
@@ -24,7 +25,7 @@ struct ms_field {
     enum ms_field_type type;
     size_t offset;             /**< offsetof in the struct it fills */
     enum ms_unit unit;         /**< of NUMBER */
-    double min, max;           /**< of INT and NUMBER; both 0 = no range */
+    double min, max;           /**< of INT, INT32 and NUMBER; both 0 = no range */
     const char *fallback;      /**< the default as a user would write it; NULL = must be given */
     const char *const *names;  /**< of ENUM, NULL-terminated */
     const char *help;          /**< one line, with the unit */

@@ -1,6 +1,102 @@
+/** @file main.c  The program: finds the verb, runs it, answers --help and --version, and sees to it
+ * that lost output is an error. Exit codes: interface.md. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
-int main(void)
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cli/cli.h"
+
+#define X(name) extern const struct ms_verb ms_verb_##name;
+#include "verb_registry.inc"
+#undef X
+
+const struct ms_verb *const *ms_verbs(void)
 {
-    puts("moesim: no verbs yet");
-    return 2;
+    static const struct ms_verb *const verbs[] = {
+#define X(name) &ms_verb_##name,
+#include "verb_registry.inc"
+#undef X
+        NULL};
+    return verbs;
+}
+
+const struct ms_verb *ms_verb_find(const char *name)
+{
+    for (const struct ms_verb *const *v = ms_verbs(); *v; v++)
+        if (strcmp((*v)->name, name) == 0)
+            return *v;
+    return NULL;
+}
+
+static int unknown(const char *word)
+{
+    const char *names[64] = {NULL};
+    size_t n = 0;
+    for (const struct ms_verb *const *v = ms_verbs(); *v && n < 64; v++)
+        names[n++] = (*v)->name;
+    const char *near = ms_nearest(word, names, n);
+    fprintf(stderr, "moesim: unknown %s '%s'", word[0] == '-' ? "option" : "verb", word);
+    if (near)
+        fprintf(stderr, "; did you mean '%s'?", near);
+    fprintf(stderr, "\nTry 'moesim --help'.\n");
+    return MS_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+    const struct ms_verb *v = argc > 2 ? ms_verb_find(argv[2]) : NULL;
+    if (argc > 2 && !v)
+        return unknown(argv[2]);
+    if (v)
+        ms_help_verb(stdout, v);
+    else
+        ms_help_all(stdout);
+    return MS_OK;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        ms_help_all(stderr);
+        return MS_USAGE;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--") == 0 && argc > 2)
+        return dispatch(argc - 1, argv + 1);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+        return help(argc, argv);
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        ms_help_version(stdout);
+        return MS_OK;
+    }
+    if (strcmp(word, "__complete") == 0)
+        return ms_complete(argc - 2, argv + 2);
+    const struct ms_verb *v = ms_verb_find(word);
+    return v ? v->run(argc - 1, argv + 1, v) : unknown(word);
+}
+
+/* A closed standard stream would otherwise be taken by the first file opened. */
+static void hold_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) < 0)
+            _exit(MS_IO);
+}
+
+int main(int argc, char **argv)
+{
+    hold_standard_streams();
+    signal(SIGPIPE, SIG_IGN); /* `run … | head` must not lose the cases still running */
+    int code = dispatch(argc, argv);
+    errno = 0;
+    int lost = fflush(stdout) != 0 || ferror(stdout);
+    if (lost && errno != EPIPE && errno != 0) {
+        fprintf(stderr, "moesim: error: cannot write to standard output: %s\n", strerror(errno));
+        return code ? code : MS_IO;
+    }
+    return code;
 }

@@ -1,0 +1,54 @@
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/cli.h"
+
+static const struct ms_option *option_of(const struct ms_verb *v, const char *word)
+{
+    for (const struct ms_option *o = v->options; o && o->name; o++) {
+        int as_long = strncmp(word, "--", 2) == 0 && strcmp(word + 2, o->name) == 0;
+        int as_short = o->letter && word[0] == '-' && word[1] == o->letter && word[2] == 0;
+        if (as_long || as_short)
+            return o;
+    }
+    return NULL;
+}
+
+/* "table|csv|jsonl": one a line. Anything else is left to the shell, which offers files. */
+static void choices(const char *value)
+{
+    if (!strchr(value, '|'))
+        return;
+    for (const char *s = value;; s++) {
+        size_t n = strcspn(s, "|");
+        printf("%.*s\n", (int)n, s);
+        s += n;
+        if (!*s)
+            break;
+    }
+}
+
+int ms_complete(int n, char **words)
+{
+    const char *word = n > 0 ? words[n - 1] : "";
+    if (n <= 2) {
+        for (const struct ms_verb *const *v = ms_verbs(); *v; v++)
+            printf("%s\n", (*v)->name);
+        puts("--help\n--version");
+        return MS_OK;
+    }
+    const struct ms_verb *v = ms_verb_find(words[1]);
+    if (!v)
+        return MS_OK;
+    const struct ms_option *before = n > 3 ? option_of(v, words[n - 2]) : NULL;
+    if (before && before->value) {
+        choices(before->value);
+        return MS_OK;
+    }
+    if (word[0] == '-') {
+        for (const struct ms_option *o = v->options; o && o->name; o++)
+            printf("--%s\n", o->name);
+        puts("--help");
+    }
+    return MS_OK;
+}
