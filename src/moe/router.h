@@ -20,12 +20,11 @@
 #include "base/err.h"
 #include "base/field.h"
 #include "base/pool.h"
+#include "moe/choice.h"
 
 enum ms_score { MS_SCORE_SOFTMAX, MS_SCORE_SIGMOID };
 /** OWN in a router: as the checkpoint's family does it (problem.own_weights). DEFAULT in the parameters: the router's. */
 enum ms_weights { MS_WEIGHTS_DEFAULT, MS_WEIGHTS_OWN, MS_WEIGHTS_RENORMALISED, MS_WEIGHTS_UNNORMALISED };
-enum ms_drop_policy { MS_DROP_PROBS, MS_DROP_POSITION };
-enum ms_group_score { MS_GROUP_MAX, MS_GROUP_TOP2_SUM };
 
 /** What a scenario may set; zero is a valid default except `scale` (use ms_router_params_default). */
 struct ms_router_params {

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "moe/choice.h"
+
 /** Mixture-of-experts shape (scenario section `model`). */
 struct ms_model_shape {
     const char *preset;          /**< NULL when given by hand */
@@ -22,12 +24,10 @@ struct ms_model_shape {
     int group_score;             /**< enum ms_group_score */
 };
 
-enum ms_group_score { MS_GROUP_MAX, MS_GROUP_TOP2_SUM };
 enum ms_tokens_kind { MS_TOKENS_EQUAL, MS_TOKENS_LIST, MS_TOKENS_SPREAD, MS_TOKENS_TRACE };
 enum ms_source { MS_SOURCE_SYNTHETIC, MS_SOURCE_TRACE, MS_SOURCE_CHECKPOINT, MS_SOURCE_MATRIX };
 enum ms_redraw { MS_REDRAW_POPULARITY, MS_REDRAW_TOKENS };
 enum ms_order { MS_ORDER_SHUFFLED, MS_ORDER_SORTED };
-enum ms_drop_policy { MS_DROP_PROBS, MS_DROP_POSITION };
 
 /** Tokens per rank: a number, a list, a log-normal spread over ranks {mean, cv}, or the trace's own totals. */
 struct ms_tokens {
