@@ -1,0 +1,138 @@
+/** @file fluid.h  Max-min fair sharing of link bandwidth among flows, over time.
+ *
+ *  Decides how fast every flow moves and when it ends; knows nothing of SimGrid, ranks, latency or
+ * messages. Every flow has weight 1: rates are the max-min fair allocation (progressive filling;
+ * Bertsekas and Gallager, "Data Networks", 6.5.2) over the links of its route. A `fatpipe` link
+ * limits each flow alone and is not shared. Latency is the caller's: a flow starts at the time it
+ * is given.
+ *
+ *  Flows end in *sinks*: a sink is what somebody waits for (all bytes for a rank in a leg, or one
+ * message). It is opened with the number of flows it waits for; when the last of them has ended, it
+ * is an event. So a million flows into a thousand ranks are a thousand events, and the caller
+ * sleeps from one to the next:
+ *
+ *      ms_fluid_open(f, 2, tag, &sink, &err);
+ *      ms_fluid_add(f, flows, 2, &err);                  // now or at any later time, also between
+ * events while ((t = ms_fluid_next_s(f)) < INFINITY) {     // sleep until then; adding flows may
+ * move it: ask again n = ms_fluid_advance(f, t, &events);          // wake those who wait, add
+ * their flows
+ *      }
+ *
+ *  A caller who knows that nobody can add flows before the next event (every rank waits for a sink)
+ * calls ms_fluid_run_to_event instead and sleeps once an event, not once a step.
+ *
+ *  Quantum q (seconds): once rates are known, all flows that end at most q after the first of them
+ * end at their own time (remaining / rate), and the bandwidth they free is handed out when the last
+ * of them has ended; an arrival or a change of capacity in between is acted on at its own time. So
+ * ends are never early, and the number of solves does not grow with the number of flows. q = 0:
+ * exact.
+ *
+ *  Units: bytes, seconds, bytes per second; links, routes and sinks count from 0. Results do not
+ * depend on the number of threads of the pool, nor on how the caller cuts the time between events.
+ */
+#ifndef MS_SIM_FLUID_H
+#define MS_SIM_FLUID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+
+struct ms_fluid;
+
+struct ms_fluid_link {
+    double capacity_Bps; /**< > 0 and finite */
+    bool fatpipe;        /**< limits each flow alone */
+};
+
+struct ms_fluid_flow {
+    double bytes;   /**< >= 0; 0 ends at its start */
+    double start_s; /**< a time before now means now */
+    uint32_t route; /**< of ms_fluid_route */
+    uint32_t sink;  /**< of ms_fluid_open */
+};
+
+/** A sink whose last flow has ended. */
+struct ms_fluid_event {
+    double finish_s; /**< when its last flow ended */
+    uint64_t tag;    /**< the caller's word */
+    uint32_t sink;   /**< already closed: the number may be given out again */
+};
+
+/** A stretch of a flow's life and the link that set its rate. */
+struct ms_fluid_span {
+    uint32_t link; /**< UINT32_MAX: none (the flow had no bytes or no links) */
+    double seconds;
+};
+
+struct ms_fluid_stats {
+    uint64_t n_solves;     /**< times rates were computed */
+    uint64_t n_flows;      /**< flows started */
+    uint64_t n_active_max; /**< most flows at once */
+    uint64_t
+        n_classes; /**< most flow classes at once (== n_active_max where nothing could be merged) */
+    double solver_s; /**< wall time inside this library since creation */
+};
+
+/** links: n_links rows, copied. pool: threads for big cases, borrowed, NULL = the caller's alone.
+ *  @return MS_OK; MS_INVALID for a capacity that is not positive and finite; MS_NOMEM */
+enum ms_status ms_fluid_create(const struct ms_fluid_link *links, size_t n_links,
+                               struct ms_pool *pool, struct ms_fluid **out, struct ms_err *err);
+void ms_fluid_destroy(struct ms_fluid *f);
+
+/** Store a route: the links it crosses, in the route's order, doubles allowed (a link crossed twice
+ * counts once). n = 0: the flow ends at its start. Routes are numbered in the order stored. Store
+ * all of them before the first flow where possible: each time new ones appear the links that can
+ * bind are found anew. @return MS_OK; MS_NOMEM */
+enum ms_status ms_fluid_route(struct ms_fluid *f, const uint32_t *links, size_t n, uint32_t *route,
+                              struct ms_err *err);
+
+/** Keep which link set each flow's rate, for ms_fluid_spans. Call before the first flow; off by
+ * default (it costs time and memory). */
+void ms_fluid_trace(struct ms_fluid *f, bool on);
+
+/** From the next solve on. >= 0 */
+void ms_fluid_set_quantum(struct ms_fluid *f, double quantum_s);
+
+/** A link's capacity from at_s on (a time before now means now); 0 stalls its flows. @return MS_OK;
+ * MS_NOMEM */
+enum ms_status ms_fluid_set_capacity(struct ms_fluid *f, uint32_t link, double at_s,
+                                     double capacity_Bps, struct ms_err *err);
+
+/** A new sink that n_flows >= 1 flows will end in. @return MS_OK; MS_NOMEM */
+enum ms_status ms_fluid_open(struct ms_fluid *f, uint32_t n_flows, uint64_t tag, uint32_t *sink,
+                             struct ms_err *err);
+/** Add flows; many at once is faster than one by one. @return MS_OK; MS_INVALID for bytes that are
+ * negative or not finite; MS_NOMEM */
+enum ms_status ms_fluid_add(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n,
+                            struct ms_err *err);
+
+/** The next time to call advance at: an event, or a step where rates change (then advance gives no
+ * events). As things stand: flows added later may move it either way, but never before now.
+ * INFINITY when nothing more will end. */
+double ms_fluid_next_s(struct ms_fluid *f);
+/** Go to time `to_s` (INFINITY: until nothing more ends) through everything that happens until
+ * then.
+ *  @param events the sinks completed up to and with to_s, by finish time, then by sink; valid until
+ * the next call
+ *  @return their number */
+size_t ms_fluid_advance(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events);
+/** The same, but stop at the first event: go to its finish_s (then ms_fluid_now_s) or, if there is
+ * none before, to to_s. Nothing may then be added before that time. @return the events of that
+ * instant */
+size_t ms_fluid_run_to_event(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events);
+/** The time of the last advance; 0 at the start. */
+double ms_fluid_now_s(const struct ms_fluid *f);
+
+/** With ms_fluid_trace: the life of the last-ending flow of event e of the last advance, from its
+ * start to its end.
+ *  @return the number of spans; valid until the next advance */
+size_t ms_fluid_spans(const struct ms_fluid *f, size_t e, const struct ms_fluid_span **spans);
+
+/** Bytes each link has carried up to now, [n_links], by flows that ended or run. */
+void ms_fluid_link_bytes(struct ms_fluid *f, double *bytes);
+void ms_fluid_get_stats(const struct ms_fluid *f, struct ms_fluid_stats *out);
+
+#endif
