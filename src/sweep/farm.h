@@ -1,0 +1,47 @@
+/** @file farm.h  One forked child a case: what a child does can cost its own case, never another's.
+ *
+ *  SimGrid's engine can be loaded once a process and answers bad input with abort(), exit(2) or
+ * even exit(0), so every case runs in a child forked before SimGrid starts, and counts as done only
+ * when its complete frame (message.h) came through its pipe. A child that crashes, hangs, exits
+ * silently, is killed, or writes something else becomes a failed answer with its own sentence and
+ * the end of what it wrote on stderr. Children die with the parent (PR_SET_PDEATHSIG), read nothing
+ *  from stdin, and offer themselves first to the kernel when memory runs out.
+ *
+ *  SIGINT and SIGTERM are taken from a signalfd while the farm runs: no handler, no global. */
+#ifndef MS_SWEEP_FARM_H
+#define MS_SWEEP_FARM_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "sweep/message.h"
+
+/** What became of one job; borrowed for the call. */
+struct ms_farm_answer {
+    size_t job;
+    const struct ms_message *message; /**< status MS_OK: the parts; otherwise .error says why */
+    const char *talk; /**< the end of what the child wrote on stdout and stderr, "" = nothing */
+    double wall_s;
+    long peak_rss_kib;
+};
+
+struct ms_farm {
+    void *ctx;
+    int n_procs;      /**< children at once, >= 1 */
+    double timeout_s; /**< wall time a child may take; 0 = for ever */
+    /** In the child. A failure's err becomes the answer. */
+    enum ms_status (*work)(void *ctx, size_t job, struct ms_message *out, struct ms_err *err);
+    /** In the parent, as jobs end, in any order. Not MS_OK: the farm stops and returns that. */
+    enum ms_status (*done)(void *ctx, const struct ms_farm_answer *a, struct ms_err *err);
+    /** In the parent, a few times a second; NULL = not wanted. */
+    void (*tick)(void *ctx, size_t n_running);
+};
+
+/** Run the jobs, started in the order given. @param signal_number the signal on MS_INTERRUPTED,
+ * else 0
+ *  @return MS_OK (failed jobs included: they were given to `done`); MS_INTERRUPTED; what `done`
+ * returned; MS_INTERNAL when pipes or processes cannot be had; MS_NOMEM */
+enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n_jobs,
+                           int *signal_number, struct ms_err *err);
+
+#endif
