@@ -74,6 +74,9 @@ struct ms_sim_source {
     const struct ms_traffic *(*traffic)(void *ctx, int run, int step, int layer, int group);
     /** Called when run starts (all ranks idle); NULL when nothing has to be prepared. */
     enum ms_status (*begin)(void *ctx, int run, struct ms_err *err);
+    /** Asked before begin; false: the run is left out, its samples and bytes stay 0 (an equal twin was simulated before).
+     *  NULL: every run is wanted. */
+    bool (*wanted)(void *ctx, int run);
 };
 
 struct ms_sim_input {
