@@ -1,7 +1,9 @@
-/** @file routing.h  What routing is asked for: the model's shape, the workload and where the routing comes from.
+/** @file routing.h  What routing is asked for: the model's shape, the workload and where the
+ * routing comes from.
  *
- *  Plain structs that scenario/ fills from the YAML tables and routing/ reads; nothing here allocates. Strings are owned
- *  by the scenario. Experts, ranks, layers, steps, groups and repeats count from 0. Keys and meaning: interface.md. */
+ *  Plain structs that scenario/ fills from the YAML tables and routing/ reads; nothing here
+ * allocates. Strings are owned by the scenario. Experts, ranks, layers, steps, groups and repeats
+ * count from 0. Keys and meaning: interface.md. */
 #ifndef MS_ROUTING_ROUTING_H
 #define MS_ROUTING_ROUTING_H
 
@@ -13,15 +15,15 @@
 
 /** Mixture-of-experts shape (scenario section `model`). */
 struct ms_model_shape {
-    const char *preset;          /**< NULL when given by hand */
+    const char *preset; /**< NULL when given by hand */
     int hidden;
     int moe_layers;
-    int experts;                 /**< routed experts, E */
+    int experts; /**< routed experts, E */
     int shared_experts;
-    int top_k;                   /**< K */
+    int top_k; /**< K */
     int expert_intermediate;
-    int groups, group_limit;     /**< groups 1 = no limit */
-    int group_score;             /**< enum ms_group_score */
+    int groups, group_limit; /**< groups 1 = no limit */
+    int group_score;         /**< enum ms_group_score */
 };
 
 enum ms_tokens_kind { MS_TOKENS_EQUAL, MS_TOKENS_LIST, MS_TOKENS_SPREAD, MS_TOKENS_TRACE };
@@ -29,25 +31,26 @@ enum ms_source { MS_SOURCE_SYNTHETIC, MS_SOURCE_TRACE, MS_SOURCE_CHECKPOINT, MS_
 enum ms_redraw { MS_REDRAW_POPULARITY, MS_REDRAW_TOKENS };
 enum ms_order { MS_ORDER_SHUFFLED, MS_ORDER_SORTED };
 
-/** Tokens per rank: a number, a list, a log-normal spread over ranks {mean, cv}, or the trace's own totals. */
+/** Tokens per rank: a number, a list, a log-normal spread over ranks {mean, cv}, or the trace's own
+ * totals. */
 struct ms_tokens {
-    int kind;                    /**< enum ms_tokens_kind */
-    int64_t count;               /**< EQUAL */
-    const int64_t *list;         /**< LIST [n_list] */
+    int kind;            /**< enum ms_tokens_kind */
+    int64_t count;       /**< EQUAL */
+    const int64_t *list; /**< LIST [n_list] */
     int n_list;
-    double mean, cv;             /**< SPREAD */
+    double mean, cv; /**< SPREAD */
 };
 
 /** Scenario section `workload`, as far as it makes traffic. */
 struct ms_workload {
-    int ranks;                   /**< per group; 0 = all hosts / groups (resolved before use) */
+    int ranks; /**< per group; 0 = all hosts / groups (resolved before use) */
     int groups;
-    int group_strided;           /**< 0 contiguous, 1 strided */
+    int group_strided; /**< 0 contiguous, 1 strided */
     struct ms_tokens tokens;
-    int layers;                  /**< 0 = model.moe_layers (resolved before use) */
+    int layers; /**< 0 = model.moe_layers (resolved before use) */
     int steps;
-    int training;                /**< 0 forward, 1 training */
-    int synchronise_layer;       /**< 1: a barrier after each layer */
+    int training;          /**< 0 forward, 1 training */
+    int synchronise_layer; /**< 1: a barrier after each layer */
     double dispatch_bytes_per_value, combine_bytes_per_value;
 };
 
@@ -57,12 +60,14 @@ struct ms_law_param {
     double value;
 };
 
-/** Scenario key routing.popularity: a law of the table in law.h (or a preset of moe.md) with its parameters. */
+/** Scenario key routing.popularity: a law of the table in law.h (or a preset of moe.md) with its
+ * parameters. */
 struct ms_popularity {
-    const char *law;             /**< uniform, zipf, lognormal, dirichlet, hotspot, exponential, target, or a preset */
+    const char
+        *law; /**< uniform, zipf, lognormal, dirichlet, hotspot, exponential, target, or a preset */
     struct ms_law_param param[4];
     int n_params;
-    int order;                   /**< enum ms_order */
+    int order; /**< enum ms_order */
 };
 
 struct ms_trace_filter {
@@ -71,22 +76,22 @@ struct ms_trace_filter {
 
 /** Scenario section `routing`. */
 struct ms_routing_params {
-    int source;                  /**< enum ms_source */
+    int source; /**< enum ms_source */
     struct ms_popularity popularity;
-    int redraw;                  /**< enum ms_redraw */
-    double drift;                /**< 0..1 */
-    double capacity_factor;      /**< 0 = none */
-    int drop_policy;             /**< enum ms_drop_policy */
-    const char *assignment;      /**< top_k, balanced, … */
-    const char *trace;           /**< path, NULL = none */
+    int redraw;             /**< enum ms_redraw */
+    double drift;           /**< 0..1 */
+    double capacity_factor; /**< 0 = none */
+    int drop_policy;        /**< enum ms_drop_policy */
+    const char *assignment; /**< top_k, balanced, … */
+    const char *trace;      /**< path, NULL = none */
     const struct ms_trace_filter *filter;
     int n_filter;
     const char *const *trace_axes; /**< of an .npy, NULL = by dimension count */
     int n_trace_axes;
-    const char *checkpoint;      /**< folder */
-    const char *const *text;     /**< files the checkpoint routes */
+    const char *checkpoint;  /**< folder */
+    const char *const *text; /**< files the checkpoint routes */
     int n_text;
-    const char *matrix;          /**< path of a byte matrix */
+    const char *matrix; /**< path of a byte matrix */
 };
 
 #endif

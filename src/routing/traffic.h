@@ -1,26 +1,33 @@
-/** @file traffic.h  What one exchange has to move: the meeting point of routing (or training) and simulation.
+/** @file traffic.h  What one exchange has to move: the meeting point of routing (or training) and
+ * simulation.
  *
- *  One ms_traffic is one (repeat, step, layer, group), after placement, drops and replica choice. Counts, not bytes: the
- *  exchange algorithm decides which of them crosses and at how many bytes a copy (model.md section 2). Counts are whole
- *  numbers held in doubles, except in a balanced twin, where totals are spread evenly. */
+ *  One ms_traffic is one (repeat, step, layer, group), after placement, drops and replica choice.
+ * Counts, not bytes: the exchange algorithm decides which of them crosses and at how many bytes a
+ * copy (model.md section 2). Counts are whole numbers held in doubles, except in a balanced twin,
+ * where totals are spread evenly. */
 #ifndef MS_ROUTING_TRAFFIC_H
 #define MS_ROUTING_TRAFFIC_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/** G ranks (those of one expert-parallel group), N nodes among them, S slots (replicas included). Row = source. */
+/** G ranks (those of one expert-parallel group), N nodes among them, S slots (replicas included).
+ * Row = source. */
 struct ms_traffic {
     int n_ranks, n_nodes, n_slots;
-    double *selections;   /**< [G][G] (token, expert) selections held by rank column; diagonal = local, never sent */
-    double *rank_copies;  /**< [G][G] distinct tokens that need rank column; <= selections */
-    double *node_copies;  /**< [G][N] distinct tokens that need any rank of node column; own node included */
-    double *slot_tokens;  /**< [S] tokens computed in each slot; slots of rank r: r*S/G .. (r+1)*S/G - 1 */
-    double *expert_tokens;/**< [E] selections after assignment and drops */
+    double *selections;  /**< [G][G] (token, expert) selections held by rank column; diagonal =
+                            local, never sent */
+    double *rank_copies; /**< [G][G] distinct tokens that need rank column; <= selections */
+    double *node_copies; /**< [G][N] distinct tokens that need any rank of node column; own node
+                            included */
+    double *slot_tokens; /**< [S] tokens computed in each slot; slots of rank r: r*S/G .. (r+1)*S/G
+                            - 1 */
+    double *expert_tokens; /**< [E] selections after assignment and drops */
     int n_experts;
-    double dropped;       /**< selections dropped by capacity */
-    double requested;     /**< selections before drops: sum over ranks of tokens x top_k */
-    int is_matrix;        /**< 1: a byte matrix: all counts are bytes (a copy = 1 byte), dispatch only, no experts */
+    double dropped;   /**< selections dropped by capacity */
+    double requested; /**< selections before drops: sum over ranks of tokens x top_k */
+    int is_matrix; /**< 1: a byte matrix: all counts are bytes (a copy = 1 byte), dispatch only, no
+                      experts */
 };
 
 #endif

@@ -1,0 +1,111 @@
+#include <math.h>
+#include <stdlib.h>
+
+#include "routing/law.h"
+
+/* The family: log-normal quantiles f_i ~ exp(sigma z_i), none above 1 / top_k (what is cut goes to
+ * the others in proportion). sigma 0 is uniform; large sigma ends at top_k experts of 1 / top_k
+ * each. sigma is found by bisection. */
+
+static double normal_quantile(double p)
+{
+    double low = -40, high = 40;
+    for (int i = 0; i < 200 && low < high; i++) {
+        double mid = 0.5 * (low + high);
+        if (0.5 * erfc(-mid * M_SQRT1_2) < p)
+            low = mid;
+        else
+            high = mid;
+    }
+    return 0.5 * (low + high);
+}
+
+/* w in falling order, scaled to sum 1 with no value above cap. */
+static void cap_to(double *w, int n, double cap)
+{
+    double rest = 0;
+    for (int i = 0; i < n; i++)
+        rest += w[i];
+    double left = 1;
+    for (int i = 0; i < n; i++) {
+        double share = rest > 0 ? w[i] / rest * left : left / (n - i);
+        rest -= w[i];
+        w[i] = fmin(share, cap);
+        left -= w[i];
+        rest = fmax(rest, 0);
+    }
+}
+
+static void family(double sigma, const double *z, int n, int top_k, double *w)
+{
+    for (int i = 0; i < n; i++)
+        w[i] = exp(sigma * (z[i] - z[0]));
+    cap_to(w, n, 1.0 / top_k);
+}
+
+static double gini_of(const double *falling, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (n - 1 - 2.0 * i) * falling[i];
+    return sum / n;
+}
+
+static enum ms_status check(const double *param, int n, int top_k, struct ms_err *err)
+{
+    if (isnan(param[0]) == isnan(param[1]))
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.popularity",
+                         "target takes exactly one of gini and max_over_mean");
+    double most = isnan(param[1]) ? 1 - (double)top_k / n : (double)n / top_k;
+    double wish = isnan(param[1]) ? param[0] : param[1];
+    if (wish <= most)
+        return MS_OK;
+    return ms_err_at(
+        err, MS_INVALID, NULL, 0, 0,
+        isnan(param[1]) ? "routing.popularity.gini" : "routing.popularity.max_over_mean",
+        "%g cannot be reached with top %d of %d experts: at most %g", wish, top_k, n, most);
+}
+
+static enum ms_status draw(const double *param, int n_experts, int top_k, struct ms_rng *rng,
+                           double *w, struct ms_err *err)
+{
+    enum ms_status s = check(param, n_experts, top_k, err);
+    if (s != MS_OK)
+        return s;
+    double *z = malloc((size_t)n_experts * sizeof *z);
+    if (z == NULL)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    for (int i = 0; i < n_experts; i++)
+        z[i] = normal_quantile(1 - (i + 0.5) / n_experts);
+    double low = 0, high = 1000;
+    for (int i = 0; i < 100; i++) {
+        double mid = 0.5 * (low + high);
+        family(mid, z, n_experts, top_k, w);
+        bool less =
+            isnan(param[1]) ? gini_of(w, n_experts) < param[0] : w[0] * n_experts < param[1];
+        if (less)
+            low = mid;
+        else
+            high = mid;
+    }
+    family(0.5 * (low + high), z, n_experts, top_k, w);
+    free(z);
+    return MS_OK;
+}
+
+static const struct ms_field fields[] = {
+    {"gini", MS_FIELD_NUMBER, 0, MS_UNIT_NONE, 0, 1, "none", NULL,
+     "Gini coefficient of tokens per expert", false},
+    {"max_over_mean", MS_FIELD_NUMBER, sizeof(double), MS_UNIT_NONE, 1, 1e6, "none", NULL,
+     "tokens of the busiest expert over the mean", false},
+    {NULL},
+};
+
+const struct ms_law ms_law_target = {
+    .name = "target",
+    .help =
+        "log-normal loads of a given imbalance: gini or max_over_mean, met exactly in expectation",
+    .fields = fields,
+    .inclusion = 1,
+    .draw = draw,
+};
