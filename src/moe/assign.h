@@ -6,7 +6,8 @@
 
 #include "moe/router.h"
 
-/** load[e] = sum over the tokens of the softmax of the logits, in token order. @return its mean over the experts */
+/** load[e] = sum over the tokens of the softmax of the logits, in token order. @return its mean
+ * over the experts */
 double ms_assign_load(const struct ms_route_problem *p, const struct ms_routes *r, double *load);
 
 #endif

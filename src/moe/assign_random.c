@@ -1,5 +1,5 @@
-/* The first K of a seeded random permutation of the experts, drawn for every token and layer (Floyd's sampling: the same
- * distribution of sets without making the permutation). */
+/* The first K of a seeded random permutation of the experts, drawn for every token and layer
+ * (Floyd's sampling: the same distribution of sets without making the permutation). */
 #include "moe/router.h"
 
 #include "base/rng.h"

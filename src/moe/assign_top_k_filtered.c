@@ -6,7 +6,8 @@
 static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)
 {
     for (size_t i = 0, n = (size_t)p->T * (size_t)p->E; i < n; i++)
-        w->choice[i] = p->params.excluded && p->params.excluded[i % (size_t)p->E] ? -INFINITY : p->logits[i];
+        w->choice[i] =
+            p->params.excluded && p->params.excluded[i % (size_t)p->E] ? -INFINITY : p->logits[i];
     ms_router_choose_top_k(p, w);
 }
 

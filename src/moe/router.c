@@ -1,4 +1,5 @@
-/* The frame every router runs in: score, choose, capacity, sort, weigh, and the gradient of the weights. */
+/* The frame every router runs in: score, choose, capacity, sort, weigh, and the gradient of the
+ * weights. */
 #include "moe/router.h"
 
 #include <assert.h>
@@ -98,7 +99,8 @@ static void score_chunk(void *ctx, size_t item, int thread)
     const struct ms_route_problem *p = c->p;
     struct ms_routes *r = c->r;
     int E = p->E, first = (int)item * CHUNK, last = first + CHUNK < p->T ? first + CHUNK : p->T;
-    bool groups = p->params.groups > 1 && p->params.group_limit > 0 && p->params.group_limit < p->params.groups;
+    bool groups = p->params.groups > 1 && p->params.group_limit > 0 &&
+                  p->params.group_limit < p->params.groups;
     if (r->has_noise)
         c->router->perturb(p, r, first, last);
     for (int t = first; t < last; t++) {
@@ -189,9 +191,10 @@ void ms_router_select_best(int32_t *items, int n, int keep, const float *value, 
     }
 }
 
-/* Decide which chosen pairs are computed: w->kept. list: the pairs sorted by expert, start [E+1]. */
-static void apply_capacity(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r,
-                           const int32_t *list, const int32_t *start)
+/* Decide which chosen pairs are computed: w->kept. list: the pairs sorted by expert, start [E+1].
+ */
+static void apply_capacity(const struct ms_route_problem *p, struct ms_router_work *w,
+                           struct ms_routes *r, const int32_t *list, const int32_t *start)
 {
     int E = p->E, C = ms_router_capacity(p->params.capacity_factor, p->T, E, p->K);
     memset(w->kept, 1, (size_t)w->n_pairs);
@@ -199,7 +202,8 @@ static void apply_capacity(const struct ms_route_problem *p, struct ms_router_wo
         int n = start[e + 1] - start[e];
         if (n <= C)
             continue;
-        int32_t *tokens = w->order2; /* of this expert, ascending; the pair of token i is found again in `list` */
+        int32_t *tokens =
+            w->order2; /* of this expert, ascending; the pair of token i is found again in `list` */
         for (int i = 0; i < n; i++)
             tokens[i] = w->pair_token[list[start[e] + i]];
         if (p->params.drop_policy == MS_DROP_PROBS)
@@ -215,7 +219,8 @@ static void apply_capacity(const struct ms_route_problem *p, struct ms_router_wo
 }
 
 /* Pairs in the order (kept first, expert, token), with both indices. */
-static void sort_pairs(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)
+static void sort_pairs(const struct ms_route_problem *p, struct ms_router_work *w,
+                       struct ms_routes *r)
 {
     int E = p->E, T = p->T;
     int32_t *start = w->counts, *list = w->order;
@@ -276,8 +281,8 @@ static void weigh_chunk(void *ctx, size_t item, int thread)
     }
 }
 
-void ms_router_forward(const struct ms_router *router, const struct ms_route_problem *p, struct ms_router_work *w,
-                       struct ms_routes *r)
+void ms_router_forward(const struct ms_router *router, const struct ms_route_problem *p,
+                       struct ms_router_work *w, struct ms_routes *r)
 {
     assert(p->E == r->E && p->T <= w->T && p->K <= w->K);
     struct call c = call_of(router, p, w);
@@ -292,7 +297,8 @@ void ms_router_forward(const struct ms_router *router, const struct ms_route_pro
     ms_pool_run(p->pool, chunks(p->T), weigh_chunk, &c);
 }
 
-/* dweight of a token's pairs -> ds over its experts: w = scale * s / S has dw_i/ds_j = scale * (d_ij - s_i/S) / S. */
+/* dweight of a token's pairs -> ds over its experts: w = scale * s / S has dw_i/ds_j = scale *
+ * (d_ij - s_i/S) / S. */
 static void score_gradient(const struct call *c, int t, float *ds)
 {
     const struct ms_routes *r = c->done;

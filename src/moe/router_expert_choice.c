@@ -1,6 +1,7 @@
-/* Expert choice (Zhou et al., arXiv 2202.09368): every expert takes its C = ceil(capacity_factor*K*T/E) best tokens by
- * softmax score, which is also the weight. A token may get any number of experts, none included. It looks at the whole
- * batch, future tokens too. As a token assignment (evaluation) weights are the model's own. */
+/* Expert choice (Zhou et al., arXiv 2202.09368): every expert takes its C =
+ * ceil(capacity_factor*K*T/E) best tokens by softmax score, which is also the weight. A token may
+ * get any number of experts, none included. It looks at the whole batch, future tokens too. As a
+ * token assignment (evaluation) weights are the model's own. */
 #include "moe/router.h"
 
 static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)

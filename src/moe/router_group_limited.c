@@ -1,6 +1,6 @@
-/* Device-limited routing. DeepSeek-V2 (arXiv 2405.04434, section 2.2.2): groups ranked by their best softmax score,
- * plain softmax weights. DeepSeek-V3: by the sum of their two best sigmoid + bias, renormalised weights. The frame masks
- * the groups; group_score says which of the two. */
+/* Device-limited routing. DeepSeek-V2 (arXiv 2405.04434, section 2.2.2): groups ranked by their
+ * best softmax score, plain softmax weights. DeepSeek-V3: by the sum of their two best sigmoid +
+ * bias, renormalised weights. The frame masks the groups; group_score says which of the two. */
 #include "moe/router.h"
 
 static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)
@@ -29,7 +29,8 @@ static const struct ms_field fields[] = {
      .offset = offsetof(struct ms_router_params, group_score),
      .names = group_scores,
      .fallback = "max",
-     .help = "max: DeepSeek-V2 on softmax scores; top2_sum: DeepSeek-V3 on sigmoid scores plus bias"},
+     .help =
+         "max: DeepSeek-V2 on softmax scores; top2_sum: DeepSeek-V3 on sigmoid scores plus bias"},
     {0},
 };
 

@@ -1,6 +1,7 @@
-/* Noisy top-k (Shazeer et al., arXiv 1701.06538, eq. 3-5): H = z + normal * std, the k best of H, weights the softmax
- * over them. std = softplus(noise logits) where the model has the learned noise gate, else noise_std; its default 1/E is
- * V-MoE's (arXiv 2106.05974). Noise acts in training only. */
+/* Noisy top-k (Shazeer et al., arXiv 1701.06538, eq. 3-5): H = z + normal * std, the k best of H,
+ * weights the softmax over them. std = softplus(noise logits) where the model has the learned noise
+ * gate, else noise_std; its default 1/E is V-MoE's (arXiv 2106.05974). Noise acts in training only.
+ */
 #include "moe/router.h"
 
 #include <math.h>
@@ -12,7 +13,8 @@ static void perturb(const struct ms_route_problem *p, struct ms_routes *r, int f
     float fixed = (float)(p->params.noise_std > 0 ? p->params.noise_std : 1.0 / p->E);
     for (int t = first; t < last; t++) {
         struct ms_rng rng;
-        ms_rng_init(&rng, p->seed, "noise", p->step, (uint64_t)p->layer, p->first_token + (uint64_t)t);
+        ms_rng_init(&rng, p->seed, "noise", p->step, (uint64_t)p->layer,
+                    p->first_token + (uint64_t)t);
         for (int e = 0; e < p->E; e++) {
             size_t i = (size_t)t * (size_t)p->E + (size_t)e;
             float n = p->noise_logits ? p->noise_logits[i] : 0;

@@ -1,5 +1,6 @@
-/* S-BASE (arXiv 2202.01169) as Megatron-LM's sinkhorn() does it: the choice is the top-k of the doubly normalised
- * d1 * exp(z) * d0; weights are the softmax (k = 1: the sigmoid) of the plain logits. In evaluation plain top-k. */
+/* S-BASE (arXiv 2202.01169) as Megatron-LM's sinkhorn() does it: the choice is the top-k of the
+ * doubly normalised d1 * exp(z) * d0; weights are the softmax (k = 1: the sigmoid) of the plain
+ * logits. In evaluation plain top-k. */
 #include "moe/router.h"
 
 #include <math.h>
@@ -20,7 +21,8 @@ static void exponentials(const struct ms_route_problem *p, float *cost)
 }
 
 /* One round over the rows in d1, next: column sums for the new d1. */
-static void normalise_rows(const struct ms_route_problem *p, const float *cost, const double *d1, double *next)
+static void normalise_rows(const struct ms_route_problem *p, const float *cost, const double *d1,
+                           double *next)
 {
     for (int e = 0; e < p->E; e++)
         next[e] = 0;
@@ -53,14 +55,16 @@ static void choose(const struct ms_route_problem *p, struct ms_router_work *w, s
             }
         }
         for (size_t i = 0, n = (size_t)p->T * (size_t)p->E; i < n; i++)
-            w->choice[i] = (float)(d1[i % (size_t)p->E] * w->wide[i]); /* d0 does not change a row's order */
+            w->choice[i] =
+                (float)(d1[i % (size_t)p->E] * w->wide[i]); /* d0 does not change a row's order */
     }
     ms_router_choose_top_k(p, w);
 }
 
 const struct ms_router ms_router_sinkhorn = {
     .name = "sinkhorn",
-    .help = "Megatron's S-BASE: top-k after Sinkhorn normalisation over the batch; plain top-k in evaluation",
+    .help = "Megatron's S-BASE: top-k after Sinkhorn normalisation over the batch; plain top-k in "
+            "evaluation",
     .score = MS_SCORE_SOFTMAX,
     .weights = MS_WEIGHTS_UNNORMALISED,
     .causal = true,

@@ -1,4 +1,5 @@
-/* The tables of routers and token assignments, their common parameters, and the memory of a call. */
+/* The tables of routers and token assignments, their common parameters, and the memory of a call.
+ */
 #include "moe/router.h"
 
 #include <limits.h>
@@ -45,13 +46,15 @@ const struct ms_field ms_router_fields[] = {
      .offset = offsetof(struct ms_router_params, drop_policy),
      .names = drop_policies,
      .fallback = "probs",
-     .help = "which tokens an expert over capacity drops: lowest probability first, or last position first"},
+     .help = "which tokens an expert over capacity drops: lowest probability first, or last "
+             "position first"},
     {.key = "weights",
      .type = MS_FIELD_ENUM,
      .offset = offsetof(struct ms_router_params, weights),
      .names = weight_styles,
      .fallback = "default",
-     .help = "weights of the chosen experts: divided by their sum or not; own = as the model's family does"},
+     .help = "weights of the chosen experts: divided by their sum or not; own = as the model's "
+             "family does"},
     {.key = "scale",
      .type = MS_FIELD_NUMBER,
      .offset = offsetof(struct ms_router_params, scale),
@@ -103,11 +106,12 @@ static int count_excluded(const struct ms_router_params *p, int E)
     return n;
 }
 
-enum ms_status ms_router_check(const struct ms_router *r, const struct ms_router_params *p, int E, int K,
-                               struct ms_err *err)
+enum ms_status ms_router_check(const struct ms_router *r, const struct ms_router_params *p, int E,
+                               int K, struct ms_err *err)
 {
     if (K < 1 || K > E)
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "top_k", "%d experts a token of %d experts", K, E);
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "top_k", "%d experts a token of %d experts",
+                         K, E);
     if (p->groups > 1 && (p->groups > E || E % p->groups != 0))
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "groups",
                          "%lld groups do not divide %d experts", (long long)p->groups, E);
@@ -116,10 +120,11 @@ enum ms_status ms_router_check(const struct ms_router *r, const struct ms_router
                          (long long)p->group_limit, (long long)p->groups);
     if (p->groups > 1 && p->group_limit > 0 && p->group_limit * (E / p->groups) < K)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "group_limit",
-                         "%lld groups of %lld experts hold fewer than top_k = %d", (long long)p->group_limit,
-                         (long long)(E / p->groups), K);
+                         "%lld groups of %lld experts hold fewer than top_k = %d",
+                         (long long)p->group_limit, (long long)(E / p->groups), K);
     if (E - count_excluded(p, E) < K)
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "exclude", "fewer than top_k = %d experts are left", K);
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "exclude",
+                         "fewer than top_k = %d experts are left", K);
     return MS_OK;
 }
 
@@ -131,7 +136,8 @@ int ms_router_capacity(double factor, int T, int E, int K)
     return c < T ? (int)c : T;
 }
 
-int ms_router_max_pairs(const struct ms_router *r, const struct ms_router_params *p, int T, int E, int K)
+int ms_router_max_pairs(const struct ms_router *r, const struct ms_router_params *p, int T, int E,
+                        int K)
 {
     double factor = p->capacity_factor > 0 ? p->capacity_factor : 1;
     double n = r->expert_choice ? (double)E * ms_router_capacity(factor, T, E, K) : (double)T * K;
@@ -150,8 +156,9 @@ double ms_assign_load(const struct ms_route_problem *p, const struct ms_routes *
     return sum / p->E;
 }
 
-enum ms_status ms_routes_init(struct ms_routes *r, struct ms_arena *a, const struct ms_router *router,
-                              const struct ms_router_params *p, int T, int E, int K, struct ms_err *err)
+enum ms_status ms_routes_init(struct ms_routes *r, struct ms_arena *a,
+                              const struct ms_router *router, const struct ms_router_params *p,
+                              int T, int E, int K, struct ms_err *err)
 {
     int cap = ms_router_max_pairs(router, p, T, E, K);
     size_t grid = (size_t)T * (size_t)E, pairs = (size_t)cap;
@@ -168,14 +175,17 @@ enum ms_status ms_routes_init(struct ms_routes *r, struct ms_arena *a, const str
     r->prob = apart ? MS_NEW(a, float, grid) : r->score;
     r->noisy = router->perturb ? MS_NEW(a, float, grid) : NULL;
     r->noise_std = router->perturb ? MS_NEW(a, float, grid) : NULL;
-    if (!r->expert || !r->token || !r->weight || !r->expert_start || !r->token_start || !r->token_pair ||
-        !r->selected || !r->score || !r->prob || (router->perturb && (!r->noisy || !r->noise_std)))
-        return ms_err_set(err, MS_NOMEM, "no memory for the routes of %d tokens over %d experts", T, E);
+    if (!r->expert || !r->token || !r->weight || !r->expert_start || !r->token_start ||
+        !r->token_pair || !r->selected || !r->score || !r->prob ||
+        (router->perturb && (!r->noisy || !r->noise_std)))
+        return ms_err_set(err, MS_NOMEM, "no memory for the routes of %d tokens over %d experts", T,
+                          E);
     return MS_OK;
 }
 
-enum ms_status ms_router_work_init(struct ms_router_work *w, struct ms_arena *a, const struct ms_router *router,
-                                   const struct ms_router_params *p, int T, int E, int K, struct ms_err *err)
+enum ms_status ms_router_work_init(struct ms_router_work *w, struct ms_arena *a,
+                                   const struct ms_router *router, const struct ms_router_params *p,
+                                   int T, int E, int K, struct ms_err *err)
 {
     int cap = ms_router_max_pairs(router, p, T, E, K);
     size_t grid = (size_t)T * (size_t)E, longest = (size_t)(cap > T ? cap : T);
@@ -190,8 +200,8 @@ enum ms_status ms_router_work_init(struct ms_router_work *w, struct ms_arena *a,
     w->counts = MS_NEW(a, int32_t, (size_t)E + (size_t)T + 2);
     w->kept = MS_NEW(a, uint8_t, (size_t)cap);
     w->dropped = MS_NEW(a, uint8_t, (size_t)T);
-    if (!w->pair_expert || !w->pair_token || !w->choice || !w->wide || !w->sums || !w->order || !w->order2 ||
-        !w->counts || !w->kept || !w->dropped)
+    if (!w->pair_expert || !w->pair_token || !w->choice || !w->wide || !w->sums || !w->order ||
+        !w->order2 || !w->counts || !w->kept || !w->dropped)
         return ms_err_set(err, MS_NOMEM, "no memory to route %d tokens over %d experts", T, E);
     return MS_OK;
 }

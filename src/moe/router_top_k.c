@@ -1,5 +1,5 @@
-/* The k best scores; weights as the model's family has them: Mixtral (arXiv 2401.04088) and Qwen3-MoE divide by their
- * sum, OLMoE (arXiv 2409.02060) does not. */
+/* The k best scores; weights as the model's family has them: Mixtral (arXiv 2401.04088) and
+ * Qwen3-MoE divide by their sum, OLMoE (arXiv 2409.02060) does not. */
 #include "moe/router.h"
 
 static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)

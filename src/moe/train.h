@@ -1,8 +1,9 @@
 /** @file train.h  Training and fine-tuning of the language model: parameters and the loop.
  *
- *  A run's folder holds history.jsonl (one line a step), loads.csv (tokens per expert, a routing.trace), timing.jsonl
- *  (speed: not reproducible, so apart) and checkpoint/. Started again in the same folder it goes on from the checkpoint,
- *  cuts history and loads back to it, and ends with the bytes an undisturbed run would have. */
+ *  A run's folder holds history.jsonl (one line a step), loads.csv (tokens per expert, a
+ * routing.trace), timing.jsonl (speed: not reproducible, so apart) and checkpoint/. Started again
+ * in the same folder it goes on from the checkpoint, cuts history and loads back to it, and ends
+ * with the bytes an undisturbed run would have. */
 #ifndef MS_MOE_TRAIN_H
 #define MS_MOE_TRAIN_H
 
@@ -12,43 +13,47 @@
 /** `train.model`: the shape of a model that starts at random. */
 struct ms_train_model {
     int family; /**< index into ms_train_families; only mixtral starts at random */
-    int64_t vocab, hidden, layers, heads, kv_heads, experts, top_k, expert_intermediate, max_positions;
+    int64_t vocab, hidden, layers, heads, kv_heads, experts, top_k, expert_intermediate,
+        max_positions;
 };
 
 /** `train.data`: either text or tokens. */
 struct ms_train_data {
     const char *const *text; /**< [n_text] files, one domain each; bytes are tokens */
     size_t n_text;
-    double heldout;          /**< last share of each file kept for evaluation */
-    const char *tokens;      /**< .npy int32 [steps, batch, seq+1], used in order; NULL when text is given */
+    double heldout; /**< last share of each file kept for evaluation */
+    const char
+        *tokens; /**< .npy int32 [steps, batch, seq+1], used in order; NULL when text is given */
 };
 
 /** The section `train` of a scenario; strings and lists owned by whoever filled it. */
 struct ms_train_params {
-    const char *init;                 /**< "random", or a checkpoint folder */
+    const char *init; /**< "random", or a checkpoint folder */
     struct ms_train_model model;
     struct ms_train_data data;
     int64_t batch, seq, steps;
     struct ms_adamw_params optimizer;
     const struct ms_router *router;
     struct ms_router_params router_params;
-    struct ms_loss_term *losses;      /**< [n_losses] */
+    struct ms_loss_term *losses; /**< [n_losses] */
     size_t n_losses;
-    int normalise;                    /**< enum ms_normalise */
-    int64_t micro_batches;            /**< parts of a batch that the loss `switch` balances on their own */
-    double bias_update;               /**< gamma of the loss-free bias; 0 = off */
+    int normalise;         /**< enum ms_normalise */
+    int64_t micro_batches; /**< parts of a batch that the loss `switch` balances on their own */
+    double bias_update;    /**< gamma of the loss-free bias; 0 = off */
     int64_t evaluate_every, checkpoint_every; /**< steps; 0 = only at the end */
-    uint64_t seed;                    /**< the scenario's `seed` */
+    uint64_t seed;                            /**< the scenario's `seed` */
 };
 
-/** Field tables of `train` (offsets in ms_train_params; nested sections, lists and names of strategies are CUSTOM),
- *  `train.model` (in ms_train_model). `train.optimizer`: ms_adamw_fields; `train.router`: ms_router_fields. */
+/** Field tables of `train` (offsets in ms_train_params; nested sections, lists and names of
+ * strategies are CUSTOM), `train.model` (in ms_train_model). `train.optimizer`: ms_adamw_fields;
+ * `train.router`: ms_router_fields. */
 extern const struct ms_field ms_train_fields[];
 extern const struct ms_field ms_train_model_fields[];
 extern const char *const ms_train_families[];
 /** Every default of interface.md; data empty, no losses. */
 struct ms_train_params ms_train_params_default(void);
-/** What no single field can say: heads divide hidden, top_k <= experts, a divisible batch, text or tokens, …
+/** What no single field can say: heads divide hidden, top_k <= experts, a divisible batch, text or
+ * tokens, …
  *  @return MS_OK or MS_INVALID with the key under `train.` */
 enum ms_status ms_train_params_check(const struct ms_train_params *p, struct ms_err *err);
 
