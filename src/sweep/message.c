@@ -15,6 +15,13 @@ struct head {
 enum { MAX_STATUS = MS_INTERRUPTED };
 static const uint64_t max_length = (uint64_t)8 << 30;
 
+/* Over the head's own words too: a flipped status must not turn a failure into an answer. */
+static uint64_t hash_of(const struct head *h, const char *body)
+{
+    uint64_t words[3] = {h->status, h->length, ms_hash64(body, h->length)};
+    return ms_hash64(words, sizeof words);
+}
+
 void ms_message_encode(const struct ms_message *m, struct ms_buf *out)
 {
     struct ms_buf body = {0};
@@ -27,7 +34,7 @@ void ms_message_encode(const struct ms_message *m, struct ms_buf *out)
     }
     struct head h = {.status = (uint64_t)m->status, .length = body.n};
     memcpy(h.magic, magic, sizeof magic);
-    h.hash = ms_hash64(body.p, body.n);
+    h.hash = body.failed ? 0 : hash_of(&h, body.p);
     ms_buf_add(out, &h, sizeof h);
     ms_buf_add(out, body.p, body.n);
     out->failed |= body.failed;
@@ -74,7 +81,7 @@ enum ms_frame_state ms_message_decode(const char *bytes, size_t n, struct ms_mes
     if (n - sizeof h > h.length)
         return MS_FRAME_WRONG;
     *why = "its answer does not match its own hash";
-    if (ms_hash64(bytes + sizeof h, h.length) != h.hash)
+    if (hash_of(&h, bytes + sizeof h) != h.hash)
         return MS_FRAME_WRONG;
     *out = (struct ms_message){.status = (enum ms_status)h.status};
     if (split(bytes + sizeof h, h.length, out))
