@@ -1,0 +1,311 @@
+#include "cluster/platform.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cluster/check.h"
+
+static void add(struct ms_check *c, int el, bool error, const char *fmt, va_list ap)
+{
+    char text[1024];
+    vsnprintf(text, sizeof text, fmt, ap);
+    int line = c->xml->el[el].line;
+    if (error)
+        ms_errs_add_at(c->errs, MS_INVALID, c->path, line, 0, NULL, "%s", text);
+    else
+        ms_errs_warn_at(c->errs, c->path, line, 0, NULL, "%s", text);
+}
+
+void ms_check_error(struct ms_check *c, int el, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(c, el, true, fmt, ap);
+    va_end(ap);
+}
+
+void ms_check_warn(struct ms_check *c, int el, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(c, el, false, fmt, ap);
+    va_end(ap);
+}
+
+static enum ms_status read_bytes(const char *path, struct ms_buf *text, struct ms_errs *errs)
+{
+    struct stat st;
+    struct ms_err err = {0};
+    if (!strcmp(path, "-")) {
+        ms_errs_add_at(errs, MS_INVALID, path, 0, 0, NULL,
+                       "a platform must be a file: SimGrid reads it again");
+        return MS_INVALID;
+    }
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        ms_errs_add_at(errs, MS_INVALID, path, 0, 0, NULL, "not a regular file");
+        return MS_INVALID;
+    }
+    if (stat(path, &st) == 0 && st.st_size > MS_XML_MAX_BYTES) {
+        ms_errs_add_at(errs, MS_INVALID, path, 0, 0, NULL, "larger than 256 MiB");
+        return MS_INVALID;
+    }
+    enum ms_status s = ms_file_read(path, text, &err);
+    if (s != MS_OK)
+        ms_errs_add(errs, &err);
+    return s;
+}
+
+/* All passes, each only over what the ones before it found sound. */
+static void run_checks(struct ms_check *c)
+{
+    static void (*const pass[])(struct ms_check *) = {
+        ms_check_rules, ms_check_values, ms_check_names, ms_check_routes, ms_check_connected};
+    size_t before = c->errs->n;
+    for (size_t i = 0; i < sizeof pass / sizeof *pass && !c->nomem; i++) {
+        if (c->errs->n > before)
+            return;
+        pass[i](c);
+    }
+}
+
+struct host_ref {
+    const char *name;
+    int point;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return ms_natural_cmp(((const struct host_ref *)a)->name, ((const struct host_ref *)b)->name);
+}
+
+static bool hosts_fill(struct ms_platform *p, const struct ms_graph *g)
+{
+    struct host_ref *ref = MS_NEW(&p->arena, struct host_ref, (size_t)g->n_points);
+    if (!ref)
+        return false;
+    for (int i = 0; i < g->n_points; i++)
+        if (g->point[i].type == POINT_HOST)
+            ref[p->n_hosts++] = (struct host_ref){g->point[i].name, i};
+    size_t n = (size_t)p->n_hosts;
+    qsort(ref, n, sizeof *ref, by_name);
+    p->host_name = MS_NEW(&p->arena, const char *, n);
+    p->host_speed = MS_NEW(&p->arena, double, n);
+    p->host_node = MS_NEW(&p->arena, int, n);
+    p->host_local = MS_NEW(&p->arena, int, n);
+    p->host_point = MS_NEW(&p->arena, int, n);
+    if (!p->host_name || !p->host_speed || !p->host_node || !p->host_local || !p->host_point)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        p->host_name[i] = ref[i].name;
+        p->host_speed[i] = g->point[ref[i].point].speed;
+        p->host_point[i] = ref[i].point;
+        p->host_node[i] = p->host_local[i] = -1;
+    }
+    return true;
+}
+
+static bool nodes_alloc(struct ms_platform *p)
+{
+    p->node_name = MS_NEW(&p->arena, const char *, (size_t)p->n_hosts);
+    p->node_size = MS_NEW(&p->arena, int, (size_t)p->n_hosts);
+    return p->node_name && p->node_size;
+}
+
+static void even_nodes(struct ms_platform *p)
+{
+    p->gpus_per_node = p->n_nodes ? p->node_size[0] : 0;
+    for (int n = 1; n < p->n_nodes; n++)
+        if (p->node_size[n] != p->gpus_per_node) {
+            p->gpus_per_node = 0;
+            return;
+        }
+}
+
+/* Node ids from the `node` properties: all hosts have one, or none. */
+static void nodes_fill(struct ms_check *c, struct ms_platform *p)
+{
+    struct ms_names *seen = ms_names_new(&p->arena, p->n_hosts);
+    const struct ms_point *point = c->graph->point;
+    bool any = false;
+    for (int i = 0; i < p->n_hosts; i++)
+        any |= point[p->host_point[i]].node != NULL;
+    if (!any || !seen || !nodes_alloc(p)) {
+        c->nomem |= any && (!seen || !p->node_size);
+        return;
+    }
+    for (int i = 0; i < p->n_hosts; i++) {
+        const struct ms_point *h = &point[p->host_point[i]];
+        if (!h->node) {
+            ms_check_error(c, h->el, "host '%s' has no property node, but other hosts have",
+                           h->name);
+            continue;
+        }
+        int n = ms_names_find(seen, h->node);
+        if (n < 0) {
+            n = p->n_nodes++;
+            p->node_name[n] = h->node;
+            ms_names_add(c, seen, h->node, n);
+        }
+        p->host_node[i] = n;
+        p->host_local[i] = p->node_size[n]++;
+    }
+    even_nodes(p);
+}
+
+const char *ms_platform_prop(const struct ms_platform *p, const char *key)
+{
+    for (int i = 0; i < p->n_props; i++)
+        if (!strcmp(p->prop[i].key, key))
+            return p->prop[i].value;
+    return NULL;
+}
+
+/* A whole number >= min of a property, or fallback where it is not given. */
+static int whole(struct ms_check *c, const struct ms_platform *p, int el, const char *key, int min,
+                 int fallback)
+{
+    const char *v = ms_platform_prop(p, key);
+    if (!v)
+        return fallback;
+    if (!*v || strspn(v, "0123456789") != strlen(v) || strlen(v) > 8 || atoi(v) < min) {
+        ms_check_error(c, el, "property %s '%.60s' must be a whole number, %d or more", key, v,
+                       min);
+        return fallback;
+    }
+    return atoi(v);
+}
+
+static void props_fill(struct ms_check *c, struct ms_platform *p)
+{
+    static const char *const words[] = {"none", "nvlink", "pxn"};
+    const struct ms_xml_el *el = c->xml->el;
+    int top = c->graph->zone[0].el;
+    char list[128];
+    p->prop = MS_NEW(&p->arena, struct ms_platform_prop, (size_t)(el[top].end - top));
+    if (!p->prop) {
+        c->nomem = true;
+        return;
+    }
+    for (int k = top + 1; k < el[top].end; k = el[k].end)
+        if (c->kind[k] == EL_PROP)
+            p->prop[p->n_props++] = (struct ms_platform_prop){ms_xml_get(&el[k], "id", ""),
+                                                              ms_xml_get(&el[k], "value", "")};
+    const char *transit = ms_platform_prop(p, "transit");
+    for (size_t w = 0; w < 3; w++)
+        if (transit && !strcmp(transit, words[w])) {
+            p->transit = (enum ms_transit)w;
+            transit = NULL;
+        }
+    if (transit)
+        ms_check_error(c, top, "property transit '%.60s' is not known%s", transit,
+                       ms_allowed(list, sizeof list, transit, words, 3));
+    p->planes = whole(c, p, top, "planes", 1, 1);
+    p->n_switches = whole(c, p, top, "switches", 0, -1);
+    p->n_cables = whole(c, p, top, "cables", 0, -1);
+    p->topology = ms_platform_prop(p, "topology");
+}
+
+static void fill(struct ms_check *c, struct ms_platform *p)
+{
+    char stem[256];
+    if (!hosts_fill(p, c->graph)) {
+        c->nomem = true;
+        return;
+    }
+    if (p->n_hosts == 0)
+        ms_check_error(c, 0, "the platform has no host");
+    nodes_fill(c, p);
+    props_fill(c, p);
+    p->link = c->graph->link;
+    p->n_links = c->graph->n_links;
+    p->links_complete = !c->graph->own_links;
+    p->path = ms_arena_strdup(&p->arena, c->path);
+    p->name = ms_arena_strdup(&p->arena, ms_path_stem(c->path, stem, sizeof stem));
+    c->nomem |= !p->path || !p->name;
+}
+
+static enum ms_status check_text(const char *path, const struct ms_buf *text, struct ms_platform *p,
+                                 struct ms_xml *xml, struct ms_errs *errs)
+{
+    struct ms_check c = {
+        .path = path, .errs = errs, .arena = &p->arena, .xml = xml, .graph = p->graph};
+    size_t before = errs->n;
+    enum ms_status s = ms_xml_parse(path, text->p, text->n, &p->arena, xml, errs);
+    if (s != MS_OK)
+        return s;
+    c.kind = MS_NEW(&p->arena, uint8_t, (size_t)xml->n);
+    c.el_zone = MS_NEW(&p->arena, int, (size_t)xml->n);
+    c.points = ms_names_new(&p->arena, xml->n / 8);
+    c.links = ms_names_new(&p->arena, xml->n / 8);
+    if (!c.kind || !c.el_zone || !c.points || !c.links)
+        return MS_NOMEM;
+    run_checks(&c);
+    if (!c.nomem && errs->n == before)
+        fill(&c, p);
+    struct ms_hash own = ms_hash128(text->p, text->n);
+    if (c.files.n) {
+        ms_buf_adds(&c.files, own.hex);
+        own = ms_hash128(c.files.p, c.files.n);
+    }
+    p->hash = own;
+    c.nomem |= c.files.failed;
+    ms_buf_finish(&c.files);
+    return c.nomem ? MS_NOMEM : errs->n > before ? MS_INVALID : MS_OK;
+}
+
+enum ms_status ms_platform_read(const char *path, struct ms_platform *out, struct ms_errs *errs)
+{
+    struct ms_platform p = {.n_switches = -1, .n_cables = -1, .planes = 1};
+    struct ms_buf text = {0};
+    struct ms_xml xml = {0};
+    *out = (struct ms_platform){0};
+    enum ms_status s = read_bytes(path, &text, errs);
+    if (s == MS_OK && !text.p)
+        ms_buf_adds(&text, "");
+    p.graph = calloc(1, sizeof *p.graph);
+    if (s == MS_OK)
+        s = !p.graph || text.failed ? MS_NOMEM : check_text(path, &text, &p, &xml, errs);
+    ms_xml_finish(&xml);
+    ms_buf_finish(&text);
+    if (s == MS_OK)
+        *out = p;
+    else
+        ms_platform_finish(&p);
+    return s;
+}
+
+void ms_platform_finish(struct ms_platform *p)
+{
+    if (!p)
+        return;
+    if (p->graph)
+        ms_graph_finish(p->graph);
+    free(p->graph);
+    ms_arena_finish(&p->arena);
+    *p = (struct ms_platform){0};
+}
+
+enum ms_status ms_platform_group(struct ms_platform *p, int gpus_per_node, struct ms_err *err)
+{
+    char name[32];
+    if (p->n_nodes)
+        return ms_err_set(err, MS_INVALID, "%s has `node` properties of its own", p->path);
+    if (gpus_per_node < 1 || p->n_hosts % gpus_per_node)
+        return ms_err_set(err, MS_INVALID, "%d hosts of %s are no multiple of %d a node",
+                          p->n_hosts, p->path, gpus_per_node);
+    if (!nodes_alloc(p))
+        return MS_NOMEM;
+    for (int i = 0; i < p->n_hosts; i++) {
+        p->host_node[i] = i / gpus_per_node;
+        p->host_local[i] = i % gpus_per_node;
+        if (p->host_local[i])
+            continue;
+        snprintf(name, sizeof name, "n%d", p->n_nodes);
+        p->node_size[p->n_nodes] = gpus_per_node;
+        if (!(p->node_name[p->n_nodes++] = ms_arena_strdup(&p->arena, name)))
+            return MS_NOMEM;
+    }
+    p->gpus_per_node = gpus_per_node;
+    return MS_OK;
+}

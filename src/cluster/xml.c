@@ -1,0 +1,286 @@
+#include "cluster/xml.h"
+
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reader {
+    const char *path;
+    struct ms_arena *arena;
+    struct ms_xml *out;
+    struct ms_errs *errs;
+    xmlParserCtxtPtr ctxt;
+    struct ms_buf text;
+    int open; /* innermost open element, -1 none */
+    int depth;
+    bool failed, nomem;
+};
+
+static void fail(struct reader *r, int line, const char *text)
+{
+    if (!r->failed)
+        ms_errs_add_at(r->errs, MS_INVALID, r->path, line, 0, NULL, "%s", text);
+    r->failed = true;
+}
+
+static int line_of(struct reader *r)
+{
+    return r->ctxt && r->ctxt->input ? r->ctxt->input->line : 0;
+}
+
+static void stop(struct reader *r, const char *text)
+{
+    fail(r, line_of(r), text);
+    xmlStopParser(r->ctxt);
+}
+
+static struct ms_xml_el *grow(struct reader *r)
+{
+    struct ms_xml *x = r->out;
+    if (x->n == x->cap) {
+        int cap = x->cap ? 2 * x->cap : 256;
+        struct ms_xml_el *el = realloc(x->el, (size_t)cap * sizeof *el);
+        if (!el) {
+            r->nomem = true;
+            return NULL;
+        }
+        x->el = el;
+        x->cap = cap;
+    }
+    return &x->el[x->n];
+}
+
+static const char *intern(struct reader *r, const char *s, size_t n)
+{
+    char *p = ms_arena_alloc(r->arena, n + 1, 1);
+    if (p)
+        memcpy(p, s, n);
+    else
+        r->nomem = true;
+    return p;
+}
+
+static void keep_text(struct reader *r)
+{
+    if (r->open >= 0 && r->text.n && !r->out->el[r->open].text &&
+        strspn(r->text.p, " \t\r\n") < r->text.n)
+        r->out->el[r->open].text = intern(r, r->text.p, r->text.n);
+    r->text.n = 0;
+}
+
+/* libxml2 gives five pointers an attribute: name, prefix, URI, value's begin and end. */
+static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                     int n_ns, const xmlChar **ns, int n_attrs, int n_default,
+                     const xmlChar **attrs)
+{
+    struct reader *r = ctx;
+    struct ms_xml_el *e;
+    if (r->failed || r->nomem)
+        return;
+    keep_text(r);
+    if (prefix || n_ns)
+        stop(r, "XML name spaces are not part of a platform file");
+    else if (++r->depth > MS_XML_MAX_DEPTH)
+        stop(r, "elements are nested more than 64 deep");
+    else if (r->out->n >= MS_XML_MAX_ELEMENTS)
+        stop(r, "more than 16 million elements");
+    if (r->failed || !(e = grow(r)))
+        return;
+    struct ms_xml_attr *a = MS_NEW(r->arena, struct ms_xml_attr, (size_t)n_attrs);
+    *e = (struct ms_xml_el){.line = line_of(r), .parent = r->open, .attr = a, .n_attrs = n_attrs};
+    e->name = intern(r, (const char *)name, strlen((const char *)name));
+    for (int i = 0; a && i < n_attrs; i++) {
+        const xmlChar **p = attrs + 5 * i;
+        a[i].name = intern(r, (const char *)p[0], strlen((const char *)p[0]));
+        a[i].value = intern(r, (const char *)p[3], (size_t)(p[4] - p[3]));
+    }
+    r->nomem |= !a;
+    r->open = r->out->n++;
+}
+
+static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+    struct reader *r = ctx;
+    if (r->failed || r->nomem || r->open < 0)
+        return;
+    keep_text(r);
+    r->out->el[r->open].end = r->out->n;
+    r->open = r->out->el[r->open].parent;
+    r->depth--;
+}
+
+static void on_text(void *ctx, const xmlChar *text, int n)
+{
+    struct reader *r = ctx;
+    if (!r->failed && !r->nomem)
+        ms_buf_add(&r->text, text, (size_t)n);
+}
+
+static void on_error(void *ctx, xmlErrorPtr e)
+{
+    struct reader *r = ctx;
+    char text[512];
+    if (!e || e->level < XML_ERR_ERROR)
+        return;
+    snprintf(text, sizeof text, "not well-formed XML: %s",
+             e->message ? e->message : "syntax error");
+    for (char *p = text + strlen(text); p > text && (p[-1] == '\n' || p[-1] == ' ');)
+        *--p = '\0';
+    fail(r, e->line, text);
+}
+
+/* What comes first and is not blank, as SimGrid's lexer demands it: declaration, DOCTYPE, then
+ * elements; comments between. */
+static int line_at(const char *text, const char *p)
+{
+    int line = 1;
+    for (; text < p; text++)
+        line += *text == '\n';
+    return line;
+}
+
+static const char *after_comment(const char *p)
+{
+    const char *e = strstr(p + 4, "-->");
+    return e ? e + 3 : p + strlen(p);
+}
+
+/* "<!DOCTYPE platform SYSTEM "..." >" without a subset of its own. @return what is wrong, or NULL
+ */
+static const char *doctype_fault(const char *p)
+{
+    const char *end = strpbrk(p, "[>");
+    if (!end)
+        return "the DOCTYPE is never closed";
+    if (*end == '[')
+        return "a DTD inside the file (entities) is refused: SimGrid does not read it, and "
+               "entities can "
+               "expand without bound";
+    return NULL;
+}
+
+struct prolog {
+    bool declaration, doctype;
+};
+
+/* One construct that starts with '<' or '&' outside comments. @return what is wrong, or NULL */
+static const char *construct_fault(const char *text, const char *p, struct prolog *seen)
+{
+    if (*p == '&')
+        return "'&': character and entity references are refused in a platform file";
+    if (!strncmp(p, "<![CDATA[", 9))
+        return "CDATA sections are refused in a platform file";
+    if (!strncmp(p, "<?xml", 5) && strchr(" \t\r\n", p[5])) {
+        const char *end = strstr(p, "?>"), *enc = strstr(p, "encoding");
+        seen->declaration = p == text;
+        if (p != text)
+            return "the XML declaration must be the first thing in the file";
+        if (end && enc && enc < end) {
+            enc += strcspn(enc, "'\"");
+            if (strncasecmp(enc + 1, "UTF-8", 5) && strncasecmp(enc + 1, "US-ASCII", 8))
+                return "the encoding must be UTF-8";
+        }
+        return NULL;
+    }
+    if (!strncmp(p, "<?", 2))
+        return "processing instructions are refused in a platform file";
+    if (!strncmp(p, "<!DOCTYPE", 9)) {
+        seen->doctype = true;
+        return doctype_fault(p);
+    }
+    if (!strncmp(p, "<!", 2))
+        return "declarations such as <!ENTITY> are refused in a platform file";
+    if (!seen->doctype)
+        return "SimGrid wants <!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\"> "
+               "before the first "
+               "element";
+    return NULL;
+}
+
+static void scan(struct reader *r, const char *text, size_t n)
+{
+    struct prolog seen = {false, false};
+    const char *nul = memchr(text, '\0', n);
+    if (nul || (n >= 2 && ((unsigned char)text[0] >= 0xfe || (unsigned char)text[0] == 0xef))) {
+        fail(r, nul ? line_at(text, nul) : 1,
+             nul ? "a NUL byte: not a text file in UTF-8"
+                 : "a byte-order mark: SimGrid wants plain UTF-8 that starts with <?xml");
+        return;
+    }
+    if (strncmp(text, "<?xml", 5) != 0) {
+        fail(r, 1,
+             n ? "SimGrid wants the file to start with <?xml version=\"1.0\"?>" : "an empty file");
+        return;
+    }
+    for (const char *p = text; (p = strpbrk(p, "<&")) && !r->failed;) {
+        if (!strncmp(p, "<!--", 4)) {
+            p = after_comment(p);
+            continue;
+        }
+        const char *fault = construct_fault(text, p, &seen);
+        if (fault)
+            fail(r, line_at(text, p), fault);
+        p++;
+    }
+}
+
+static void parse(struct reader *r, const char *text, size_t n)
+{
+    xmlSAXHandler sax = {.initialized = XML_SAX2_MAGIC,
+                         .startElementNs = on_start,
+                         .endElementNs = on_end,
+                         .characters = on_text,
+                         .ignorableWhitespace = on_text,
+                         .serror = (xmlStructuredErrorFunc)(void (*)(void))on_error};
+    r->ctxt = xmlCreateMemoryParserCtxt(text, (int)n);
+    if (!r->ctxt) {
+        r->nomem = true;
+        return;
+    }
+    xmlSAXHandlerPtr old = r->ctxt->sax;
+    r->ctxt->sax = &sax;
+    r->ctxt->userData = r;
+    xmlCtxtUseOptions(r->ctxt, XML_PARSE_NONET);
+    r->ctxt->sax->initialized = XML_SAX2_MAGIC;
+    int rc = xmlParseDocument(r->ctxt);
+    if ((rc < 0 || !r->ctxt->wellFormed) && !r->nomem)
+        fail(r, line_of(r), "not well-formed XML");
+    r->ctxt->sax = old;
+    if (r->ctxt->myDoc)
+        xmlFreeDoc(r->ctxt->myDoc);
+    r->ctxt->myDoc = NULL;
+    xmlFreeParserCtxt(r->ctxt);
+    r->ctxt = NULL;
+}
+
+enum ms_status ms_xml_parse(const char *path, const char *text, size_t n, struct ms_arena *a,
+                            struct ms_xml *out, struct ms_errs *errs)
+{
+    struct reader r = {.path = path, .arena = a, .out = out, .errs = errs, .open = -1};
+    *out = (struct ms_xml){0};
+    scan(&r, text, n);
+    if (!r.failed)
+        parse(&r, text, n);
+    if (!r.failed && !r.nomem && out->n == 0)
+        fail(&r, 1, "no element at all");
+    r.nomem |= r.text.failed;
+    ms_buf_finish(&r.text);
+    if (r.failed || r.nomem)
+        ms_xml_finish(out);
+    return r.failed ? MS_INVALID : r.nomem ? MS_NOMEM : MS_OK;
+}
+
+void ms_xml_finish(struct ms_xml *x)
+{
+    free(x->el);
+    *x = (struct ms_xml){0};
+}
+
+const char *ms_xml_get(const struct ms_xml_el *e, const char *name, const char *fallback)
+{
+    for (int i = 0; i < e->n_attrs; i++)
+        if (!strcmp(e->attr[i].name, name))
+            return e->attr[i].value;
+    return fallback;
+}
