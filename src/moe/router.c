@@ -69,7 +69,7 @@ static void sigmoid_row(const float *z, float *s, float *prob, int E)
 static void mask_groups(float *choice, int E, const struct ms_router_params *q)
 {
     int n = (int)q->groups, size = E / n;
-    float score[E < 1 ? 1 : n];
+    float score[n];
     for (int g = 0; g < n; g++) {
         float best = -INFINITY, second = -INFINITY;
         for (int e = g * size; e < (g + 1) * size; e++) {
@@ -159,10 +159,13 @@ void ms_router_choose_top_k(const struct ms_route_problem *p, struct ms_router_w
     w->n_pairs = p->T * p->K;
 }
 
+/* A total order also with NaN, which comes last: quickselect relies on it. */
 static bool better(int32_t a, int32_t b, const float *value, size_t stride)
 {
     float x = value[(size_t)a * stride], y = value[(size_t)b * stride];
-    return x > y || (!(y > x) && a < b);
+    x = x >= -INFINITY ? x : -INFINITY;
+    y = y >= -INFINITY ? y : -INFINITY;
+    return x > y || (x == y && a < b);
 }
 
 void ms_router_select_best(int32_t *items, int n, int keep, const float *value, size_t stride)
