@@ -1,0 +1,208 @@
+/* Joining shards: the records of several folders, sorted, written as one. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "sweep/lines.h"
+#include "sweep/store.h"
+#include "sweep/summary.h"
+
+struct part {
+    const char *dir;
+    const struct ms_line *line;
+};
+
+struct merge {
+    struct ms_arena arena;
+    const char *const *dirs;
+    size_t n_dirs, n_cases; /* of the study */
+    struct part *part;      /* [n_cases] the answer to each case, NULL line = none */
+};
+
+static enum ms_status nomem(struct ms_err *err)
+{
+    return ms_err_set(err, MS_NOMEM, "out of memory joining results");
+}
+
+/* All folders must be of one study; scenario.json says which, and how many cases it has. */
+static enum ms_status same_study(struct merge *m, struct ms_buf *scenario, struct ms_err *err)
+{
+    const char *first = NULL;
+    for (size_t d = 0; d < m->n_dirs; d++) {
+        const char *hash = ms_scenario_json_member(m->dirs[d], "study_hash", &m->arena);
+        if (!hash)
+            return ms_err_at(err, MS_INVALID, m->dirs[d], 0, 0, NULL,
+                             "holds no results (scenario.json is missing)");
+        if (first && strcmp(first, hash) != 0)
+            return ms_err_at(
+                err, MS_INVALID, m->dirs[d], 0, 0, NULL,
+                "holds results of another scenario, or of other settings or input files, than '%s'",
+                m->dirs[0]);
+        first = first ? first : hash;
+    }
+    char *path = ms_path_join(&m->arena, m->dirs[0], "scenario.json");
+    enum ms_status s = path ? ms_file_read(path, scenario, err) : nomem(err);
+    if (s != MS_OK)
+        return s;
+    json_t *o = json_loads(scenario->p, 0, NULL);
+    m->n_cases = (size_t)json_integer_value(json_object_get(o, "n_cases"));
+    json_decref(o);
+    m->part = MS_NEW(&m->arena, struct part, m->n_cases + 1);
+    return m->part ? MS_OK : nomem(err);
+}
+
+static bool is_ok(const struct ms_line *l)
+{
+    return strcmp(l->status, "ok") == 0;
+}
+
+/* An answer beats a failure; two different answers to one case cannot be joined. */
+static enum ms_status take(struct merge *m, const char *dir, const struct ms_line *l,
+                           struct ms_err *err)
+{
+    char *end = "";
+    unsigned long index = l->id[0] == 'c' ? strtoul(l->id + 1, &end, 10) : m->n_cases;
+    if (index >= m->n_cases || *end)
+        return ms_err_at(err, MS_INVALID, dir, 0, 0, NULL, "case '%s' is not of this scenario",
+                         l->id);
+    struct part *p = &m->part[index];
+    if (!p->line || (!is_ok(p->line) && is_ok(l)))
+        *p = (struct part){dir, l};
+    else if (is_ok(p->line) && is_ok(l) && strcmp(p->line->text, l->text) != 0)
+        return ms_err_at(
+            err, MS_INVALID, dir, 0, 0, NULL,
+            "case %s has another answer here than in '%s' (other versions of moesim or SimGrid?)",
+            l->id, p->dir);
+    return MS_OK;
+}
+
+static enum ms_status read_all(struct merge *m, struct ms_err *err)
+{
+    enum ms_status s = MS_OK;
+    for (size_t d = 0; s == MS_OK && d < m->n_dirs; d++) {
+        struct ms_line *lines;
+        size_t n;
+        s = ms_lines_read(m->dirs[d], "results.jsonl", &m->arena, &lines, &n, err);
+        for (size_t i = 0; s == MS_OK && i < n; i++)
+            s = take(m, m->dirs[d], &lines[i], err);
+    }
+    return s;
+}
+
+static enum ms_status write_named(struct merge *m, const char *dir, const char *name,
+                                  const struct ms_buf *b, struct ms_err *err)
+{
+    char *path = ms_path_join(&m->arena, dir, name);
+    if (!path || b->failed)
+        return nomem(err);
+    return ms_file_write(path, b->p ? b->p : "", b->n, err);
+}
+
+static enum ms_status write_records(struct merge *m, const char *out, struct ms_err *err)
+{
+    struct ms_buf results = {0}, summary = {0};
+    const char **records = MS_NEW(&m->arena, const char *, m->n_cases + 1);
+    size_t n = 0;
+    for (size_t i = 0; records && i < m->n_cases; i++)
+        if (m->part[i].line) {
+            records[n++] = m->part[i].line->text;
+            ms_buf_printf(&results, "%s\n", m->part[i].line->text);
+        }
+    enum ms_status s = records ? write_named(m, out, "results.jsonl", &results, err) : nomem(err);
+    if (s == MS_OK)
+        s = ms_summary_csv(records, n, &summary, err);
+    if (s == MS_OK)
+        s = write_named(m, out, "summary.csv", &summary, err);
+    ms_buf_finish(&results);
+    ms_buf_finish(&summary);
+    return s;
+}
+
+/* The timing line that belongs to the answer taken, from the same folder. */
+static enum ms_status write_timing(struct merge *m, const char *out, struct ms_err *err)
+{
+    struct ms_buf b = {0};
+    enum ms_status s = MS_OK;
+    struct ms_line **times = MS_NEW(&m->arena, struct ms_line *, m->n_dirs);
+    size_t *n = MS_NEW(&m->arena, size_t, m->n_dirs);
+    if (!times || !n)
+        return nomem(err);
+    for (size_t d = 0; s == MS_OK && d < m->n_dirs; d++)
+        s = ms_lines_read(m->dirs[d], "timing.jsonl", &m->arena, &times[d], &n[d], err);
+    for (size_t i = 0; s == MS_OK && i < m->n_cases; i++)
+        for (size_t d = 0; m->part[i].line && d < m->n_dirs; d++)
+            for (size_t k = 0; m->dirs[d] == m->part[i].dir && k < n[d]; k++)
+                if (strcmp(times[d][k].id, m->part[i].line->id) == 0)
+                    ms_buf_printf(&b, "%s\n", times[d][k].text);
+    if (s == MS_OK)
+        s = write_named(m, out, "timing.jsonl", &b, err);
+    ms_buf_finish(&b);
+    return s;
+}
+
+static enum ms_status copy_samples(struct merge *m, const char *out, struct ms_err *err)
+{
+    enum ms_status s = MS_OK;
+    for (size_t i = 0; s == MS_OK && i < m->n_cases; i++) {
+        if (!m->part[i].line)
+            continue;
+        char name[64];
+        snprintf(name, sizeof name, "samples/%s.csv", m->part[i].line->id);
+        char *from = ms_path_join(&m->arena, m->part[i].dir, name);
+        char *dir = ms_path_join(&m->arena, out, "samples");
+        if (!from || !dir)
+            return nomem(err);
+        if (access(from, F_OK) != 0)
+            continue;
+        struct ms_buf b = {0};
+        s = ms_file_read(from, &b, err);
+        if (s == MS_OK)
+            s = ms_dir_make(dir, err);
+        if (s == MS_OK)
+            s = write_named(m, out, name, &b, err);
+        ms_buf_finish(&b);
+    }
+    return s;
+}
+
+static enum ms_status check_out(struct merge *m, const char *out, bool force, struct ms_err *err)
+{
+    const char *ours = ms_scenario_json_member(m->dirs[0], "study_hash", &m->arena);
+    const char *there = ms_scenario_json_member(out, "study_hash", &m->arena);
+    if (!force && there && strcmp(ours, there) != 0)
+        return ms_err_at(err, MS_USAGE, out, 0, 0, NULL,
+                         "holds results of another scenario; choose another -o, or --force");
+    return ms_dir_make(out, err);
+}
+
+enum ms_status ms_store_merge(const char *const *dirs, size_t n_dirs, const char *out, bool force,
+                              size_t *n_cases, size_t *n_missing, size_t *n_failed,
+                              struct ms_err *err)
+{
+    struct merge m = {.dirs = dirs, .n_dirs = n_dirs};
+    struct ms_buf scenario = {0};
+    *n_cases = *n_missing = *n_failed = 0;
+    enum ms_status s = same_study(&m, &scenario, err);
+    if (s == MS_OK)
+        s = read_all(&m, err);
+    if (s == MS_OK)
+        s = check_out(&m, out, force, err);
+    if (s == MS_OK)
+        s = write_named(&m, out, "scenario.json", &scenario, err);
+    if (s == MS_OK)
+        s = write_records(&m, out, err);
+    if (s == MS_OK)
+        s = write_timing(&m, out, err);
+    if (s == MS_OK)
+        s = copy_samples(&m, out, err);
+    for (size_t i = 0; s == MS_OK && i < m.n_cases; i++) {
+        *n_missing += !m.part[i].line;
+        *n_failed += m.part[i].line && !is_ok(m.part[i].line);
+    }
+    *n_cases = m.n_cases;
+    ms_buf_finish(&scenario);
+    ms_arena_finish(&m.arena);
+    return s;
+}

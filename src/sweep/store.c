@@ -1,0 +1,388 @@
+#include "sweep/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "sweep/lines.h"
+#include "sweep/summary.h"
+
+struct entry {
+    char *record; /* owned; NULL = none */
+    char *timing; /* owned */
+    bool ok;
+};
+
+struct ms_store {
+    struct ms_arena arena;
+    const struct ms_store_study *study;
+    const char *dir;
+    struct entry *entry; /* [study->n] */
+    int lock_fd, results_fd, timing_fd;
+};
+
+static enum ms_status nomem(struct ms_err *err)
+{
+    return ms_err_set(err, MS_NOMEM, "out of memory for the results");
+}
+
+/* ---- the lock ---- */
+
+static enum ms_status lock(struct ms_store *s, struct ms_err *err)
+{
+    char *path = ms_path_join(&s->arena, s->dir, ".lock");
+    if (!path)
+        return nomem(err);
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (s->lock_fd < 0)
+        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write here: %s", strerror(errno));
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(s->lock_fd, F_SETLK, &l) == 0)
+        return MS_OK;
+    if (errno != EACCES &&
+        errno != EAGAIN) /* a file system without locks: better unlocked than unusable */
+        return MS_OK;
+    fcntl(s->lock_fd, F_GETLK, &l);
+    return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "process %ld is writing here; use another -o",
+                     (long)l.l_pid);
+}
+
+/* ---- records ---- */
+
+static void add_head(struct ms_json *j, const struct ms_store_case *c, const char *status)
+{
+    ms_json_object(j, NULL);
+    ms_json_string(j, "schema", MS_RECORD_SCHEMA);
+    ms_json_string(j, "case", c->id);
+    ms_json_string(j, "key", c->key.hex);
+    ms_json_raw(j, "axes", c->axes_json);
+    ms_json_string(j, "status", status);
+    ms_json_string(j, "scenario_hash", c->scenario_hash.hex);
+}
+
+/* @return the line, owned by the caller; NULL: out of memory */
+static char *compose_ok(const struct ms_store_case *c, const char *body)
+{
+    struct ms_buf b = {0};
+    struct ms_json j = {.out = &b};
+    add_head(&j, c, "ok");
+    ms_buf_adds(&b, ",");
+    ms_buf_adds(&b, body);
+    ms_buf_adds(&b, "}");
+    if (b.failed)
+        ms_buf_finish(&b);
+    return b.p;
+}
+
+static char *compose_failed(const struct ms_store_case *c, const char *error)
+{
+    struct ms_buf b = {0};
+    struct ms_json j = {.out = &b};
+    add_head(&j, c, "failed");
+    ms_json_string(&j, "error", error);
+    ms_json_end_object(&j);
+    if (b.failed)
+        ms_buf_finish(&b);
+    return b.p;
+}
+
+static char *compose_timing(const struct ms_store_case *c, const char *members)
+{
+    struct ms_buf b = {0};
+    struct ms_json j = {.out = &b};
+    ms_json_object(&j, NULL);
+    ms_json_string(&j, "case", c->id);
+    ms_json_string(&j, "key", c->key.hex);
+    if (*members)
+        ms_buf_printf(&b, ",%s", members);
+    ms_json_end_object(&j);
+    if (b.failed)
+        ms_buf_finish(&b);
+    return b.p;
+}
+
+static bool has_samples(struct ms_store *s, const char *id)
+{
+    char name[64];
+    snprintf(name, sizeof name, "samples/%s.csv", id);
+    char *path = ms_path_join(&s->arena, s->dir, name);
+    return path && access(path, F_OK) == 0;
+}
+
+/* A record that was made before for the same key, wherever it stood. */
+static enum ms_status reuse(struct ms_store *s, size_t index, const struct ms_line *lines, size_t n,
+                            struct ms_err *err)
+{
+    const struct ms_store_case *c = &s->study->c[index];
+    for (size_t i = 0; i < n; i++) {
+        const struct ms_line *l = &lines[i];
+        if (strcmp(l->key, c->key.hex) != 0 || strcmp(l->status, "ok") != 0 || !l->body)
+            continue;
+        if (s->study->needs_samples && (strcmp(l->id, c->id) != 0 || !has_samples(s, c->id)))
+            continue;
+        s->entry[index].record = compose_ok(c, l->body);
+        s->entry[index].ok = true;
+        return s->entry[index].record ? MS_OK : nomem(err);
+    }
+    return MS_OK;
+}
+
+static void reuse_timing(struct ms_store *s, size_t index, const struct ms_line *lines, size_t n)
+{
+    const struct ms_store_case *c = &s->study->c[index];
+    for (size_t i = n; s->entry[index].ok && i-- > 0;) /* the latest */
+        if (strcmp(lines[i].key, c->key.hex) == 0) {
+            const char *rest = strstr(lines[i].text, "\"key\":\"");
+            rest = rest ? strchr(rest + strlen("\"key\":\""), '"') : NULL;
+            if (rest && rest[1] == ',') {
+                char *members = strdup(rest + 2);
+                if (members && *members)
+                    members[strlen(members) - 1] = '\0';
+                s->entry[index].timing = members ? compose_timing(c, members) : NULL;
+                free(members);
+            }
+            return;
+        }
+}
+
+static enum ms_status read_old(struct ms_store *s, struct ms_err *err)
+{
+    struct ms_arena arena = {0};
+    struct ms_line *lines, *times;
+    size_t n, n_times;
+    enum ms_status status = ms_lines_read(s->dir, "results.jsonl", &arena, &lines, &n, err);
+    if (status == MS_OK)
+        status = ms_lines_read(s->dir, "timing.jsonl", &arena, &times, &n_times, err);
+    for (size_t i = 0; status == MS_OK && i < s->study->n; i++) {
+        status = reuse(s, i, lines, n, err);
+        reuse_timing(s, i, times, n_times);
+    }
+    ms_arena_finish(&arena);
+    return status;
+}
+
+/* ---- files ---- */
+
+static enum ms_status write_file(struct ms_store *s, const char *name, const struct ms_buf *b,
+                                 struct ms_err *err)
+{
+    char *path = ms_path_join(&s->arena, s->dir, name);
+    if (!path || b->failed)
+        return nomem(err);
+    return ms_file_write(path, b->p ? b->p : "", b->n, err);
+}
+
+/* All records so far in case order. */
+static enum ms_status rewrite(struct ms_store *s, struct ms_err *err)
+{
+    struct ms_buf results = {0}, timing = {0};
+    for (size_t i = 0; i < s->study->n; i++) {
+        if (s->entry[i].record)
+            ms_buf_printf(&results, "%s\n", s->entry[i].record);
+        if (s->entry[i].timing)
+            ms_buf_printf(&timing, "%s\n", s->entry[i].timing);
+    }
+    enum ms_status status = write_file(s, "results.jsonl", &results, err);
+    if (status == MS_OK)
+        status = write_file(s, "timing.jsonl", &timing, err);
+    ms_buf_finish(&results);
+    ms_buf_finish(&timing);
+    return status;
+}
+
+static int open_to_append(struct ms_store *s, const char *name)
+{
+    char *path = ms_path_join(&s->arena, s->dir, name);
+    return path ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+}
+
+/* A line and its newline in one write: a reader, or a kill, sees the line whole or its torn start.
+ */
+static enum ms_status append(struct ms_store *s, int fd, const char *line, struct ms_err *err)
+{
+    struct ms_buf b = {0};
+    ms_buf_printf(&b, "%s\n", line);
+    if (b.failed)
+        return nomem(err);
+    const char *p = b.p;
+    size_t left = b.n;
+    while (left > 0) {
+        ssize_t k = write(fd, p, left);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            break;
+        p += k;
+        left -= (size_t)k;
+    }
+    ms_buf_finish(&b);
+    if (left > 0)
+        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write results.jsonl: %s",
+                         strerror(errno));
+    return MS_OK;
+}
+
+/* ---- the public face ---- */
+
+static enum ms_status check_owner(struct ms_store *s, bool force, struct ms_err *err)
+{
+    const char *hash = ms_scenario_json_member(s->dir, "study_hash", &s->arena);
+    const char *name = ms_scenario_json_member(s->dir, "name", &s->arena);
+    if (force || (hash && strcmp(hash, s->study->study_hash.hex) == 0))
+        return MS_OK;
+    char *results = ms_path_join(&s->arena, s->dir, "results.jsonl");
+    if (!results)
+        return nomem(err);
+    if (access(results, F_OK) != 0)
+        return MS_OK;
+    return ms_err_at(err, MS_USAGE, s->dir, 0, 0, NULL,
+                     "holds results of another scenario ('%s'), or of this one with other settings "
+                     "or input files; "
+                     "choose another -o, or --force to replace them (equal cases are kept)",
+                     name ? name : "unknown");
+}
+
+static enum ms_status prepare(struct ms_store *s, bool force, struct ms_err *err)
+{
+    enum ms_status status = ms_dir_make(s->dir, err);
+    if (status == MS_OK)
+        status = lock(s, err);
+    if (status == MS_OK)
+        status = check_owner(s, force, err);
+    if (status == MS_OK)
+        status = read_old(s, err);
+    struct ms_buf json = {0};
+    ms_buf_adds(&json, s->study->scenario_json);
+    if (status == MS_OK)
+        status = write_file(s, "scenario.json", &json, err);
+    ms_buf_finish(&json);
+    if (status == MS_OK)
+        status = rewrite(s, err);
+    if (status != MS_OK)
+        return status;
+    s->results_fd = open_to_append(s, "results.jsonl");
+    s->timing_fd = open_to_append(s, "timing.jsonl");
+    if (s->results_fd < 0 || s->timing_fd < 0)
+        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot append: %s", strerror(errno));
+    return MS_OK;
+}
+
+enum ms_status ms_store_open(struct ms_store **out, const char *dir,
+                             const struct ms_store_study *study, bool force, struct ms_err *err)
+{
+    struct ms_store *s = calloc(1, sizeof *s);
+    if (!s)
+        return nomem(err);
+    s->lock_fd = s->results_fd = s->timing_fd = -1;
+    s->study = study;
+    s->dir = ms_arena_strdup(&s->arena, dir);
+    s->entry = calloc(study->n + 1, sizeof *s->entry);
+    enum ms_status status = s->dir && s->entry ? prepare(s, force, err) : nomem(err);
+    if (status != MS_OK) {
+        ms_store_abandon(s);
+        return status;
+    }
+    *out = s;
+    return MS_OK;
+}
+
+bool ms_store_has(const struct ms_store *s, size_t index)
+{
+    return s->entry[index].ok;
+}
+
+const char *ms_store_record(const struct ms_store *s, size_t index)
+{
+    return s->entry[index].record;
+}
+
+static enum ms_status put(struct ms_store *s, size_t index, char *record, char *timing, bool ok,
+                          struct ms_err *err)
+{
+    struct entry *e = &s->entry[index];
+    free(e->record);
+    free(e->timing);
+    *e = (struct entry){.record = record, .timing = timing, .ok = ok};
+    if (!record || (ok && !timing))
+        return nomem(err);
+    enum ms_status status = append(s, s->results_fd, record, err);
+    return status == MS_OK && timing ? append(s, s->timing_fd, timing, err) : status;
+}
+
+enum ms_status ms_store_add(struct ms_store *s, size_t index, const struct ms_buf *body,
+                            const struct ms_buf *timing, const struct ms_buf *samples,
+                            struct ms_err *err)
+{
+    const struct ms_store_case *c = &s->study->c[index];
+    if (!body->p || strncmp(body->p, MS_RECORD_BODY, strlen(MS_RECORD_BODY)) != 0)
+        return ms_store_fail(s, index, "the simulating process sent a record that is none", err);
+    if (samples && samples->n > 0) {
+        char name[64];
+        char *dir = ms_path_join(&s->arena, s->dir, "samples");
+        if (!dir)
+            return nomem(err);
+        snprintf(name, sizeof name, "samples/%s.csv", c->id);
+        enum ms_status status = ms_dir_make(dir, err);
+        if (status == MS_OK)
+            status = write_file(s, name, samples, err);
+        if (status != MS_OK)
+            return status;
+    }
+    const char *members = timing && timing->p ? timing->p : "";
+    return put(s, index, compose_ok(c, body->p), compose_timing(c, members), true, err);
+}
+
+enum ms_status ms_store_fail(struct ms_store *s, size_t index, const char *error,
+                             struct ms_err *err)
+{
+    return put(s, index, compose_failed(&s->study->c[index], error), NULL, false, err);
+}
+
+static enum ms_status write_summary(struct ms_store *s, struct ms_err *err)
+{
+    struct ms_buf csv = {0};
+    const char **records = MS_NEW(&s->arena, const char *, s->study->n);
+    if (!records)
+        return nomem(err);
+    size_t n = 0;
+    for (size_t i = 0; i < s->study->n; i++)
+        if (s->entry[i].record)
+            records[n++] = s->entry[i].record;
+    enum ms_status status = ms_summary_csv(records, n, &csv, err);
+    if (status == MS_OK)
+        status = write_file(s, "summary.csv", &csv, err);
+    ms_buf_finish(&csv);
+    return status;
+}
+
+enum ms_status ms_store_close(struct ms_store *s, struct ms_err *err)
+{
+    if (!s)
+        return MS_OK;
+    enum ms_status status = rewrite(s, err);
+    if (status == MS_OK)
+        status = write_summary(s, err);
+    ms_store_abandon(s);
+    return status;
+}
+
+void ms_store_abandon(struct ms_store *s)
+{
+    if (!s)
+        return;
+    int fd[] = {s->results_fd, s->timing_fd, s->lock_fd};
+    for (int i = 0; i < 3; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+    for (size_t i = 0; s->entry && i < s->study->n; i++) {
+        free(s->entry[i].record);
+        free(s->entry[i].timing);
+    }
+    free(s->entry);
+    ms_arena_finish(&s->arena);
+    free(s);
+}

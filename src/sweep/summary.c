@@ -1,0 +1,158 @@
+#include "sweep/summary.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/json.h"
+
+/* Columns after the axes: a path in the record. A block's members stand beside each other. */
+static const char *const blocks[] = {"exchange", "dispatch", "combine", "rank", "layer", "step"};
+static const char *const members[] = {"p50_us",  "p95_us", "p99_us",   "max_us",
+                                      "mean_us", "n",      "supported"};
+static const char *const paths[] = {
+    "step.tokens_per_s",
+    "step.exposed_share",
+    "entry_skew_us",
+    "slowdown.vs_balanced_p50",
+    "slowdown.vs_balanced_p99",
+    "imbalance.gini",
+    "imbalance.cv",
+    "imbalance.variance",
+    "imbalance.entropy",
+    "imbalance.max_over_mean",
+    "imbalance.rank_max_over_mean",
+    "imbalance.dropped_share",
+    "bytes.network",
+    "bytes.intra_node",
+    "bytes.local",
+    "ranks",
+    "groups",
+    "layers",
+    "steps",
+    "repeats",
+    "seed",
+    "network_model",
+    "key",
+    "error",
+};
+enum { N_BLOCKS = sizeof blocks / sizeof *blocks, N_MEMBERS = sizeof members / sizeof *members };
+
+/* Units: bytes and tokens/s are not in the members' own names. */
+static const char *unit_of(const char *path)
+{
+    return strncmp(path, "bytes.", 6) == 0 ? "_bytes" : "";
+}
+
+void ms_csv_cell(struct ms_buf *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        ms_buf_adds(out, text);
+        return;
+    }
+    ms_buf_adds(out, "\"");
+    for (const char *c = text; *c; c++) {
+        if (*c == '"')
+            ms_buf_adds(out, "\"");
+        ms_buf_add(out, c, 1);
+    }
+    ms_buf_adds(out, "\"");
+}
+
+static void add_value(struct ms_buf *out, const json_t *v)
+{
+    char number[32];
+    if (json_is_string(v))
+        ms_csv_cell(out, json_string_value(v));
+    else if (json_is_integer(v))
+        ms_buf_printf(out, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        ms_buf_adds(out, ms_number(json_real_value(v), number));
+    else if (json_is_boolean(v))
+        ms_buf_adds(out, json_is_true(v) ? "true" : "false");
+}
+
+static const json_t *at(const json_t *record, const char *path)
+{
+    const char *dot = strchr(path, '.');
+    char first[64];
+    if (!dot)
+        return json_object_get(record, path);
+    snprintf(first, sizeof first, "%.*s", (int)(dot - path), path);
+    return json_object_get(json_object_get(record, first), dot + 1);
+}
+
+static void add_name(struct ms_buf *out, const char *path)
+{
+    for (const char *c = path; *c; c++)
+        ms_buf_add(out, *c == '.' ? "_" : c, 1);
+    ms_buf_adds(out, unit_of(path));
+}
+
+static void add_header(struct ms_buf *out, json_t *axes)
+{
+    const char *key;
+    json_t *value;
+    ms_buf_adds(out, "case");
+    json_object_foreach(axes, key, value)
+    {
+        ms_buf_adds(out, ",");
+        ms_csv_cell(out, key);
+    }
+    ms_buf_adds(out, ",status");
+    for (int b = 0; b < N_BLOCKS; b++)
+        for (int m = 0; m < N_MEMBERS; m++)
+            ms_buf_printf(out, ",%s_%s", blocks[b], members[m]);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        ms_buf_adds(out, ",");
+        add_name(out, paths[i]);
+    }
+    ms_buf_adds(out, "\n");
+}
+
+static void add_row(struct ms_buf *out, json_t *axes, const json_t *record)
+{
+    const char *key;
+    json_t *value;
+    add_value(out, json_object_get(record, "case"));
+    json_object_foreach(axes, key, value)
+    {
+        ms_buf_adds(out, ",");
+        add_value(out, json_object_get(json_object_get(record, "axes"), key));
+    }
+    ms_buf_adds(out, ",");
+    add_value(out, json_object_get(record, "status"));
+    for (int b = 0; b < N_BLOCKS; b++)
+        for (int m = 0; m < N_MEMBERS; m++) {
+            ms_buf_adds(out, ",");
+            add_value(out, json_object_get(json_object_get(record, blocks[b]), members[m]));
+        }
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        ms_buf_adds(out, ",");
+        add_value(out, at(record, paths[i]));
+    }
+    ms_buf_adds(out, "\n");
+}
+
+enum ms_status ms_summary_csv(const char *const *records, size_t n, struct ms_buf *out,
+                              struct ms_err *err)
+{
+    json_t *first = NULL;
+    enum ms_status s = MS_OK;
+    for (size_t i = 0; s == MS_OK && i < n; i++) {
+        json_t *o = json_loads(records[i], 0, NULL);
+        if (!json_is_object(o)) {
+            s = ms_err_set(err, MS_INVALID, "a record is not JSON: %.60s", records[i]);
+            json_decref(o);
+            break;
+        }
+        if (!first) {
+            first = json_incref(o);
+            add_header(out, json_object_get(first, "axes"));
+        }
+        add_row(out, json_object_get(first, "axes"), o);
+        json_decref(o);
+    }
+    json_decref(first);
+    return s == MS_OK && out->failed ? ms_err_set(err, MS_NOMEM, "out of memory for summary.csv")
+                                     : s;
+}
