@@ -36,9 +36,9 @@ static void make_study(int shift)
 
 static const char *in(const char *name)
 {
-    static char path[8][256];
+    static char path[64][256];
     static int turn;
-    turn = (turn + 1) % 8;
+    turn = (turn + 1) % 64;
     snprintf(path[turn], sizeof path[turn], "%s/%s", root, name);
     return path[turn];
 }
