@@ -1,0 +1,137 @@
+#include "sim/exchange.h"
+
+#include <math.h>
+#include <string.h>
+
+#define X(name) extern const struct ms_exchange ms_exchange_##name;
+#include "exchange_registry.inc"
+#undef X
+
+static const struct ms_exchange *const table[] = {
+#define X(name) &ms_exchange_##name,
+#include "exchange_registry.inc"
+#undef X
+    NULL,
+};
+
+const struct ms_exchange *const *ms_exchanges(void)
+{
+    return table;
+}
+
+const struct ms_exchange *ms_exchange_find(const char *name)
+{
+    for (size_t i = 0; name && table[i]; i++)
+        if (!strcmp(table[i]->name, name))
+            return table[i];
+    return NULL;
+}
+
+int ms_exchange_dedup(const struct ms_exchange *x, int dedup)
+{
+    return dedup == MS_DEDUP_AUTO ? x->auto_dedup : dedup;
+}
+
+uint32_t ms_exchange_messages(double n)
+{
+    return n <= 1 ? 1 : n >= UINT32_MAX ? UINT32_MAX : (uint32_t)ceil(n);
+}
+
+double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node)
+{
+    const struct ms_layout *l = p->layout;
+    if (p->dedup == MS_DEDUP_NODE && !p->traffic->is_matrix)
+        return p->traffic->node_copies[(size_t)s * p->traffic->n_nodes + node] * p->share;
+    double sum = 0;
+    for (int i = l->first[node]; i < l->first[node + 1]; i++)
+        sum += ms_exchange_copies(p, s, l->member[i]);
+    return sum;
+}
+
+double ms_exchange_chunk_s(const struct ms_leg_problem *p, int src, int dst, double bytes)
+{
+    struct ms_route_hint h = p->route(p->ctx, src, dst);
+    return h.latency_s + fmin(p->chunk_bytes, bytes) / h.bandwidth_Bps;
+}
+
+/* The local GPU on the destination's rail, or src itself where pxn has nothing to do. */
+static int pxn_relay(const struct ms_leg_problem *p, int src, int dst)
+{
+    const struct ms_layout *l = p->layout;
+    if (p->forwarding != MS_FORWARD_PXN || l->node[src] == l->node[dst] ||
+        l->rail[src] == l->rail[dst])
+        return src;
+    int relay = ms_layout_on_rail(l, l->node[src], l->rail[dst]);
+    return relay >= 0 ? relay : src;
+}
+
+void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32_t gate, int src,
+                      int dst, double copies, uint32_t messages, uint32_t end)
+{
+    double bytes = copies * p->copy_bytes;
+    int relay = pxn_relay(p, src, dst);
+    if (relay == src) {
+        ms_leg_flow(leg, gate, src, dst, bytes, messages, bytes, end);
+        return;
+    }
+    uint32_t arrived = ms_leg_join(leg), onward = ms_leg_join(leg);
+    ms_leg_flow(leg, gate, src, relay, bytes, messages, 0, arrived);
+    ms_leg_edge(leg, gate, onward, ms_exchange_chunk_s(p, src, relay, bytes));
+    ms_leg_flow(leg, onward, relay, dst, bytes, messages, bytes, end);
+    ms_leg_edge(leg, arrived, end, ms_exchange_chunk_s(p, relay, dst, bytes));
+}
+
+/* Bytes rank r must be given in all: computed from the counts alone. */
+static double owed_bytes(const struct ms_exchange *x, const struct ms_leg_problem *p, int r)
+{
+    const struct ms_layout *l = p->layout;
+    double copies = 0;
+    bool by_node = p->combine && x->needs_nodes;
+    for (int o = 0; o < l->n_ranks; o++)
+        if (o != r && (!by_node || l->node[o] == l->node[r]))
+            copies += ms_exchange_sent(p, o, r);
+    for (int n = 0; by_node && n < l->n_nodes; n++)
+        if (n != l->node[r])
+            copies += ms_exchange_node_copies(p, r, n);
+    return copies * p->copy_bytes;
+}
+
+static enum ms_status check_bytes(const struct ms_exchange *x, const struct ms_leg_problem *p,
+                                  const struct ms_leg *leg, struct ms_err *err)
+{
+    for (int r = 0; r < leg->n_ranks; r++) {
+        double owed = owed_bytes(x, p, r), given = leg->delivered[r];
+        if (!(fabs(owed - given) <= 1e-9 * owed))
+            return ms_err_set(
+                err, MS_INTERNAL,
+                "exchange '%s' gives rank %d %.17g bytes where the routing asks for %.17g", x->name,
+                r, given, owed);
+    }
+    return MS_OK;
+}
+
+enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg_problem *p,
+                                struct ms_leg *leg, struct ms_err *err)
+{
+    struct ms_leg_problem q = *p;
+    q.dedup = ms_exchange_dedup(x, p->dedup);
+    if (q.dedup == MS_DEDUP_NODE && !x->needs_nodes)
+        return ms_err_at(
+            err, MS_INVALID, NULL, 0, 0, "exchange.deduplicate",
+            "'node' needs an algorithm that forwards within nodes: hierarchical, not %s", x->name);
+    if (x->forwards)
+        q.forwarding = MS_FORWARD_NONE;
+    ms_leg_init(leg, p->layout->n_ranks);
+    if (!leg->failed)
+        x->plan(&q, leg);
+    enum ms_status s = ms_leg_close(leg, err);
+    return s ? s : check_bytes(x, &q, leg, err);
+}
+
+double ms_exchange_local_bytes(const struct ms_leg_problem *p)
+{
+    double copies = 0;
+    for (int r = 0; r < p->layout->n_ranks; r++)
+        copies += ms_exchange_copies(p, r, r);
+    return copies * p->copy_bytes;
+}

@@ -1,0 +1,96 @@
+/** @file exchange.h  Exchange algorithms: from counts to a plan of flows (model.md section 2).
+ *
+ *  An algorithm is one exchange_<name>.c with one const struct and one word in meson.build. It is
+ * pure: no clock, no SimGrid; it sees the counts, where the ranks sit, and the nominal latency and
+ * bandwidth of a route. The frame here chooses what is de-duplicated, runs it, and checks that
+ * every rank is given exactly the bytes the routing asked for.
+ *
+ *  Directions. `dispatch`: row s of the counts sends to column r. `combine`: column r sends back to
+ * row s.
+ *
+ *  Streams (hierarchical, pxn): bytes that are passed on by another GPU do so chunk by chunk. The
+ * second hop starts one chunk after the first has started: the time chunk_bytes (or the whole first
+ * hop, if that is less) takes alone on the first route, latency + bytes / bandwidth. It runs beside
+ * the first and ends no earlier than the first hop's end plus one chunk on the second route, again
+ * latency + min(chunk_bytes, second hop's bytes) / bandwidth.
+ *
+ *  Where a forwarder passes on what another rank sent (dispatch fan-out, pxn), it need not have
+ * entered the leg itself: transfers are one-sided. Where it adds its own part (hierarchical
+ * combine), the sum starts after its entry. */
+#ifndef MS_SIM_EXCHANGE_H
+#define MS_SIM_EXCHANGE_H
+
+#include "routing/traffic.h"
+#include "sim/layout.h"
+#include "sim/leg.h"
+#include "sim/sim.h"
+
+/** What is known of a route before anything moves. */
+struct ms_route_hint {
+    double latency_s, bandwidth_Bps;
+};
+
+struct ms_leg_problem { /* borrowed for the call */
+    const struct ms_traffic *traffic;
+    const struct ms_layout *layout;
+    bool combine;
+    double share;        /**< of the counts: 1, or 0.5 of a half-batch */
+    double copy_bytes;   /**< one token copy */
+    double chunk_bytes;  /**< one chunk of a stream */
+    double chunk_tokens; /**< copies in it */
+    int dedup;           /**< enum ms_dedup, not AUTO */
+    int forwarding;      /**< enum ms_forwarding */
+    int window;
+    struct ms_route_hint (*route)(void *ctx, int src, int dst);
+    void *ctx;
+};
+
+struct ms_exchange {
+    const char *name, *help;
+    int auto_dedup;   /**< what deduplicate: auto means */
+    bool needs_nodes; /**< useless without node properties: an input error */
+    bool forwards;    /**< brings its own forwarding: pxn does not apply */
+    void (*plan)(const struct ms_leg_problem *p, struct ms_leg *leg);
+};
+
+/** The table, NULL-terminated; and by name (NULL: unknown). */
+const struct ms_exchange *const *ms_exchanges(void);
+const struct ms_exchange *ms_exchange_find(const char *name);
+/** deduplicate resolved for an algorithm. */
+int ms_exchange_dedup(const struct ms_exchange *x, int dedup);
+
+/** Plan one leg and check it. p->dedup AUTO is resolved here.
+ *  @param leg any state ms_leg_init allows; closed on MS_OK
+ *  @return MS_OK; MS_NOMEM; MS_INTERNAL, naming the algorithm, when bytes are lost or made */
+enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg_problem *p,
+                                struct ms_leg *leg, struct ms_err *err);
+
+/** Bytes that never move: copies whose expert sits on their own rank. */
+double ms_exchange_local_bytes(const struct ms_leg_problem *p);
+
+/* For the algorithms. */
+
+/** Copies from rank s of the counts' rows to rank r (s != r in any use), after de-duplication per
+ * rank. */
+static inline double ms_exchange_copies(const struct ms_leg_problem *p, int s, int r)
+{
+    const double *table =
+        p->dedup == MS_DEDUP_NONE ? p->traffic->selections : p->traffic->rank_copies;
+    return table[(size_t)s * p->traffic->n_ranks + r] * p->share;
+}
+/** Copies that rank `from` sends to rank `to` in this leg's direction. */
+static inline double ms_exchange_sent(const struct ms_leg_problem *p, int from, int to)
+{
+    return p->combine ? ms_exchange_copies(p, to, from) : ms_exchange_copies(p, from, to);
+}
+/** Copies of row s that cross to (or, reduced, from) a whole node. */
+double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node);
+/** The time one chunk takes alone on a route, of a stream of `bytes`. */
+double ms_exchange_chunk_s(const struct ms_leg_problem *p, int src, int dst, double bytes);
+/** One message of `copies` > 0 from src to dst for dst itself: a flow, or two by pxn. */
+void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32_t gate, int src,
+                      int dst, double copies, uint32_t messages, uint32_t end);
+/** A whole number of messages, at least 1. */
+uint32_t ms_exchange_messages(double n);
+
+#endif

@@ -1,0 +1,63 @@
+/* Data goes round neighbour by neighbour. In step i rank r sends rank r + 1 everything that started
+ * at r - i + 1 and has not arrived yet; a rank's next step starts when its own send and its own
+ * receive have finished. Bytes count on each hop. */
+#include "sim/exchange.h"
+
+struct ring {
+    uint32_t *gate, *next;
+    double *left; /* [G][G] copies of rank o for the ranks at least i hops away: what it sends on in
+                     step i */
+};
+
+static void step(const struct ms_leg_problem *p, struct ms_leg *leg, int i, struct ring *g)
+{
+    int n = leg->n_ranks;
+    for (int r = 0; r < n; r++)
+        g->next[r] = ms_leg_join(leg);
+    for (int s = 0; s < n && !leg->failed; s++) {
+        int origin = (s - i + 1 + n) % n, r = (s + 1) % n;
+        double own = ms_exchange_sent(p, origin, r); /* what ends here */
+        double left = g->left[(size_t)origin * n + i];
+        uint32_t done = g->gate[s];
+        if (left > 0) {
+            done = ms_leg_join(leg);
+            ms_leg_flow(leg, g->gate[s], s, r, left * p->copy_bytes, 1, own * p->copy_bytes, done);
+            if (own > 0)
+                ms_leg_edge(leg, done, ms_leg_complete(leg, r), 0);
+        }
+        ms_leg_edge(leg, done, g->next[s], 0);
+        if (r != s)
+            ms_leg_edge(leg, done, g->next[r], 0);
+    }
+}
+
+static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
+{
+    int n = leg->n_ranks;
+    struct ms_arena a = {0};
+    struct ring g = {MS_NEW(&a, uint32_t, n), MS_NEW(&a, uint32_t, n),
+                     MS_NEW(&a, double, (size_t)n *n)};
+    if (!g.gate || !g.next || !g.left)
+        leg->failed = true;
+    for (int r = 0; r < n && !leg->failed; r++) {
+        g.gate[r] = ms_leg_entry(r);
+        for (int j = n - 1; j > 0; j--)
+            g.left[(size_t)r * n + j] = ms_exchange_sent(p, r, (r + j) % n) +
+                                        (j < n - 1 ? g.left[(size_t)r * n + j + 1] : 0);
+    }
+    for (int i = 1; i < n && !leg->failed; i++) {
+        step(p, leg, i, &g);
+        uint32_t *t = g.gate;
+        g.gate = g.next;
+        g.next = t;
+    }
+    ms_arena_finish(&a);
+}
+
+const struct ms_exchange ms_exchange_ring = {
+    .name = "ring",
+    .help = "data forwarded from neighbour to neighbour; bytes counted on every hop",
+    .auto_dedup = MS_DEDUP_RANK,
+    .forwards = true,
+    .plan = plan,
+};

@@ -1,0 +1,56 @@
+/** @file fabric.h  Plans over the fluid solver: the part of `network.model: fluid` that needs no
+ * SimGrid.
+ *
+ *  Joins where flows end become sinks of the solver; when one is done the plan's engine is told,
+ * with the exact time. The caller owns the clock: it asks for the next time and advances to it
+ * (fluid_transport.c from an actor, tests in a loop). Seconds since the start of the run. */
+#ifndef MS_SIM_FABRIC_H
+#define MS_SIM_FABRIC_H
+
+#include "sim/exec.h"
+#include "sim/fluid/fluid.h"
+#include "sim/routes.h"
+
+/** One plan under way on the fabric. Zero-initialise; memory is kept from use to use. */
+struct ms_fabric_leg {
+    struct ms_exec *exec;
+    int group;
+    const double *wire_bytes; /**< [n_flows] what the wires carry, NULL = leg->bytes */
+    uint32_t *sink;           /**< [n_joins] */
+    uint32_t sink_cap;
+    uint32_t slot;
+};
+
+struct ms_fabric {
+    struct ms_fluid *fluid;
+    struct ms_routes *routes;
+    uint32_t
+        *fluid_route; /**< [routes->n_routes] the solver's number of each, as far as registered */
+    uint32_t n_registered, register_cap;
+    struct ms_fabric_leg **leg; /**< by slot; NULL = free */
+    uint32_t n_slots;
+    struct ms_fluid_flow *batch;
+    uint32_t batch_cap;
+    struct ms_fluid_event *events;
+    size_t event_cap;
+    bool add_latency;   /**< flows start their route's latency after their gate */
+    struct ms_err *err; /**< first failure inside a callback */
+    enum ms_status status;
+};
+
+/** fluid and routes are borrowed; err keeps the first failure and must outlive the fabric. */
+void ms_fabric_init(struct ms_fabric *f, struct ms_fluid *fluid, struct ms_routes *routes,
+                    struct ms_err *err);
+void ms_fabric_finish(struct ms_fabric *f);
+/** Put a plan on the fabric before its first rank enters. All its routes must be known to `routes`.
+ */
+enum ms_status ms_fabric_open(struct ms_fabric *f, struct ms_fabric_leg *leg);
+/** When its exec is done. */
+void ms_fabric_close(struct ms_fabric *f, struct ms_fabric_leg *leg);
+void ms_fabric_leg_finish(struct ms_fabric_leg *leg);
+/** ms_exec_ops.start for a leg on the fabric. Failures are kept in f->status. */
+void ms_fabric_start(struct ms_fabric *f, struct ms_fabric_leg *leg, uint32_t gate, double at_s);
+/** Go to to_s and tell the engines what has ended. @return MS_OK or the first failure */
+enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s);
+
+#endif

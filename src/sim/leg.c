@@ -1,0 +1,280 @@
+#include "sim/leg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROW(leg, array, n)                                                                        \
+    do {                                                                                           \
+        void *p_ = realloc((leg)->array, (size_t)(n) * sizeof *(leg)->array);                      \
+        if (p_)                                                                                    \
+            (leg)->array = p_;                                                                     \
+        else                                                                                       \
+            (leg)->failed = true;                                                                  \
+    } while (0)
+
+/* The capacity that holds n: doubled, at least 64. */
+static uint32_t capacity_for(uint32_t cap, size_t n)
+{
+    size_t next = cap > 64 ? cap : 64;
+    while (next < n)
+        next *= 2;
+    return next > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)next;
+}
+
+static void room_for_flows(struct ms_leg *leg, size_t n, bool exact)
+{
+    if (n <= leg->flow_cap || leg->failed)
+        return;
+    if (n >= UINT32_MAX) {
+        leg->failed = true;
+        return;
+    }
+    uint32_t cap = exact ? (uint32_t)n : capacity_for(leg->flow_cap, n);
+    GROW(leg, src, cap);
+    GROW(leg, dst, cap);
+    GROW(leg, end, cap);
+    GROW(leg, messages, cap);
+    GROW(leg, bytes, cap);
+    GROW(leg, gate, cap);
+    if (!leg->failed)
+        leg->flow_cap = cap;
+}
+
+static void room_for_joins(struct ms_leg *leg, size_t n)
+{
+    if (n <= leg->join_cap || leg->failed)
+        return;
+    uint32_t cap = capacity_for(leg->join_cap, n);
+    GROW(leg, need, cap);
+    GROW(leg, ends, cap);
+    GROW(leg, slot, cap);
+    if (!leg->failed)
+        leg->join_cap = cap;
+}
+
+static void room_for_edges(struct ms_leg *leg, size_t n)
+{
+    if (n <= leg->edge_cap || leg->failed)
+        return;
+    uint32_t cap = capacity_for(leg->edge_cap, n);
+    GROW(leg, edge_from, cap);
+    GROW(leg, edge_to, cap);
+    GROW(leg, edge_delay_s, cap);
+    if (!leg->failed)
+        leg->edge_cap = cap;
+}
+
+void ms_leg_init(struct ms_leg *leg, int n_ranks)
+{
+    leg->n_ranks = n_ranks;
+    leg->n_flows = leg->n_joins = leg->n_edges = leg->n_queued = 0;
+    leg->window = 0;
+    leg->total_bytes = 0;
+    leg->failed = false;
+    if ((uint32_t)n_ranks + 1 > leg->rank_cap) {
+        GROW(leg, delivered, n_ranks + 1);
+        GROW(leg, queue_first, n_ranks + 1);
+        if (!leg->failed)
+            leg->rank_cap = (uint32_t)n_ranks + 1;
+    }
+    if (leg->failed)
+        return;
+    memset(leg->delivered, 0, ((size_t)n_ranks + 1) * sizeof *leg->delivered);
+    for (int i = 0; i < 2 * n_ranks; i++)
+        ms_leg_join(leg);
+    for (int r = 0; r < n_ranks && !leg->failed; r++) {
+        leg->need[r] = 1; /* the entry itself */
+        ms_leg_edge(leg, ms_leg_entry(r), ms_leg_complete(leg, r), 0);
+    }
+}
+
+void ms_leg_finish(struct ms_leg *leg)
+{
+    if (!leg)
+        return;
+    void *all[] = {leg->src,        leg->dst,        leg->end,         leg->messages,
+                   leg->bytes,      leg->gate,       leg->need,        leg->ends,
+                   leg->gate_first, leg->edge_first, leg->edge_from,   leg->edge_to,
+                   leg->queue,      leg->queue_rank, leg->queue_first, leg->edge_delay_s,
+                   leg->slot,       leg->delivered};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    memset(leg, 0, sizeof *leg);
+}
+
+void ms_leg_reserve(struct ms_leg *leg, size_t n_flows, size_t n_joins, size_t n_edges)
+{
+    room_for_flows(leg, n_flows, true);
+    room_for_joins(leg, n_joins);
+    room_for_edges(leg, n_edges);
+}
+
+uint32_t ms_leg_join(struct ms_leg *leg)
+{
+    room_for_joins(leg, (size_t)leg->n_joins + 1);
+    if (leg->failed)
+        return 0;
+    uint32_t j = leg->n_joins++;
+    leg->need[j] = leg->ends[j] = leg->slot[j] = 0;
+    return j;
+}
+
+void ms_leg_edge(struct ms_leg *leg, uint32_t from, uint32_t to, double delay_s)
+{
+    room_for_edges(leg, (size_t)leg->n_edges + 1);
+    if (leg->failed)
+        return;
+    uint32_t e = leg->n_edges++;
+    leg->edge_from[e] = from;
+    leg->edge_to[e] = to;
+    leg->edge_delay_s[e] = delay_s;
+    leg->need[to]++;
+}
+
+void ms_leg_flow(struct ms_leg *leg, uint32_t gate, int src, int dst, double bytes,
+                 uint32_t messages, double delivered, uint32_t end)
+{
+    room_for_flows(leg, (size_t)leg->n_flows + 1, false);
+    if (leg->failed)
+        return;
+    uint32_t f = leg->n_flows++;
+    leg->src[f] = (uint32_t)src;
+    leg->dst[f] = (uint32_t)dst;
+    leg->bytes[f] = bytes;
+    leg->messages[f] = messages;
+    leg->gate[f] = gate;
+    leg->end[f] = end;
+    if (!leg->ends[end]++)
+        leg->need[end]++;
+    leg->delivered[dst] += delivered;
+    leg->total_bytes += bytes;
+}
+
+void ms_leg_queue(struct ms_leg *leg, int rank, uint32_t start, uint32_t done)
+{
+    if (leg->n_queued == leg->queue_cap && !leg->failed) {
+        uint32_t cap = capacity_for(leg->queue_cap, (size_t)leg->n_queued + 1);
+        GROW(leg, queue, cap);
+        GROW(leg, queue_rank, cap);
+        if (!leg->failed)
+            leg->queue_cap = cap;
+    }
+    if (leg->failed)
+        return;
+    leg->queue[leg->n_queued] = start;
+    leg->queue_rank[leg->n_queued++] = (uint32_t)rank;
+    leg->need[start]++;
+    leg->slot[done] = (uint32_t)rank + 1;
+}
+
+/* first[k]..first[k+1]: where the items of key k go. @return whether the keys are in order already
+ */
+static bool count_keys(const uint32_t *key, uint32_t n, uint32_t n_keys, uint32_t *first)
+{
+    bool sorted = true;
+    memset(first, 0, ((size_t)n_keys + 1) * sizeof *first);
+    for (uint32_t i = 0; i < n; i++) {
+        first[key[i] + 1]++;
+        sorted &= !i || key[i - 1] <= key[i];
+    }
+    for (uint32_t k = 0; k < n_keys; k++)
+        first[k + 1] += first[k];
+    return sorted;
+}
+
+/* to[i] = the place of item i in the order of its key, stable. */
+static void places(const uint32_t *key, uint32_t n, const uint32_t *first, uint32_t n_keys,
+                   uint32_t *to, uint32_t *next)
+{
+    memcpy(next, first, (size_t)n_keys * sizeof *next);
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = next[key[i]]++;
+}
+
+static void permute_u32(uint32_t *v, const uint32_t *to, uint32_t n, void *scratch)
+{
+    uint32_t *t = scratch;
+    for (uint32_t i = 0; i < n; i++)
+        t[to[i]] = v[i];
+    memcpy(v, t, (size_t)n * sizeof *v);
+}
+
+static void permute_f64(double *v, const uint32_t *to, uint32_t n, void *scratch)
+{
+    double *t = scratch;
+    for (uint32_t i = 0; i < n; i++)
+        t[to[i]] = v[i];
+    memcpy(v, t, (size_t)n * sizeof *v);
+}
+
+/* Index flows by gate, edges by source and queues by rank; sort what is not in order. */
+static bool index_all(struct ms_leg *leg)
+{
+    uint32_t n_max = leg->n_flows > leg->n_edges ? leg->n_flows : leg->n_edges;
+    n_max = leg->n_queued > n_max ? leg->n_queued : n_max;
+    bool flows = count_keys(leg->gate, leg->n_flows, leg->n_joins, leg->gate_first);
+    bool edges = count_keys(leg->edge_from, leg->n_edges, leg->n_joins, leg->edge_first);
+    bool queue =
+        count_keys(leg->queue_rank, leg->n_queued, (uint32_t)leg->n_ranks, leg->queue_first);
+    if (flows && edges && queue)
+        return true;
+    uint32_t *to = malloc((size_t)n_max * sizeof *to);
+    uint32_t *next = malloc((size_t)leg->n_joins * sizeof *next);
+    void *scratch = malloc((size_t)n_max * sizeof(double));
+    bool ok = to && next && scratch;
+    if (ok && !flows) {
+        uint32_t n = leg->n_flows;
+        places(leg->gate, n, leg->gate_first, leg->n_joins, to, next);
+        uint32_t *columns[] = {leg->src, leg->dst, leg->end, leg->messages, leg->gate};
+        for (int c = 0; c < 5; c++)
+            permute_u32(columns[c], to, n, scratch);
+        permute_f64(leg->bytes, to, n, scratch);
+    }
+    if (ok && !edges) {
+        places(leg->edge_from, leg->n_edges, leg->edge_first, leg->n_joins, to, next);
+        permute_u32(leg->edge_from, to, leg->n_edges, scratch);
+        permute_u32(leg->edge_to, to, leg->n_edges, scratch);
+        permute_f64(leg->edge_delay_s, to, leg->n_edges, scratch);
+    }
+    if (ok && !queue) {
+        places(leg->queue_rank, leg->n_queued, leg->queue_first, (uint32_t)leg->n_ranks, to, next);
+        permute_u32(leg->queue_rank, to, leg->n_queued, scratch);
+        permute_u32(leg->queue, to, leg->n_queued, scratch);
+    }
+    free(to);
+    free(next);
+    free(scratch);
+    return ok;
+}
+
+static enum ms_status check_parts(const struct ms_leg *leg, struct ms_err *err)
+{
+    for (uint32_t f = 0; f < leg->n_flows; f++)
+        if (leg->src[f] == leg->dst[f] || !(leg->bytes[f] > 0) || !isfinite(leg->bytes[f]))
+            return ms_err_set(err, MS_INTERNAL, "flow %u from rank %u to rank %u has %g bytes", f,
+                              leg->src[f], leg->dst[f], leg->bytes[f]);
+    for (uint32_t e = 0; e < leg->n_edges; e++)
+        if (!(leg->edge_delay_s[e] >= 0) || !isfinite(leg->edge_delay_s[e]))
+            return ms_err_set(err, MS_INTERNAL, "a step of the exchange waits %g s",
+                              leg->edge_delay_s[e]);
+    for (uint32_t j = 0; j < leg->n_joins; j++)
+        if (!leg->need[j])
+            return ms_err_set(err, MS_INTERNAL, "nothing starts join %u of the exchange", j);
+    return MS_OK;
+}
+
+enum ms_status ms_leg_close(struct ms_leg *leg, struct ms_err *err)
+{
+    if (!leg->failed && leg->n_joins + 1 > leg->index_cap) {
+        uint32_t cap = capacity_for(leg->index_cap, (size_t)leg->n_joins + 1);
+        GROW(leg, gate_first, cap);
+        GROW(leg, edge_first, cap);
+        if (!leg->failed)
+            leg->index_cap = cap;
+    }
+    if (leg->failed || !index_all(leg))
+        return ms_err_set(err, MS_NOMEM, "out of memory planning an exchange of %d ranks",
+                          leg->n_ranks);
+    return check_parts(leg, err);
+}

@@ -1,0 +1,258 @@
+/* sim/: exchange algorithms as plans, without SimGrid: bytes, order and closed forms on an ideal
+ * network. */
+#include <check.h>
+
+#include "leg_world.h"
+
+#define CLOSE(a, b, rel)                                                                           \
+    ck_assert_msg(fabs((a) - (b)) <= (rel)*fabs(b), "%.12g is not %.12g", (a), (b))
+
+/* Conservation: ms_exchange_plan itself compares what each rank is given with the counts; here
+ * against the plan's flows. */
+START_TEST(test_every_algorithm_gives_every_rank_its_bytes)
+{
+    for (int i = 0; ms_exchanges()[i]; i++)
+        for (int combine = 0; combine < 2; combine++)
+            for (int n = 2; n <= 24; n += 11) {
+                const struct ms_exchange *x = ms_exchanges()[i];
+                struct world w;
+                world_init(&w, n, n == 2 ? 1 : 4);
+                world_route_tokens(&w, 20, 3, 7);
+                struct ms_leg_problem p = world_problem(&w, 1000);
+                p.combine = combine;
+                struct ms_leg plan = {0};
+                struct ms_err err = {0};
+                ck_assert_msg(!ms_exchange_plan(x, &p, &plan, &err), "%s: %s", x->name, err.text);
+                for (int r = 0; r < n; r++) {
+                    double in = 0, out = 0, owed = 0, owes = 0;
+                    for (uint32_t f = 0; f < plan.n_flows; f++) {
+                        in += plan.dst[f] == (uint32_t)r ? plan.bytes[f] : 0;
+                        out += plan.src[f] == (uint32_t)r ? plan.bytes[f] : 0;
+                    }
+                    p.dedup = ms_exchange_dedup(x, MS_DEDUP_AUTO);
+                    for (int o = 0; o < n; o++) {
+                        owed += o == r ? 0 : ms_exchange_sent(&p, o, r) * p.copy_bytes;
+                        owes += o == r ? 0 : ms_exchange_sent(&p, r, o) * p.copy_bytes;
+                    }
+                    p.dedup = MS_DEDUP_AUTO;
+                    if (!x->needs_nodes) /* what comes in and is not for r goes on */
+                        ck_assert(fabs((in - owed) - (out - owes)) <= 1e-9 * (in + owed));
+                    ck_assert_msg(in >= owed * (combine && x->needs_nodes ? 0.1 : 1 - 1e-12), "%s",
+                                  x->name);
+                }
+                ck_assert_msg(world_play(&w, &plan), "%s, %d ranks: not every rank completes",
+                              x->name, n);
+                ms_leg_finish(&plan);
+                world_finish(&w);
+            }
+}
+END_TEST
+
+START_TEST(test_a_single_message_takes_latency_plus_bytes_over_bandwidth)
+{
+    for (int i = 0; ms_exchanges()[i]; i++) {
+        struct world w;
+        world_init(&w, 2, 1);
+        w.traffic.selections[1] = w.traffic.rank_copies[1] = w.traffic.node_copies[1] = 5;
+        struct ms_leg_problem p = world_problem(&w, 1e6);
+        p.combine = false;
+        CLOSE(world_exchange_s(&w, ms_exchanges()[i]->name, &p), 2e-6 + 5e6 / 50e9, 1e-12);
+        CLOSE(w.done[1], 2e-6 + 5e6 / 50e9, 1e-12);
+        ck_assert_double_eq(w.done[0], 0); /* nothing is for rank 0: its own sends do not hold it */
+        p.combine = true;
+        CLOSE(world_exchange_s(&w, ms_exchanges()[i]->name, &p), 2e-6 + 5e6 / 50e9, 1e-12);
+        ck_assert_double_eq(w.done[1], 0);
+        world_finish(&w);
+    }
+}
+END_TEST
+
+START_TEST(test_uniform_star_closed_forms)
+{
+    struct world w;
+    int n = 16;
+    world_init(&w, n, 1);
+    world_uniform(&w, 1);
+    struct ms_leg_problem p = world_problem(&w, 65536);
+    double one = 65536 / 50e9, lat = 2e-6;
+    CLOSE(world_exchange_s(&w, "direct", &p), lat + (n - 1) * one, 1e-9);
+    CLOSE(world_exchange_s(&w, "low_latency", &p), lat + (n - 1) * one, 1e-9);
+    /* a window of all is direct; a window of one and pairwise pay the latency each time */
+    p.window = n;
+    CLOSE(world_exchange_s(&w, "windowed", &p), lat + (n - 1) * one, 1e-9);
+    p.window = 1;
+    CLOSE(world_exchange_s(&w, "windowed", &p), (n - 1) * (lat + one), 1e-9);
+    CLOSE(world_exchange_s(&w, "pairwise", &p), (n - 1) * (lat + one), 1e-9);
+    /* in step i of a ring, G - i blocks cross each hop */
+    CLOSE(world_exchange_s(&w, "ring", &p), (n - 1) * lat + n * (n - 1) / 2 * one, 1e-9);
+    p.window = 4;
+    double t4 = world_exchange_s(&w, "windowed", &p);
+    ck_assert(t4 > lat + (n - 1) * one && t4 < (n - 1) * (lat + one));
+    world_finish(&w);
+}
+END_TEST
+
+START_TEST(test_hierarchical_streams_overlap_their_fan_out)
+{
+    /* two nodes of two; rank 0 sends 64 tokens to node 1, all of them for rank 3 (the forwarder is
+     * rank 2) */
+    struct world w;
+    world_init(&w, 4, 2);
+    w.traffic.selections[3] = w.traffic.rank_copies[3] = w.traffic.node_copies[1] = 64;
+    struct ms_leg_problem p = world_problem(&w, 10000);
+    double hop = 2e-6 + 64e4 / 50e9;
+    CLOSE(world_exchange_s(&w, "hierarchical", &p), hop + 1e-6 + 32e4 / 200e9, 1e-9);
+    /* slow NVLink: then the fan-out is the longer one, and starts one chunk after the network hop
+     */
+    w.nv_Bps = 10e9;
+    CLOSE(world_exchange_s(&w, "hierarchical", &p), 2e-6 + 32e4 / 50e9 + 1e-6 + 64e4 / 10e9, 1e-9);
+    /* combine: NVLink first */
+    p.combine = true;
+    CLOSE(world_exchange_s(&w, "hierarchical", &p), 1e-6 + 64e4 / 10e9 + 2e-6 + 32e4 / 50e9, 1e-9);
+    w.nv_Bps = 200e9;
+    CLOSE(world_exchange_s(&w, "hierarchical", &p), 1e-6 + 32e4 / 200e9 + 2e-6 + 64e4 / 50e9, 1e-9);
+    /* the forwarder takes part only with its own results: it may come late otherwise */
+    w.entry[2] = 1;
+    CLOSE(world_exchange_s(&w, "hierarchical", &p), 1, 1e-12); /* its own entry */
+    ck_assert(w.done[0] < 1e-3);
+    w.traffic.rank_copies[2] = w.traffic.selections[2] = 1;
+    world_exchange_s(&w, "hierarchical", &p);
+    CLOSE(w.done[0], 1 + 2e-6 + 64e4 / 50e9, 1e-9);
+    world_finish(&w);
+}
+END_TEST
+
+START_TEST(test_pxn_moves_to_the_rail_first)
+{
+    struct world w;
+    world_init(&w, 4, 2);
+    w.traffic.selections[3] = w.traffic.rank_copies[3] = 64; /* rank 0, rail 0 -> rank 3, rail 1 */
+    struct ms_leg_problem p = world_problem(&w, 10000);
+    p.forwarding = MS_FORWARD_PXN;
+    struct ms_leg plan = {0};
+    ck_assert(!ms_exchange_plan(ms_exchange_find("direct"), &p, &plan, NULL));
+    ck_assert_uint_eq(plan.n_flows, 2);
+    ck_assert(plan.src[0] == 0 && plan.dst[0] == 1 && plan.src[1] == 1 && plan.dst[1] == 3);
+    ms_leg_finish(&plan);
+    double t = 1e-6 + 32e4 / 200e9 + 2e-6 + 64e4 / 50e9;
+    const char *names[] = {"direct", "windowed", "pairwise", "low_latency"};
+    for (int i = 0; i < 4; i++)
+        CLOSE(world_exchange_s(&w, names[i], &p), t, 1e-9);
+    world_finish(&w);
+}
+END_TEST
+
+START_TEST(test_transfers_are_one_sided)
+{
+    struct world w;
+    world_init(&w, 2, 1);
+    w.traffic.selections[1] = w.traffic.rank_copies[1] = 1;
+    struct ms_leg_problem p = world_problem(&w, 50e3); /* 1 us of data */
+    w.entry[1] = 1e-3; /* the receiver comes late: the bytes are there */
+    world_exchange_s(&w, "direct", &p);
+    CLOSE(w.done[1], 1e-3, 1e-12);
+    w.entry[0] = 5e-3; /* the sender comes late */
+    world_exchange_s(&w, "direct", &p);
+    CLOSE(w.done[1], 5e-3 + 3e-6, 1e-12);
+    CLOSE(w.done[0], 5e-3, 1e-12);
+    world_finish(&w);
+}
+END_TEST
+
+START_TEST(test_the_last_completion_is_never_before_the_port_bound)
+{
+    for (int i = 0; ms_exchanges()[i]; i++)
+        for (int combine = 0; combine < 2; combine++) {
+            struct world w;
+            world_init(&w, 16, 4);
+            world_route_tokens(&w, 200, 4, 3);
+            struct ms_leg_problem p = world_problem(&w, 7168);
+            p.combine = combine;
+            struct ms_leg plan = {0};
+            ck_assert(
+                !ms_exchange_plan(ms_exchange_find(ms_exchanges()[i]->name), &p, &plan, NULL));
+            double load[4][16] = {{0}}, bound = 0, last = 0;
+            for (uint32_t f = 0; f < plan.n_flows; f++) {
+                int nv = world_same_node(&w, (int)plan.src[f], (int)plan.dst[f]);
+                load[2 * nv][plan.src[f]] += plan.bytes[f] / (nv ? w.nv_Bps : w.nic_Bps);
+                load[2 * nv + 1][plan.dst[f]] += plan.bytes[f] / (nv ? w.nv_Bps : w.nic_Bps);
+            }
+            for (int k = 0; k < 4; k++)
+                for (int r = 0; r < 16; r++)
+                    bound = fmax(bound, load[k][r]);
+            ck_assert(world_play(&w, &plan));
+            for (int r = 0; r < 16; r++)
+                last = fmax(last, w.done[r]);
+            ck_assert_msg(last >= bound, "%s ends at %g before its port bound %g",
+                          ms_exchanges()[i]->name, last, bound);
+            ms_leg_finish(&plan);
+            /* metamorphic: twice the bandwidth is never slower */
+            w.nic_Bps *= 2;
+            w.nv_Bps *= 2;
+            ck_assert(world_exchange_s(&w, ms_exchanges()[i]->name, &p) <= last);
+            world_finish(&w);
+        }
+}
+END_TEST
+
+START_TEST(test_frame_catches_what_cannot_be)
+{
+    struct world w;
+    world_init(&w, 4, 2);
+    world_uniform(&w, 1);
+    struct ms_leg_problem p = world_problem(&w, 100);
+    struct ms_leg plan = {0};
+    struct ms_err err = {0};
+    p.dedup = MS_DEDUP_NODE;
+    ck_assert_int_eq(ms_exchange_plan(ms_exchange_find("direct"), &p, &plan, &err), MS_INVALID);
+    ck_assert_str_eq(err.key, "exchange.deduplicate");
+    memset(&err, 0, sizeof err);
+    p.dedup = MS_DEDUP_AUTO;
+    w.traffic.rank_copies[1] = NAN;
+    ck_assert_int_eq(ms_exchange_plan(ms_exchange_find("direct"), &p, &plan, &err), MS_INTERNAL);
+    ms_leg_init(&plan, 2); /* a join that nothing fires */
+    ms_leg_join(&plan);
+    ck_assert_int_eq(ms_leg_close(&plan, NULL), MS_INTERNAL);
+    ms_leg_finish(&plan);
+    world_finish(&w);
+}
+END_TEST
+
+START_TEST(test_layout_finds_nodes_rails_and_forwarders)
+{
+    /* nodes numbered by first appearance; the second has fewer ranks */
+    int node[] = {7, 7, 7, 2, 2, 9}, rail[] = {0, 1, 2, 0, 1, 1};
+    struct ms_layout l;
+    ck_assert(!ms_layout_init(&l, 6, node, rail, NULL));
+    ck_assert_int_eq(l.n_nodes, 3);
+    int want[] = {0, 0, 0, 1, 1, 2};
+    for (int r = 0; r < 6; r++)
+        ck_assert_int_eq(l.node[r], want[r]);
+    ck_assert_int_eq(ms_layout_forward(&l, 1, 1), 4); /* the same rail */
+    ck_assert_int_eq(ms_layout_forward(&l, 1, 2), 3); /* no rail 2 there: position 2 modulo 2 */
+    ck_assert_int_eq(ms_layout_forward(&l, 2, 0), 5);
+    ck_assert_int_eq(ms_layout_forward(&l, 0, 5), 1);
+    ms_layout_finish(&l);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("leg");
+    TCase *t = tcase_create("plans");
+    tcase_add_test(t, test_every_algorithm_gives_every_rank_its_bytes);
+    tcase_add_test(t, test_a_single_message_takes_latency_plus_bytes_over_bandwidth);
+    tcase_add_test(t, test_uniform_star_closed_forms);
+    tcase_add_test(t, test_hierarchical_streams_overlap_their_fan_out);
+    tcase_add_test(t, test_pxn_moves_to_the_rail_first);
+    tcase_add_test(t, test_transfers_are_one_sided);
+    tcase_add_test(t, test_the_last_completion_is_never_before_the_port_bound);
+    tcase_add_test(t, test_frame_catches_what_cannot_be);
+    tcase_add_test(t, test_layout_finds_nodes_rails_and_forwarders);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
