@@ -1,0 +1,467 @@
+#include "moe/checkpoint.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/safetensors.h"
+#include "moe/model.h"
+
+struct ms_checkpoint {
+    struct ms_arena arena;
+    const char *folder;
+    struct ms_buf config_text;
+    struct ms_moe_config config;
+    struct ms_st_file **files;
+    size_t n_files;
+};
+
+/* A tensor in one of the files; not found: {0}. */
+struct found {
+    const struct ms_st_file *file;
+    const struct ms_st_tensor *tensor;
+};
+
+/* ---- opening ---- */
+
+static const char *inside(struct ms_checkpoint *c, const char *name)
+{
+    struct ms_buf b = {0};
+    ms_buf_printf(&b, "%s/%s", c->folder, name);
+    const char *p = b.failed ? NULL : ms_arena_strdup(&c->arena, b.p);
+    ms_buf_finish(&b);
+    return p;
+}
+
+static enum ms_status open_file(struct ms_checkpoint *c, const char *path, struct ms_err *err)
+{
+    if (!path)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    enum ms_status s = ms_st_open(path, &c->files[c->n_files], err);
+    if (!s)
+        c->n_files++;
+    return s;
+}
+
+static struct found find(const struct ms_checkpoint *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_files; i++) {
+        const struct ms_st_tensor *t = ms_st_find(c->files[i], name);
+        if (t)
+            return (struct found){c->files[i], t};
+    }
+    return (struct found){0};
+}
+
+/* Every tensor of the map must be in the file the map says, and every file exists once. */
+static enum ms_status open_mapped(struct ms_checkpoint *c, const char *index, json_t *map, struct ms_err *err)
+{
+    const char *name;
+    json_t *v;
+    c->files = MS_NEW(&c->arena, struct ms_st_file *, json_object_size(map) + 1);
+    if (!c->files)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    json_object_foreach(map, name, v)
+    {
+        const char *file = json_string_value(v);
+        if (!file || !*file || strchr(file, '/'))
+            return ms_err_at(err, MS_INVALID, index, 0, 0, name, "is not mapped to a file of the folder");
+        const char *path = inside(c, file);
+        size_t i = 0;
+        while (path && i < c->n_files && strcmp(ms_st_path(c->files[i]), path) != 0)
+            i++;
+        enum ms_status s = i == c->n_files ? open_file(c, path, err) : MS_OK;
+        if (s)
+            return s;
+        if (!ms_st_find(c->files[i], name))
+            return ms_err_at(err, MS_INVALID, ms_st_path(c->files[i]), 0, 0, name,
+                             "is not in this file, but the index says so");
+    }
+    return MS_OK;
+}
+
+static enum ms_status open_shards(struct ms_checkpoint *c, const char *index, struct ms_err *err)
+{
+    struct ms_buf text = {0};
+    json_error_t why;
+    enum ms_status s = ms_file_read(index, &text, err);
+    if (s)
+        return s;
+    json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &why);
+    json_t *map = json_object_get(root, "weight_map");
+    if (!root)
+        s = ms_err_at(err, MS_INVALID, index, why.line, why.column, NULL, "%s", why.text);
+    else if (!json_is_object(map))
+        s = ms_err_at(err, MS_INVALID, index, 0, 0, "weight_map", "is missing");
+    else
+        s = open_mapped(c, index, map, err);
+    json_decref(root);
+    ms_buf_finish(&text);
+    return s;
+}
+
+static bool exists(const char *path)
+{
+    FILE *f = path ? fopen(path, "re") : NULL;
+    if (f)
+        fclose(f);
+    return f != NULL;
+}
+
+static enum ms_status open_all(struct ms_checkpoint *c, struct ms_err *err)
+{
+    const char *config = inside(c, "config.json"), *index = inside(c, "model.safetensors.index.json");
+    const char *whole = inside(c, "model.safetensors");
+    if (!config || !index || !whole)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    enum ms_status s = ms_file_read(config, &c->config_text, err);
+    if (!s)
+        s = ms_moe_config_parse(config, c->config_text.p, c->config_text.n, &c->config, err);
+    if (s)
+        return s;
+    if (!exists(whole) && exists(index))
+        return open_shards(c, index, err);
+    if (!exists(whole) && exists(inside(c, "pytorch_model.bin")))
+        return ms_err_at(err, MS_INVALID, whole, 0, 0, NULL,
+                         "no such file; pytorch_model.bin is not read: convert it with python3 -c \"from "
+                         "transformers import AutoModelForCausalLM as A; A.from_pretrained('.').save_pretrained("
+                         "'.', safe_serialization=True)\"");
+    c->files = MS_NEW(&c->arena, struct ms_st_file *, 1);
+    return c->files ? open_file(c, whole, err) : ms_err_set(err, MS_NOMEM, "out of memory");
+}
+
+enum ms_status ms_checkpoint_open(const char *folder, struct ms_checkpoint **out, struct ms_err *err)
+{
+    struct ms_checkpoint *c = calloc(1, sizeof *c);
+    if (!c)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    c->folder = ms_arena_strdup(&c->arena, folder);
+    enum ms_status s = c->folder ? open_all(c, err) : ms_err_set(err, MS_NOMEM, "out of memory");
+    if (s) {
+        ms_checkpoint_close(c);
+        return s;
+    }
+    *out = c;
+    return MS_OK;
+}
+
+void ms_checkpoint_close(struct ms_checkpoint *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n_files; i++)
+        ms_st_close(c->files[i]);
+    ms_buf_finish(&c->config_text);
+    ms_arena_finish(&c->arena);
+    free(c);
+}
+
+const struct ms_moe_config *ms_checkpoint_config(const struct ms_checkpoint *c)
+{
+    return &c->config;
+}
+
+const char *ms_checkpoint_config_text(const struct ms_checkpoint *c)
+{
+    return c->config_text.p;
+}
+
+const char *ms_checkpoint_metadata(const struct ms_checkpoint *c, const char *key)
+{
+    return c->n_files ? ms_st_metadata(c->files[0], key) : NULL;
+}
+
+/* ---- names ---- */
+
+/* One stored tensor that fills a piece of a parameter. Names are written as the family's files have them; `other` is the
+ * second spelling that is read (or ""). */
+struct piece {
+    char name[192], other[192];
+    size_t offset; /* floats into the parameter */
+    int n_dims;
+    size_t shape[3];
+};
+
+static size_t piece_count(const struct piece *p)
+{
+    size_t n = 1;
+    for (int d = 0; d < p->n_dims; d++)
+        n *= p->shape[d];
+    return n;
+}
+
+/* Rest of a parameter's name behind "model.layers.N.", or NULL. */
+static const char *in_layer(const struct ms_param *p)
+{
+    const char *dots = p->layer < 0 ? NULL : strstr(p->name, "layers.");
+    return dots ? strchr(dots + 7, '.') + 1 : NULL;
+}
+
+static bool is_stacked(const struct ms_param *p)
+{
+    return p->n_dims == 3;
+}
+
+/* Pieces of a stacked parameter: gate and up (two an expert), or down. */
+static size_t n_pieces(const struct ms_param *p)
+{
+    if (!is_stacked(p))
+        return 1;
+    return p->shape[0] * (strstr(p->name, "gate_up_proj") ? 2 : 1);
+}
+
+static struct piece expert_piece(enum ms_moe_family family, const struct ms_param *p, size_t i)
+{
+    static const char *const modern[] = {"gate_proj", "up_proj", "down_proj"};
+    static const char *const mixtral[] = {"w1", "w3", "w2"};
+    bool gate_up = strstr(p->name, "gate_up_proj") != NULL;
+    size_t e = gate_up ? i / 2 : i, which = gate_up ? i % 2 : 2, rows = gate_up ? p->shape[1] / 2 : p->shape[1];
+    struct piece out = {.offset = i * rows * p->shape[2], .n_dims = 2, .shape = {rows, p->shape[2]}};
+    char a[192], b[192];
+    snprintf(a, sizeof a, "model.layers.%d.block_sparse_moe.experts.%zu.%s.weight", p->layer, e, mixtral[which]);
+    snprintf(b, sizeof b, "model.layers.%d.mlp.experts.%zu.%s.weight", p->layer, e, modern[which]);
+    memcpy(out.name, family == MS_FAMILY_MIXTRAL ? a : b, sizeof out.name);
+    memcpy(out.other, family == MS_FAMILY_MIXTRAL ? b : a, sizeof out.other);
+    return out;
+}
+
+static struct piece piece_of(enum ms_moe_family family, const struct ms_param *p, size_t i)
+{
+    if (is_stacked(p))
+        return expert_piece(family, p, i);
+    struct piece out = {.n_dims = p->n_dims, .shape = {p->shape[0], p->shape[1]}};
+    const char *rest = in_layer(p);
+    snprintf(out.name, sizeof out.name, "%s", p->name);
+    if (rest && strcmp(rest, "mlp.gate.weight") == 0) {
+        snprintf(out.other, sizeof out.other, "model.layers.%d.block_sparse_moe.gate.weight", p->layer);
+        if (family == MS_FAMILY_MIXTRAL) {
+            char swap[sizeof out.name];
+            memcpy(swap, out.name, sizeof swap);
+            memcpy(out.name, out.other, sizeof swap);
+            memcpy(out.other, swap, sizeof swap);
+        }
+    }
+    return out;
+}
+
+static void bias_name(const struct ms_model *m, int i, char *out, size_t size)
+{
+    snprintf(out, size, "model.layers.%d.mlp.gate.e_score_correction_bias", ms_model_moe_layer_id(m, i));
+}
+
+/* ---- loading ---- */
+
+static enum ms_status take(const struct found f, int n_dims, const size_t *shape, float *out, struct ms_err *err)
+{
+    const struct ms_st_tensor *t = f.tensor;
+    const char *path = ms_st_path(f.file);
+    bool same = t->n_dims == n_dims;
+    for (int d = 0; same && d < n_dims; d++)
+        same = t->shape[d] == shape[d];
+    if (!same) {
+        char have[160] = "", want[160] = "";
+        for (int d = 0; d < t->n_dims; d++)
+            snprintf(have + strlen(have), sizeof have - strlen(have), d ? ", %zu" : "%zu", t->shape[d]);
+        for (int d = 0; d < n_dims; d++)
+            snprintf(want + strlen(want), sizeof want - strlen(want), d ? ", %zu" : "%zu", shape[d]);
+        return ms_err_at(err, MS_INVALID, path, 0, 0, t->name, "has shape [%s], but config.json makes it [%s]", have,
+                         want);
+    }
+    if (t->type != MS_ST_F32 && t->type != MS_ST_BF16 && t->type != MS_ST_F16 && t->type != MS_ST_F64)
+        return ms_err_at(err, MS_INVALID, path, 0, 0, t->name, "%s is not a weight type; allowed: F32, BF16, F16, F64",
+                         ms_st_type_name(t->type));
+    ms_st_floats(t, 0, t->count, out);
+    for (size_t i = 0; i < t->count; i++)
+        if (!isfinite(out[i]))
+            return ms_err_at(err, MS_INVALID, path, 0, 0, t->name, "element %zu is not finite", i);
+    return MS_OK;
+}
+
+static enum ms_status load_param(const struct ms_checkpoint *c, const struct ms_param *p, size_t *n_used,
+                                 struct ms_err *err)
+{
+    struct found whole = is_stacked(p) ? find(c, p->name) : (struct found){0};
+    if (whole.tensor) {
+        ++*n_used;
+        return take(whole, p->n_dims, p->shape, p->value, err);
+    }
+    for (size_t i = 0; i < n_pieces(p); i++) {
+        struct piece piece = piece_of(c->config.family, p, i);
+        struct found f = find(c, piece.name);
+        if (!f.tensor && piece.other[0])
+            f = find(c, piece.other);
+        if (!f.tensor)
+            return ms_err_at(err, MS_INVALID, ms_st_path(c->files[0]), 0, 0, piece.name,
+                             "is missing from the checkpoint");
+        enum ms_status s = take(f, piece.n_dims, piece.shape, p->value + piece.offset, err);
+        if (s)
+            return s;
+        ++*n_used;
+    }
+    return MS_OK;
+}
+
+static enum ms_status load_bias(const struct ms_checkpoint *c, struct ms_model *m, size_t *n_used, struct ms_err *err)
+{
+    size_t E = (size_t)c->config.experts;
+    for (int i = 0; i < ms_model_moe_layers(m); i++) {
+        char name[192];
+        bias_name(m, i, name, sizeof name);
+        struct found f = find(c, name);
+        memset(ms_model_router_bias(m) + (size_t)i * E, 0, E * sizeof(float));
+        if (!f.tensor)
+            continue;
+        ++*n_used;
+        enum ms_status s = take(f, 1, &E, ms_model_router_bias(m) + (size_t)i * E, err);
+        if (s)
+            return s;
+    }
+    return MS_OK;
+}
+
+/* Names that carry nothing of ours to compute. */
+static bool ignorable(const struct ms_checkpoint *c, const char *name)
+{
+    return strstr(name, "rotary_emb.inv_freq") || strstr(name, "mlp.gate_noise.weight") ||
+           (c->config.tied && strcmp(name, "lm_head.weight") == 0);
+}
+
+/* A tensor that no parameter took would change the result of the model it belongs to. */
+static enum ms_status refuse_strangers(const struct ms_checkpoint *c, const struct ms_model *m, struct ms_err *err)
+{
+    size_t n;
+    const struct ms_param *params = ms_model_params(m, &n);
+    json_t *known = json_object(); /* a set of names */
+    char name[192];
+    for (size_t i = 0; i < n; i++) {
+        json_object_set_new(known, params[i].name, json_true());
+        for (size_t j = 0; j < n_pieces(&params[i]); j++) {
+            struct piece p = piece_of(c->config.family, &params[i], j);
+            json_object_set_new(known, p.name, json_true());
+            json_object_set_new(known, p.other, json_true());
+        }
+    }
+    for (int i = 0; i < ms_model_moe_layers(m); i++) {
+        bias_name(m, i, name, sizeof name);
+        json_object_set_new(known, name, json_true());
+    }
+    enum ms_status s = known ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+    for (size_t f = 0; !s && f < c->n_files; f++)
+        for (size_t i = 0; !s && i < ms_st_count(c->files[f]); i++) {
+            const char *have = ms_st_at(c->files[f], i)->name;
+            if (!json_object_get(known, have) && !ignorable(c, have))
+                s = ms_err_at(err, MS_INVALID, ms_st_path(c->files[f]), 0, 0, have,
+                              "is not a tensor of the model in config.json");
+        }
+    json_decref(known);
+    return s;
+}
+
+enum ms_status ms_checkpoint_load(const struct ms_checkpoint *c, struct ms_model *m, struct ms_err *err)
+{
+    size_t n, used = 0, stored = 0;
+    const struct ms_param *params = ms_model_params(m, &n);
+    for (size_t i = 0; i < n; i++) {
+        const char *rest = in_layer(&params[i]);
+        bool noise = rest && strcmp(rest, "mlp.gate_noise.weight") == 0;
+        if (noise && !find(c, params[i].name).tensor) { /* a new gate on a model trained without: no noise to learn from */
+            memset(params[i].value, 0, params[i].n * sizeof(float));
+            continue;
+        }
+        enum ms_status s = load_param(c, &params[i], &used, err);
+        if (s)
+            return s;
+    }
+    enum ms_status s = load_bias(c, m, &used, err);
+    for (size_t f = 0; f < c->n_files; f++)
+        stored += ms_st_count(c->files[f]);
+    return s || used == stored ? s : refuse_strangers(c, m, err);
+}
+
+/* ---- saving ---- */
+
+static bool any(const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i] != 0)
+            return true;
+    return false;
+}
+
+/* Fill tensors (room for all), borrowing names from the arena and data from the model. @return how many, 0: no memory */
+static size_t list_tensors(const struct ms_model *m, struct ms_arena *a, struct ms_st_tensor *out)
+{
+    const struct ms_moe_config *c = ms_model_config(m);
+    size_t n_params, n = 0, E = (size_t)c->experts;
+    const struct ms_param *params = ms_model_params(m, &n_params);
+    for (size_t i = 0; i < n_params; i++)
+        for (size_t j = 0; j < n_pieces(&params[i]); j++) {
+            struct piece p = piece_of(c->family, &params[i], j);
+            struct ms_st_tensor *t = &out[n++];
+            *t = (struct ms_st_tensor){.name = ms_arena_strdup(a, p.name),
+                                       .type = MS_ST_F32,
+                                       .n_dims = p.n_dims,
+                                       .shape = {p.shape[0], p.shape[1]},
+                                       .count = piece_count(&p),
+                                       .data = params[i].value + p.offset};
+            if (!t->name)
+                return 0;
+        }
+    const float *bias = ms_model_router_bias((struct ms_model *)m);
+    for (int i = 0; any(bias, E * (size_t)ms_model_moe_layers(m)) && i < ms_model_moe_layers(m); i++) {
+        char name[192];
+        bias_name(m, i, name, sizeof name);
+        struct ms_st_tensor *t = &out[n++];
+        *t = (struct ms_st_tensor){ms_arena_strdup(a, name), MS_ST_F32, 1, {E}, E, bias + (size_t)i * E};
+        if (!t->name)
+            return 0;
+    }
+    return n;
+}
+
+static enum ms_status save_weights(const struct ms_model *m, const char *path, const struct ms_st_meta *meta,
+                                   size_t n_meta, struct ms_err *err)
+{
+    struct ms_arena a = {0};
+    size_t n_params, most = (size_t)ms_model_moe_layers(m);
+    const struct ms_param *params = ms_model_params(m, &n_params);
+    for (size_t i = 0; i < n_params; i++)
+        most += n_pieces(&params[i]);
+    struct ms_st_tensor *tensors = MS_NEW(&a, struct ms_st_tensor, most);
+    struct ms_st_meta *all = MS_NEW(&a, struct ms_st_meta, n_meta + 1);
+    size_t n = tensors && all ? list_tensors(m, &a, tensors) : 0;
+    enum ms_status s;
+    if (!n) {
+        s = ms_err_set(err, MS_NOMEM, "out of memory for a checkpoint");
+    } else {
+        all[0] = (struct ms_st_meta){"format", "pt"};
+        if (n_meta)
+            memcpy(all + 1, meta, n_meta * sizeof *meta);
+        s = ms_st_write(path, tensors, n, all, n_meta + 1, err);
+    }
+    ms_arena_finish(&a);
+    return s;
+}
+
+enum ms_status ms_checkpoint_save(const struct ms_model *m, const char *folder, const char *config_text,
+                                  const struct ms_st_meta *meta, size_t n_meta, struct ms_err *err)
+{
+    struct ms_buf text = {0}, config = {0}, weights = {0};
+    ms_buf_printf(&config, "%s/config.json", folder);
+    ms_buf_printf(&weights, "%s/model.safetensors", folder);
+    enum ms_status s = config.failed || weights.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : MS_OK;
+    if (!s)
+        s = ms_dir_make(folder, err);
+    if (!s)
+        s = ms_moe_config_print(ms_model_config(m), config_text, &text, err);
+    if (!s)
+        s = text.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(config.p, text.p, text.n, err);
+    if (!s)
+        s = save_weights(m, weights.p, meta, n_meta, err);
+    ms_buf_finish(&text);
+    ms_buf_finish(&config);
+    ms_buf_finish(&weights);
+    return s;
+}

@@ -1,0 +1,316 @@
+/* Compiled once per instruction set: LANES floats a vector, TABLE the name of the resulting struct. */
+#include "moe/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+typedef float vec_any __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+INLINE vec load(const float *p)
+{
+    return *(const vec_any *)p;
+}
+
+INLINE void store(float *p, vec v)
+{
+    *(vec_any *)p = v;
+}
+
+/* The last n < LANES floats of a row; the others are `fill`. */
+INLINE vec load_tail(const float *p, int n, float fill)
+{
+    vec v = fill - (vec){0};
+    for (int i = 0; i < n; i++)
+        v[i] = p[i];
+    return v;
+}
+
+INLINE void store_tail(float *p, vec v, int n)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = v[i];
+}
+
+/* Pairwise, the same order for every call. */
+INLINE float sum(vec v)
+{
+    float a[LANES];
+    memcpy(a, &v, sizeof a);
+    for (int n = LANES / 2; n; n /= 2)
+        for (int i = 0; i < n; i++)
+            a[i] += a[i + n];
+    return a[0];
+}
+
+INLINE vec select(ivec mask, vec a, vec b)
+{
+    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+}
+
+INLINE vec larger(vec a, vec b)
+{
+    return select(a > b, a, b);
+}
+
+INLINE float largest(vec v)
+{
+    float top = v[0];
+    for (int i = 1; i < LANES; i++)
+        top = v[i] > top ? v[i] : top;
+    return top;
+}
+
+/* exp(x) = 2^n exp(r), |r| <= ln2/2; the polynomial of Cephes' expf. */
+INLINE vec vexp(vec x)
+{
+    const vec low = -87.0f - (vec){0}, high = 88.0f - (vec){0};
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
+    x = select(x < low, low, select(x > high, high, x));
+    vec shifted = x * 1.44269504088896341f + magic;
+    vec n = shifted - magic;
+    vec r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    vec p = 1.9875691500e-4f * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    return (vec)((ivec)p + ((ivec)shifted << 23));
+}
+
+/* A block for every vector of 0..n-1 and once more for the tail; it sees i, WHOLE, rest, GET and PUT. */
+#define EACH_VECTOR(n, ...)                                                                          \
+    do {                                                                                             \
+        int i = 0;                                                                                   \
+        for (; i + LANES <= (n); i += LANES) {                                                       \
+            enum { WHOLE = 1 };                                                                      \
+            const int rest = LANES;                                                                  \
+            __VA_ARGS__                                                                               \
+        }                                                                                            \
+        if (i < (n)) {                                                                               \
+            enum { WHOLE = 0 };                                                                      \
+            const int rest = (n)-i;                                                                  \
+            __VA_ARGS__                                                                               \
+        }                                                                                            \
+    } while (0)
+#define GET(p) (WHOLE ? load((p) + i) : load_tail((p) + i, rest, 0))
+#define PUT(p, v) (WHOLE ? store((p) + i, (v)) : store_tail((p) + i, (v), rest))
+
+static void norm(struct ms_norm_shape s, float eps, const float *x0, size_t ldx, const float *w, float *y0,
+                 size_t ldy, float *r)
+{
+    for (int row = 0; row < s.rows; row++)
+        for (int part = 0; part < s.parts; part++) {
+            const float *x = x0 + (size_t)row * ldx + (size_t)part * (size_t)s.len;
+            float *y = y0 + (size_t)row * ldy + (size_t)part * (size_t)s.len;
+            vec acc = {0};
+            EACH_VECTOR(s.len, { acc += GET(x) * GET(x); });
+            float scale = 1.0f / sqrtf(sum(acc) / (float)s.len + eps);
+            r[row * s.parts + part] = scale;
+            EACH_VECTOR(s.len, { PUT(y, GET(w) * (GET(x) * scale)); });
+        }
+}
+
+static void norm_backward(struct ms_norm_shape s, const float *x0, size_t ldx, const float *w, const float *r,
+                          const float *dy0, size_t lddy, float *dx0, size_t lddx, int add, float *dw)
+{
+    for (int row = 0; row < s.rows; row++)
+        for (int part = 0; part < s.parts; part++) {
+            size_t at = (size_t)part * (size_t)s.len;
+            const float *x = x0 + (size_t)row * ldx + at, *dy = dy0 + (size_t)row * lddy + at;
+            float *dx = dx0 + (size_t)row * lddx + at, scale = r[row * s.parts + part];
+            vec acc = {0};
+            EACH_VECTOR(s.len, {
+                vec g = GET(dy), v = GET(x);
+                acc += GET(w) * g * v;
+                PUT(dw, GET(dw) + g * v * scale);
+            });
+            float mean = sum(acc) / (float)s.len * scale * scale;
+            EACH_VECTOR(s.len, {
+                vec d = (GET(w) * GET(dy) - GET(x) * mean) * scale;
+                PUT(dx, add ? GET(dx) + d : d);
+            });
+        }
+}
+
+static void rope(int rows, int heads, int hd, const float *cosines, const float *sines, float sign, float *x,
+                 size_t ld)
+{
+    int half = hd / 2;
+    for (int row = 0; row < rows; row++) {
+        const float *c = cosines + (size_t)row * (size_t)half, *s = sines + (size_t)row * (size_t)half;
+        for (int head = 0; head < heads; head++) {
+            float *a = x + (size_t)row * ld + (size_t)head * (size_t)hd, *b = a + half;
+            EACH_VECTOR(half, {
+                vec u = GET(a), v = GET(b), cs = GET(c), sn = GET(s) * sign;
+                PUT(a, u * cs - v * sn);
+                PUT(b, v * cs + u * sn);
+            });
+        }
+    }
+}
+
+static void swiglu(int n, int f, const float *gu, float *h)
+{
+    for (int row = 0; row < n; row++) {
+        const float *gate = gu + (size_t)row * 2 * (size_t)f, *up = gate + f;
+        float *out = h + (size_t)row * (size_t)f;
+        EACH_VECTOR(f, {
+            vec g = GET(gate);
+            PUT(out, g * GET(up) / (1.0f + vexp(-g)));
+        });
+    }
+}
+
+static void swiglu_backward(int n, int f, float *gu, const float *dh0, const float *weight, float *wh0,
+                            float *dweight)
+{
+    for (int row = 0; row < n; row++) {
+        float *gate = gu + (size_t)row * 2 * (size_t)f, *up = gate + f;
+        const float *dh = dh0 + (size_t)row * (size_t)f;
+        float *wh = wh0 + (size_t)row * (size_t)f, w = weight[row];
+        vec acc = {0};
+        EACH_VECTOR(f, {
+            vec g = GET(gate), u = GET(up), d = GET(dh);
+            vec s = 1.0f / (1.0f + vexp(-g)), silu = g * s;
+            vec h = silu * u, dw = d * w;
+            acc += d * h;
+            PUT(wh, h * w);
+            PUT(up, dw * silu);
+            PUT(gate, dw * u * (s + silu * (1.0f - s)));
+        });
+        dweight[row] = sum(acc);
+    }
+}
+
+INLINE void zero_after(float *s, int from, int n)
+{
+    memset(s + from, 0, (size_t)(n - from) * sizeof *s);
+}
+
+static float row_max(const float *s, int n)
+{
+    vec top = -INFINITY - (vec){0};
+    EACH_VECTOR(n, { top = larger(WHOLE ? load(s + i) : load_tail(s + i, rest, -INFINITY), top); });
+    return largest(top);
+}
+
+static void softmax_causal(int rows, int first, int n, float *s0, size_t ld, float *lse)
+{
+    for (int row = 0; row < rows; row++) {
+        float *s = s0 + (size_t)row * ld;
+        int kept = first + row + 1;
+        float top = row_max(s, kept);
+        vec acc = {0};
+        EACH_VECTOR(kept, {
+            vec e = vexp((WHOLE ? load(s + i) : load_tail(s + i, rest, -INFINITY)) - top);
+            PUT(s, e);
+            acc += WHOLE ? e : load_tail(s + i, rest, 0);
+        });
+        float total = sum(acc), factor = 1.0f / total;
+        EACH_VECTOR(kept, { PUT(s, GET(s) * factor); });
+        zero_after(s, kept, n);
+        lse[row] = top + logf(total);
+    }
+}
+
+static void exp_causal(int rows, int first, int n, float *s0, size_t ld, const float *lse)
+{
+    for (int row = 0; row < rows; row++) {
+        float *s = s0 + (size_t)row * ld, shift = lse[row];
+        int kept = first + row + 1;
+        EACH_VECTOR(kept, { PUT(s, vexp(GET(s) - shift)); });
+        zero_after(s, kept, n);
+    }
+}
+
+static void softmax_backward(int rows, int n, const float *p0, float *dp0, size_t ld, const float *d)
+{
+    for (int row = 0; row < rows; row++) {
+        const float *p = p0 + (size_t)row * ld;
+        float *dp = dp0 + (size_t)row * ld, shift = d[row];
+        EACH_VECTOR(n, { PUT(dp, GET(p) * (GET(dp) - shift)); });
+    }
+}
+
+static void dots(int rows, int n, const float *a0, size_t lda, const float *b0, size_t ldb, float *out)
+{
+    for (int row = 0; row < rows; row++) {
+        const float *a = a0 + (size_t)row * lda, *b = b0 + (size_t)row * ldb;
+        vec acc = {0};
+        EACH_VECTOR(n, { acc += GET(a) * GET(b); });
+        out[row] = sum(acc);
+    }
+}
+
+static void cross_entropy(int rows, int V, const float *logits, const int32_t *target, float *lse, float *nll)
+{
+    for (int row = 0; row < rows; row++) {
+        const float *z = logits + (size_t)row * (size_t)V;
+        float top = row_max(z, V);
+        double total = 0;
+        for (int j = 0; j < V; j += 4096) { /* blocks, so that a large vocabulary loses no digits */
+            const float *b = z + j;
+            int n = V - j < 4096 ? V - j : 4096;
+            vec acc = {0};
+            EACH_VECTOR(n, {
+                vec e = vexp((WHOLE ? load(b + i) : load_tail(b + i, rest, -INFINITY)) - top);
+                if (!WHOLE) {
+                    float kept[LANES];
+                    store(kept, e);
+                    e = load_tail(kept, rest, 0);
+                }
+                acc += e;
+            });
+            total += (double)sum(acc);
+        }
+        lse[row] = top + (float)log(total);
+        nll[row] = target[row] < 0 ? 0 : lse[row] - z[target[row]];
+    }
+}
+
+static void cross_entropy_backward(int rows, int V, float *logits, const int32_t *target, const float *lse,
+                                   float scale)
+{
+    for (int row = 0; row < rows; row++) {
+        float *z = logits + (size_t)row * (size_t)V, shift = lse[row];
+        if (target[row] < 0) {
+            zero_after(z, 0, V);
+            continue;
+        }
+        EACH_VECTOR(V, { PUT(z, vexp(GET(z) - shift) * scale); });
+        z[target[row]] -= scale;
+    }
+}
+
+static void axpy(int n, float a, const float *x, float *y)
+{
+    EACH_VECTOR(n, { PUT(y, GET(y) + a * GET(x)); });
+}
+
+static void exp_all(int n, const float *x, float *y)
+{
+    EACH_VECTOR(n, { PUT(y, vexp(GET(x))); });
+}
+
+const struct ms_kernels TABLE = {
+    .name = NAME,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .rope = rope,
+    .swiglu = swiglu,
+    .swiglu_backward = swiglu_backward,
+    .softmax_causal = softmax_causal,
+    .exp_causal = exp_causal,
+    .softmax_backward = softmax_backward,
+    .dots = dots,
+    .cross_entropy = cross_entropy,
+    .cross_entropy_backward = cross_entropy_backward,
+    .axpy = axpy,
+    .exp = exp_all,
+};
