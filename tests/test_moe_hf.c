@@ -1,4 +1,5 @@
-/* moe/: the model computes what Hugging Face transformers computes, on checkpoints of its three families. */
+/* moe/: the model computes what Hugging Face transformers computes, on checkpoints of its three
+ * families. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +48,8 @@ static struct truth open_truth(const char *family, bool train, struct ms_pool *p
     snprintf(path, sizeof path, "%s/hf/%s", TEST_DATA, family);
     ck_assert_msg(ms_checkpoint_open(path, &t.ckpt, &err) == MS_OK, "%s: %s", err.key, err.text);
     struct ms_model_options o = {.B = B, .T = T, .train = train, .pool = pool};
-    ck_assert_msg(ms_model_create(ms_checkpoint_config(t.ckpt), &o, &t.model, &err) == MS_OK, "%s", err.text);
+    ck_assert_msg(ms_model_create(ms_checkpoint_config(t.ckpt), &o, &t.model, &err) == MS_OK, "%s",
+                  err.text);
     ck_assert_msg(ms_checkpoint_load(t.ckpt, t.model, &err) == MS_OK, "%s: %s", err.key, err.text);
     snprintf(path, sizeof path, "%s/hf/%s/reference.safetensors", TEST_DATA, family);
     ck_assert_int_eq(ms_st_open(path, &t.file, &err), MS_OK);
@@ -91,8 +93,8 @@ START_TEST(test_forward_equals_transformers)
         double far = farthest(ms_model_logits(t.model), t.reference, n);
         ck_assert_msg(far < 1e-4, "%s: logits differ by %g", families[_i], far);
         tensor(&t, "ce_loss");
-        ck_assert_msg(fabs(ce - (double)t.reference[0]) < 1e-5, "%s: cross-entropy %.7f, not %.7f", families[_i], ce,
-                      (double)t.reference[0]);
+        ck_assert_msg(fabs(ce - (double)t.reference[0]) < 1e-5, "%s: cross-entropy %.7f, not %.7f",
+                      families[_i], ce, (double)t.reference[0]);
         for (int l = 0; l < ms_model_moe_layers(t.model); l++) {
             char name[64];
             snprintf(name, sizeof name, "router_logits.%d", l);
@@ -109,16 +111,23 @@ START_TEST(test_forward_equals_transformers)
 }
 END_TEST
 
-/* ce + coef * aux, aux as transformers defines it: loss "switch" normalised over all layers at once. */
+/* ce + coef * aux, aux as transformers defines it: loss "switch" normalised over all layers at
+ * once. */
 static double add_aux(struct truth *t)
 {
     struct ms_arena a = {0};
     struct ms_loss_state state = {0};
     const struct ms_moe_config *c = ms_model_config(t->model);
     int L = ms_model_moe_layers(t->model);
-    struct ms_loss_problem p = {.L = L, .T = N, .E = c->experts, .K = c->top_k, .S = B,
-                                .normalise = MS_NORMALISE_HF, .score = MS_SCORE_SOFTMAX,
-                                .logits = ms_model_router_logits(t->model), .routes = ms_model_routes(t->model)};
+    struct ms_loss_problem p = {.L = L,
+                                .T = N,
+                                .E = c->experts,
+                                .K = c->top_k,
+                                .S = B,
+                                .normalise = MS_NORMALISE_HF,
+                                .score = MS_SCORE_SOFTMAX,
+                                .logits = ms_model_router_logits(t->model),
+                                .routes = ms_model_routes(t->model)};
     struct ms_loss_term term = {ms_loss_find("switch"), c->aux_coef};
     double value = 0;
     ck_assert_int_eq(ms_loss_state_init(&state, &a, L, B, c->experts, NULL), MS_OK);
@@ -133,7 +142,8 @@ START_TEST(test_every_gradient_equals_transformers)
     forward(&t);
     double aux = add_aux(&t);
     tensor(&t, "aux_loss");
-    ck_assert_msg(fabs(aux - (double)t.reference[0]) < 1e-5, "aux %g, not %g", aux, (double)t.reference[0]);
+    ck_assert_msg(fabs(aux - (double)t.reference[0]) < 1e-5, "aux %g, not %g", aux,
+                  (double)t.reference[0]);
     ms_model_backward(t.model);
     size_t n, compared = 0;
     const struct ms_param *params = ms_model_params(t.model, &n);
@@ -147,8 +157,8 @@ START_TEST(test_every_gradient_equals_transformers)
             far += d * d;
             norm += (double)t.reference[j] * (double)t.reference[j];
         }
-        ck_assert_msg(sqrt(far) <= 1e-3 * sqrt(norm), "%s %s: %g of a norm of %g", families[_i], name, sqrt(far),
-                      sqrt(norm));
+        ck_assert_msg(sqrt(far) <= 1e-3 * sqrt(norm), "%s %s: %g of a norm of %g", families[_i],
+                      name, sqrt(far), sqrt(norm));
         compared++;
     }
     size_t gradients = 0;

@@ -22,10 +22,12 @@ static const char *better(const char *now)
 {
 #if defined(__x86_64__)
     static const char *const avx512[] = {"SkylakeX", "Cooperlake", "Sapphirerapids"};
-    static const char *const avx2[] = {"Haswell", "Zen", "SkylakeX", "Cooperlake", "Sapphirerapids"};
+    static const char *const avx2[] = {"Haswell", "Zen", "SkylakeX", "Cooperlake",
+                                       "Sapphirerapids"};
     bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl");
     const char *const *good = has_avx512 ? avx512 : avx2;
     size_t n = has_avx512 ? sizeof avx512 / sizeof *avx512 : sizeof avx2 / sizeof *avx2;
     for (size_t i = 0; i < n; i++)
@@ -53,8 +55,8 @@ void ms_blas_pick(char **argv)
     unsetenv(guard);
 }
 
-void ms_sgemm(int ta, int tb, int M, int N, int K, float alpha, const float *A, int lda, const float *B, int ldb,
-              float beta, float *C, int ldc)
+void ms_sgemm(int ta, int tb, int M, int N, int K, float alpha, const float *A, int lda,
+              const float *B, int ldb, float beta, float *C, int ldc)
 {
     if (K == 0 && beta == 0) {
         for (int i = 0; i < M; i++)
@@ -63,6 +65,6 @@ void ms_sgemm(int ta, int tb, int M, int N, int K, float alpha, const float *A, 
     }
     if (M == 0 || N == 0 || K == 0)
         return;
-    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, M, N, K, alpha, A,
-                lda, B, ldb, beta, C, ldc);
+    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, M, N,
+                K, alpha, A, lda, B, ldb, beta, C, ldc);
 }

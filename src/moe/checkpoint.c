@@ -56,7 +56,8 @@ static struct found find(const struct ms_checkpoint *c, const char *name)
 }
 
 /* Every tensor of the map must be in the file the map says, and every file exists once. */
-static enum ms_status open_mapped(struct ms_checkpoint *c, const char *index, json_t *map, struct ms_err *err)
+static enum ms_status open_mapped(struct ms_checkpoint *c, const char *index, json_t *map,
+                                  struct ms_err *err)
 {
     const char *name;
     json_t *v;
@@ -67,7 +68,8 @@ static enum ms_status open_mapped(struct ms_checkpoint *c, const char *index, js
     {
         const char *file = json_string_value(v);
         if (!file || !*file || strchr(file, '/'))
-            return ms_err_at(err, MS_INVALID, index, 0, 0, name, "is not mapped to a file of the folder");
+            return ms_err_at(err, MS_INVALID, index, 0, 0, name,
+                             "is not mapped to a file of the folder");
         const char *path = inside(c, file);
         size_t i = 0;
         while (path && i < c->n_files && strcmp(ms_st_path(c->files[i]), path) != 0)
@@ -112,7 +114,8 @@ static bool exists(const char *path)
 
 static enum ms_status open_all(struct ms_checkpoint *c, struct ms_err *err)
 {
-    const char *config = inside(c, "config.json"), *index = inside(c, "model.safetensors.index.json");
+    const char *config = inside(c, "config.json"),
+               *index = inside(c, "model.safetensors.index.json");
     const char *whole = inside(c, "model.safetensors");
     if (!config || !index || !whole)
         return ms_err_set(err, MS_NOMEM, "out of memory");
@@ -124,15 +127,17 @@ static enum ms_status open_all(struct ms_checkpoint *c, struct ms_err *err)
     if (!exists(whole) && exists(index))
         return open_shards(c, index, err);
     if (!exists(whole) && exists(inside(c, "pytorch_model.bin")))
-        return ms_err_at(err, MS_INVALID, whole, 0, 0, NULL,
-                         "no such file; pytorch_model.bin is not read: convert it with python3 -c \"from "
-                         "transformers import AutoModelForCausalLM as A; A.from_pretrained('.').save_pretrained("
-                         "'.', safe_serialization=True)\"");
+        return ms_err_at(
+            err, MS_INVALID, whole, 0, 0, NULL,
+            "no such file; pytorch_model.bin is not read: convert it with python3 -c \"from "
+            "transformers import AutoModelForCausalLM as A; A.from_pretrained('.').save_pretrained("
+            "'.', safe_serialization=True)\"");
     c->files = MS_NEW(&c->arena, struct ms_st_file *, 1);
     return c->files ? open_file(c, whole, err) : ms_err_set(err, MS_NOMEM, "out of memory");
 }
 
-enum ms_status ms_checkpoint_open(const char *folder, struct ms_checkpoint **out, struct ms_err *err)
+enum ms_status ms_checkpoint_open(const char *folder, struct ms_checkpoint **out,
+                                  struct ms_err *err)
 {
     struct ms_checkpoint *c = calloc(1, sizeof *c);
     if (!c)
@@ -175,8 +180,8 @@ const char *ms_checkpoint_metadata(const struct ms_checkpoint *c, const char *ke
 
 /* ---- names ---- */
 
-/* One stored tensor that fills a piece of a parameter. Names are written as the family's files have them; `other` is the
- * second spelling that is read (or ""). */
+/* One stored tensor that fills a piece of a parameter. Names are written as the family's files have
+ * them; `other` is the second spelling that is read (or ""). */
 struct piece {
     char name[192], other[192];
     size_t offset; /* floats into the parameter */
@@ -217,10 +222,13 @@ static struct piece expert_piece(enum ms_moe_family family, const struct ms_para
     static const char *const modern[] = {"gate_proj", "up_proj", "down_proj"};
     static const char *const mixtral[] = {"w1", "w3", "w2"};
     bool gate_up = strstr(p->name, "gate_up_proj") != NULL;
-    size_t e = gate_up ? i / 2 : i, which = gate_up ? i % 2 : 2, rows = gate_up ? p->shape[1] / 2 : p->shape[1];
-    struct piece out = {.offset = i * rows * p->shape[2], .n_dims = 2, .shape = {rows, p->shape[2]}};
+    size_t e = gate_up ? i / 2 : i, which = gate_up ? i % 2 : 2,
+           rows = gate_up ? p->shape[1] / 2 : p->shape[1];
+    struct piece out = {
+        .offset = i * rows * p->shape[2], .n_dims = 2, .shape = {rows, p->shape[2]}};
     char a[192], b[192];
-    snprintf(a, sizeof a, "model.layers.%d.block_sparse_moe.experts.%zu.%s.weight", p->layer, e, mixtral[which]);
+    snprintf(a, sizeof a, "model.layers.%d.block_sparse_moe.experts.%zu.%s.weight", p->layer, e,
+             mixtral[which]);
     snprintf(b, sizeof b, "model.layers.%d.mlp.experts.%zu.%s.weight", p->layer, e, modern[which]);
     memcpy(out.name, family == MS_FAMILY_MIXTRAL ? a : b, sizeof out.name);
     memcpy(out.other, family == MS_FAMILY_MIXTRAL ? b : a, sizeof out.other);
@@ -235,7 +243,8 @@ static struct piece piece_of(enum ms_moe_family family, const struct ms_param *p
     const char *rest = in_layer(p);
     snprintf(out.name, sizeof out.name, "%s", p->name);
     if (rest && strcmp(rest, "mlp.gate.weight") == 0) {
-        snprintf(out.other, sizeof out.other, "model.layers.%d.block_sparse_moe.gate.weight", p->layer);
+        snprintf(out.other, sizeof out.other, "model.layers.%d.block_sparse_moe.gate.weight",
+                 p->layer);
         if (family == MS_FAMILY_MIXTRAL) {
             char swap[sizeof out.name];
             memcpy(swap, out.name, sizeof swap);
@@ -248,12 +257,14 @@ static struct piece piece_of(enum ms_moe_family family, const struct ms_param *p
 
 static void bias_name(const struct ms_model *m, int i, char *out, size_t size)
 {
-    snprintf(out, size, "model.layers.%d.mlp.gate.e_score_correction_bias", ms_model_moe_layer_id(m, i));
+    snprintf(out, size, "model.layers.%d.mlp.gate.e_score_correction_bias",
+             ms_model_moe_layer_id(m, i));
 }
 
 /* ---- loading ---- */
 
-static enum ms_status take(const struct found f, int n_dims, const size_t *shape, float *out, struct ms_err *err)
+static enum ms_status take(const struct found f, int n_dims, const size_t *shape, float *out,
+                           struct ms_err *err)
 {
     const struct ms_st_tensor *t = f.tensor;
     const char *path = ms_st_path(f.file);
@@ -263,14 +274,18 @@ static enum ms_status take(const struct found f, int n_dims, const size_t *shape
     if (!same) {
         char have[160] = "", want[160] = "";
         for (int d = 0; d < t->n_dims; d++)
-            snprintf(have + strlen(have), sizeof have - strlen(have), d ? ", %zu" : "%zu", t->shape[d]);
+            snprintf(have + strlen(have), sizeof have - strlen(have), d ? ", %zu" : "%zu",
+                     t->shape[d]);
         for (int d = 0; d < n_dims; d++)
-            snprintf(want + strlen(want), sizeof want - strlen(want), d ? ", %zu" : "%zu", shape[d]);
-        return ms_err_at(err, MS_INVALID, path, 0, 0, t->name, "has shape [%s], but config.json makes it [%s]", have,
-                         want);
+            snprintf(want + strlen(want), sizeof want - strlen(want), d ? ", %zu" : "%zu",
+                     shape[d]);
+        return ms_err_at(err, MS_INVALID, path, 0, 0, t->name,
+                         "has shape [%s], but config.json makes it [%s]", have, want);
     }
-    if (t->type != MS_ST_F32 && t->type != MS_ST_BF16 && t->type != MS_ST_F16 && t->type != MS_ST_F64)
-        return ms_err_at(err, MS_INVALID, path, 0, 0, t->name, "%s is not a weight type; allowed: F32, BF16, F16, F64",
+    if (t->type != MS_ST_F32 && t->type != MS_ST_BF16 && t->type != MS_ST_F16 &&
+        t->type != MS_ST_F64)
+        return ms_err_at(err, MS_INVALID, path, 0, 0, t->name,
+                         "%s is not a weight type; allowed: F32, BF16, F16, F64",
                          ms_st_type_name(t->type));
     ms_st_floats(t, 0, t->count, out);
     for (size_t i = 0; i < t->count; i++)
@@ -279,8 +294,8 @@ static enum ms_status take(const struct found f, int n_dims, const size_t *shape
     return MS_OK;
 }
 
-static enum ms_status load_param(const struct ms_checkpoint *c, const struct ms_param *p, size_t *n_used,
-                                 struct ms_err *err)
+static enum ms_status load_param(const struct ms_checkpoint *c, const struct ms_param *p,
+                                 size_t *n_used, struct ms_err *err)
 {
     struct found whole = is_stacked(p) ? find(c, p->name) : (struct found){0};
     if (whole.tensor) {
@@ -303,7 +318,8 @@ static enum ms_status load_param(const struct ms_checkpoint *c, const struct ms_
     return MS_OK;
 }
 
-static enum ms_status load_bias(const struct ms_checkpoint *c, struct ms_model *m, size_t *n_used, struct ms_err *err)
+static enum ms_status load_bias(const struct ms_checkpoint *c, struct ms_model *m, size_t *n_used,
+                                struct ms_err *err)
 {
     size_t E = (size_t)c->config.experts;
     for (int i = 0; i < ms_model_moe_layers(m); i++) {
@@ -329,7 +345,8 @@ static bool ignorable(const struct ms_checkpoint *c, const char *name)
 }
 
 /* A tensor that no parameter took would change the result of the model it belongs to. */
-static enum ms_status refuse_strangers(const struct ms_checkpoint *c, const struct ms_model *m, struct ms_err *err)
+static enum ms_status refuse_strangers(const struct ms_checkpoint *c, const struct ms_model *m,
+                                       struct ms_err *err)
 {
     size_t n;
     const struct ms_param *params = ms_model_params(m, &n);
@@ -359,14 +376,17 @@ static enum ms_status refuse_strangers(const struct ms_checkpoint *c, const stru
     return s;
 }
 
-enum ms_status ms_checkpoint_load(const struct ms_checkpoint *c, struct ms_model *m, struct ms_err *err)
+enum ms_status ms_checkpoint_load(const struct ms_checkpoint *c, struct ms_model *m,
+                                  struct ms_err *err)
 {
     size_t n, used = 0, stored = 0;
     const struct ms_param *params = ms_model_params(m, &n);
     for (size_t i = 0; i < n; i++) {
         const char *rest = in_layer(&params[i]);
         bool noise = rest && strcmp(rest, "mlp.gate_noise.weight") == 0;
-        if (noise && !find(c, params[i].name).tensor) { /* a new gate on a model trained without: no noise to learn from */
+        if (noise &&
+            !find(c, params[i].name)
+                 .tensor) { /* a new gate on a model trained without: no noise to learn from */
             memset(params[i].value, 0, params[i].n * sizeof(float));
             continue;
         }
@@ -390,7 +410,8 @@ static bool any(const float *v, size_t n)
     return false;
 }
 
-/* Fill tensors (room for all), borrowing names from the arena and data from the model. @return how many, 0: no memory */
+/* Fill tensors (room for all), borrowing names from the arena and data from the model. @return how
+ * many, 0: no memory */
 static size_t list_tensors(const struct ms_model *m, struct ms_arena *a, struct ms_st_tensor *out)
 {
     const struct ms_moe_config *c = ms_model_config(m);
@@ -410,19 +431,21 @@ static size_t list_tensors(const struct ms_model *m, struct ms_arena *a, struct 
                 return 0;
         }
     const float *bias = ms_model_router_bias((struct ms_model *)m);
-    for (int i = 0; any(bias, E * (size_t)ms_model_moe_layers(m)) && i < ms_model_moe_layers(m); i++) {
+    for (int i = 0; any(bias, E * (size_t)ms_model_moe_layers(m)) && i < ms_model_moe_layers(m);
+         i++) {
         char name[192];
         bias_name(m, i, name, sizeof name);
         struct ms_st_tensor *t = &out[n++];
-        *t = (struct ms_st_tensor){ms_arena_strdup(a, name), MS_ST_F32, 1, {E}, E, bias + (size_t)i * E};
+        *t = (struct ms_st_tensor){ms_arena_strdup(a, name), MS_ST_F32, 1, {E}, E,
+                                   bias + (size_t)i * E};
         if (!t->name)
             return 0;
     }
     return n;
 }
 
-static enum ms_status save_weights(const struct ms_model *m, const char *path, const struct ms_st_meta *meta,
-                                   size_t n_meta, struct ms_err *err)
+static enum ms_status save_weights(const struct ms_model *m, const char *path,
+                                   const struct ms_st_meta *meta, size_t n_meta, struct ms_err *err)
 {
     struct ms_arena a = {0};
     size_t n_params, most = (size_t)ms_model_moe_layers(m);
@@ -445,19 +468,22 @@ static enum ms_status save_weights(const struct ms_model *m, const char *path, c
     return s;
 }
 
-enum ms_status ms_checkpoint_save(const struct ms_model *m, const char *folder, const char *config_text,
-                                  const struct ms_st_meta *meta, size_t n_meta, struct ms_err *err)
+enum ms_status ms_checkpoint_save(const struct ms_model *m, const char *folder,
+                                  const char *config_text, const struct ms_st_meta *meta,
+                                  size_t n_meta, struct ms_err *err)
 {
     struct ms_buf text = {0}, config = {0}, weights = {0};
     ms_buf_printf(&config, "%s/config.json", folder);
     ms_buf_printf(&weights, "%s/model.safetensors", folder);
-    enum ms_status s = config.failed || weights.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : MS_OK;
+    enum ms_status s =
+        config.failed || weights.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : MS_OK;
     if (!s)
         s = ms_dir_make(folder, err);
     if (!s)
         s = ms_moe_config_print(ms_model_config(m), config_text, &text, err);
     if (!s)
-        s = text.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(config.p, text.p, text.n, err);
+        s = text.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
+                        : ms_file_write(config.p, text.p, text.n, err);
     if (!s)
         s = save_weights(m, weights.p, meta, n_meta, err);
     ms_buf_finish(&text);

@@ -62,8 +62,8 @@ enum ms_status ms_moe_config_check(const struct ms_moe_config *c, struct ms_err 
                  {"max_position_embeddings", c->max_positions, INT_MAX}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i].value < 1 || sizes[i].value > sizes[i].max)
-            return ms_err_at(err, MS_INVALID, NULL, 0, 0, sizes[i].key, "%d is not between 1 and %d",
-                             sizes[i].value, sizes[i].max);
+            return ms_err_at(err, MS_INVALID, NULL, 0, 0, sizes[i].key,
+                             "%d is not between 1 and %d", sizes[i].value, sizes[i].max);
     if (c->heads % c->kv_heads)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "num_key_value_heads",
                          "%d does not divide the %d heads", c->kv_heads, c->heads);
@@ -268,12 +268,13 @@ static void read_all(struct reader *r, struct ms_moe_config *c)
         read_dense(r, c);
 }
 
-enum ms_status ms_moe_config_parse(const char *path, const char *text, size_t n, struct ms_moe_config *out,
-                                   struct ms_err *err)
+enum ms_status ms_moe_config_parse(const char *path, const char *text, size_t n,
+                                   struct ms_moe_config *out, struct ms_err *err)
 {
     json_error_t why;
     struct ms_moe_config c = {0};
-    struct reader r = {.path = path, .root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why), .err = err};
+    struct reader r = {
+        .path = path, .root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why), .err = err};
     if (!r.root)
         return ms_err_at(err, MS_INVALID, path, why.line > 0 ? why.line : 0,
                          why.column > 0 ? why.column : 0, NULL, "%s", why.text);
@@ -297,20 +298,22 @@ static json_t *fresh(const struct ms_moe_config *c)
 {
     bool qwen = c->family == MS_FAMILY_QWEN3_MOE, mixtral = c->family == MS_FAMILY_MIXTRAL;
     json_t *o = json_pack(
-        "{s:[s], s:f, s:n, s:n, s:n, s:i, s:s, s:i, s:f, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:f, s:{s:f, s:s},"
+        "{s:[s], s:f, s:n, s:n, s:n, s:i, s:s, s:i, s:f, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:f, "
+        "s:{s:f, s:s},"
         " s:f, s:f, s:b, s:b, s:i}",
         "architectures", architectures[c->family], "attention_dropout", 0.0, "bos_token_id",
-        "eos_token_id", "pad_token_id", "head_dim", c->head_dim, "hidden_act", "silu", "hidden_size",
-        c->hidden, "initializer_range", c->initializer_range, width_keys[c->family],
+        "eos_token_id", "pad_token_id", "head_dim", c->head_dim, "hidden_act", "silu",
+        "hidden_size", c->hidden, "initializer_range", c->initializer_range, width_keys[c->family],
         c->expert_intermediate, "max_position_embeddings", c->max_positions, "model_type",
         family_names[c->family], "num_attention_heads", c->heads, "num_experts_per_tok", c->top_k,
-        "num_hidden_layers", c->layers, "num_key_value_heads", c->kv_heads, "rms_norm_eps", c->rms_eps,
-        "rope_parameters", "rope_theta", c->rope_theta, "rope_type", "default", "rope_theta",
-        c->rope_theta, "router_aux_loss_coef", c->aux_coef, "tie_word_embeddings", c->tied, "use_cache",
-        1, "vocab_size", c->vocab);
+        "num_hidden_layers", c->layers, "num_key_value_heads", c->kv_heads, "rms_norm_eps",
+        c->rms_eps, "rope_parameters", "rope_theta", c->rope_theta, "rope_type", "default",
+        "rope_theta", c->rope_theta, "router_aux_loss_coef", c->aux_coef, "tie_word_embeddings",
+        c->tied, "use_cache", 1, "vocab_size", c->vocab);
     if (!o)
         return NULL;
-    int bad = json_object_set_new(o, mixtral ? "num_local_experts" : "num_experts", json_integer(c->experts));
+    int bad = json_object_set_new(o, mixtral ? "num_local_experts" : "num_experts",
+                                  json_integer(c->experts));
     if (c->sliding_window)
         bad |= json_object_set_new(o, "sliding_window", json_integer(c->sliding_window));
     else if (!qwen)
@@ -324,9 +327,9 @@ static json_t *fresh(const struct ms_moe_config *c)
                 bad |= json_array_append_new(dense, json_integer(l));
         bad |= json_object_set_new(o, "mlp_only_layers", dense);
         bad |= json_object_set_new(o, "decoder_sparse_step", json_integer(1));
-        bad |= json_object_set_new(o, "intermediate_size",
-                                   json_integer(c->dense_intermediate ? c->dense_intermediate
-                                                                      : c->expert_intermediate));
+        bad |= json_object_set_new(
+            o, "intermediate_size",
+            json_integer(c->dense_intermediate ? c->dense_intermediate : c->expert_intermediate));
     }
     if (bad) {
         json_decref(o);
@@ -335,8 +338,8 @@ static json_t *fresh(const struct ms_moe_config *c)
     return o;
 }
 
-enum ms_status ms_moe_config_print(const struct ms_moe_config *c, const char *original, struct ms_buf *out,
-                                   struct ms_err *err)
+enum ms_status ms_moe_config_print(const struct ms_moe_config *c, const char *original,
+                                   struct ms_buf *out, struct ms_err *err)
 {
     json_t *o = original ? json_loads(original, 0, NULL) : fresh(c);
     char *text = NULL;

@@ -1,15 +1,18 @@
-/** @file kernels.h  What is not a matrix product: norms, rotations, softmax, SwiGLU, cross-entropy, on rows of float32.
+/** @file kernels.h  What is not a matrix product: norms, rotations, softmax, SwiGLU, cross-entropy,
+ * on rows of float32.
  *
- *  One source (kernels_body.h) compiled for several instruction sets; ms_kernels_pick takes the widest the CPU has, so
- *  results are the same for the same CPU type. Sums run in a fixed order of that type's vectors. exp is our own
- *  polynomial, within 2 units in the last place on [-87, 88], clamped outside. ld = floats from row to row. */
+ *  One source (kernels_body.h) compiled for several instruction sets; ms_kernels_pick takes the
+ * widest the CPU has, so results are the same for the same CPU type. Sums run in a fixed order of
+ * that type's vectors. exp is our own polynomial, within 2 units in the last place on [-87, 88],
+ * clamped outside. ld = floats from row to row. */
 #ifndef MS_MOE_KERNELS_H
 #define MS_MOE_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/** Rows of `parts` pieces of `len` floats, each piece normed on its own with the same weights [len]. */
+/** Rows of `parts` pieces of `len` floats, each piece normed on its own with the same weights
+ * [len]. */
 struct ms_norm_shape {
     int rows, parts, len;
 };
@@ -17,33 +20,40 @@ struct ms_norm_shape {
 struct ms_kernels {
     const char *name;
     /** y = w * x * r, r = 1/sqrt(mean(x^2) + eps). @param r [rows][parts] */
-    void (*norm)(struct ms_norm_shape s, float eps, const float *x, size_t ldx, const float *w, float *y,
-                 size_t ldy, float *r);
-    /** dx (+)= r * (w dy - x r^2 mean(w dy x)); dw [len] += dy x r. add: dx is added to, else written (may be dy) */
-    void (*norm_backward)(struct ms_norm_shape s, const float *x, size_t ldx, const float *w, const float *r,
-                          const float *dy, size_t lddy, float *dx, size_t lddx, int add, float *dw);
-    /** Rotate pairs (i, i + hd/2) of every head by the angle of the row's position; sign -1 turns back.
+    void (*norm)(struct ms_norm_shape s, float eps, const float *x, size_t ldx, const float *w,
+                 float *y, size_t ldy, float *r);
+    /** dx (+)= r * (w dy - x r^2 mean(w dy x)); dw [len] += dy x r. add: dx is added to, else
+     * written (may be dy) */
+    void (*norm_backward)(struct ms_norm_shape s, const float *x, size_t ldx, const float *w,
+                          const float *r, const float *dy, size_t lddy, float *dx, size_t lddx,
+                          int add, float *dw);
+    /** Rotate pairs (i, i + hd/2) of every head by the angle of the row's position; sign -1 turns
+     * back.
      *  @param cosines, sines [rows][hd/2] */
-    void (*rope)(int rows, int heads, int hd, const float *cosines, const float *sines, float sign, float *x,
-                 size_t ld);
+    void (*rope)(int rows, int heads, int hd, const float *cosines, const float *sines, float sign,
+                 float *x, size_t ld);
     /** h = silu(gate) * up. @param gu [n][2f] gate then up  @param h [n][f] */
     void (*swiglu)(int n, int f, const float *gu, float *h);
-    /** gu becomes its own gradient under dh * weight; dweight [n] = sum(dh h); wh [n][f] = weight * h */
-    void (*swiglu_backward)(int n, int f, float *gu, const float *dh, const float *weight, float *wh,
-                            float *dweight);
-    /** Row i keeps columns 0..first+i of ld: softmax in place, zero after them up to n. @param lse [rows] */
+    /** gu becomes its own gradient under dh * weight; dweight [n] = sum(dh h); wh [n][f] = weight *
+     * h */
+    void (*swiglu_backward)(int n, int f, float *gu, const float *dh, const float *weight,
+                            float *wh, float *dweight);
+    /** Row i keeps columns 0..first+i of ld: softmax in place, zero after them up to n. @param lse
+     * [rows] */
     void (*softmax_causal)(int rows, int first, int n, float *s, size_t ld, float *lse);
     /** The same from a known lse. */
     void (*exp_causal)(int rows, int first, int n, float *s, size_t ld, const float *lse);
     /** dp = p * (dp - d[row]) */
     void (*softmax_backward)(int rows, int n, const float *p, float *dp, size_t ld, const float *d);
     /** out[row] = a . b */
-    void (*dots)(int rows, int n, const float *a, size_t lda, const float *b, size_t ldb, float *out);
+    void (*dots)(int rows, int n, const float *a, size_t lda, const float *b, size_t ldb,
+                 float *out);
     /** nll[row] = lse - logit[target], 0 for target -1 */
-    void (*cross_entropy)(int rows, int V, const float *logits, const int32_t *target, float *lse, float *nll);
+    void (*cross_entropy)(int rows, int V, const float *logits, const int32_t *target, float *lse,
+                          float *nll);
     /** logits become scale * (softmax - onehot), 0 for target -1 */
-    void (*cross_entropy_backward)(int rows, int V, float *logits, const int32_t *target, const float *lse,
-                                   float scale);
+    void (*cross_entropy_backward)(int rows, int V, float *logits, const int32_t *target,
+                                   const float *lse, float scale);
     /** y += a x */
     void (*axpy)(int n, float a, const float *x, float *y);
     /** For tests: y = exp(x) */

@@ -1,4 +1,5 @@
-/* Compiled once per instruction set: LANES floats a vector, TABLE the name of the resulting struct. */
+/* Compiled once per instruction set: LANES floats a vector, TABLE the name of the resulting struct.
+ */
 #include "moe/kernels.h"
 
 #include <math.h>
@@ -68,7 +69,8 @@ INLINE float largest(vec v)
 INLINE vec vexp(vec x)
 {
     const vec low = -87.0f - (vec){0}, high = 88.0f - (vec){0};
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
+    const float magic =
+        12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
     x = select(x < low, low, select(x > high, high, x));
     vec shifted = x * 1.44269504088896341f + magic;
     vec n = shifted - magic;
@@ -83,26 +85,27 @@ INLINE vec vexp(vec x)
     return (vec)((ivec)p + ((ivec)shifted << 23));
 }
 
-/* A block for every vector of 0..n-1 and once more for the tail; it sees i, WHOLE, rest, GET and PUT. */
-#define EACH_VECTOR(n, ...)                                                                          \
-    do {                                                                                             \
-        int i = 0;                                                                                   \
-        for (; i + LANES <= (n); i += LANES) {                                                       \
-            enum { WHOLE = 1 };                                                                      \
-            const int rest = LANES;                                                                  \
-            __VA_ARGS__                                                                               \
-        }                                                                                            \
-        if (i < (n)) {                                                                               \
-            enum { WHOLE = 0 };                                                                      \
-            const int rest = (n)-i;                                                                  \
-            __VA_ARGS__                                                                               \
-        }                                                                                            \
+/* A block for every vector of 0..n-1 and once more for the tail; it sees i, WHOLE, rest, GET and
+ * PUT. */
+#define EACH_VECTOR(n, ...)                                                                        \
+    do {                                                                                           \
+        int i = 0;                                                                                 \
+        for (; i + LANES <= (n); i += LANES) {                                                     \
+            enum { WHOLE = 1 };                                                                    \
+            const int rest = LANES;                                                                \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+        if (i < (n)) {                                                                             \
+            enum { WHOLE = 0 };                                                                    \
+            const int rest = (n)-i;                                                                \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
     } while (0)
 #define GET(p) (WHOLE ? load((p) + i) : load_tail((p) + i, rest, 0))
 #define PUT(p, v) (WHOLE ? store((p) + i, (v)) : store_tail((p) + i, (v), rest))
 
-static void norm(struct ms_norm_shape s, float eps, const float *x0, size_t ldx, const float *w, float *y0,
-                 size_t ldy, float *r)
+static void norm(struct ms_norm_shape s, float eps, const float *x0, size_t ldx, const float *w,
+                 float *y0, size_t ldy, float *r)
 {
     for (int row = 0; row < s.rows; row++)
         for (int part = 0; part < s.parts; part++) {
@@ -116,8 +119,9 @@ static void norm(struct ms_norm_shape s, float eps, const float *x0, size_t ldx,
         }
 }
 
-static void norm_backward(struct ms_norm_shape s, const float *x0, size_t ldx, const float *w, const float *r,
-                          const float *dy0, size_t lddy, float *dx0, size_t lddx, int add, float *dw)
+static void norm_backward(struct ms_norm_shape s, const float *x0, size_t ldx, const float *w,
+                          const float *r, const float *dy0, size_t lddy, float *dx0, size_t lddx,
+                          int add, float *dw)
 {
     for (int row = 0; row < s.rows; row++)
         for (int part = 0; part < s.parts; part++) {
@@ -138,12 +142,13 @@ static void norm_backward(struct ms_norm_shape s, const float *x0, size_t ldx, c
         }
 }
 
-static void rope(int rows, int heads, int hd, const float *cosines, const float *sines, float sign, float *x,
-                 size_t ld)
+static void rope(int rows, int heads, int hd, const float *cosines, const float *sines, float sign,
+                 float *x, size_t ld)
 {
     int half = hd / 2;
     for (int row = 0; row < rows; row++) {
-        const float *c = cosines + (size_t)row * (size_t)half, *s = sines + (size_t)row * (size_t)half;
+        const float *c = cosines + (size_t)row * (size_t)half,
+                    *s = sines + (size_t)row * (size_t)half;
         for (int head = 0; head < heads; head++) {
             float *a = x + (size_t)row * ld + (size_t)head * (size_t)hd, *b = a + half;
             EACH_VECTOR(half, {
@@ -167,8 +172,8 @@ static void swiglu(int n, int f, const float *gu, float *h)
     }
 }
 
-static void swiglu_backward(int n, int f, float *gu, const float *dh0, const float *weight, float *wh0,
-                            float *dweight)
+static void swiglu_backward(int n, int f, float *gu, const float *dh0, const float *weight,
+                            float *wh0, float *dweight)
 {
     for (int row = 0; row < n; row++) {
         float *gate = gu + (size_t)row * 2 * (size_t)f, *up = gate + f;
@@ -229,7 +234,8 @@ static void exp_causal(int rows, int first, int n, float *s0, size_t ld, const f
     }
 }
 
-static void softmax_backward(int rows, int n, const float *p0, float *dp0, size_t ld, const float *d)
+static void softmax_backward(int rows, int n, const float *p0, float *dp0, size_t ld,
+                             const float *d)
 {
     for (int row = 0; row < rows; row++) {
         const float *p = p0 + (size_t)row * ld;
@@ -238,7 +244,8 @@ static void softmax_backward(int rows, int n, const float *p0, float *dp0, size_
     }
 }
 
-static void dots(int rows, int n, const float *a0, size_t lda, const float *b0, size_t ldb, float *out)
+static void dots(int rows, int n, const float *a0, size_t lda, const float *b0, size_t ldb,
+                 float *out)
 {
     for (int row = 0; row < rows; row++) {
         const float *a = a0 + (size_t)row * lda, *b = b0 + (size_t)row * ldb;
@@ -248,7 +255,8 @@ static void dots(int rows, int n, const float *a0, size_t lda, const float *b0, 
     }
 }
 
-static void cross_entropy(int rows, int V, const float *logits, const int32_t *target, float *lse, float *nll)
+static void cross_entropy(int rows, int V, const float *logits, const int32_t *target, float *lse,
+                          float *nll)
 {
     for (int row = 0; row < rows; row++) {
         const float *z = logits + (size_t)row * (size_t)V;
@@ -274,8 +282,8 @@ static void cross_entropy(int rows, int V, const float *logits, const int32_t *t
     }
 }
 
-static void cross_entropy_backward(int rows, int V, float *logits, const int32_t *target, const float *lse,
-                                   float scale)
+static void cross_entropy_backward(int rows, int V, float *logits, const int32_t *target,
+                                   const float *lse, float scale)
 {
     for (int row = 0; row < rows; row++) {
         float *z = logits + (size_t)row * (size_t)V, shift = lse[row];

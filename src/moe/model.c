@@ -28,7 +28,12 @@ static size_t add(struct layout *w, int layer, const char *name, size_t a, size_
             ms_buf_adds(&text, name);
         else
             ms_buf_printf(&text, "model.layers.%d.%s", layer, name);
-        *p = (struct ms_param){.n_dims = c ? 3 : b ? 2 : 1, .shape = {a, b, c}, .n = n, .layer = layer};
+        *p = (struct ms_param){.n_dims = c   ? 3
+                                         : b ? 2
+                                             : 1,
+                               .shape = {a, b, c},
+                               .n = n,
+                               .layer = layer};
         p->name = text.p ? ms_arena_strdup(&w->m->arena, text.p) : NULL;
         w->failed |= text.failed || !p->name;
         ms_buf_finish(&text);
@@ -80,7 +85,8 @@ static bool lay_out(struct ms_model *m)
     for (int l = 0; l < c->layers; l++)
         lay_out_layer(&w, l);
     m->norm = add(&w, -1, "model.norm.weight", (size_t)c->hidden, 0, 0);
-    m->head = c->tied ? m->embed : add(&w, -1, "lm_head.weight", (size_t)c->vocab, (size_t)c->hidden, 0);
+    m->head =
+        c->tied ? m->embed : add(&w, -1, "lm_head.weight", (size_t)c->vocab, (size_t)c->hidden, 0);
     m->n_params = w.n_params;
     m->n_values = w.n_values;
     return !w.failed;
@@ -112,7 +118,8 @@ void ms_model_init(struct ms_model *m, uint64_t seed)
         struct ms_rng r;
         ms_rng_init(&r, seed, "weights", i, 0, 0);
         for (size_t j = 0; j < p->n; j++) /* norms are the only vectors */
-            p->value[j] = p->n_dims == 1 ? 1.0f : (float)(ms_rng_normal(&r) * m->c.initializer_range);
+            p->value[j] =
+                p->n_dims == 1 ? 1.0f : (float)(ms_rng_normal(&r) * m->c.initializer_range);
     }
     memset(m->bias, 0, (size_t)m->n_moe * (size_t)m->c.experts * sizeof *m->bias);
 }
@@ -279,25 +286,29 @@ static enum ms_status make_routes(struct ms_model *m, struct ms_err *err)
     m->max_tasks = (size_t)m->B + VOCAB_BLOCKS + m->P / CHUNK_ROWS + (size_t)E * (blocks + 1) + 16 +
                    (size_t)(m->W + m->c.vocab + m->c.hidden + 2 * E) / BLOCK_ROWS;
     m->tasks = MS_NEW(a, struct task, m->max_tasks);
-    return ok && m->tasks ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for the model's pairs");
+    return ok && m->tasks ? MS_OK
+                          : ms_err_set(err, MS_NOMEM, "out of memory for the model's pairs");
 }
 
 /* ---- making ---- */
 
-static enum ms_status check(const struct ms_moe_config *c, const struct ms_model_options *o, struct ms_err *err)
+static enum ms_status check(const struct ms_moe_config *c, const struct ms_model_options *o,
+                            struct ms_err *err)
 {
     enum ms_status s = ms_moe_config_check(c, err);
     if (s)
         return s;
     if (o->B < 1 || o->T < 1 || (long)o->B * o->T > (1L << 28) / c->top_k)
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "seq", "%d rows of %d tokens are not a batch", o->B, o->T);
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "seq", "%d rows of %d tokens are not a batch",
+                         o->B, o->T);
     if (o->T > c->max_positions)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "seq",
-                         "%d positions, but the model has %d (max_position_embeddings)", o->T, c->max_positions);
+                         "%d positions, but the model has %d (max_position_embeddings)", o->T,
+                         c->max_positions);
     if (c->sliding_window && o->T > c->sliding_window)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "sliding_window",
-                         "attention through a window of %d is not supported for sequences of %d", c->sliding_window,
-                         o->T);
+                         "attention through a window of %d is not supported for sequences of %d",
+                         c->sliding_window, o->T);
     return MS_OK;
 }
 

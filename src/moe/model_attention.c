@@ -1,6 +1,7 @@
-/* Causal grouped-query attention of one batch row: head by head, QUERY_ROWS queries at a time against the keys up to the last of
- * them, so that memory is linear in T. Only the log-sum-exp of each query is kept; backward computes the probabilities
- * again (as in FlashAttention, Dao et al. 2022). */
+/* Causal grouped-query attention of one batch row: head by head, QUERY_ROWS queries at a time
+ * against the keys up to the last of them, so that memory is linear in T. Only the log-sum-exp of
+ * each query is kept; backward computes the probabilities again (as in FlashAttention, Dao et al.
+ * 2022). */
 #include <math.h>
 #include <string.h>
 
@@ -32,18 +33,22 @@ void ms_model_attention_forward(struct ms_model *m, int layer, int b, float *scr
         struct heads x = head_of(m, layer, b, h);
         for (int q = 0; q < T; q += QUERY_ROWS) {
             int rows = T - q < QUERY_ROWS ? T - q : QUERY_ROWS, keys = q + rows;
-            ms_sgemm(0, 1, rows, keys, hd, scale, x.q + (size_t)q * (size_t)m->W, m->W, x.k, m->W, 0, scratch, keys);
+            ms_sgemm(0, 1, rows, keys, hd, scale, x.q + (size_t)q * (size_t)m->W, m->W, x.k, m->W,
+                     0, scratch, keys);
             m->k->softmax_causal(rows, q, keys, scratch, (size_t)keys, x.lse + q);
-            ms_sgemm(0, 0, rows, hd, keys, 1, scratch, keys, x.v, m->W, 0, x.o + (size_t)q * (size_t)m->HD, m->HD);
+            ms_sgemm(0, 0, rows, hd, keys, 1, scratch, keys, x.v, m->W, 0,
+                     x.o + (size_t)q * (size_t)m->HD, m->HD);
         }
     }
 }
 
-void ms_model_attention_backward(struct ms_model *m, int layer, int b, const float *datt, float *scratch)
+void ms_model_attention_backward(struct ms_model *m, int layer, int b, const float *datt,
+                                 float *scratch)
 {
     int T = m->in.T, hd = m->c.head_dim, W = m->W, HD = m->HD;
     float scale = 1.0f / sqrtf((float)hd);
-    float *p = scratch, *dp = p + (size_t)QUERY_ROWS * (size_t)T, *d = dp + (size_t)QUERY_ROWS * (size_t)T;
+    float *p = scratch, *dp = p + (size_t)QUERY_ROWS * (size_t)T,
+          *d = dp + (size_t)QUERY_ROWS * (size_t)T;
     float *row = m->dqkv + (size_t)b * (size_t)T * (size_t)W;
     memset(row, 0, (size_t)T * (size_t)W * sizeof *row);
     for (int h = 0; h < m->c.heads; h++) {

@@ -1,7 +1,9 @@
-/** @file model_internal.h  What the parts of the model share: layout of parameters, activations and work items.
+/** @file model_internal.h  What the parts of the model share: layout of parameters, activations and
+ * work items.
  *
- *  model.c makes and names, model_rows.c is what a batch row does (attention sub-layer, head), model_experts.c what a
- *  chunk of an expert's tokens does, model_step.c the order of it all. W = (H + 2*KV)*hd floats of q, k, v of a token. */
+ *  model.c makes and names, model_rows.c is what a batch row does (attention sub-layer, head),
+ * model_experts.c what a chunk of an expert's tokens does, model_step.c the order of it all. W = (H
+ * + 2*KV)*hd floats of q, k, v of a token. */
 #ifndef MS_MOE_MODEL_INTERNAL_H
 #define MS_MOE_MODEL_INTERNAL_H
 
@@ -11,9 +13,9 @@
 #include "moe/router.h"
 
 enum {
-    CHUNK_ROWS = 256, /* tokens of an expert in one work item */
-    QUERY_ROWS = 64,  /* queries of a head whose scores are held at once */
-    BLOCK_ROWS = 128, /* rows of a dense weight's gradient in one work item */
+    CHUNK_ROWS = 256,   /* tokens of an expert in one work item */
+    QUERY_ROWS = 64,    /* queries of a head whose scores are held at once */
+    BLOCK_ROWS = 128,   /* rows of a dense weight's gradient in one work item */
     EXPERT_BLOCK = 512, /* the same of an expert's weight */
     VOCAB_BLOCKS = 16
 };
@@ -22,7 +24,7 @@ enum {
 #define NONE SIZE_MAX
 struct layer {
     size_t norm1, wqkv /* [W][C] */, qnorm, knorm, wo /* [C][H*hd] */, norm2;
-    size_t gate, noise;                                /* [E][C] */
+    size_t gate, noise; /* [E][C] */
     size_t wgu /* [E][2F][C] */, wd /* [E][C][F] */;
     int E, F; /* a dense layer: E = 1 */
     int moe;  /* number among the MoE layers, or -1 */
@@ -30,14 +32,15 @@ struct layer {
 
 /* What backward needs of a layer; without training all layers share one. */
 struct acts {
-    float *x, *mid;             /* [N][C] input of the layer; after attention */
-    float *r1, *r2;             /* [N] scales of the norms */
-    float *qkv;                 /* [N][W], rotated */
-    float *raw;                 /* [N][(H+KV)*hd] q and k before their norms, where they have any */
-    float *rq, *rk;             /* [N][H or 1], [N][KV or 1] */
-    float *lse;                 /* [B][H][T] of the attention's softmax */
-    float *att;                 /* [N][H*hd] */
-    float *xg, *gu;             /* [P][C], [P][2F] inputs and first products of the experts; only with training */
+    float *x, *mid; /* [N][C] input of the layer; after attention */
+    float *r1, *r2; /* [N] scales of the norms */
+    float *qkv;     /* [N][W], rotated */
+    float *raw;     /* [N][(H+KV)*hd] q and k before their norms, where they have any */
+    float *rq, *rk; /* [N][H or 1], [N][KV or 1] */
+    float *lse;     /* [B][H][T] of the attention's softmax */
+    float *att;     /* [N][H*hd] */
+    float *xg,
+        *gu; /* [P][C], [P][2F] inputs and first products of the experts; only with training */
 };
 
 struct task {
@@ -55,8 +58,8 @@ struct ms_model {
     struct ms_pool *pool;
     const struct ms_kernels *k;
     bool train, noise_gate;
-    int B, T;   /* room */
-    int HD, W;  /* H*hd, (H+2KV)*hd */
+    int B, T;  /* room */
+    int HD, W; /* H*hd, (H+2KV)*hd */
     int n_moe;
     int *moe_id; /* [n_moe] -> layer */
 
@@ -67,29 +70,30 @@ struct ms_model {
     struct layer *layers;
     float *bias; /* [n_moe][E] */
 
-    struct acts *acts; /* [L] */
+    struct acts *acts;                                                 /* [L] */
     float **router_logits, **router_dlogits, **noise_logits, **dnoise; /* [n_moe] -> [N][E] */
-    float *cosines, *sines; /* [T][hd/2] */
+    float *cosines, *sines;                                            /* [T][hd/2] */
     float *xn2, *xlast, *xf, *rf, *logits, *lse, *nll; /* [N][C] x3, [N], [N][V], [N], [N] */
-    int32_t *no_targets; /* [N] of -1 */
-    float *dx, *dmid, *dqkv, *xn1; /* [N][C], [N][C], [N][W], [N][C] */
-    float *dnorm; /* [B][4C + 2W]: partial gradients of norm1, norm2, qnorm, knorm, final norm of a batch row */
+    int32_t *no_targets;                               /* [N] of -1 */
+    float *dx, *dmid, *dqkv, *xn1;                     /* [N][C], [N][C], [N][W], [N][C] */
+    float *dnorm; /* [B][4C + 2W]: partial gradients of norm1, norm2, qnorm, knorm, final norm of a
+                     batch row */
     size_t dnorm_ld;
     double *row_nll; /* [B] */
 
     const struct ms_router *router;
     struct ms_router_params router_params;
     struct ms_router_work work;
-    struct ms_routes *routes; /* [n_moe] */
-    struct ms_routes whole;   /* of dense layers: every token, weight 1 */
-    size_t P;                 /* room for pairs */
+    struct ms_routes *routes;          /* [n_moe] */
+    struct ms_routes whole;            /* of dense layers: every token, weight 1 */
+    size_t P;                          /* room for pairs */
     float *y, *g, *wh, *dxg, *dweight; /* [P][C], [P][C], [P][F], [P][C], [P] */
 
     float **scratch; /* [threads] */
     struct task *tasks;
     size_t n_tasks, max_tasks;
-    size_t n_counted;           /* targets of the last forward */
-    struct ms_model_input in;   /* of the last forward */
+    size_t n_counted;         /* targets of the last forward */
+    struct ms_model_input in; /* of the last forward */
 };
 
 static inline const float *value_at(const struct ms_model *m, size_t offset)
@@ -111,7 +115,8 @@ size_t ms_model_row_scratch(const struct ms_model *m);
 /* model_attention.c: heads of one batch row */
 void ms_model_attention_forward(struct ms_model *m, int layer, int b, float *scratch);
 /* datt [T][H*hd] -> m->dqkv, not yet turned back */
-void ms_model_attention_backward(struct ms_model *m, int layer, int b, const float *datt, float *scratch);
+void ms_model_attention_backward(struct ms_model *m, int layer, int b, const float *datt,
+                                 float *scratch);
 size_t ms_model_attention_scratch(const struct ms_model *m);
 /* model_experts.c: a = expert, b = first pair, c = pairs */
 void ms_model_expert_forward(struct ms_model *m, const struct task *t, float *scratch);

@@ -1,5 +1,6 @@
-/* The order of a step. Each layer is two waits: batch rows, then (after the router) the experts' chunks; in backward the
- * products that only make weight gradients run beside the next stage, which keeps every thread busy. */
+/* The order of a step. Each layer is two waits: batch rows, then (after the router) the experts'
+ * chunks; in backward the products that only make weight gradients run beside the next stage, which
+ * keeps every thread busy. */
 #include <assert.h>
 #include <string.h>
 
@@ -39,10 +40,15 @@ static void push_experts(struct ms_model *m, task_fn fn, int layer)
 {
     const struct ms_routes *r = routes_of(m, layer);
     for (int e = 0; e < m->layers[layer].E; e++) {
-        int n = r->expert_start[e + 1] - r->expert_start[e], parts = (n + CHUNK_ROWS - 1) / CHUNK_ROWS;
+        int n = r->expert_start[e + 1] - r->expert_start[e],
+            parts = (n + CHUNK_ROWS - 1) / CHUNK_ROWS;
         for (int i = 0; i < parts; i++) { /* equal parts */
             int from = (int)((long)n * i / parts), to = (int)((long)n * (i + 1) / parts);
-            push(m, (struct task){.run = fn, .layer = layer, .a = e, .b = r->expert_start[e] + from, .c = to - from});
+            push(m, (struct task){.run = fn,
+                                  .layer = layer,
+                                  .a = e,
+                                  .b = r->expert_start[e] + from,
+                                  .c = to - from});
         }
     }
 }
@@ -60,8 +66,8 @@ static void run_column_sums(struct ms_model *m, const struct task *t, float *scr
 }
 
 /* gradient [out][in] = A [K][out]^T B [K][in], `block` of its rows in an item */
-static void push_product(struct ms_model *m, size_t gradient, int out, int in, int K, const float *A, int lda,
-                         const float *B, int ldb, int block)
+static void push_product(struct ms_model *m, size_t gradient, int out, int in, int K,
+                         const float *A, int lda, const float *B, int ldb, int block)
 {
     for (int i = 0; i < out; i += block)
         push(m, (struct task){.run = run_product,
@@ -88,16 +94,18 @@ static void push_sums(struct ms_model *m, size_t gradient, size_t piece, int n)
 
 /* ---- forward ---- */
 
-static enum ms_status check_input(struct ms_model *m, const struct ms_model_input *in, struct ms_err *err)
+static enum ms_status check_input(struct ms_model *m, const struct ms_model_input *in,
+                                  struct ms_err *err)
 {
     if (in->B < 1 || in->B > m->B || in->T < 1 || in->T > m->T)
-        return ms_err_set(err, MS_INVALID, "a batch of %d x %d, but the model was made for %d x %d", in->B, in->T, m->B,
-                          m->T);
+        return ms_err_set(err, MS_INVALID, "a batch of %d x %d, but the model was made for %d x %d",
+                          in->B, in->T, m->B, m->T);
     m->n_counted = 0;
     for (size_t i = 0; i < (size_t)in->B * (size_t)in->T; i++) {
         int token = in->tokens[i], target = in->targets ? in->targets[i] : -1;
         if (token < 0 || token >= m->c.vocab || target < -1 || target >= m->c.vocab)
-            return ms_err_set(err, MS_INVALID, "token %d at position %zu is outside the vocabulary of %d",
+            return ms_err_set(err, MS_INVALID,
+                              "token %d at position %zu is outside the vocabulary of %d",
                               token < 0 || token >= m->c.vocab ? token : target, i, m->c.vocab);
         m->n_counted += target >= 0;
     }
@@ -129,7 +137,8 @@ static void route(struct ms_model *m, int layer)
     int i = m->layers[layer].moe;
     size_t n = (size_t)m->in.B * (size_t)m->in.T * (size_t)m->c.experts;
     if (i < 0) {
-        m->whole.T = m->whole.n = m->whole.n_selected = m->whole.expert_start[1] = m->in.B * m->in.T;
+        m->whole.T = m->whole.n = m->whole.n_selected = m->whole.expert_start[1] =
+            m->in.B * m->in.T;
         return;
     }
     struct ms_route_problem p = problem_of(m, layer);
@@ -172,7 +181,8 @@ static void push_layer_weights(struct ms_model *m, int l)
     push_product(m, y->wqkv, m->W, C, N, m->dqkv, m->W, m->xn1, C, BLOCK_ROWS);
     push_product(m, y->wo, C, HD, N, m->dmid, C, m->acts[l].att, HD, BLOCK_ROWS);
     if (y->moe >= 0)
-        push_product(m, y->gate, y->E, C, N, m->router_dlogits[y->moe], y->E, m->xn2, C, BLOCK_ROWS);
+        push_product(m, y->gate, y->E, C, N, m->router_dlogits[y->moe], y->E, m->xn2, C,
+                     BLOCK_ROWS);
     if (y->moe >= 0 && m->noise_gate)
         push_product(m, y->noise, y->E, C, N, m->dnoise[y->moe], y->E, m->xn2, C, BLOCK_ROWS);
     push_sums(m, y->norm1, 0, C);
@@ -180,7 +190,8 @@ static void push_layer_weights(struct ms_model *m, int l)
     if (m->c.qk_norm) {
         int q = m->c.qk_norm == MS_QK_NORM_WIDTH ? HD : hd;
         push_sums(m, y->qnorm, 3 * (size_t)C, q);
-        push_sums(m, y->knorm, 3 * (size_t)C + (size_t)q, m->c.qk_norm == MS_QK_NORM_WIDTH ? m->c.kv_heads * hd : hd);
+        push_sums(m, y->knorm, 3 * (size_t)C + (size_t)q,
+                  m->c.qk_norm == MS_QK_NORM_WIDTH ? m->c.kv_heads * hd : hd);
     }
 }
 
@@ -192,16 +203,18 @@ static void push_expert_weights(struct ms_model *m, int l)
     for (int e = 0; e < y->E; e++) {
         size_t at = (size_t)r->expert_start[e];
         int n = r->expert_start[e + 1] - r->expert_start[e];
-        push_product(m, y->wgu + (size_t)e * 2 * F * C, 2 * y->F, (int)C, n, m->acts[l].gu + at * 2 * F, 2 * y->F,
-                     m->acts[l].xg + at * C, (int)C, EXPERT_BLOCK);
-        push_product(m, y->wd + (size_t)e * C * F, (int)C, y->F, n, m->g + at * C, (int)C, m->wh + at * F, y->F,
+        push_product(m, y->wgu + (size_t)e * 2 * F * C, 2 * y->F, (int)C, n,
+                     m->acts[l].gu + at * 2 * F, 2 * y->F, m->acts[l].xg + at * C, (int)C,
                      EXPERT_BLOCK);
+        push_product(m, y->wd + (size_t)e * C * F, (int)C, y->F, n, m->g + at * C, (int)C,
+                     m->wh + at * F, y->F, EXPERT_BLOCK);
     }
 }
 
 static void run_embedding(struct ms_model *m, const struct task *t, float *scratch)
 {
-    int V = m->c.vocab, from = (int)((long)V * t->a / VOCAB_BLOCKS), to = (int)((long)V * (t->a + 1) / VOCAB_BLOCKS);
+    int V = m->c.vocab, from = (int)((long)V * t->a / VOCAB_BLOCKS),
+        to = (int)((long)V * (t->a + 1) / VOCAB_BLOCKS);
     size_t C = (size_t)m->c.hidden, N = (size_t)m->in.B * (size_t)m->in.T;
     float *out = m->gradients + m->embed;
     if (!m->c.tied) /* else the head's gradient lies there already */
@@ -225,8 +238,8 @@ void ms_model_backward(struct ms_model *m)
         int i = m->layers[l].moe;
         if (i >= 0) {
             struct ms_route_problem p = problem_of(m, l);
-            ms_router_backward(m->router, &p, &m->work, &m->routes[i], m->dweight, m->router_dlogits[i],
-                               m->noise_gate ? m->dnoise[i] : NULL);
+            ms_router_backward(m->router, &p, &m->work, &m->routes[i], m->dweight,
+                               m->router_dlogits[i], m->noise_gate ? m->dnoise[i] : NULL);
         }
         push_rows(m, ms_model_row_backward, l);
         push_expert_weights(m, l);
