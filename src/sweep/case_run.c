@@ -1,0 +1,297 @@
+#include "sweep/case_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "sweep/record.h"
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- what demand and simulator are asked ---- */
+
+/* Node of each global rank; hosts without nodes count as a node each. */
+static int *rank_nodes(struct ms_case_input *in, const struct ms_platform *p)
+{
+    const struct ms_workload *w = &in->s.workload;
+    int n = w->ranks * w->groups;
+    int *node = MS_NEW(&in->arena, int, (size_t)n + 1);
+    for (int r = 0; node && r < n; r++) {
+        int host = w->group_strided ? r % w->ranks * w->groups + r / w->ranks : r;
+        node[r] = p->n_nodes > 0 && host < p->n_hosts ? p->host_node[host] : host;
+    }
+    return node;
+}
+
+enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scenario *s,
+                                  struct ms_platform *platform, int n_threads, struct ms_err *err)
+{
+    *in = (struct ms_case_input){.s = *s};
+    if (platform->n_nodes == 0 && s->gpus_per_node > 0) {
+        enum ms_status status = ms_platform_group(platform, s->gpus_per_node, err);
+        if (status != MS_OK)
+            return status;
+    }
+    ms_scenario_resolve(&in->s, platform->n_hosts);
+    int *node = rank_nodes(in, platform);
+    if (!node)
+        return ms_err_set(err, MS_NOMEM, "out of memory for a case");
+    in->per_node_leg = strcmp(s->sim.exchange.algorithm, "hierarchical") == 0;
+    const struct ms_model_shape *model = s->has_model ? &in->s.model : NULL;
+    in->demand = (struct ms_demand_input){.model = model,
+                                          .workload = &in->s.workload,
+                                          .routing = &in->s.routing,
+                                          .place = &in->s.placement,
+                                          .rank_node = node,
+                                          .seed = s->seed,
+                                          .n_threads = n_threads};
+    in->sim = (struct ms_sim_input){.platform = platform,
+                                    .model = &in->s.model,
+                                    .workload = &in->s.workload,
+                                    .params = &in->s.sim,
+                                    .n_runs = s->repeats * (s->twin ? 2 : 1),
+                                    .seed = s->seed,
+                                    .n_threads = n_threads};
+    return MS_OK;
+}
+
+void ms_case_input_finish(struct ms_case_input *in)
+{
+    ms_arena_finish(&in->arena);
+    *in = (struct ms_case_input){0};
+}
+
+/* ---- the source of traffic ---- */
+
+struct source {
+    const struct ms_case_input *in;
+    struct ms_demand *demand;
+    int stride;               /* runs a repeat: 1 or 2 */
+    int *repeat_run;          /* [repeats] */
+    int *twin_run;            /* [repeats] */
+    struct ms_hash *twin_key; /* [repeats] */
+    double *scratch;          /* [max of experts and ranks] twice */
+    struct ms_imbalance sum;  /* over n_exchanges */
+    double rank_max_sum, realised_sum, dropped, requested, first_layer_requested;
+    size_t n_exchanges;
+    double routing_s;
+};
+
+static const struct ms_traffic *traffic(void *ctx, int run, int step, int layer, int group)
+{
+    const struct source *s = ctx;
+    return ms_demand_traffic(s->demand, step, layer, group);
+}
+
+/* An equal twin simulated before stands for this one. */
+static bool wanted(void *ctx, int run)
+{
+    struct source *s = ctx;
+    int repeat = run / s->stride;
+    if (run % s->stride == 0)
+        return true;
+    s->twin_key[repeat] = ms_demand_twin_key(s->demand, s->in->per_node_leg);
+    for (int r = 0; r < repeat; r++)
+        if (strcmp(s->twin_key[r].hex, s->twin_key[repeat].hex) == 0) {
+            s->twin_run[repeat] = s->twin_run[r];
+            return false;
+        }
+    s->twin_run[repeat] = run;
+    return true;
+}
+
+static void add_imbalance(struct ms_imbalance *sum, const struct ms_imbalance *m)
+{
+    sum->gini += m->gini;
+    sum->cv += m->cv;
+    sum->variance += m->variance;
+    sum->entropy += m->entropy;
+    sum->max_over_mean += m->max_over_mean;
+}
+
+static void measure(struct source *s, const struct ms_traffic *t, int layer)
+{
+    if (t->is_matrix)
+        return;
+    struct ms_imbalance m = ms_imbalance_of(t->expert_tokens, (size_t)t->n_experts, s->scratch);
+    add_imbalance(&s->sum, &m);
+    int per_rank = t->n_slots / t->n_ranks;
+    double *rank = s->scratch + (t->n_experts > t->n_ranks ? t->n_experts : t->n_ranks);
+    for (int r = 0; r < t->n_ranks; r++) {
+        rank[r] = 0;
+        for (int k = 0; k < per_rank; k++)
+            rank[r] += t->slot_tokens[r * per_rank + k];
+    }
+    m = ms_imbalance_of(rank, (size_t)t->n_ranks, s->scratch);
+    s->rank_max_sum += m.max_over_mean;
+    s->dropped += t->dropped;
+    s->requested += t->requested;
+    if (layer == 0)
+        s->first_layer_requested += t->requested;
+    s->n_exchanges++;
+}
+
+static void measure_all(struct source *s)
+{
+    const struct ms_workload *w = &s->in->s.workload;
+    for (int p = 0; p < w->steps; p++)
+        for (int l = 0; l < w->layers; l++)
+            for (int g = 0; g < w->groups; g++)
+                measure(s, ms_demand_traffic(s->demand, p, l, g), l);
+    s->realised_sum += ms_demand_note(s->demand).realised_max_over_mean;
+}
+
+static enum ms_status begin(void *ctx, int run, struct ms_err *err)
+{
+    struct source *s = ctx;
+    double start = now_s();
+    enum ms_status status;
+    if (run % s->stride == 0) {
+        status = ms_demand_begin(s->demand, run / s->stride, err);
+        if (status == MS_OK)
+            measure_all(s);
+    } else {
+        status = ms_demand_begin_twin(s->demand, s->in->per_node_leg, err);
+    }
+    s->routing_s += now_s() - start;
+    return status;
+}
+
+static enum ms_status source_init(struct source *s, struct ms_case_input *in, struct ms_arena *arena,
+                                  struct ms_err *err)
+{
+    size_t R = (size_t)in->s.repeats;
+    size_t widest = (size_t)(in->s.model.experts > in->s.workload.ranks ? in->s.model.experts
+                                                                        : in->s.workload.ranks);
+    *s = (struct source){.in = in, .stride = in->s.twin ? 2 : 1};
+    s->repeat_run = MS_NEW(arena, int, R);
+    s->twin_run = MS_NEW(arena, int, R);
+    s->twin_key = MS_NEW(arena, struct ms_hash, R);
+    s->scratch = MS_NEW(arena, double, 2 * widest);
+    if (!s->repeat_run || !s->twin_run || !s->twin_key || !s->scratch)
+        return ms_err_set(err, MS_NOMEM, "out of memory for a case");
+    for (size_t r = 0; r < R; r++)
+        s->repeat_run[r] = (int)r * s->stride;
+    in->sim.source = (struct ms_sim_source){.ctx = s, .traffic = traffic, .begin = begin, .wanted = wanted};
+    double start = now_s();
+    enum ms_status status = ms_demand_create(&in->demand, &s->demand, err);
+    s->routing_s = now_s() - start;
+    return status;
+}
+
+static struct ms_record_load load_of(const struct source *s)
+{
+    const struct ms_scenario *sc = &s->in->s;
+    struct ms_record_load l = {.has_experts = s->n_exchanges > 0};
+    if (!l.has_experts)
+        return l;
+    double n = (double)s->n_exchanges;
+    l.expert.gini = s->sum.gini / n;
+    l.expert.cv = s->sum.cv / n;
+    l.expert.variance = s->sum.variance / n;
+    l.expert.entropy = s->sum.entropy / n;
+    l.expert.max_over_mean = s->sum.max_over_mean / n;
+    l.rank_max_over_mean = s->rank_max_sum / n;
+    l.dropped_share = s->requested > 0 ? s->dropped / s->requested : 0;
+    l.realised_max_over_mean = s->realised_sum / sc->repeats;
+    l.tokens_per_step = s->first_layer_requested / sc->model.top_k / sc->repeats / sc->workload.steps;
+    return l;
+}
+
+/* ---- the answer ---- */
+
+static void add_timing(const struct source *s, const struct ms_sim_output *o, double wall_s,
+                       struct ms_buf *out)
+{
+    double solver = 0, twin = 0;
+    struct rusage usage;
+    struct ms_json j = {.out = out};
+    getrusage(RUSAGE_SELF, &usage);
+    for (int r = 0; r < s->in->s.repeats; r++)
+        solver += o->run_wall_s[r * s->stride];
+    for (int r = 0; s->stride == 2 && r < s->in->s.repeats; r++)
+        if (s->twin_run[r] == 2 * r + 1)
+            twin += o->run_wall_s[2 * r + 1];
+    ms_json_number(&j, "wall_s", wall_s);
+    ms_json_number(&j, "routing_s", s->routing_s);
+    ms_json_number(&j, "platform_s", o->platform_wall_s);
+    ms_json_number(&j, "solver_s", solver);
+    ms_json_number(&j, "twin_s", twin);
+    ms_json_integer(&j, "peak_rss_kib", usage.ru_maxrss);
+    ms_json_integer(&j, "flows", o->n_flows);
+    ms_json_integer(&j, "solves", o->n_solves);
+}
+
+static enum ms_status answer(const struct source *s, const struct ms_platform *platform,
+                             const struct ms_sim_output *o, struct ms_hash work_hash,
+                             const struct ms_case_options *options, struct ms_message *out,
+                             struct ms_err *err)
+{
+    struct ms_platform_cost cost;
+    enum ms_status status = ms_platform_cost(platform, &cost, err);
+    if (status != MS_OK)
+        return status;
+    struct ms_record_load load = load_of(s);
+    struct ms_record_input in = {.s = &s->in->s,
+                                 .platform = platform,
+                                 .cost = &cost,
+                                 .out = o,
+                                 .repeat_run = s->repeat_run,
+                                 .twin_run = s->stride == 2 ? s->twin_run : NULL,
+                                 .load = &load,
+                                 .note = ms_demand_note(s->demand),
+                                 .work_hash = work_hash};
+    status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);
+    if (status == MS_OK && options->samples)
+        ms_record_samples_csv(&in, &out->part[MS_PART_SAMPLES]);
+    return status;
+}
+
+static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_hash,
+                               const struct ms_case_options *options, double start,
+                               struct ms_message *out, struct ms_err *err)
+{
+    struct ms_arena arena = {0};
+    struct source source = {0};
+    struct ms_sim_output o = {0};
+    in->sim.timeline_path = options->timeline_path;
+    enum ms_status status = source_init(&source, in, &arena, err);
+    if (status == MS_OK)
+        status = ms_sim_run(&in->sim, &o, err);
+    if (status == MS_OK)
+        status = answer(&source, in->sim.platform, &o, work_hash, options, out, err);
+    if (status == MS_OK)
+        add_timing(&source, &o, now_s() - start, &out->part[MS_PART_TIMING]);
+    ms_sim_finish(&o);
+    ms_demand_destroy(source.demand);
+    ms_arena_finish(&arena);
+    return status;
+}
+
+enum ms_status ms_case_run(const struct ms_scenario *s, struct ms_hash work_hash,
+                           const struct ms_case_options *options, struct ms_message *out,
+                           struct ms_err *err)
+{
+    double start = now_s();
+    struct ms_platform platform = {0};
+    struct ms_case_input in = {0};
+    struct ms_errs errs = {0};
+    enum ms_status status = ms_platform_read(s->platform, &platform, &errs);
+    if (status != MS_OK)
+        ms_err_set(err, status, "%s", errs.n ? errs.e[0].text : "the platform cannot be read");
+    if (status == MS_OK)
+        status = ms_case_input_init(&in, s, &platform, options->n_threads, err);
+    if (status == MS_OK)
+        status = simulate(&in, work_hash, options, start, out, err);
+    ms_case_input_finish(&in);
+    ms_platform_finish(&platform);
+    ms_errs_finish(&errs);
+    return status;
+}
