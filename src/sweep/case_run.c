@@ -164,8 +164,8 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
     return status;
 }
 
-static enum ms_status source_init(struct source *s, struct ms_case_input *in, struct ms_arena *arena,
-                                  struct ms_err *err)
+static enum ms_status source_init(struct source *s, struct ms_case_input *in,
+                                  struct ms_arena *arena, struct ms_err *err)
 {
     size_t R = (size_t)in->s.repeats;
     size_t widest = (size_t)(in->s.model.experts > in->s.workload.ranks ? in->s.model.experts
@@ -179,7 +179,8 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in, st
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     for (size_t r = 0; r < R; r++)
         s->repeat_run[r] = (int)r * s->stride;
-    in->sim.source = (struct ms_sim_source){.ctx = s, .traffic = traffic, .begin = begin, .wanted = wanted};
+    in->sim.source =
+        (struct ms_sim_source){.ctx = s, .traffic = traffic, .begin = begin, .wanted = wanted};
     double start = now_s();
     enum ms_status status = ms_demand_create(&in->demand, &s->demand, err);
     s->routing_s = now_s() - start;
@@ -201,7 +202,8 @@ static struct ms_record_load load_of(const struct source *s)
     l.rank_max_over_mean = s->rank_max_sum / n;
     l.dropped_share = s->requested > 0 ? s->dropped / s->requested : 0;
     l.realised_max_over_mean = s->realised_sum / sc->repeats;
-    l.tokens_per_step = s->first_layer_requested / sc->model.top_k / sc->repeats / sc->workload.steps;
+    l.tokens_per_step =
+        s->first_layer_requested / sc->model.top_k / sc->repeats / sc->workload.steps;
     return l;
 }
 

@@ -55,8 +55,8 @@ static void tell(struct planner *p, const struct ms_errs *found)
     for (size_t i = 0; i < found->n_warnings; i++) {
         const struct ms_err *w = &found->warn[i];
         if (!known(w, p->errs->warn, p->errs->n_warnings))
-            ms_errs_warn_at(p->errs, *w->file ? w->file : NULL, w->line, w->col, *w->key ? w->key : NULL,
-                            "%s", w->text);
+            ms_errs_warn_at(p->errs, *w->file ? w->file : NULL, w->line, w->col,
+                            *w->key ? w->key : NULL, "%s", w->text);
     }
 }
 
@@ -100,10 +100,10 @@ static struct ms_hash hash_without(const char *canonical, const char *const *dro
     return h;
 }
 
-static const char *const not_work[] = {"platform", "cluster", "placement", "exchange", "compute", "hardware",
-                                       "network",  "twin",    "faults",    NULL};
-static const char *const not_demand[] = {"platform", "exchange", "compute", "hardware", "network", "twin", "faults",
-                                         NULL};
+static const char *const not_work[] = {"platform", "cluster", "placement", "exchange", "compute",
+                                       "hardware", "network", "twin",      "faults",   NULL};
+static const char *const not_demand[] = {"platform", "exchange", "compute", "hardware",
+                                         "network",  "twin",     "faults",  NULL};
 
 static enum ms_status name_case(struct planner *p, const struct ms_case *c, struct ms_hash *demand,
                                 struct ms_err *err)
@@ -125,9 +125,10 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
     return s;
 }
 
-/* Reading routing and placement once for every different one: their errors belong before the first fork. */
-static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in, struct ms_hash hash,
-                                 struct ms_err *err)
+/* Reading routing and placement once for every different one: their errors belong before the first
+ * fork. */
+static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in,
+                                 struct ms_hash hash, struct ms_err *err)
 {
     size_t n = (size_t)in->s.workload.ranks * (size_t)in->s.workload.groups;
     struct ms_hash nodes = ms_hash128(in->demand.rank_node, n * sizeof(int));
@@ -226,7 +227,8 @@ static enum ms_status describe_study(struct planner *p, struct ms_err *err)
     struct ms_buf all = {0}, b = {0};
     struct ms_json j = {.out = &b};
     for (size_t i = 0; i < p->plan->n; i++)
-        ms_buf_printf(&all, "%s %s\n", p->store_case[i].scenario_hash.hex, p->store_case[i].axes_json);
+        ms_buf_printf(&all, "%s %s\n", p->store_case[i].scenario_hash.hex,
+                      p->store_case[i].axes_json);
     p->plan->store.study_hash = ms_hash128(all.p ? all.p : "", all.n);
     ms_json_object(&j, NULL);
     ms_json_string(&j, "schema", "moesim.study/1");
@@ -241,7 +243,8 @@ static enum ms_status describe_study(struct planner *p, struct ms_err *err)
     ms_json_end_object(&j);
     ms_json_end_object(&j);
     ms_buf_adds(&b, "\n");
-    p->plan->store.scenario_json = b.failed || all.failed ? NULL : ms_arena_strdup(&p->plan->arena, b.p);
+    p->plan->store.scenario_json =
+        b.failed || all.failed ? NULL : ms_arena_strdup(&p->plan->arena, b.p);
     ms_buf_finish(&all);
     ms_buf_finish(&b);
     return p->plan->store.scenario_json ? MS_OK : nomem(err);

@@ -66,7 +66,8 @@ static enum ms_status add_blocks(struct ms_json *j, const struct ms_record_input
         struct ms_summary s = ms_summarise(v, n);
         free(v);
         if (!isfinite(s.mean) || !isfinite(s.max))
-            return ms_err_set(err, MS_INTERNAL, "the simulated %s times are no times", ms_series_name(w));
+            return ms_err_set(err, MS_INTERNAL, "the simulated %s times are no times",
+                              ms_series_name(w));
         ms_json_object(j, ms_series_name(w));
         add_summary(j, &s);
         if (w == MS_SERIES_STEP && in->load->has_experts) {
@@ -123,7 +124,8 @@ static enum ms_status add_slowdown(struct ms_json *j, const struct ms_record_inp
     }
     struct ms_ratio p50, p99;
     bool exchange = ms_series_defined(MS_SERIES_EXCHANGE, in->s);
-    enum ms_status s = slowdown(in, exchange ? MS_SERIES_EXCHANGE : MS_SERIES_LAYER, &p50, &p99, err);
+    enum ms_status s =
+        slowdown(in, exchange ? MS_SERIES_EXCHANGE : MS_SERIES_LAYER, &p50, &p99, err);
     if (s != MS_OK)
         return s;
     ms_json_object(j, "slowdown");
@@ -348,11 +350,13 @@ static void add_cell(struct ms_buf *out, double seconds)
     ms_buf_printf(out, ",%s", ms_number(seconds * 1e6, number));
 }
 
-static void add_exchange_rows(const struct ms_sim_output *o, int repeat, int run, int step, int layer,
-                              int group, struct ms_buf *out)
+static void add_exchange_rows(const struct ms_sim_output *o, int repeat, int run, int step,
+                              int layer, int group, struct ms_buf *out)
 {
-    size_t at = (((size_t)run * (size_t)o->n_steps + (size_t)step) * (size_t)o->n_layers + (size_t)layer) *
-                    (size_t)o->n_groups + (size_t)group;
+    size_t at =
+        (((size_t)run * (size_t)o->n_steps + (size_t)step) * (size_t)o->n_layers + (size_t)layer) *
+            (size_t)o->n_groups +
+        (size_t)group;
     ms_buf_printf(out, "%d,%d,%d,%d,all", repeat, step, layer, group);
     add_cell(out, o->dispatch_s[at]);
     add_cell(out, o->combine_s[at]);
@@ -373,7 +377,9 @@ static void add_exchange_rows(const struct ms_sim_output *o, int repeat, int run
 void ms_record_samples_csv(const struct ms_record_input *in, struct ms_buf *out)
 {
     const struct ms_sim_output *o = in->out;
-    ms_buf_adds(out, "repeat,step,layer,group,rank,dispatch_us,combine_us,exchange_us,entry_skew_us,layer_us\n");
+    ms_buf_adds(
+        out,
+        "repeat,step,layer,group,rank,dispatch_us,combine_us,exchange_us,entry_skew_us,layer_us\n");
     for (int r = 0; r < in->s->repeats; r++)
         for (int p = 0; p < o->n_steps; p++)
             for (int l = 0; l < o->n_layers; l++)

@@ -1,16 +1,17 @@
 /** @file record.h  The body of a result record (interface.md), from what was simulated.
  *
- *  Only what the simulation produced goes in; everything is a function of the scenario, the input files, the versions and the
- *  seed. Beside the members interface.md names:
- *    work_hash     equal for cases that move the same tokens: seed, repeats, model, workload and routing with their files.
+ *  Only what the simulation produced goes in; everything is a function of the scenario, the input
+ * files, the versions and the seed. Beside the members interface.md names: work_hash     equal for
+ * cases that move the same tokens: seed, repeats, model, workload and routing with their files.
  *                  compare pairs repeats only between records whose work is the same
  *    caption       words for tables: scenario, algorithm, placement, source
- *    platform      name, hosts, nodes, switches, cables, bisection_per_gpu_Bps (null = unknown): the cost columns
- *    co_selection, oracle, requested_max_over_mean, realised_max_over_mean
- *    samples       [repeat][step, layer, group] times in us, rounded to nine significant digits: exchange_us, dispatch_us,
- *                  layer_us, and step_us [repeat][step, group]. The paired bootstrap needs them, and samples/ is only there on
- *                  request; combine = exchange - dispatch. Three series of 400 exchanges are 13 KB. Rank times are left to
- *                  samples/. Percentiles in the record are of the unrounded values. */
+ *    platform      name, hosts, nodes, switches, cables, bisection_per_gpu_Bps (null = unknown):
+ * the cost columns co_selection, oracle, requested_max_over_mean, realised_max_over_mean samples
+ * [repeat][step, layer, group] times in us, rounded to nine significant digits: exchange_us,
+ * dispatch_us, layer_us, and step_us [repeat][step, group]. The paired bootstrap needs them, and
+ * samples/ is only there on request; combine = exchange - dispatch. Three series of 400 exchanges
+ * are 13 KB. Rank times are left to samples/. Percentiles in the record are of the unrounded
+ * values. */
 #ifndef MS_SWEEP_RECORD_H
 #define MS_SWEEP_RECORD_H
 
@@ -24,12 +25,12 @@
 
 /** Means over (repeat, step, layer, group) of what was routed. */
 struct ms_record_load {
-    struct ms_imbalance expert;  /**< of counts after assignment and drops */
-    double rank_max_over_mean;   /**< of selections computed by each rank */
-    double dropped_share;        /**< dropped / requested, over the case */
+    struct ms_imbalance expert; /**< of counts after assignment and drops */
+    double rank_max_over_mean;  /**< of selections computed by each rank */
+    double dropped_share;       /**< dropped / requested, over the case */
     double realised_max_over_mean;
-    double tokens_per_step;      /**< of all ranks */
-    bool has_experts;            /**< false for a matrix */
+    double tokens_per_step; /**< of all ranks */
+    bool has_experts;       /**< false for a matrix */
 };
 
 struct ms_record_input {

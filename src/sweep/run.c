@@ -1,0 +1,204 @@
+#include "sweep/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/pool.h"
+#include "sweep/case_run.h"
+#include "sweep/farm.h"
+#include "sweep/lines.h"
+
+struct runner {
+    const struct ms_plan *plan;
+    const struct ms_run_options *options;
+    const struct ms_run_watch *watch;
+    struct ms_run_state *state;
+    struct ms_store *store;
+    struct ms_arena arena;
+    size_t *job; /* [n_jobs] case indices, the longest first */
+    size_t n_jobs;
+    int n_threads; /* of a child */
+    double start_s, cost_left, cost_done;
+};
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- in the child ---- */
+
+static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct ms_err *err)
+{
+    struct runner *r = ctx;
+    struct ms_case c = {0};
+    enum ms_status s = ms_study_case(r->plan->study, job, &c, err);
+    if (s != MS_OK)
+        return s;
+    struct ms_case_options o = {.n_threads = r->n_threads, .samples = r->options->samples};
+    if (r->options->timeline) {
+        char name[64];
+        snprintf(name, sizeof name, "trace/%s.json", r->plan->store.c[job].id);
+        o.timeline_path = ms_path_join(&c.arena, r->options->dir, name);
+    }
+    s = ms_case_run(&c.s, r->plan->c[job].work_hash, &o, out, err);
+    ms_case_finish(&c);
+    return s;
+}
+
+/* ---- in the parent ---- */
+
+static void tell(struct runner *r)
+{
+    struct ms_run_state *s = r->state;
+    s->elapsed_s = now_s() - r->start_s;
+    s->left_s = r->cost_done > 0 ? s->elapsed_s * r->cost_left / r->cost_done : -1;
+    if (r->watch->progress)
+        r->watch->progress(r->watch->ctx, s);
+}
+
+static enum ms_status fail(struct runner *r, size_t index, const char *error, struct ms_err *err)
+{
+    const struct ms_store_case *c = &r->plan->store.c[index];
+    r->state->n_failed++;
+    if (r->watch->failed)
+        r->watch->failed(r->watch->ctx, c->id, c->axes_json, error);
+    return ms_store_fail(r->store, index, error, err);
+}
+
+static enum ms_status done(void *ctx, const struct ms_farm_answer *a, struct ms_err *err)
+{
+    struct runner *r = ctx;
+    const struct ms_message *m = a->message;
+    enum ms_status s;
+    if (m->status != MS_OK) {
+        s = fail(r, a->job, m->error, err);
+    } else {
+        s = ms_store_add(r->store, a->job, &m->part[MS_PART_RECORD], &m->part[MS_PART_TIMING],
+                         &m->part[MS_PART_SAMPLES], err);
+        r->state->n_failed += s == MS_OK && !ms_store_has(r->store, a->job);
+        if (*a->talk && r->watch->talk)
+            r->watch->talk(r->watch->ctx, r->plan->store.c[a->job].id, a->talk);
+    }
+    r->state->n_done++;
+    r->cost_done += r->plan->c[a->job].cost_s;
+    r->cost_left -= r->plan->c[a->job].cost_s;
+    tell(r);
+    return s;
+}
+
+static void tick(void *ctx, size_t n_running)
+{
+    struct runner *r = ctx;
+    r->state->n_running = n_running;
+    tell(r);
+}
+
+struct costly {
+    double cost_s;
+    size_t index;
+};
+
+static int by_cost(const void *a, const void *b)
+{
+    const struct costly *x = a, *y = b;
+    if (x->cost_s != y->cost_s)
+        return x->cost_s > y->cost_s ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* What the folder does not have, the longest first so that no process is left alone with it at the
+ * end. */
+static enum ms_status choose_jobs(struct runner *r, struct ms_err *err)
+{
+    size_t n = r->plan->n;
+    struct costly *c = MS_NEW(&r->arena, struct costly, n);
+    r->job = MS_NEW(&r->arena, size_t, n);
+    if (!c || !r->job)
+        return ms_err_set(err, MS_NOMEM, "out of memory for the cases");
+    enum ms_status s = MS_OK;
+    for (size_t i = r->options->shard - 1; s == MS_OK && i < n; i += r->options->n_shards) {
+        r->state->n_cases++;
+        if (r->plan->c[i].invalid) {
+            r->state->n_done++;
+            s = fail(r, i, r->plan->c[i].invalid, err);
+        } else if (ms_store_has(r->store, i)) {
+            r->state->n_done++;
+            r->state->n_reused++;
+        } else {
+            c[r->n_jobs++] = (struct costly){r->plan->c[i].cost_s, i};
+            r->cost_left += r->plan->c[i].cost_s;
+        }
+    }
+    qsort(c, r->n_jobs, sizeof *c, by_cost);
+    for (size_t i = 0; i < r->n_jobs; i++)
+        r->job[i] = c[i].index;
+    return s;
+}
+
+static enum ms_status farm_out(struct runner *r, int *signal_number, struct ms_err *err)
+{
+    size_t procs =
+        (size_t)r->options->n_procs < r->n_jobs ? (size_t)r->options->n_procs : r->n_jobs;
+    if (procs == 0)
+        return MS_OK;
+    int spare = ms_cores() / (int)procs;
+    r->n_threads = spare > 1 ? spare : 1;
+    struct ms_farm f = {.ctx = r,
+                        .n_procs = (int)procs,
+                        .timeout_s = r->options->timeout_s,
+                        .work = work,
+                        .done = done,
+                        .tick = tick};
+    return ms_farm_run(&f, r->job, r->n_jobs, signal_number, err);
+}
+
+static enum ms_status make_trace_dir(struct runner *r, struct ms_err *err)
+{
+    char *dir = ms_path_join(&r->arena, r->options->dir, "trace");
+    if (!r->options->timeline)
+        return MS_OK;
+    return dir ? ms_dir_make(dir, err) : ms_err_set(err, MS_NOMEM, "out of memory for the cases");
+}
+
+static enum ms_status run(struct runner *r, int *signal_number, struct ms_err *err)
+{
+    enum ms_status s = make_trace_dir(r, err);
+    if (s == MS_OK)
+        s = choose_jobs(r, err);
+    if (s == MS_OK) {
+        tell(r);
+        s = farm_out(r, signal_number, err);
+    }
+    struct ms_err late = {0};
+    enum ms_status closed = ms_store_close(r->store, &late);
+    if (closed != MS_OK && (s == MS_OK || s == MS_INTERRUPTED)) {
+        if (err)
+            *err = late;
+        s = closed;
+    }
+    if (s == MS_OK && r->state->n_failed > 0)
+        return ms_err_set(err, MS_FAILED, "%zu of %zu cases failed; the others are kept",
+                          r->state->n_failed, r->state->n_cases);
+    return s;
+}
+
+enum ms_status ms_plan_run(const struct ms_plan *plan, const struct ms_run_options *options,
+                           const struct ms_run_watch *watch, struct ms_run_state *state,
+                           int *signal_number, struct ms_err *err)
+{
+    struct runner r = {
+        .plan = plan, .options = options, .watch = watch, .state = state, .start_s = now_s()};
+    struct ms_store_study study = plan->store;
+    study.needs_samples = options->samples;
+    *state = (struct ms_run_state){.left_s = -1};
+    *signal_number = 0;
+    enum ms_status s = ms_store_open(&r.store, options->dir, &study, options->force, err);
+    if (s == MS_OK)
+        s = run(&r, signal_number, err);
+    ms_arena_finish(&r.arena);
+    return s;
+}
