@@ -1,0 +1,122 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "scenario/fields.h"
+
+static const struct ms_special *special_of(const struct ms_section *s, const char *path)
+{
+    for (const struct ms_special *x = s->special; x && x->path; x++)
+        if (strcmp(x->path, path) == 0)
+            return x;
+    return NULL;
+}
+
+bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out)
+{
+    const struct ms_section *s = &ms_sections[c->section];
+    while (s->prefix && !s->fields[c->row].key) {
+        c->section++;
+        c->row = 0;
+        s = &ms_sections[c->section];
+    }
+    if (!s->prefix)
+        return false;
+    out->section = s;
+    out->field = &s->fields[c->row++];
+    snprintf(out->path, sizeof out->path, "%s%s%s", s->prefix, s->prefix[0] ? "." : "",
+             out->field->key);
+    out->special = special_of(s, out->path);
+    return true;
+}
+
+bool ms_key_find(const char *path, struct ms_key *out)
+{
+    struct ms_key_cursor c = {0};
+    while (ms_key_next(&c, out))
+        if (strcmp(out->path, path) == 0)
+            return true;
+    return false;
+}
+
+bool ms_key_section(const char *path)
+{
+    size_t n = strlen(path);
+    struct ms_key_cursor c = {0};
+    struct ms_key k;
+    while (ms_key_next(&c, &k))
+        if (strncmp(k.path, path, n) == 0 && k.path[n] == '.')
+            return true;
+    return false;
+}
+
+bool ms_key_settable(const char *path)
+{
+    struct ms_key k;
+    char word[160];
+    if (ms_key_find(path, &k) || ms_key_section(path))
+        return true;
+    snprintf(word, sizeof word, "%s", path);
+    for (char *dot = strrchr(word, '.'); dot; dot = strrchr(word, '.')) {
+        *dot = 0;
+        if (ms_key_find(word, &k))
+            return k.field->type == MS_FIELD_CUSTOM;
+    }
+    return false;
+}
+
+/* The names one level below `prefix`, each once. */
+static size_t siblings(const char *prefix, char words[][80], const char **names, size_t cap)
+{
+    size_t n = 0, at = strlen(prefix);
+    struct ms_key_cursor c = {0};
+    struct ms_key k;
+    while (ms_key_next(&c, &k) && n < cap) {
+        if (at && (strncmp(k.path, prefix, at) != 0 || k.path[at] != '.'))
+            continue;
+        const char *rest = k.path + at + (at != 0);
+        snprintf(words[n], 80, "%.*s", (int)strcspn(rest, "."), rest);
+        bool seen = false;
+        for (size_t i = 0; i < n; i++)
+            seen = seen || strcmp(words[i], words[n]) == 0;
+        if (!seen) {
+            names[n] = words[n];
+            n++;
+        }
+    }
+    return n;
+}
+
+/* The key whose last part is exactly `word`, anywhere. */
+static bool elsewhere(const char *word, struct ms_key *k)
+{
+    struct ms_key_cursor c = {0};
+    while (ms_key_next(&c, k))
+        if (strcmp(k->field->key, word) == 0)
+            return true;
+    return false;
+}
+
+const char *ms_key_hint(const char *path, char *out, size_t size)
+{
+    enum { MAX = 64 };
+    char words[MAX][80], prefix[160];
+    const char *names[MAX];
+    struct ms_key k;
+    const char *dot = strrchr(path, '.'), *word = dot ? dot + 1 : path;
+    snprintf(prefix, sizeof prefix, "%.*s", (int)(dot ? dot - path : 0), path);
+    size_t n = siblings(prefix, words, names, MAX);
+    if (n == MAX)
+        n = MAX - 1;
+    if (!prefix[0] && n < MAX)
+        names[n++] = "sweep";
+    const char *near = ms_nearest(word, names, n);
+    if (near)
+        snprintf(out, size, "; did you mean '%s'?", near);
+    else if (elsewhere(word, &k))
+        snprintf(out, size, "; did you mean '%s'?", k.path);
+    else if (n > 0 && n <= 16)
+        ms_allowed(out, size, "", names, n);
+    else
+        snprintf(out, size, "; `moesim list keys` names them all");
+    return out;
+}

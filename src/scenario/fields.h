@@ -1,0 +1,146 @@
+/** @file fields.h  Every key of a scenario file: one row each, in sections.
+ *
+ *  The tables decide key, type, unit, range, default, help and where the value goes; reading, --set, help, schema and echo
+ *  walk them. Rows of type CUSTOM have a shape: a value that is no plain number or word (`none | number`, lists, unions).
+ *  To add a key, add a row to its section in fields_*.c; only an odd shape needs more. Inside this room only. */
+#ifndef MS_SCENARIO_FIELDS_H
+#define MS_SCENARIO_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/field.h"
+#include "base/json.h"
+#include "scenario/yaml.h"
+
+struct ms_key;
+
+/** A reading under way. */
+struct ms_reading {
+    struct ms_arena *arena; /**< owns strings and lists of the values */
+    struct ms_errs *errs;
+    const char *file; /**< paths are relative to it */
+};
+
+/** Values on their way to JSON. */
+struct ms_echo {
+    struct ms_json j;
+    bool canonical; /**< files by content */
+    enum ms_status status;
+    struct ms_err *err;
+};
+
+/** How one CUSTOM row is read, echoed and described. `at` is where the row's offset points. */
+struct ms_shape {
+    void (*parse)(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e, void *at);
+    void (*echo)(struct ms_echo *o, const char *name, const struct ms_key *k, const void *at);
+    /** Members of the schema object that is open in j. */
+    void (*schema)(struct ms_json *j, const struct ms_key *k);
+    const char *allowed;           /**< for people: "a number or none" */
+    const struct ms_field *fields; /**< of the mapping it may be; NULL: none or free */
+};
+
+/** A table of names in another room. @return how many there are (out may be NULL) */
+typedef size_t ms_names_fn(const char **out, size_t cap);
+
+/** What a row needs beside its struct ms_field, by path. */
+struct ms_special {
+    const char *path;
+    const struct ms_shape *shape;
+    ms_names_fn *names; /**< of shape ms_shape_name and its like */
+    bool later;         /**< any value but the default is refused: not available yet */
+};
+
+/** Which struct the offsets of a section start from. */
+enum ms_section_of { MS_OF_SCENARIO, MS_OF_TRAIN };
+
+struct ms_section {
+    const char *prefix; /**< "faults.stragglers"; "" = the top */
+    const struct ms_field *fields;
+    enum ms_section_of of;
+    size_t offset;
+    const struct ms_special *special; /**< ended by path NULL; NULL = none */
+    const char *help;
+};
+
+/** One key. */
+struct ms_key {
+    char path[80];
+    const struct ms_field *field;
+    const struct ms_section *section;
+    const struct ms_special *special; /**< or NULL */
+};
+
+/** Sections ended by prefix NULL, outer before inner. */
+extern const struct ms_section ms_sections[];
+
+/** Walk all keys in table order: zero-initialise the cursor; false at the end. */
+struct ms_key_cursor {
+    size_t section, row;
+};
+bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out);
+/** The key of exactly that path. */
+bool ms_key_find(const char *path, struct ms_key *out);
+/** Does a key live below path ("faults")? */
+bool ms_key_section(const char *path);
+/** May path be set: a key, a section, or inside a key that takes a mapping? */
+bool ms_key_settable(const char *path);
+/** "; did you mean 'x'?" for an unknown path, into out. @return out */
+const char *ms_key_hint(const char *path, char *out, size_t size);
+
+/* ---- reading (value.c) ---- */
+/** Report at e; the key of the message is path. */
+void ms_reading_fail(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/** The text of a scalar; false after an error where e is a list, a mapping or null. */
+bool ms_reading_text(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                     const char *wanted, const char **text);
+/** One value of a plain type (not CUSTOM) into at. */
+bool ms_reading_value(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                      const struct ms_field *f, void *at);
+/** A number in the row's range. */
+bool ms_reading_number(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                       const struct ms_field *f, double *out);
+bool ms_reading_integer(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                        const struct ms_field *f, int64_t *out);
+/** A path as the user meant it: beside the scenario file; from --set also below the current folder. */
+const char *ms_reading_path(struct ms_reading *r, const struct ms_entry *e, const char *text);
+/** A mapping by a table without CUSTOM rows: every row read or defaulted, unknown keys reported. */
+bool ms_reading_table(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                      const struct ms_field *fields, void *base);
+/** A default as a tree. */
+const struct ms_entry *ms_reading_fallback(struct ms_reading *r, const char *text);
+/** An unknown word: allowed names and the nearest. */
+void ms_reading_unknown(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                        const char *what, const char *word, const char *const *names, size_t n);
+
+/* ---- echo and schema of plain types (echo.c, schema.c) ---- */
+void ms_echo_value(struct ms_echo *o, const char *name, const struct ms_field *f, const void *at);
+void ms_echo_path(struct ms_echo *o, const char *name, const char *path);
+void ms_echo_table(struct ms_echo *o, const char *name, const struct ms_field *fields,
+                   const void *base);
+void ms_schema_value(struct ms_json *j, const struct ms_field *f);
+/** An object with the rows of a table, closed against others. */
+void ms_schema_table(struct ms_json *j, const struct ms_field *fields);
+
+/* ---- shapes ---- */
+extern const struct ms_shape ms_shape_name;           /**< const char *: a word of special->names */
+extern const struct ms_shape ms_shape_all;            /**< int: all (0) or a count */
+extern const struct ms_shape ms_shape_none;           /**< double: none (0) or a number of the row's range */
+extern const struct ms_shape ms_shape_scenario_name;  /**< const char *: also a folder's name */
+extern const struct ms_shape ms_shape_tokens;         /**< struct ms_tokens */
+extern const struct ms_shape ms_shape_popularity;     /**< struct ms_popularity */
+extern const struct ms_shape ms_shape_filter;         /**< struct ms_routing_params: filter, n_filter */
+extern const struct ms_shape ms_shape_axes;           /**< struct ms_routing_params: trace_axes, n_trace_axes */
+extern const struct ms_shape ms_shape_texts;          /**< struct ms_routing_params: text, n_text */
+extern const struct ms_shape ms_shape_compute;        /**< struct ms_compute_params: profile or roofline */
+extern const struct ms_shape ms_shape_hardware;       /**< struct ms_hardware_params */
+extern const struct ms_shape ms_shape_links;          /**< struct ms_fault_params: links, n_links */
+
+/** Names of the rooms' tables (names.c). */
+ms_names_fn ms_names_presets, ms_names_laws, ms_names_assignments, ms_names_placements,
+    ms_names_exchanges, ms_names_networks, ms_names_compute, ms_names_hardware;
+
+#endif
