@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/field.h"
 #include "base/json.h"
-#include "scenario/yaml.h"
+#include "scenario/tree.h"
 
 struct ms_key;
 
@@ -50,6 +50,7 @@ struct ms_special {
     const char *path;
     const struct ms_shape *shape;
     ms_names_fn *names; /**< of shape ms_shape_name and its like */
+    const char *what;   /**< what those names are: "a placement" */
     bool later;         /**< any value but the default is refused: not available yet */
 };
 
@@ -72,6 +73,9 @@ struct ms_key {
     const struct ms_section *section;
     const struct ms_special *special; /**< or NULL */
 };
+
+/** Rows of the section train with an odd shape (fields_train.c). */
+extern const struct ms_special ms_train_special[];
 
 /** Sections ended by prefix NULL, outer before inner. */
 extern const struct ms_section ms_sections[];
@@ -138,9 +142,13 @@ extern const struct ms_shape ms_shape_texts;          /**< struct ms_routing_par
 extern const struct ms_shape ms_shape_compute;        /**< struct ms_compute_params: profile or roofline */
 extern const struct ms_shape ms_shape_hardware;       /**< struct ms_hardware_params */
 extern const struct ms_shape ms_shape_links;          /**< struct ms_fault_params: links, n_links */
+/** Words of a list (one may stand alone) into a new array; f: an ENUM or PATH row. */
+const char **ms_shape_words(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
+                            const struct ms_field *f, int *n_out);
 
 /** Names of the rooms' tables (names.c). */
-ms_names_fn ms_names_presets, ms_names_laws, ms_names_assignments, ms_names_placements,
-    ms_names_exchanges, ms_names_networks, ms_names_compute, ms_names_hardware;
+ms_names_fn ms_names_presets, ms_names_laws, ms_names_assignments, ms_names_routers,
+    ms_names_losses, ms_names_placements, ms_names_exchanges, ms_names_networks, ms_names_compute,
+    ms_names_hardware;
 
 #endif

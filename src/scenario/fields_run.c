@@ -1,4 +1,5 @@
 /** @file fields_run.c  The keys of everything but training. Defaults are those of design/interface.md. */
+#include "moe/train.h"
 #include "scenario/fields.h"
 #include "scenario/scenario.h"
 
@@ -182,31 +183,31 @@ static const struct ms_field report[] = {
 static const struct ms_special of_top[] = {{.path = "name", .shape = &ms_shape_scenario_name},
                                            {.path = "hardware",
                                             .shape = &ms_shape_hardware,
-                                            .names = ms_names_hardware},
+                                            .names = ms_names_hardware, .what = "a hardware profile"},
                                            {0}};
 static const struct ms_special of_model[] = {
-    {.path = "model.preset", .shape = &ms_shape_name, .names = ms_names_presets}, {0}};
+    {.path = "model.preset", .shape = &ms_shape_name, .names = ms_names_presets, .what = "a model preset"}, {0}};
 static const struct ms_special of_workload[] = {
     {.path = "workload.ranks", .shape = &ms_shape_all},
     {.path = "workload.layers", .shape = &ms_shape_all},
     {.path = "workload.tokens_per_rank", .shape = &ms_shape_tokens},
     {0}};
 static const struct ms_special of_routing[] = {
-    {.path = "routing.popularity", .shape = &ms_shape_popularity, .names = ms_names_laws},
+    {.path = "routing.popularity", .shape = &ms_shape_popularity, .names = ms_names_laws, .what = "a popularity law"},
     {.path = "routing.capacity_factor", .shape = &ms_shape_none},
-    {.path = "routing.assignment", .shape = &ms_shape_name, .names = ms_names_assignments},
+    {.path = "routing.assignment", .shape = &ms_shape_name, .names = ms_names_assignments, .what = "a token assignment"},
     {.path = "routing.trace_filter", .shape = &ms_shape_filter},
     {.path = "routing.trace_axes", .shape = &ms_shape_axes},
     {.path = "routing.text", .shape = &ms_shape_texts},
     {0}};
 static const struct ms_special of_placement[] = {
-    {.path = "placement.strategy", .shape = &ms_shape_name, .names = ms_names_placements}, {0}};
+    {.path = "placement.strategy", .shape = &ms_shape_name, .names = ms_names_placements, .what = "a placement"}, {0}};
 static const struct ms_special of_exchange[] = {
-    {.path = "exchange.algorithm", .shape = &ms_shape_name, .names = ms_names_exchanges}, {0}};
+    {.path = "exchange.algorithm", .shape = &ms_shape_name, .names = ms_names_exchanges, .what = "an exchange algorithm"}, {0}};
 static const struct ms_special of_compute[] = {
-    {.path = "compute.profile", .shape = &ms_shape_compute, .names = ms_names_compute}, {0}};
+    {.path = "compute.profile", .shape = &ms_shape_compute, .names = ms_names_compute, .what = "a compute profile"}, {0}};
 static const struct ms_special of_network[] = {
-    {.path = "network.model", .shape = &ms_shape_name, .names = ms_names_networks}, {0}};
+    {.path = "network.model", .shape = &ms_shape_name, .names = ms_names_networks, .what = "a network model"}, {0}};
 static const struct ms_special of_faults[] = {
     {.path = "faults.links", .shape = &ms_shape_links, .later = true},
     {.path = "faults.stragglers.share", .later = true},
@@ -231,4 +232,5 @@ const struct ms_section ms_sections[] = {
     {"faults.stragglers", stragglers, IN(sim.faults), of_faults, "slow ranks"},
     {"faults.jitter", jitter, IN(sim.faults), of_faults, "noise"},
     {"report", report, IN(report), NULL, "what compare shows unless told"},
+    {"train", ms_train_fields, MS_OF_TRAIN, 0, ms_train_special, "training of the language model"},
     {0}};

@@ -1,7 +1,60 @@
 /** @file names.c  The words other rooms' tables allow for a key. */
 #include <string.h>
 
+#include "moe/loss.h"
+#include "moe/router.h"
+#include "routing/law.h"
+#include "routing/preset.h"
 #include "scenario/fields.h"
+
+static size_t put(const char **out, size_t cap, size_t n, const char *name)
+{
+    if (out && n < cap)
+        out[n] = name;
+    return n + 1;
+}
+
+size_t ms_names_presets(const char **out, size_t cap)
+{
+    size_t n = 0;
+    for (const struct ms_model_preset *p = ms_model_presets(); p->name; p++)
+        n = put(out, cap, n, p->name);
+    return n;
+}
+
+size_t ms_names_laws(const char **out, size_t cap)
+{
+    size_t n = 0;
+    for (const struct ms_law *const *l = ms_laws(); *l; l++)
+        n = put(out, cap, n, (*l)->name);
+    for (const struct ms_law_preset *p = ms_law_presets(); p->name; p++)
+        n = put(out, cap, n, p->name);
+    return n;
+}
+
+size_t ms_names_assignments(const char **out, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; ms_assigns[i]; i++)
+        n = put(out, cap, n, ms_assigns[i]->name);
+    return n;
+}
+
+size_t ms_names_routers(const char **out, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; ms_routers[i]; i++)
+        n = put(out, cap, n, ms_routers[i]->name);
+    return n;
+}
+
+size_t ms_names_losses(const char **out, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; ms_losses[i]; i++)
+        n = put(out, cap, n, ms_losses[i]->name);
+    return n;
+}
 
 static size_t listed(const char *const *names, const char **out, size_t cap)
 {
@@ -20,13 +73,6 @@ static size_t listed(const char *const *names, const char **out, size_t cap)
         return listed(names, out, cap);                                                            \
     }
 
-LOCAL(ms_names_presets, "mixtral-8x7b", "mixtral-8x22b", "deepseek-v2", "deepseek-v3",
-      "qwen3-235b-a22b", "qwen3-30b-a3b", "olmoe-1b-7b", "dbrx", "kimi-k2", "gpt-oss-120b",
-      "glm-4.5", "llama4-maverick")
-LOCAL(ms_names_laws, "uniform", "zipf", "lognormal", "dirichlet", "hotspot", "exponential", "target",
-      "balanced-lbl", "mixed-domain", "single-domain", "r1-ep32", "collapse")
-LOCAL(ms_names_assignments, "top_k", "balanced", "round_robin", "random", "top_k_filtered",
-      "load_aware", "expert_choice")
 LOCAL(ms_names_placements, "contiguous", "round_robin", "random")
 LOCAL(ms_names_exchanges, "direct", "windowed", "pairwise", "ring", "hierarchical", "low_latency")
 LOCAL(ms_names_networks, "fluid", "cm02", "lv08", "smpi", "ib")

@@ -11,8 +11,7 @@ static void parse_name(struct ms_reading *r, const struct ms_key *k, const struc
 {
     enum { MAX = 128 };
     const char *names[MAX], *text;
-    char what[60];
-    if (!ms_reading_text(r, e, k->path, "a word", &text))
+    if (!ms_reading_text(r, e, k->path, k->special->what, &text))
         return;
     size_t n = k->special->names(names, MAX);
     n = n < MAX ? n : MAX;
@@ -21,12 +20,7 @@ static void parse_name(struct ms_reading *r, const struct ms_key *k, const struc
             *(const char **)at = names[i];
             return;
         }
-    const char *last = strrchr(k->path, '.');
-    last = last ? last + 1 : k->path;
-    bool of_section = strcmp(last, "strategy") == 0 || strcmp(last, "algorithm") == 0;
-    snprintf(what, sizeof what, "a known %s%s%s", of_section ? k->section->prefix : "",
-             of_section ? " " : "", last);
-    ms_reading_unknown(r, e, k->path, what, text, names, n);
+    ms_reading_unknown(r, e, k->path, k->special->what, text, names, n);
 }
 
 static void echo_name(struct ms_echo *o, const char *name, const struct ms_key *k, const void *at)

@@ -1,6 +1,7 @@
 /** @file shapes_routing.c  Odd values of the sections workload and routing. */
 #include <string.h>
 
+#include "routing/law.h"
 #include "scenario/fields.h"
 #include "scenario/scenario.h"
 
@@ -90,8 +91,6 @@ const struct ms_shape ms_shape_tokens = {parse_tokens, echo_tokens, schema_token
 static const char *const orders[] = {"shuffled", "sorted", NULL};
 static const struct ms_field order_field = {
     .key = "order", .type = MS_FIELD_ENUM, .names = orders, .help = "of hot experts"};
-static const struct ms_field any_number = {.key = "parameter", .type = MS_FIELD_NUMBER};
-
 static void parse_law(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
                       const char *path, const char **law)
 {
@@ -100,27 +99,45 @@ static void parse_law(struct ms_reading *r, const struct ms_key *k, const struct
     ms_shape_name.parse(r, &as_name, e, (void *)law);
 }
 
+/* The row of the law's table for one key; an error where there is none. */
+static const struct ms_field *law_field(struct ms_reading *r, const struct ms_entry *e,
+                                        const char *path, const char *law)
+{
+    const char *names[MS_LAW_MAX_PARAMS + 2] = {"law", "order"};
+    char text[300], what[120];
+    size_t n = 2;
+    const struct ms_law *l = ms_law_find(law);
+    for (const struct ms_field *f = l ? l->fields : NULL; f && f->key; f++) {
+        if (strcmp(f->key, e->key) == 0)
+            return f;
+        if (n < sizeof names / sizeof *names)
+            names[n++] = f->key;
+    }
+    snprintf(what, sizeof what, "not a parameter of %s", law);
+    ms_reading_fail(r, e, path, "%s%s", what, ms_allowed(text, sizeof text, e->key, names, n));
+    return NULL;
+}
+
 static void parse_law_param(struct ms_reading *r, const struct ms_entry *e, const char *path,
                             struct ms_popularity *p)
 {
     enum { MAX = sizeof p->param / sizeof *p->param };
     double v = 0;
-    if (p->n_params == MAX) {
-        ms_reading_fail(r, e, path, "no law has more than %d parameters", MAX);
+    const struct ms_field *f = law_field(r, e, path, p->law);
+    if (!f || p->n_params == MAX)
         return;
-    }
-    if (e->value->kind == MS_YAML_SCALAR && strcmp(e->value->text, "none") == 0)
+    if (e->value->kind == MS_YAML_SCALAR && strcmp(e->value->text, "none") == 0 && f->fallback &&
+        strcmp(f->fallback, "none") == 0)
         return;
-    if (ms_reading_number(r, e, path, &any_number, &v))
-        p->param[p->n_params++] =
-            (struct ms_law_param){ms_arena_strdup(r->arena, e->key), v};
+    if (ms_reading_number(r, e, path, f, &v))
+        p->param[p->n_params++] = (struct ms_law_param){f->key, v};
 }
 
 static void parse_popularity(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
                              void *at)
 {
     struct ms_popularity *p = at;
-    char path[160];
+    char path[160], shown[80];
     p->law = "uniform";
     if (e->value->kind == MS_YAML_SCALAR) {
         parse_law(r, k, e, k->path, &p->law);
@@ -130,26 +147,34 @@ static void parse_popularity(struct ms_reading *r, const struct ms_key *k, const
         ms_reading_fail(r, e, k->path, "a list is not a mapping {law: …}");
         return;
     }
+    size_t before = r->errs->n;
+    const struct ms_entry *law = ms_yaml_get(e->value, "law");
+    if (law)
+        parse_law(r, k, law, "routing.popularity.law", &p->law);
     for (const struct ms_entry *s = e->value->first; s; s = s->next) {
-        char shown[80];
         snprintf(path, sizeof path, "%s.%s", k->path, ms_yaml_clean(s->key, shown, sizeof shown));
-        if (strcmp(s->key, "law") == 0)
-            parse_law(r, k, s, path, &p->law);
-        else if (strcmp(s->key, "order") == 0)
+        if (strcmp(s->key, "order") == 0)
             ms_reading_value(r, s, path, &order_field, &p->order);
-        else
+        else if (s != law && r->errs->n == before)
             parse_law_param(r, s, path, p);
     }
 }
 
+/* Presets are written as the law they stand for, and every parameter with its value: equal laws, equal echo. */
 static void echo_popularity(struct ms_echo *o, const char *name, const struct ms_key *k,
                             const void *at)
 {
     const struct ms_popularity *p = at;
+    const struct ms_law *law = NULL;
+    double param[MS_LAW_MAX_PARAMS];
     ms_json_object(&o->j, name);
-    ms_json_string(&o->j, "law", p->law);
-    for (int i = 0; i < p->n_params; i++)
-        ms_json_number(&o->j, p->param[i].key, p->param[i].value);
+    if (ms_law_resolve(p, &law, param, NULL) == MS_OK) {
+        ms_json_string(&o->j, "law", law->name);
+        for (const struct ms_field *f = law->fields; f && f->key; f++)
+            ms_json_number(&o->j, f->key, param[f->offset / sizeof(double)]);
+    } else {
+        ms_json_string(&o->j, "law", p->law);
+    }
     ms_json_string(&o->j, "order", orders[p->order]);
     ms_json_end_object(&o->j);
 }
@@ -227,9 +252,8 @@ static const struct ms_field axis_field = {
     .key = "axis", .type = MS_FIELD_ENUM, .names = axis_names};
 static const struct ms_field text_field = {.key = "text", .type = MS_FIELD_PATH};
 
-/* Words of a list (a single one may stand alone) into a new array. */
-static const char **parse_words(struct ms_reading *r, const struct ms_key *k,
-                                const struct ms_entry *e, const struct ms_field *f, int *n_out)
+const char **ms_shape_words(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
+                            const struct ms_field *f, int *n_out)
 {
     bool list = e->value->kind == MS_YAML_LIST;
     const char **words = MS_NEW(r->arena, const char *, list ? e->value->n : 1);
@@ -254,7 +278,7 @@ static void parse_axes(struct ms_reading *r, const struct ms_key *k, const struc
                        void *at)
 {
     struct ms_routing_params *p = at;
-    p->trace_axes = parse_words(r, k, e, &axis_field, &p->n_trace_axes);
+    p->trace_axes = ms_shape_words(r, k, e, &axis_field, &p->n_trace_axes);
     for (int i = 0; i < p->n_trace_axes; i++)
         for (int j = 0; j < i; j++)
             if (strcmp(p->trace_axes[i], p->trace_axes[j]) == 0)
@@ -286,7 +310,7 @@ static void parse_texts(struct ms_reading *r, const struct ms_key *k, const stru
                         void *at)
 {
     struct ms_routing_params *p = at;
-    p->text = parse_words(r, k, e, &text_field, &p->n_text);
+    p->text = ms_shape_words(r, k, e, &text_field, &p->n_text);
 }
 
 static void echo_texts(struct ms_echo *o, const char *name, const struct ms_key *k, const void *at)

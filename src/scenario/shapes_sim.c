@@ -113,31 +113,13 @@ static const struct ms_field link_fields[] = {
      .min = 0, .max = 1, .above_min = true, .fallback = "0.5", .help = "what is left of the rate"},
     {0}};
 
-/* `until: never` is the one word among numbers: leave it out for the table. */
+/* `until: never` is the one word among numbers: the default, so it is left out for the table. */
 static const struct ms_entry *without_never(struct ms_reading *r, const struct ms_entry *item)
 {
     const struct ms_entry *until = ms_yaml_get(item->value, "until");
-    if (!until || until->value->kind != MS_YAML_SCALAR || strcmp(until->value->text, "never") != 0)
-        return item;
-    struct ms_entry *copy = MS_NEW(r->arena, struct ms_entry, 1);
-    struct ms_yaml *map = MS_NEW(r->arena, struct ms_yaml, 1);
-    struct ms_entry *kept = MS_NEW(r->arena, struct ms_entry, item->value->n);
-    if (!copy || !map || !kept)
-        return item;
-    *map = (struct ms_yaml){.kind = MS_YAML_MAP, .expanded = 1};
-    for (const struct ms_entry *e = item->value->first; e; e = e->next) {
-        if (e == until)
-            continue;
-        kept[map->n] = *e;
-        kept[map->n].next = NULL;
-        if (map->n)
-            kept[map->n - 1].next = &kept[map->n];
-        map->n++;
-    }
-    map->first = map->n ? kept : NULL;
-    *copy = *item;
-    copy->value = map;
-    return copy;
+    bool never = until && until->value->kind == MS_YAML_SCALAR &&
+                 strcmp(until->value->text, "never") == 0;
+    return never ? ms_yaml_without(r->arena, item, "until") : item;
 }
 
 static void parse_links(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,

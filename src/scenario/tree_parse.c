@@ -1,4 +1,4 @@
-#include "scenario/yaml.h"
+#include "scenario/tree.h"
 
 #include <stdint.h>
 #include <string.h>

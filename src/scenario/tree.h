@@ -1,11 +1,11 @@
-/** @file yaml.h  YAML text -> a tree with positions, made by libyaml's events under our own limits.
+/** @file tree.h  YAML text -> a tree with positions, made by libyaml's events under our own limits.
  *
  *  libyaml checks syntax and knows no limits: deep flow collections cost it quadratic time, and aliases let a kilobyte
  *  stand for gigabytes. The limits here are far above any scenario and far below any harm. Trees are immutable and may
  *  share parts (aliases); changing one (ms_yaml_set) copies the path to the change. Everything lives in an arena.
  *  Lines and columns count from 1, columns in characters. Types are decided by who reads a value, not here. */
-#ifndef MS_SCENARIO_YAML_H
-#define MS_SCENARIO_YAML_H
+#ifndef MS_SCENARIO_TREE_H
+#define MS_SCENARIO_TREE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,6 +61,10 @@ const struct ms_yaml *ms_yaml_set(struct ms_arena *arena, const struct ms_yaml *
                                   const char *path, const struct ms_entry *e);
 /** A plain scalar. NULL: no memory. */
 const struct ms_yaml *ms_yaml_scalar(struct ms_arena *arena, const char *text);
+
+/** A mapping's entry without one of its keys (a shallow copy), or e itself where the key is not there or memory is out. */
+const struct ms_entry *ms_yaml_without(struct ms_arena *arena, const struct ms_entry *e,
+                                       const char *key);
 
 /** Is it null: an empty plain scalar, ~ or null? */
 bool ms_yaml_null(const struct ms_yaml *node);

@@ -1,7 +1,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "scenario/yaml.h"
+#include "scenario/tree.h"
 
 const struct ms_entry *ms_yaml_get(const struct ms_yaml *map, const char *key)
 {
@@ -117,6 +117,25 @@ const struct ms_yaml *ms_yaml_scalar(struct ms_arena *arena, const char *text)
     node->expanded = 1;
     node->text = ms_arena_strdup(arena, text);
     return node->text ? node : NULL;
+}
+
+const struct ms_entry *ms_yaml_without(struct ms_arena *arena, const struct ms_entry *e,
+                                       const char *key)
+{
+    if (!ms_yaml_get(e->value, key))
+        return e;
+    struct ms_entry *copy = MS_NEW(arena, struct ms_entry, 1);
+    struct ms_yaml *map = copy_map(arena, e->value);
+    if (!copy || !map)
+        return e;
+    const struct ms_entry **link = &map->first;
+    while (*link && strcmp((*link)->key, key) != 0)
+        link = (const struct ms_entry **)&((struct ms_entry *)*link)->next;
+    *link = (*link)->next;
+    map->n--;
+    *copy = *e;
+    copy->value = map;
+    return copy;
 }
 
 bool ms_yaml_null(const struct ms_yaml *node)

@@ -1,0 +1,250 @@
+/** @file check.c  What no single key can say: sections against each other, against the platform, against the disk. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "moe/train.h"
+#include "scenario/read.h"
+
+struct check {
+    const struct ms_scenario *s;
+    const struct ms_platform *platform;
+    struct ms_errs *errs;
+};
+
+static void fail(const struct check *c, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void fail(const struct check *c, const char *key, const char *fmt, ...)
+{
+    char text[sizeof ((struct ms_err *)0)->text];
+    int line, col;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    const char *file = ms_scenario_place(c->s, key, &line, &col);
+    ms_errs_add_at(c->errs, MS_INVALID, file, line, col, key, "%s", text);
+}
+
+/* An error of another room, which knows the key but not the place. */
+static void pass_on(const struct check *c, const struct ms_err *err)
+{
+    if (err->file[0] || !err->key[0])
+        ms_errs_add(c->errs, err);
+    else
+        fail(c, err->key, "%s", err->text);
+}
+
+void ms_scenario_resolve(struct ms_scenario *s, int n_hosts)
+{
+    if (s->workload.ranks == 0 && s->workload.groups > 0)
+        s->workload.ranks = n_hosts / s->workload.groups;
+}
+
+/* ---- what must be there ---- */
+
+static void check_needs(const struct check *c, enum ms_scenario_use use)
+{
+    const struct ms_scenario *s = c->s;
+    bool matrix = s->routing.source == MS_SOURCE_MATRIX;
+    bool run = use == MS_USE_RUN || (use == MS_USE_ANY && !s->train);
+    if (run && !s->platform)
+        fail(c, "platform", "must be given: a SimGrid platform file");
+    if (run && !matrix && !s->has_model)
+        fail(c, "model", "must be given: a preset, or hidden, experts, top_k …");
+    if (use == MS_USE_TRAIN && !s->train)
+        fail(c, "train", "must be given: the section that says what to train");
+}
+
+static void check_file(const struct check *c, const char *key, const char *path)
+{
+    if (path && strcmp(path, "-") != 0 && access(path, F_OK) != 0)
+        fail(c, key, "no such file: %s", path);
+}
+
+static const char *source_name(int source)
+{
+    static const char *const names[] = {"synthetic", "trace", "checkpoint", "matrix"};
+    return names[source];
+}
+
+/* A source needs its file; a file needs its source. */
+static void check_source(const struct check *c)
+{
+    const struct ms_routing_params *p = &c->s->routing;
+    const struct {
+        int source;
+        const char *key, *path;
+    } files[] = {{MS_SOURCE_TRACE, "routing.trace", p->trace},
+                 {MS_SOURCE_CHECKPOINT, "routing.checkpoint", p->checkpoint},
+                 {MS_SOURCE_MATRIX, "routing.matrix", p->matrix}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (p->source == files[i].source && !files[i].path)
+            fail(c, files[i].key, "must be given for routing.source: %s", source_name(p->source));
+        else if (p->source != files[i].source && files[i].path)
+            fail(c, files[i].key, "has no meaning for routing.source: %s; allowed: source: %s",
+                 source_name(p->source), source_name(files[i].source));
+        else
+            check_file(c, files[i].key, files[i].path);
+    }
+    if (p->source == MS_SOURCE_CHECKPOINT && p->n_text == 0)
+        fail(c, "routing.text", "must be given for routing.source: checkpoint");
+    for (int i = 0; i < p->n_text; i++)
+        check_file(c, "routing.text", p->text[i]);
+    if (p->source != MS_SOURCE_TRACE && p->n_filter)
+        fail(c, "routing.trace_filter", "has no meaning for routing.source: %s",
+             source_name(p->source));
+    if (p->source != MS_SOURCE_TRACE && p->n_trace_axes)
+        fail(c, "routing.trace_axes", "has no meaning for routing.source: %s",
+             source_name(p->source));
+}
+
+static void check_matrix(const struct check *c)
+{
+    const struct ms_scenario *s = c->s;
+    if (s->routing.source != MS_SOURCE_MATRIX)
+        return;
+    if (s->workload.steps != 1)
+        fail(c, "workload.steps", "%d steps, but a matrix is one exchange", s->workload.steps);
+    if (s->workload.training)
+        fail(c, "workload.pass", "a matrix has no backward pass");
+    if (s->workload.groups != 1)
+        fail(c, "workload.groups", "%d groups, but a matrix is one group", s->workload.groups);
+}
+
+/* ---- model ---- */
+
+static void check_model(const struct check *c)
+{
+    const struct ms_model_shape *m = &c->s->model;
+    if (!c->s->has_model)
+        return;
+    if (m->top_k > m->experts)
+        fail(c, "model.top_k", "%d experts a token, but model.experts is %d", m->top_k, m->experts);
+    if (m->experts % m->groups != 0)
+        fail(c, "model.groups", "%d groups do not divide %d experts", m->groups, m->experts);
+    if (m->group_limit > m->groups)
+        fail(c, "model.group_limit", "%d groups a token, but model.groups is %d", m->group_limit,
+             m->groups);
+    else if (m->experts % m->groups == 0 && m->top_k <= m->experts &&
+             (long)m->experts / m->groups * m->group_limit < m->top_k)
+        fail(c, "model.group_limit",
+             "%d groups of %d experts hold fewer than the top_k of %d; at least %d", m->group_limit,
+             m->experts / m->groups, m->top_k,
+             (m->top_k + m->experts / m->groups - 1) / (m->experts / m->groups));
+}
+
+static void check_layers(const struct check *c)
+{
+    const struct ms_scenario *s = c->s;
+    if (s->has_model && s->workload.layers > s->model.moe_layers &&
+        s->routing.source != MS_SOURCE_MATRIX)
+        fail(c, "workload.layers", "%d layers, but model.moe_layers is %d", s->workload.layers,
+             s->model.moe_layers);
+    if (s->workload.tokens.kind == MS_TOKENS_TRACE && s->routing.source != MS_SOURCE_TRACE)
+        fail(c, "workload.tokens_per_rank", "'trace' needs routing.source: trace");
+}
+
+/* ---- ranks ---- */
+
+static void check_tokens(const struct check *c, int ranks)
+{
+    const struct ms_tokens *t = &c->s->workload.tokens;
+    if (t->kind == MS_TOKENS_LIST && t->n_list != ranks)
+        fail(c, "workload.tokens_per_rank", "%d numbers, but %d ranks", t->n_list, ranks);
+}
+
+/* Replicas fill slots, and every rank has equally many. */
+static void check_slots(const struct check *c, int ranks)
+{
+    const struct ms_scenario *s = c->s;
+    int slots = s->model.experts + s->placement.redundant_experts;
+    if (!s->has_model || s->routing.source == MS_SOURCE_MATRIX || slots % ranks == 0)
+        return;
+    const char *given = s->placement.redundant_experts ? "placement.redundant_experts"
+                                                       : "workload.ranks";
+    int more = s->placement.redundant_experts + ranks - slots % ranks;
+    fail(c, given,
+         "%d slots (%d experts + %d redundant) are no multiple of %d ranks; "
+         "placement.redundant_experts: %d would fit, or fewer ranks and more groups",
+         slots, s->model.experts, s->placement.redundant_experts, ranks, more);
+}
+
+static void check_hosts(const struct check *c)
+{
+    const struct ms_scenario *s = c->s;
+    int hosts = c->platform->n_hosts, groups = s->workload.groups;
+    if (s->workload.ranks == 0 && groups > hosts)
+        fail(c, "workload.groups", "%d groups, but %s has %d hosts", groups, s->platform, hosts);
+    else if (s->workload.ranks == 0 && hosts % groups != 0)
+        fail(c, "workload.groups", "%d groups do not divide the %d hosts of %s", groups, hosts,
+             s->platform);
+    else if ((long)s->workload.ranks * groups > hosts && groups == 1)
+        fail(c, "workload.ranks", "%d ranks, but %s has %d hosts", s->workload.ranks, s->platform,
+             hosts);
+    else if ((long)s->workload.ranks * groups > hosts)
+        fail(c, "workload.ranks", "%d groups of %d ranks are %ld, but %s has %d hosts", groups,
+             s->workload.ranks, (long)s->workload.ranks * groups, s->platform, hosts);
+    else {
+        struct ms_scenario r = *s;
+        ms_scenario_resolve(&r, hosts);
+        check_tokens(c, r.workload.ranks);
+        check_slots(c, r.workload.ranks);
+    }
+}
+
+static void check_nodes(const struct check *c)
+{
+    const struct ms_scenario *s = c->s;
+    const struct ms_platform *p = c->platform;
+    bool needs = strcmp(s->sim.exchange.algorithm, "hierarchical") == 0 ||
+                 s->sim.exchange.deduplicate == MS_DEDUP_NODE ||
+                 s->sim.exchange.forwarding == MS_FORWARD_PXN;
+    if (p->n_nodes > 0 && s->gpus_per_node > 0 && p->gpus_per_node != s->gpus_per_node)
+        fail(c, "cluster.gpus_per_node",
+             "%d, but %s has its own node property; leave this key out", s->gpus_per_node,
+             s->platform);
+    if (p->n_nodes == 0 && s->gpus_per_node > 0 && p->n_hosts % s->gpus_per_node != 0)
+        fail(c, "cluster.gpus_per_node", "%d does not divide the %d hosts of %s", s->gpus_per_node,
+             p->n_hosts, s->platform);
+    if (needs && p->n_nodes == 0 && s->gpus_per_node == 0)
+        fail(c, "exchange.algorithm",
+             "'%s' needs to know the nodes, but the hosts of %s have no node property; give "
+             "cluster.gpus_per_node",
+             s->sim.exchange.algorithm, s->platform);
+}
+
+/* ---- train ---- */
+
+static void check_train(const struct check *c)
+{
+    const struct ms_train_params *t = c->s->train;
+    struct ms_err err = {0};
+    if (!t)
+        return;
+    if (ms_train_params_check(t, &err) != MS_OK)
+        pass_on(c, &err);
+    if (strcmp(t->init, "random") != 0)
+        check_file(c, "train.init", t->init);
+    for (size_t i = 0; i < t->data.n_text; i++)
+        check_file(c, "train.data.text", t->data.text[i]);
+    check_file(c, "train.data.tokens", t->data.tokens);
+}
+
+void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
+                       enum ms_scenario_use use, struct ms_errs *errs)
+{
+    const struct check c = {s, platform, errs};
+    check_needs(&c, use);
+    check_file(&c, "platform", platform ? NULL : s->platform);
+    check_source(&c);
+    check_matrix(&c);
+    check_model(&c);
+    check_layers(&c);
+    check_train(&c);
+    if (platform) {
+        check_hosts(&c);
+        check_nodes(&c);
+    }
+}

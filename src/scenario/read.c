@@ -1,0 +1,178 @@
+#include "scenario/read.h"
+
+#include <string.h>
+
+#include "moe/train.h"
+#include "routing/preset.h"
+
+void *ms_section_base(const struct ms_section *section, const struct ms_scenario *s)
+{
+    const char *of = section->of == MS_OF_TRAIN ? (const char *)s->train : (const char *)s;
+    return of ? (void *)(of + section->offset) : NULL;
+}
+
+static void read_value(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
+                       void *at)
+{
+    if (k->special && k->special->shape)
+        k->special->shape->parse(r, k, e, at);
+    else
+        ms_reading_value(r, e, k->path, k->field, at);
+}
+
+static void echo_one(struct ms_buf *out, const struct ms_key *k, const void *at)
+{
+    struct ms_echo o = {.j = {.out = out}};
+    if (k->special && k->special->shape)
+        k->special->shape->echo(&o, NULL, k, at);
+    else
+        ms_echo_value(&o, NULL, k->field, at);
+}
+
+/* What is not there yet may be written with its default only. Compared as JSON, so that 1 and 1.0 are equal. */
+static void refuse_later(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
+                         const struct ms_scenario *s)
+{
+    struct ms_scenario *standard = MS_NEW(r->arena, struct ms_scenario, 1);
+    struct ms_buf given = {0}, usual = {0}, shown = {0};
+    char clean[80];
+    if (!standard)
+        return;
+    echo_one(&given, k, (char *)ms_section_base(k->section, s) + k->field->offset);
+    void *at = (char *)ms_section_base(k->section, standard) + k->field->offset;
+    const struct ms_entry *d =
+        k->field->fallback[0] ? ms_reading_fallback(r, k->field->fallback) : NULL;
+    if (d)
+        read_value(r, k, d, at);
+    echo_one(&usual, k, at);
+    ms_yaml_show(&shown, e->value);
+    if (given.p && usual.p && shown.p && strcmp(given.p, usual.p) != 0)
+        ms_reading_fail(r, e, k->path, "'%s' is not available yet; allowed: %s",
+                        ms_yaml_clean(shown.p, clean, sizeof clean),
+                        k->field->fallback[0] ? k->field->fallback : "leave it out");
+    ms_buf_finish(&given);
+    ms_buf_finish(&usual);
+    ms_buf_finish(&shown);
+}
+
+static void read_key(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *section,
+                     struct ms_scenario *s)
+{
+    char *base = ms_section_base(k->section, s);
+    const struct ms_entry *e = section ? ms_yaml_get(section->value, k->field->key) : NULL;
+    if (!base)
+        return;
+    if (e) {
+        size_t before = r->errs->n;
+        read_value(r, k, e, base + k->field->offset);
+        if (k->special && k->special->later && r->errs->n == before)
+            refuse_later(r, k, e, s);
+    } else if (!k->field->fallback) {
+        ms_reading_fail(r, section, k->path, "must be given: %s", k->field->help);
+    } else if (k->field->fallback[0]) {
+        e = ms_reading_fallback(r, k->field->fallback);
+        if (e)
+            read_value(r, k, e, base + k->field->offset);
+    }
+}
+
+/* A preset's numbers are the defaults of its section. */
+static bool from_preset(const struct ms_key *k, const struct ms_entry *section,
+                        struct ms_scenario *s)
+{
+    if (strcmp(k->section->prefix, "model") != 0 || !s->model.preset || !section)
+        return false;
+    return ms_yaml_get(section->value, k->field->key) == NULL;
+}
+
+static void read_keys(struct ms_reading *r, const struct ms_entry *root, struct ms_scenario *s)
+{
+    struct ms_key_cursor c = {0};
+    struct ms_key k;
+    while (ms_key_next(&c, &k)) {
+        const char *prefix = k.section->prefix;
+        const struct ms_entry *section =
+            prefix[0] ? ms_yaml_find(root->value, prefix, NULL) : root;
+        if (from_preset(&k, section, s))
+            continue;
+        read_key(r, &k, section, s);
+        if (strcmp(k.path, "model.preset") == 0 && s->model.preset)
+            s->model = ms_model_preset_find(s->model.preset)->shape;
+    }
+}
+
+/* Every key of the file must be in the tables. */
+static void refuse_unknown(struct ms_reading *r, const struct ms_yaml *map, const char *prefix)
+{
+    for (const struct ms_entry *e = map->first; e; e = e->next) {
+        struct ms_key k;
+        char path[160], shown[80], hint[600];
+        snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] ? "." : "",
+                 ms_yaml_clean(e->key, shown, sizeof shown));
+        if (!prefix[0] && strcmp(e->key, "sweep") == 0)
+            continue;
+        if (ms_key_find(path, &k))
+            continue;
+        if (!ms_key_section(path) || strchr(e->key, '.'))
+            ms_reading_fail(r, e, path, "unknown key%s", ms_key_hint(path, hint, sizeof hint));
+        else if (e->value->kind == MS_YAML_MAP)
+            refuse_unknown(r, e->value, path);
+        else if (!ms_yaml_null(e->value))
+            ms_reading_fail(r, e, path, "must be a mapping of keys%s",
+                            e->value->kind == MS_YAML_LIST ? ", not a list" : "");
+    }
+}
+
+/* Defaults that depend on other keys. */
+static void resolve(const struct ms_entry *root, struct ms_scenario *s)
+{
+    const struct ms_entry *model = ms_yaml_get(root->value, "model");
+    bool groups = model && ms_yaml_get(model->value, "groups");
+    s->has_model = model != NULL;
+    if (model && !s->model.preset && ms_yaml_get(model->value, "experts") && !groups)
+        s->model.groups = 1; /* groups of a model nobody described */
+    if (model && !ms_yaml_get(model->value, "group_limit") && s->model.group_limit > s->model.groups)
+        s->model.group_limit = s->model.groups;
+    if (!model)
+        s->model = (struct ms_model_shape){0};
+    if (s->routing.source == MS_SOURCE_MATRIX)
+        s->workload.layers = 1;
+    else if (s->workload.layers == 0)
+        s->workload.layers = s->model.moe_layers;
+    if (s->sim.network.latency == MS_LATENCY_DEFAULT && s->sim.network.model) {
+        const char *m = s->sim.network.model;
+        bool sender = strcmp(m, "fluid") == 0 || strcmp(m, "cm02") == 0;
+        s->sim.network.latency = sender ? MS_LATENCY_SENDER : MS_LATENCY_FLOW;
+    }
+}
+
+static void set_train(struct ms_reading *r, const struct ms_entry *root, struct ms_scenario *s)
+{
+    if (!ms_yaml_get(root->value, "train"))
+        return;
+    struct ms_train_params *t = MS_NEW(r->arena, struct ms_train_params, 1);
+    if (t)
+        *t = ms_train_params_default();
+    s->train = t;
+}
+
+void ms_read_scenario(struct ms_reading *r, const struct ms_entry *root, struct ms_scenario *s)
+{
+    *s = (struct ms_scenario){.file = r->file, .tree = root->value};
+    if (root->value->kind != MS_YAML_MAP) {
+        ms_reading_fail(r, root, NULL, "a scenario is a mapping of keys (name: value), this is a %s",
+                        root->value->kind == MS_YAML_LIST ? "list" : "single value");
+        return;
+    }
+    set_train(r, root, s);
+    read_keys(r, root, s);
+    refuse_unknown(r, root->value, "");
+    if (s->train)
+        ((struct ms_train_params *)s->train)->seed = s->seed;
+    resolve(root, s);
+    if (!s->name) {
+        char stem[256];
+        ms_path_stem(strcmp(r->file, "-") == 0 ? "stdin" : r->file, stem, sizeof stem);
+        s->name = ms_arena_strdup(r->arena, stem);
+    }
+}

@@ -1,0 +1,186 @@
+/** @file schema.c  JSON Schema (draft-07) of the scenario file, from the tables. */
+#include <math.h>
+#include <string.h>
+
+#include "scenario/fields.h"
+#include "scenario/scenario.h"
+
+static const char *unit_pattern(enum ms_unit unit)
+{
+    switch (unit) {
+    case MS_UNIT_TIME:
+        return "(ps|ns|us|ms|s|m|h|d)";
+    case MS_UNIT_BYTES:
+        return "([kMGTP]|[KMGT]i)?[Bb]";
+    case MS_UNIT_RATE:
+        return "([kMGTP]|[KMGT]i)?[Bb]ps";
+    case MS_UNIT_FLOPS:
+        return "[kMGTP]?(flops|f)";
+    case MS_UNIT_NONE:
+        break;
+    }
+    return NULL;
+}
+
+static void range(struct ms_json *j, const struct ms_field *f)
+{
+    if (f->min == 0 && f->max == 0)
+        return;
+    ms_json_number(j, f->above_min ? "exclusiveMinimum" : "minimum", f->min);
+    if (f->max < 1e15)
+        ms_json_number(j, "maximum", f->max);
+}
+
+static void number(struct ms_json *j, const struct ms_field *f)
+{
+    const char *unit = unit_pattern(f->unit);
+    char pattern[120];
+    if (!unit) {
+        ms_json_string(j, "type", "number");
+        range(j, f);
+        return;
+    }
+    ms_json_array(j, "anyOf");
+    ms_json_object(j, NULL);
+    ms_json_string(j, "type", "number");
+    range(j, f);
+    ms_json_end_object(j);
+    ms_json_object(j, NULL);
+    ms_json_string(j, "type", "string");
+    snprintf(pattern, sizeof pattern, "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *%s$",
+             unit);
+    ms_json_string(j, "pattern", pattern);
+    ms_json_end_object(j);
+    ms_json_end_array(j);
+}
+
+void ms_schema_value(struct ms_json *j, const struct ms_field *f)
+{
+    switch (f->type) {
+    case MS_FIELD_BOOL:
+        ms_json_string(j, "type", "boolean");
+        break;
+    case MS_FIELD_INT:
+    case MS_FIELD_INT32:
+        ms_json_string(j, "type", "integer");
+        range(j, f);
+        break;
+    case MS_FIELD_NUMBER:
+        number(j, f);
+        break;
+    case MS_FIELD_ENUM:
+        ms_json_array(j, "enum");
+        for (const char *const *n = f->names; *n; n++)
+            ms_json_string(j, NULL, *n);
+        ms_json_end_array(j);
+        break;
+    case MS_FIELD_STRING:
+        ms_json_raw(j, "type", "[\"string\",\"number\",\"boolean\"]");
+        break;
+    case MS_FIELD_PATH:
+        ms_json_string(j, "type", "string");
+        ms_json_integer(j, "minLength", 1);
+        break;
+    case MS_FIELD_CUSTOM:
+        break;
+    }
+}
+
+void ms_schema_table(struct ms_json *j, const struct ms_field *fields)
+{
+    ms_json_string(j, "type", "object");
+    ms_json_object(j, "properties");
+    for (const struct ms_field *f = fields; f->key; f++) {
+        ms_json_object(j, f->key);
+        ms_json_string(j, "description", f->help);
+        ms_schema_value(j, f);
+        ms_json_end_object(j);
+    }
+    ms_json_end_object(j);
+    ms_json_bool(j, "additionalProperties", false);
+}
+
+static void key(struct ms_json *j, const struct ms_key *k)
+{
+    char help[400];
+    const struct ms_field *f = k->field;
+    bool fallback = f->fallback && f->fallback[0];
+    snprintf(help, sizeof help, "%s%s%s%s%s", f->help, fallback ? "; default " : "",
+             fallback ? f->fallback : "", k->special && k->special->later ? "; " : "",
+             k->special && k->special->later ? "not available yet" : "");
+    ms_json_object(j, f->key);
+    ms_json_string(j, "description", help);
+    if (k->special && k->special->shape)
+        k->special->shape->schema(j, k);
+    else
+        ms_schema_value(j, f);
+    ms_json_end_object(j);
+}
+
+/* The sections one level below prefix, as members of an open "properties" object. */
+static void sections(struct ms_json *j, const char *prefix);
+
+static void properties(struct ms_json *j, const struct ms_section *s)
+{
+    struct ms_key_cursor c = {0};
+    struct ms_key k;
+    while (ms_key_next(&c, &k))
+        if (k.section == s)
+            key(j, &k);
+    sections(j, s->prefix);
+}
+
+static void required(struct ms_json *j, const struct ms_section *s)
+{
+    bool any = false;
+    for (const struct ms_field *f = s->fields; f->key; f++)
+        any = any || !f->fallback;
+    if (!any)
+        return;
+    ms_json_array(j, "required");
+    for (const struct ms_field *f = s->fields; f->key; f++)
+        if (!f->fallback)
+            ms_json_string(j, NULL, f->key);
+    ms_json_end_array(j);
+}
+
+static void sections(struct ms_json *j, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    for (const struct ms_section *s = ms_sections; s->prefix; s++) {
+        const char *rest = s->prefix + n + (n != 0);
+        if (!s->prefix[0] || (n && (strncmp(s->prefix, prefix, n) != 0 || s->prefix[n] != '.')))
+            continue;
+        if (strchr(rest, '.'))
+            continue;
+        ms_json_object(j, rest);
+        ms_json_string(j, "description", s->help);
+        ms_json_raw(j, "type", "[\"object\",\"null\"]");
+        ms_json_object(j, "properties");
+        properties(j, s);
+        ms_json_end_object(j);
+        required(j, s);
+        ms_json_bool(j, "additionalProperties", false);
+        ms_json_end_object(j);
+    }
+}
+
+static const char sweep_schema[] =
+    "{\"description\":\"every combination of the axes: key: [values], key: {from, to, step}, or any "
+    "word: {zip: {key: [values], …}}\",\"type\":[\"object\",\"null\"],\"additionalProperties\":{"
+    "\"anyOf\":[{\"type\":\"array\",\"minItems\":1},{\"type\":\"object\"}]}}";
+
+void ms_scenario_schema(struct ms_buf *out)
+{
+    struct ms_json j = {.out = out};
+    ms_json_object(&j, NULL);
+    ms_json_string(&j, "$schema", "http://json-schema.org/draft-07/schema#");
+    ms_json_string(&j, "title", "moesim scenario");
+    ms_json_string(&j, "type", "object");
+    ms_json_object(&j, "properties");
+    properties(&j, &ms_sections[0]);
+    ms_json_raw(&j, "sweep", sweep_schema);
+    ms_json_end_object(&j);
+    ms_json_bool(&j, "additionalProperties", false);
+    ms_json_end_object(&j);
+}

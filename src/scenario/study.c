@@ -1,0 +1,318 @@
+/** @file study.c  A file with its --set arguments -> a study; one case of it; places for errors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scenario/read.h"
+#include "scenario/sweep.h"
+
+enum { MAX_ERRORS = 20 };
+
+/* ---- --set KEY=VALUE ---- */
+
+static void set_error(struct ms_errs *errs, int col, const char *key, const char *text,
+                      const char *more)
+{
+    ms_errs_add_at(errs, MS_INVALID, "--set", 1, col, key, "%s%s", text, more);
+}
+
+/* One argument into the document; sweep.KEY is one key of the sweep however many dots it has. */
+static const struct ms_yaml *put_set(struct ms_reading *r, const struct ms_yaml *doc,
+                                     const struct ms_sweep_set *set)
+{
+    if (strncmp(set->key, "sweep.", 6) != 0)
+        return ms_yaml_set(r->arena, doc, set->key, set->value);
+    const struct ms_entry *old = ms_yaml_get(doc, "sweep");
+    struct ms_yaml *sweep = MS_NEW(r->arena, struct ms_yaml, 1);
+    struct ms_entry *e = MS_NEW(r->arena, struct ms_entry, 1);
+    struct ms_entry *at = MS_NEW(r->arena, struct ms_entry, 1);
+    if (!sweep || !e || !at)
+        return NULL;
+    *at = *set->value;
+    if (old)
+        *at = *ms_yaml_without(r->arena, old, set->key + 6);
+    *e = *set->value;
+    e->key = set->key + 6;
+    e->next = old && at->value->kind == MS_YAML_MAP ? at->value->first : NULL;
+    *sweep = (struct ms_yaml){.kind = MS_YAML_MAP, .first = e, .expanded = 1};
+    for (const struct ms_entry *i = e; i; i = i->next)
+        sweep->n++;
+    at->value = sweep;
+    return ms_yaml_set(r->arena, doc, "sweep", at);
+}
+
+static bool good_set_key(const char *key, struct ms_errs *errs)
+{
+    char hint[600];
+    bool sweep = strncmp(key, "sweep", 5) == 0 && (key[5] == 0 || key[5] == '.');
+    if (strlen(key) < 120 && (sweep || ms_key_settable(key)))
+        return true;
+    if (strlen(key) >= 120)
+        set_error(errs, 1, NULL, "the key is too long", "");
+    else
+        set_error(errs, 1, key, "unknown key", ms_key_hint(key, hint, sizeof hint));
+    return false;
+}
+
+static bool parse_set(struct ms_reading *r, const char *text, struct ms_sweep_set *out)
+{
+    const char *equals = strchr(text, '=');
+    char shown[80];
+    size_t n = equals ? (size_t)(equals - text) : 0;
+    if (n == 0 || text[0] == '.' || equals[-1] == '.' || strstr(text, "..") == text) {
+        ms_errs_add_at(r->errs, MS_INVALID, "--set", 1, 1, NULL,
+                       "'%s' is not KEY=VALUE such as repeats=2",
+                       ms_yaml_clean(text, shown, sizeof shown));
+        return false;
+    }
+    char *key = ms_arena_alloc(r->arena, n + 1, 1);
+    if (!key)
+        return false;
+    memcpy(key, text, n);
+    if (!good_set_key(key, r->errs))
+        return false;
+    out->key = key;
+    if (equals[1] == 0) {
+        set_error(r->errs, (int)n + 2, key, "there is no value", "");
+        return false;
+    }
+    out->value = ms_yaml_parse(r->arena, "--set", (int)n + 1, equals + 1, strlen(equals + 1),
+                               r->errs);
+    return out->value != NULL;
+}
+
+static struct ms_sweep_set *parse_sets(struct ms_reading *r, const char *const *sets, size_t n_sets,
+                                       size_t *n_out)
+{
+    struct ms_sweep_set *out = MS_NEW(r->arena, struct ms_sweep_set, n_sets);
+    size_t n = 0;
+    for (size_t i = 0; i < n_sets && out; i++)
+        n += parse_set(r, sets[i], &out[n]);
+    *n_out = n;
+    return out;
+}
+
+/* ---- errors of all cases, each once, in file order ---- */
+
+static bool same(const struct ms_err *a, const struct ms_err *b)
+{
+    return a->line == b->line && a->col == b->col && strcmp(a->file, b->file) == 0 &&
+           strcmp(a->key, b->key) == 0 && strcmp(a->text, b->text) == 0;
+}
+
+static void merge(struct ms_errs *into, const struct ms_errs *from, size_t start)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        bool known = false;
+        for (size_t j = start; j < into->n && !known; j++)
+            known = same(&into->e[j], &from->e[i]);
+        if (!known)
+            ms_errs_add(into, &from->e[i]);
+    }
+}
+
+static int place_order(const struct ms_err *a, const struct ms_err *b)
+{
+    int set_a = strcmp(a->file, "--set") == 0, set_b = strcmp(b->file, "--set") == 0;
+    if (set_a != set_b)
+        return set_a - set_b;
+    return a->line != b->line ? a->line - b->line : a->col - b->col;
+}
+
+static void sort_errors(struct ms_errs *errs, size_t start)
+{
+    for (size_t i = start + 1; i < errs->n; i++)
+        for (size_t j = i; j > start && place_order(&errs->e[j - 1], &errs->e[j]) > 0; j--) {
+            struct ms_err t = errs->e[j];
+            errs->e[j] = errs->e[j - 1];
+            errs->e[j - 1] = t;
+        }
+}
+
+static void check_cases(const struct ms_study *study, struct ms_errs *errs, size_t start)
+{
+    struct ms_arena arena = {0};
+    for (size_t i = 0; i < study->n_cases && errs->n - start < MAX_ERRORS; i++) {
+        struct ms_errs mine = {0};
+        struct ms_scenario s;
+        ms_arena_reset(&arena);
+        struct ms_reading r = {&arena, &mine, study->base.file};
+        const struct ms_entry *root = ms_sweep_case(study->sweep, &arena, i);
+        if (root)
+            ms_read_scenario(&r, root, &s);
+        else
+            ms_errs_add_at(&mine, MS_NOMEM, study->base.file, 0, 0, NULL, "out of memory");
+        merge(errs, &mine, start);
+        ms_errs_finish(&mine);
+    }
+    ms_arena_finish(&arena);
+}
+
+/* ---- the study ---- */
+
+static enum ms_status status_of(const struct ms_errs *errs, size_t start)
+{
+    for (size_t i = start; i < errs->n; i++)
+        if (errs->e[i].status != MS_INVALID)
+            return errs->e[i].status;
+    return errs->n > start ? MS_INVALID : MS_OK;
+}
+
+/* Fill base, sweep and n_cases from a document; every error of every case goes to errs. */
+static void read_document(struct ms_study *study, struct ms_reading *r, struct ms_sweep *sweep,
+                          size_t start)
+{
+    struct ms_errs *errs = r->errs, unseen = {0};
+    size_t before = errs->n;
+    if (sweep->root->value->kind == MS_YAML_MAP)
+        ms_sweep_read(r, sweep);
+    study->sweep = sweep;
+    study->n_axes = sweep->n_keys;
+    study->n_cases = sweep->n_cases;
+    bool axes_good = errs->n == before && sweep->n_keys > 0;
+    if (axes_good) /* what is wrong without the axes may be right with them */
+        r->errs = &unseen;
+    ms_read_scenario(r, sweep->root, &study->base);
+    r->errs = errs;
+    ms_errs_finish(&unseen);
+    if (axes_good)
+        check_cases(study, errs, start);
+}
+
+enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char *text,
+                              size_t n_bytes, const char *const *sets, size_t n_sets,
+                              struct ms_errs *errs)
+{
+    struct ms_study study = {0};
+    size_t start = errs->n;
+    file = ms_arena_strdup(&study.arena, file);
+    struct ms_reading r = {&study.arena, errs, file};
+    struct ms_sweep *sweep = MS_NEW(&study.arena, struct ms_sweep, 1);
+    const struct ms_entry *doc =
+        file && sweep ? ms_yaml_parse(&study.arena, file, 0, text, n_bytes, errs) : NULL;
+    struct ms_entry *root = doc ? MS_NEW(&study.arena, struct ms_entry, 1) : NULL;
+    size_t n = 0;
+    struct ms_sweep_set *set = sweep ? parse_sets(&r, sets, n_sets, &n) : NULL;
+    if (root) {
+        *root = *doc;
+        for (size_t i = 0; i < n && root->value && root->value->kind == MS_YAML_MAP; i++)
+            root->value = put_set(&r, root->value, &set[i]);
+    }
+    if (root && root->value) {
+        *sweep = (struct ms_sweep){.root = root, .set = set, .n_sets = n};
+        read_document(&study, &r, sweep, start);
+    } else if (errs->n == start) {
+        ms_errs_add_at(errs, MS_NOMEM, file, 0, 0, NULL, "out of memory");
+    }
+    sort_errors(errs, start);
+    enum ms_status s = status_of(errs, start);
+    *out = s == MS_OK ? study : (struct ms_study){0};
+    if (s != MS_OK)
+        ms_arena_finish(&study.arena);
+    return s;
+}
+
+/* A file that may be a pipe, up to just past the limit of size. */
+static enum ms_status read_bounded(const char *path, struct ms_buf *out, struct ms_err *err)
+{
+    bool in = strcmp(path, "-") == 0;
+    char chunk[1 << 14];
+    int fd = in ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such file");
+    if (fd < 0)
+        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(errno));
+    ssize_t n = 0;
+    while (out->n <= MS_YAML_MAX_BYTES && (n = read(fd, chunk, sizeof chunk)) != 0) {
+        if (n < 0 && errno != EINTR)
+            break;
+        if (n > 0)
+            ms_buf_add(out, chunk, (size_t)n);
+    }
+    int why = errno;
+    if (!in)
+        close(fd);
+    if (n < 0)
+        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(why));
+    return out->failed ? ms_err_at(err, MS_NOMEM, path, 0, 0, NULL, "out of memory") : MS_OK;
+}
+
+enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
+                             size_t n_sets, struct ms_errs *errs)
+{
+    struct ms_buf text = {0};
+    struct ms_err err = {0};
+    *out = (struct ms_study){0};
+    enum ms_status s = read_bounded(path, &text, &err);
+    if (s == MS_OK)
+        s = ms_study_parse(out, path, text.p ? text.p : "", text.n, sets, n_sets, errs);
+    else
+        ms_errs_add(errs, &err);
+    ms_buf_finish(&text);
+    return s;
+}
+
+void ms_study_finish(struct ms_study *study)
+{
+    ms_arena_finish(&study->arena);
+    *study = (struct ms_study){0};
+}
+
+enum ms_status ms_study_case(const struct ms_study *study, size_t index, struct ms_case *out,
+                             struct ms_err *err)
+{
+    struct ms_case c = {.index = index, .n_axes = study->n_axes};
+    struct ms_errs errs = {0};
+    struct ms_reading r = {&c.arena, &errs, study->base.file};
+    const struct ms_sweep *w = study->sweep;
+    const struct ms_entry *root = ms_sweep_case(w, &c.arena, index);
+    c.axis = MS_NEW(&c.arena, struct ms_axis, (size_t)c.n_axes);
+    if (!root || !c.axis) {
+        ms_arena_finish(&c.arena);
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    }
+    ms_read_scenario(&r, root, &c.s);
+    for (int i = 0; i < c.n_axes; i++) {
+        size_t v = ms_sweep_value(w, i, index);
+        c.axis[i] = (struct ms_axis){w->key[i].key, w->key[i].label[v], w->key[i].json[v]};
+    }
+    enum ms_status s = MS_OK;
+    if (errs.n) {
+        s = errs.e[0].status;
+        if (err && err->status == MS_OK)
+            *err = errs.e[0];
+        ms_arena_finish(&c.arena);
+    } else {
+        *out = c;
+    }
+    ms_errs_finish(&errs);
+    return s;
+}
+
+void ms_case_finish(struct ms_case *c)
+{
+    ms_arena_finish(&c->arena);
+    *c = (struct ms_case){0};
+}
+
+const char *ms_study_axis_key(const struct ms_study *study, int axis)
+{
+    return study->sweep->key[axis].key;
+}
+
+size_t ms_study_axis_labels(const struct ms_study *study, int axis, const char *const **labels)
+{
+    *labels = study->sweep->key[axis].label;
+    return study->sweep->key[axis].n;
+}
+
+const char *ms_scenario_place(const struct ms_scenario *s, const char *key, int *line, int *col)
+{
+    const struct ms_entry *last = NULL;
+    ms_yaml_find(s->tree, key, &last);
+    *line = last ? last->line : 0;
+    *col = last ? last->col : 0;
+    return last ? last->file : s->file;
+}
