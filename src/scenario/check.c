@@ -1,4 +1,5 @@
-/** @file check.c  What no single key can say: sections against each other, against the platform, against the disk. */
+/** @file check.c  What no single key can say: sections against each other, against the platform,
+ * against the disk. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ static void fail(const struct check *c, const char *key, const char *fmt, ...)
 
 static void fail(const struct check *c, const char *key, const char *fmt, ...)
 {
-    char text[sizeof ((struct ms_err *)0)->text];
+    char text[sizeof((struct ms_err *)0)->text];
     int line, col;
     va_list ap;
     va_start(ap, fmt);
@@ -82,22 +83,13 @@ static void check_source(const struct check *c)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (p->source == files[i].source && !files[i].path)
             fail(c, files[i].key, "must be given for routing.source: %s", source_name(p->source));
-        else if (p->source != files[i].source && files[i].path)
-            fail(c, files[i].key, "has no meaning for routing.source: %s; allowed: source: %s",
-                 source_name(p->source), source_name(files[i].source));
-        else
+        else if (p->source == files[i].source) /* a sweep over sources keeps the others' files */
             check_file(c, files[i].key, files[i].path);
     }
     if (p->source == MS_SOURCE_CHECKPOINT && p->n_text == 0)
         fail(c, "routing.text", "must be given for routing.source: checkpoint");
-    for (int i = 0; i < p->n_text; i++)
+    for (int i = 0; p->source == MS_SOURCE_CHECKPOINT && i < p->n_text; i++)
         check_file(c, "routing.text", p->text[i]);
-    if (p->source != MS_SOURCE_TRACE && p->n_filter)
-        fail(c, "routing.trace_filter", "has no meaning for routing.source: %s",
-             source_name(p->source));
-    if (p->source != MS_SOURCE_TRACE && p->n_trace_axes)
-        fail(c, "routing.trace_axes", "has no meaning for routing.source: %s",
-             source_name(p->source));
 }
 
 static void check_matrix(const struct check *c)
@@ -162,8 +154,8 @@ static void check_slots(const struct check *c, int ranks)
     int slots = s->model.experts + s->placement.redundant_experts;
     if (!s->has_model || s->routing.source == MS_SOURCE_MATRIX || slots % ranks == 0)
         return;
-    const char *given = s->placement.redundant_experts ? "placement.redundant_experts"
-                                                       : "workload.ranks";
+    const char *given =
+        s->placement.redundant_experts ? "placement.redundant_experts" : "workload.ranks";
     int more = s->placement.redundant_experts + ranks - slots % ranks;
     fail(c, given,
          "%d slots (%d experts + %d redundant) are no multiple of %d ranks; "
@@ -202,9 +194,8 @@ static void check_nodes(const struct check *c)
                  s->sim.exchange.deduplicate == MS_DEDUP_NODE ||
                  s->sim.exchange.forwarding == MS_FORWARD_PXN;
     if (p->n_nodes > 0 && s->gpus_per_node > 0 && p->gpus_per_node != s->gpus_per_node)
-        fail(c, "cluster.gpus_per_node",
-             "%d, but %s has its own node property; leave this key out", s->gpus_per_node,
-             s->platform);
+        fail(c, "cluster.gpus_per_node", "%d, but %s has its own node property; leave this key out",
+             s->gpus_per_node, s->platform);
     if (p->n_nodes == 0 && s->gpus_per_node > 0 && p->n_hosts % s->gpus_per_node != 0)
         fail(c, "cluster.gpus_per_node", "%d does not divide the %d hosts of %s", s->gpus_per_node,
              p->n_hosts, s->platform);

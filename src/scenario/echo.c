@@ -1,4 +1,5 @@
-/** @file echo.c  Effective values as JSON: for people, and in the canonical form that results are keyed by. */
+/** @file echo.c  Effective values as JSON: for people, and in the canonical form that results are
+ * keyed by. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/** @file fields_train.c  The odd rows of the section train; its tables live with what they configure (moe/). */
+/** @file fields_train.c  The odd rows of the section train; its tables live with what they
+ * configure (moe/). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,11 +69,18 @@ static const struct ms_shape shape_model = {parse_model, echo_model, schema_mode
 /* ---- data ---- */
 
 static const struct ms_field data_fields[] = {
-    {.key = "heldout", .type = MS_FIELD_NUMBER, .offset = offsetof(struct ms_train_data, heldout),
-     .min = 0, .max = 0.9, .fallback = "0.1",
+    {.key = "heldout",
+     .type = MS_FIELD_NUMBER,
+     .offset = offsetof(struct ms_train_data, heldout),
+     .min = 0,
+     .max = 0.9,
+     .fallback = "0.1",
      .help = "last share of each text kept for evaluation"},
-    {.key = "tokens", .type = MS_FIELD_PATH, .offset = offsetof(struct ms_train_data, tokens),
-     .fallback = "", .help = ".npy int32 [steps, batch, seq+1], used in order"},
+    {.key = "tokens",
+     .type = MS_FIELD_PATH,
+     .offset = offsetof(struct ms_train_data, tokens),
+     .fallback = "",
+     .help = ".npy int32 [steps, batch, seq+1], used in order"},
     {0}};
 static const struct ms_field text_field = {.key = "text", .type = MS_FIELD_PATH};
 
@@ -129,8 +137,8 @@ static const struct ms_shape shape_data = {parse_data, echo_data, schema_data,
 
 static void parse_betas(struct ms_reading *r, const struct ms_entry *e, double betas[2])
 {
-    static const struct ms_field beta = {.key = "betas", .type = MS_FIELD_NUMBER, .min = 0,
-                                         .max = 0.999999};
+    static const struct ms_field beta = {
+        .key = "betas", .type = MS_FIELD_NUMBER, .min = 0, .max = 0.999999};
     const char *path = "train.optimizer.betas";
     if (e->value->kind != MS_YAML_LIST || e->value->n != 2) {
         ms_reading_fail(r, e, path, "must be a list of two numbers such as [0.9, 0.95]");
@@ -191,7 +199,8 @@ static const struct ms_shape shape_optimizer = {parse_optimizer, echo_optimizer,
 
 enum { MAX_ROUTER_FIELDS = 32 };
 
-/* Rows of one router but capacity_factor, which is none or a number: those of all routers, then its own. */
+/* Rows of one router but capacity_factor, which is none or a number: those of all routers, then its
+ * own. */
 static void router_table(const struct ms_router *router, struct ms_field *out)
 {
     const struct ms_field *tables[2] = {ms_router_fields, router ? router->fields : NULL};
@@ -206,8 +215,8 @@ static void router_table(const struct ms_router *router, struct ms_field *out)
 static void parse_router(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
                          void *at)
 {
-    static const struct ms_field factor = {.key = "capacity_factor", .type = MS_FIELD_NUMBER,
-                                           .min = 0, .max = 1e6, .above_min = true};
+    static const struct ms_field factor = {
+        .key = "capacity_factor", .type = MS_FIELD_NUMBER, .min = 0, .max = 1e6, .above_min = true};
     struct ms_train_params *p = at;
     struct ms_field fields[MAX_ROUTER_FIELDS];
     struct ms_key sub = *k;
@@ -284,8 +293,8 @@ static const struct ms_shape shape_router = {parse_router, echo_router, schema_r
 static void parse_losses(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
                          void *at)
 {
-    static const struct ms_field weight = {.key = "weight", .type = MS_FIELD_NUMBER, .min = 0,
-                                           .max = 1e6};
+    static const struct ms_field weight = {
+        .key = "weight", .type = MS_FIELD_NUMBER, .min = 0, .max = 1e6};
     enum { MAX = 64 };
     struct ms_train_params *p = at;
     const char *names[MAX];

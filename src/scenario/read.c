@@ -29,7 +29,8 @@ static void echo_one(struct ms_buf *out, const struct ms_key *k, const void *at)
         ms_echo_value(&o, NULL, k->field, at);
 }
 
-/* What is not there yet may be written with its default only. Compared as JSON, so that 1 and 1.0 are equal. */
+/* What is not there yet may be written with its default only. Compared as JSON, so that 1 and 1.0
+ * are equal. */
 static void refuse_later(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
                          const struct ms_scenario *s)
 {
@@ -91,8 +92,7 @@ static void read_keys(struct ms_reading *r, const struct ms_entry *root, struct 
     struct ms_key k;
     while (ms_key_next(&c, &k)) {
         const char *prefix = k.section->prefix;
-        const struct ms_entry *section =
-            prefix[0] ? ms_yaml_find(root->value, prefix, NULL) : root;
+        const struct ms_entry *section = prefix[0] ? ms_yaml_find(root->value, prefix, NULL) : root;
         if (from_preset(&k, section, s))
             continue;
         read_key(r, &k, section, s);
@@ -131,7 +131,8 @@ static void resolve(const struct ms_entry *root, struct ms_scenario *s)
     s->has_model = model != NULL;
     if (model && !s->model.preset && ms_yaml_get(model->value, "experts") && !groups)
         s->model.groups = 1; /* groups of a model nobody described */
-    if (model && !ms_yaml_get(model->value, "group_limit") && s->model.group_limit > s->model.groups)
+    if (model && !ms_yaml_get(model->value, "group_limit") &&
+        s->model.group_limit > s->model.groups)
         s->model.group_limit = s->model.groups;
     if (!model)
         s->model = (struct ms_model_shape){0};
@@ -160,7 +161,8 @@ void ms_read_scenario(struct ms_reading *r, const struct ms_entry *root, struct 
 {
     *s = (struct ms_scenario){.file = r->file, .tree = root->value};
     if (root->value->kind != MS_YAML_MAP) {
-        ms_reading_fail(r, root, NULL, "a scenario is a mapping of keys (name: value), this is a %s",
+        ms_reading_fail(r, root, NULL,
+                        "a scenario is a mapping of keys (name: value), this is a %s",
                         root->value->kind == MS_YAML_LIST ? "list" : "single value");
         return;
     }

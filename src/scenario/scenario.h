@@ -110,6 +110,12 @@ enum ms_scenario_use {
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
                        enum ms_scenario_use use, struct ms_errs *errs);
 
+/** All of it for all cases: reads each platform file once (its own errors and warnings are added too), then
+ *  ms_scenario_check of every case; each error once. Simulates nothing.
+ *  @return MS_OK; MS_INVALID or MS_IO with at least one error in errs; MS_NOMEM */
+enum ms_status ms_study_check(const struct ms_study *study, enum ms_scenario_use use,
+                              struct ms_errs *errs);
+
 /** Fill in what only the platform knows: workload.ranks 0 -> n_hosts / groups. */
 void ms_scenario_resolve(struct ms_scenario *s, int n_hosts);
 

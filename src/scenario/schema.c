@@ -166,7 +166,8 @@ static void sections(struct ms_json *j, const char *prefix)
 }
 
 static const char sweep_schema[] =
-    "{\"description\":\"every combination of the axes: key: [values], key: {from, to, step}, or any "
+    "{\"description\":\"every combination of the axes: key: [values], key: {from, to, step}, or "
+    "any "
     "word: {zip: {key: [values], …}}\",\"type\":[\"object\",\"null\"],\"additionalProperties\":{"
     "\"anyOf\":[{\"type\":\"array\",\"minItems\":1},{\"type\":\"object\"}]}}";
 

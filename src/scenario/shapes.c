@@ -54,9 +54,10 @@ static void parse_scenario_name(struct ms_reading *r, const struct ms_key *k,
     for (const char *c = text; *c; c++)
         bad = bad || *c == '/' || (unsigned char)*c < 0x20 || *c == 0x7f;
     if (bad)
-        ms_reading_fail(r, e, k->path,
-                        "'%s' cannot name a folder: at most 100 characters, no '/', no dot in front",
-                        ms_yaml_clean(text, shown, sizeof shown));
+        ms_reading_fail(
+            r, e, k->path,
+            "'%s' cannot name a folder: at most 100 characters, no '/', no dot in front",
+            ms_yaml_clean(text, shown, sizeof shown));
     else
         *(const char **)at = ms_arena_strdup(r->arena, text);
 }

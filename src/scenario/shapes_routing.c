@@ -7,15 +7,23 @@
 
 /* ---- workload.tokens_per_rank ---- */
 
-static const struct ms_field spread_fields[] = {
-    {.key = "mean", .type = MS_FIELD_NUMBER, .offset = offsetof(struct ms_tokens, mean), .min = 0,
-     .max = 1e9, .above_min = true, .help = "mean tokens a rank"},
-    {.key = "cv", .type = MS_FIELD_NUMBER, .offset = offsetof(struct ms_tokens, cv), .min = 0,
-     .max = 100, .help = "coefficient of variation over ranks"},
-    {0}};
+static const struct ms_field spread_fields[] = {{.key = "mean",
+                                                 .type = MS_FIELD_NUMBER,
+                                                 .offset = offsetof(struct ms_tokens, mean),
+                                                 .min = 0,
+                                                 .max = 1e9,
+                                                 .above_min = true,
+                                                 .help = "mean tokens a rank"},
+                                                {.key = "cv",
+                                                 .type = MS_FIELD_NUMBER,
+                                                 .offset = offsetof(struct ms_tokens, cv),
+                                                 .min = 0,
+                                                 .max = 100,
+                                                 .help = "coefficient of variation over ranks"},
+                                                {0}};
 
-static void parse_token_list(struct ms_reading *r, const struct ms_key *k,
-                             const struct ms_entry *e, struct ms_tokens *t)
+static void parse_token_list(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
+                             struct ms_tokens *t)
 {
     int64_t *list = MS_NEW(r->arena, int64_t, e->value->n);
     int n = 0;
@@ -74,8 +82,9 @@ static void schema_tokens(struct ms_json *j, const struct ms_key *k)
 {
     ms_json_array(j, "anyOf");
     ms_json_raw(j, NULL, "{\"type\":\"integer\",\"minimum\":1}");
-    ms_json_raw(j, NULL,
-                "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"integer\",\"minimum\":0}}");
+    ms_json_raw(
+        j, NULL,
+        "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"integer\",\"minimum\":0}}");
     ms_json_object(j, NULL);
     ms_schema_table(j, spread_fields);
     ms_json_end_object(j);
@@ -160,7 +169,8 @@ static void parse_popularity(struct ms_reading *r, const struct ms_key *k, const
     }
 }
 
-/* Presets are written as the law they stand for, and every parameter with its value: equal laws, equal echo. */
+/* Presets are written as the law they stand for, and every parameter with its value: equal laws,
+ * equal echo. */
 static void echo_popularity(struct ms_echo *o, const char *name, const struct ms_key *k,
                             const void *at)
 {
@@ -195,7 +205,8 @@ static void schema_popularity(struct ms_json *j, const struct ms_key *k)
     ms_schema_value(j, &order_field);
     ms_json_end_object(j);
     ms_json_end_object(j);
-    ms_json_raw(j, "additionalProperties", "{\"anyOf\":[{\"type\":\"number\"},{\"const\":\"none\"}]}");
+    ms_json_raw(j, "additionalProperties",
+                "{\"anyOf\":[{\"type\":\"number\"},{\"const\":\"none\"}]}");
     ms_json_end_object(j);
     ms_json_end_array(j);
 }
@@ -247,7 +258,8 @@ const struct ms_shape ms_shape_filter = {parse_filter, echo_filter, schema_filte
 
 /* ---- lists of words: routing.trace_axes, routing.text ---- */
 
-static const char *const axis_names[] = {"steps", "ranks", "layers", "experts", "tokens", "k", NULL};
+static const char *const axis_names[] = {"steps",  "ranks", "layers", "experts",
+                                         "tokens", "k",     NULL};
 static const struct ms_field axis_field = {
     .key = "axis", .type = MS_FIELD_ENUM, .names = axis_names};
 static const struct ms_field text_field = {.key = "text", .type = MS_FIELD_PATH};

@@ -10,13 +10,30 @@
 /* ---- compute.profile ---- */
 
 static const struct ms_field roofline_fields[] = {
-    {.key = "flops", .type = MS_FIELD_NUMBER, AT(ms_compute_params, flops), .unit = MS_UNIT_FLOPS,
-     .min = 0, .max = 1e30, .above_min = true, .help = "rate of the experts' products, e.g. 400Tf"},
-    {.key = "bandwidth", .type = MS_FIELD_NUMBER, AT(ms_compute_params, bandwidth),
-     .unit = MS_UNIT_RATE, .min = 0, .max = 1e30, .above_min = true,
+    {.key = "flops",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_compute_params, flops),
+     .unit = MS_UNIT_FLOPS,
+     .min = 0,
+     .max = 1e30,
+     .above_min = true,
+     .help = "rate of the experts' products, e.g. 400Tf"},
+    {.key = "bandwidth",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_compute_params, bandwidth),
+     .unit = MS_UNIT_RATE,
+     .min = 0,
+     .max = 1e30,
+     .above_min = true,
      .help = "memory rate weights are read at, e.g. 3TBps"},
-    {.key = "floor", .type = MS_FIELD_NUMBER, AT(ms_compute_params, floor_s), .unit = MS_UNIT_TIME,
-     .min = 0, .max = 1e9, .fallback = "0us", .help = "least time of a layer's experts"},
+    {.key = "floor",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_compute_params, floor_s),
+     .unit = MS_UNIT_TIME,
+     .min = 0,
+     .max = 1e9,
+     .fallback = "0us",
+     .help = "least time of a layer's experts"},
     {0}};
 
 /* A profile's name, or a mapping with the numbers themselves: then the name stays NULL. */
@@ -68,14 +85,29 @@ const struct ms_shape ms_shape_compute = {parse_compute, echo_compute, schema_pr
 /* ---- hardware ---- */
 
 static const struct ms_field hardware_fields[] = {
-    {.key = "dispatch_alpha", .type = MS_FIELD_NUMBER, AT(ms_hardware_params, dispatch_alpha_s),
-     .unit = MS_UNIT_TIME, .min = 0, .max = 1e9, .fallback = "0us",
+    {.key = "dispatch_alpha",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_hardware_params, dispatch_alpha_s),
+     .unit = MS_UNIT_TIME,
+     .min = 0,
+     .max = 1e9,
+     .fallback = "0us",
      .help = "start-up of a dispatch leg"},
-    {.key = "combine_alpha", .type = MS_FIELD_NUMBER, AT(ms_hardware_params, combine_alpha_s),
-     .unit = MS_UNIT_TIME, .min = 0, .max = 1e9, .fallback = "0us",
+    {.key = "combine_alpha",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_hardware_params, combine_alpha_s),
+     .unit = MS_UNIT_TIME,
+     .min = 0,
+     .max = 1e9,
+     .fallback = "0us",
      .help = "start-up of a combine leg"},
-    {.key = "message_gap", .type = MS_FIELD_NUMBER, AT(ms_hardware_params, message_gap_s),
-     .unit = MS_UNIT_TIME, .min = 0, .max = 1e9, .fallback = "0us",
+    {.key = "message_gap",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_hardware_params, message_gap_s),
+     .unit = MS_UNIT_TIME,
+     .min = 0,
+     .max = 1e9,
+     .fallback = "0us",
      .help = "least time a NIC spends on a message that leaves the node"},
     {0}};
 
@@ -103,22 +135,42 @@ const struct ms_shape ms_shape_hardware = {
 /* ---- faults.links ---- */
 
 static const struct ms_field link_fields[] = {
-    {.key = "name", .type = MS_FIELD_STRING, AT(ms_fault_link, pattern),
+    {.key = "name",
+     .type = MS_FIELD_STRING,
+     AT(ms_fault_link, pattern),
      .help = "names of links; * and ? match as in the shell"},
-    {.key = "at", .type = MS_FIELD_NUMBER, AT(ms_fault_link, at_s), .unit = MS_UNIT_TIME, .min = 0,
-     .max = 1e9, .fallback = "0us", .help = "when it starts"},
-    {.key = "until", .type = MS_FIELD_NUMBER, AT(ms_fault_link, until_s), .unit = MS_UNIT_TIME,
-     .min = 0, .max = 1e9, .fallback = "", .help = "when it ends; never"},
-    {.key = "bandwidth_factor", .type = MS_FIELD_NUMBER, AT(ms_fault_link, bandwidth_factor),
-     .min = 0, .max = 1, .above_min = true, .fallback = "0.5", .help = "what is left of the rate"},
+    {.key = "at",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_fault_link, at_s),
+     .unit = MS_UNIT_TIME,
+     .min = 0,
+     .max = 1e9,
+     .fallback = "0us",
+     .help = "when it starts"},
+    {.key = "until",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_fault_link, until_s),
+     .unit = MS_UNIT_TIME,
+     .min = 0,
+     .max = 1e9,
+     .fallback = "",
+     .help = "when it ends; never"},
+    {.key = "bandwidth_factor",
+     .type = MS_FIELD_NUMBER,
+     AT(ms_fault_link, bandwidth_factor),
+     .min = 0,
+     .max = 1,
+     .above_min = true,
+     .fallback = "0.5",
+     .help = "what is left of the rate"},
     {0}};
 
 /* `until: never` is the one word among numbers: the default, so it is left out for the table. */
 static const struct ms_entry *without_never(struct ms_reading *r, const struct ms_entry *item)
 {
     const struct ms_entry *until = ms_yaml_get(item->value, "until");
-    bool never = until && until->value->kind == MS_YAML_SCALAR &&
-                 strcmp(until->value->text, "never") == 0;
+    bool never =
+        until && until->value->kind == MS_YAML_SCALAR && strcmp(until->value->text, "never") == 0;
     return never ? ms_yaml_without(r->arena, item, "until") : item;
 }
 

@@ -5,10 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "scenario/errors.h"
 #include "scenario/read.h"
 #include "scenario/sweep.h"
-
-enum { MAX_ERRORS = 20 };
 
 /* ---- --set KEY=VALUE ---- */
 
@@ -78,8 +77,8 @@ static bool parse_set(struct ms_reading *r, const char *text, struct ms_sweep_se
         set_error(r->errs, (int)n + 2, key, "there is no value", "");
         return false;
     }
-    out->value = ms_yaml_parse(r->arena, "--set", (int)n + 1, equals + 1, strlen(equals + 1),
-                               r->errs);
+    out->value =
+        ms_yaml_parse(r->arena, "--set", (int)n + 1, equals + 1, strlen(equals + 1), r->errs);
     return out->value != NULL;
 }
 
@@ -94,47 +93,10 @@ static struct ms_sweep_set *parse_sets(struct ms_reading *r, const char *const *
     return out;
 }
 
-/* ---- errors of all cases, each once, in file order ---- */
-
-static bool same(const struct ms_err *a, const struct ms_err *b)
-{
-    return a->line == b->line && a->col == b->col && strcmp(a->file, b->file) == 0 &&
-           strcmp(a->key, b->key) == 0 && strcmp(a->text, b->text) == 0;
-}
-
-static void merge(struct ms_errs *into, const struct ms_errs *from, size_t start)
-{
-    for (size_t i = 0; i < from->n; i++) {
-        bool known = false;
-        for (size_t j = start; j < into->n && !known; j++)
-            known = same(&into->e[j], &from->e[i]);
-        if (!known)
-            ms_errs_add(into, &from->e[i]);
-    }
-}
-
-static int place_order(const struct ms_err *a, const struct ms_err *b)
-{
-    int set_a = strcmp(a->file, "--set") == 0, set_b = strcmp(b->file, "--set") == 0;
-    if (set_a != set_b)
-        return set_a - set_b;
-    return a->line != b->line ? a->line - b->line : a->col - b->col;
-}
-
-static void sort_errors(struct ms_errs *errs, size_t start)
-{
-    for (size_t i = start + 1; i < errs->n; i++)
-        for (size_t j = i; j > start && place_order(&errs->e[j - 1], &errs->e[j]) > 0; j--) {
-            struct ms_err t = errs->e[j];
-            errs->e[j] = errs->e[j - 1];
-            errs->e[j - 1] = t;
-        }
-}
-
 static void check_cases(const struct ms_study *study, struct ms_errs *errs, size_t start)
 {
     struct ms_arena arena = {0};
-    for (size_t i = 0; i < study->n_cases && errs->n - start < MAX_ERRORS; i++) {
+    for (size_t i = 0; i < study->n_cases && errs->n - start < MS_ERRORS_ENOUGH; i++) {
         struct ms_errs mine = {0};
         struct ms_scenario s;
         ms_arena_reset(&arena);
@@ -144,21 +106,13 @@ static void check_cases(const struct ms_study *study, struct ms_errs *errs, size
             ms_read_scenario(&r, root, &s);
         else
             ms_errs_add_at(&mine, MS_NOMEM, study->base.file, 0, 0, NULL, "out of memory");
-        merge(errs, &mine, start);
+        ms_errors_merge(errs, &mine, start);
         ms_errs_finish(&mine);
     }
     ms_arena_finish(&arena);
 }
 
 /* ---- the study ---- */
-
-static enum ms_status status_of(const struct ms_errs *errs, size_t start)
-{
-    for (size_t i = start; i < errs->n; i++)
-        if (errs->e[i].status != MS_INVALID)
-            return errs->e[i].status;
-    return errs->n > start ? MS_INVALID : MS_OK;
-}
 
 /* Fill base, sweep and n_cases from a document; every error of every case goes to errs. */
 static void read_document(struct ms_study *study, struct ms_reading *r, struct ms_sweep *sweep,
@@ -206,8 +160,8 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
     } else if (errs->n == start) {
         ms_errs_add_at(errs, MS_NOMEM, file, 0, 0, NULL, "out of memory");
     }
-    sort_errors(errs, start);
-    enum ms_status s = status_of(errs, start);
+    ms_errors_sort(errs, start);
+    enum ms_status s = ms_errors_status(errs, start);
     *out = s == MS_OK ? study : (struct ms_study){0};
     if (s != MS_OK)
         ms_arena_finish(&study.arena);

@@ -77,7 +77,8 @@ static bool with_unit(const struct ms_entry *e, double *value, const char **unit
         return false;
     *value = strtod(e->value->text, &end);
     *unit = end;
-    return end != e->value->text && isfinite(*value) && !strchr("xX", e->value->text[1] ? e->value->text[1] : ' ');
+    return end != e->value->text && isfinite(*value) &&
+           !strchr("xX", e->value->text[1] ? e->value->text[1] : ' ');
 }
 
 static struct ms_sweep_key *from_range(struct ms_reading *r, struct ms_sweep *s, const char *key,
@@ -253,8 +254,8 @@ static void label_key(struct ms_reading *r, struct ms_sweep_key *k)
         return;
     for (size_t i = 0; i < k->n; i++) {
         full[i] = show(r, k->value[i].value);
-        k->label[i] = file ? ms_arena_strdup(r->arena, ms_path_stem(full[i], stem, sizeof stem))
-                           : full[i];
+        k->label[i] =
+            file ? ms_arena_strdup(r->arena, ms_path_stem(full[i], stem, sizeof stem)) : full[i];
     }
     for (size_t i = 0; i < k->n && k->n <= 1000; i++)
         for (size_t j = 0; j < i; j++) {

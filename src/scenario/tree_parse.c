@@ -94,8 +94,9 @@ static bool syntax_error(struct parse *p)
     if (byte_at(p, m) == '\t')
         return fail_at(p, m, "a tab character; YAML is indented with spaces");
     char text[300];
-    snprintf(text, sizeof text, "not valid YAML: %s%s%s", y->problem ? y->problem : "unknown problem",
-             y->context ? " " : "", y->context ? y->context : "");
+    snprintf(text, sizeof text, "not valid YAML: %s%s%s",
+             y->problem ? y->problem : "unknown problem", y->context ? " " : "",
+             y->context ? y->context : "");
     if (y->context && y->context_mark.line != m.line) {
         size_t n = strlen(text);
         snprintf(text + n, sizeof text - n, " that starts on line %zu", y->context_mark.line + 1);
@@ -136,7 +137,8 @@ static bool refuse_tag(struct parse *p, const yaml_char_t *tag, bool implicit)
     return fail_here(p, "YAML tags (!…) have no meaning in a scenario; write the value alone");
 }
 
-/* Remember a name given with &name. *slot is where its node goes once it is complete; -1 without a name. */
+/* Remember a name given with &name. *slot is where its node goes once it is complete; -1 without a
+ * name. */
 static bool open_anchor(struct parse *p, const yaml_char_t *name, int *slot)
 {
     *slot = -1;
@@ -181,8 +183,7 @@ static const struct ms_yaml *parse_scalar(struct parse *p)
 {
     const yaml_char_t *value = p->event.data.scalar.value;
     size_t n = p->event.data.scalar.length;
-    bool implicit =
-        p->event.data.scalar.plain_implicit || p->event.data.scalar.quoted_implicit;
+    bool implicit = p->event.data.scalar.plain_implicit || p->event.data.scalar.quoted_implicit;
     int slot;
     if (!refuse_tag(p, p->event.data.scalar.tag, implicit) ||
         !open_anchor(p, p->event.data.scalar.anchor, &slot))
@@ -263,7 +264,8 @@ static bool parse_key(struct parse *p, const struct ms_yaml *map, struct ms_entr
         return false;
     e->key = key->text;
     if (key->plain && strcmp(key->text, "<<") == 0)
-        return fail_here(p, "merge keys (<<) are not taken; repeat the keys, or alias the whole mapping");
+        return fail_here(
+            p, "merge keys (<<) are not taken; repeat the keys, or alias the whole mapping");
     const struct ms_entry *first = ms_yaml_get(map, e->key);
     if (first)
         ms_errs_add_at(p->errs, MS_INVALID, p->file, e->line, e->col, NULL,

@@ -11,7 +11,7 @@
 void ms_reading_fail(struct ms_reading *r, const struct ms_entry *e, const char *path,
                      const char *fmt, ...)
 {
-    char text[sizeof ((struct ms_err *)0)->text];
+    char text[sizeof((struct ms_err *)0)->text];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
@@ -73,7 +73,8 @@ static bool in_range(struct ms_reading *r, const struct ms_entry *e, const char 
     return false;
 }
 
-/* Quoted text is text: a number in quotes is most likely a mistake, a quantity with its unit is not. */
+/* Quoted text is text: a number in quotes is most likely a mistake, a quantity with its unit is
+ * not. */
 static bool refuse_quoted(struct ms_reading *r, const struct ms_entry *e, const char *path)
 {
     char shown[80];

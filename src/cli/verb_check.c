@@ -1,0 +1,105 @@
+/* `moesim check`: everything that can be said about scenarios and platforms without simulating. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "cli/verb.h"
+#include "cluster/platform.h"
+#include "scenario/scenario.h"
+
+static const struct ms_option options[] = {
+    {"set", 's', "KEY=VALUE", "replace a key of the scenarios (VALUE is YAML); may be repeated"},
+    {"quiet", 'q', NULL, "say nothing about files that are good"},
+    {0}};
+
+static bool ends_with(const char *s, const char *tail)
+{
+    size_t n = strlen(s), m = strlen(tail);
+    return n >= m && strcasecmp(s + n - m, tail) == 0;
+}
+
+/* By its name; where that says nothing, by its first character. */
+static bool is_platform(const char *path)
+{
+    int c = EOF;
+    if (ends_with(path, ".xml"))
+        return true;
+    if (ends_with(path, ".yaml") || ends_with(path, ".yml") || strcmp(path, "-") == 0)
+        return false;
+    FILE *f = fopen(path, "re");
+    while (f && (c = fgetc(f)) != EOF && isspace(c))
+        ;
+    if (f)
+        fclose(f);
+    return c == '<';
+}
+
+static enum ms_status check_platform(const char *path, struct ms_errs *errs, char *good,
+                                     size_t size)
+{
+    struct ms_platform p = {0};
+    enum ms_status s = ms_platform_read(path, &p, errs);
+    if (s == MS_OK)
+        snprintf(good, size, "platform, %d hosts", p.n_hosts);
+    ms_platform_finish(&p);
+    return s;
+}
+
+static enum ms_status check_scenario(const char *path, const char *const *sets, size_t n_sets,
+                                     struct ms_errs *errs, char *good, size_t size)
+{
+    struct ms_study study = {0};
+    enum ms_status s = ms_study_read(&study, path, sets, n_sets, errs);
+    if (s == MS_OK)
+        s = ms_study_check(&study, MS_USE_ANY, errs);
+    if (s == MS_OK)
+        snprintf(good, size, "%s, %zu case%s", study.base.train ? "training scenario" : "scenario",
+                 study.n_cases, study.n_cases == 1 ? "" : "s");
+    ms_study_finish(&study);
+    return s;
+}
+
+static int run(int argc, char **argv, const struct ms_verb *self)
+{
+    struct ms_args args;
+    const char *sets[256];
+    size_t n_sets = 0, n_errors = 0;
+    int stop = ms_args_parse(self, argc, argv, &args), code = MS_OK;
+    if (stop)
+        return stop == 1 ? MS_OK : MS_USAGE;
+    if (args.n_operands == 0)
+        return ms_usage(self, "no file given");
+    for (int i = 0; i < args.n_options; i++)
+        if (strcmp(args.option[i].name, "set") == 0)
+            sets[n_sets++] = args.option[i].value;
+    for (int i = 0; i < args.n_operands; i++) {
+        const char *path = args.operand[i];
+        struct ms_errs errs = {0};
+        char good[80] = "";
+        enum ms_status s = is_platform(path)
+                               ? check_platform(path, &errs, good, sizeof good)
+                               : check_scenario(path, sets, n_sets, &errs, good, sizeof good);
+        ms_errs_print(stderr, &errs);
+        n_errors += errs.n;
+        if (s == MS_OK && !ms_args_get(&args, "quiet", NULL))
+            printf("%s: ok (%s)\n", path, good);
+        if (s != MS_OK && code != MS_INTERNAL)
+            code = ms_exit_code(s) > code ? ms_exit_code(s) : code;
+        ms_errs_finish(&errs);
+    }
+    if (code != MS_OK)
+        fprintf(stderr, "%zu error%s; nothing was simulated\n", n_errors, n_errors == 1 ? "" : "s");
+    return code;
+}
+
+const struct ms_verb ms_verb_check = {
+    .name = "check",
+    .arguments = "FILE… [options]",
+    .summary = "Check scenarios and platforms; report every error, simulate nothing",
+    .examples = "moesim check scenarios/compare-topologies.yaml\n"
+                "moesim check platforms/*.xml\n"
+                "moesim check mine.yaml --set workload.ranks=32",
+    .options = options,
+    .run = run,
+};
