@@ -68,12 +68,12 @@ struct ms_fluid_span {
 };
 
 struct ms_fluid_stats {
-    uint64_t n_solves;     /**< times rates were computed */
+    uint64_t n_solves;     /**< times rates of a component were computed */
     uint64_t n_flows;      /**< flows started */
     uint64_t n_active_max; /**< most flows at once */
-    uint64_t
-        n_classes; /**< most flow classes at once (== n_active_max where nothing could be merged) */
-    double solver_s; /**< wall time inside this library since creation */
+    uint64_t n_links;      /**< links that can bind */
+    uint64_t n_components; /**< parts of the network that share none of them */
+    double solver_s;       /**< wall time inside this library since creation */
 };
 
 /** links: n_links rows, copied. pool: threads for big cases, borrowed, NULL = the caller's alone.

@@ -1,0 +1,259 @@
+/** @file fluid_internal.h  How the fluid solver keeps its flows; for fluid_*.c only.
+ *
+ *  The network is reduced once to the links that can bind (fluid_net.c) and falls into components
+ * that share none of them. A component has its own rates, quantum and next step, so what happens in
+ * one costs nothing in the others.
+ *
+ *  In a component links count from 0 (`m` of them; index m is a dummy that swallows what dead
+ * entries write). Flows that cross k of its links stand in bucket k as structure of arrays; each
+ * link has, per bucket, the list of its flows as "the other k-1 links of each", which is all that
+ * progressive filling reads (fluid_fill.c). Flows that ended stay as holes until an eighth is
+ * hollow. One pass over the flows (fluid_pass.c) takes off what the last rates served and finds the
+ * next ones to end at the new rates. */
+#ifndef MS_SIM_FLUID_INTERNAL_H
+#define MS_SIM_FLUID_INTERNAL_H
+
+#include "sim/fluid/fluid.h"
+
+#define MS_FLUID_NONE UINT32_MAX
+#define MS_FLUID_FREE_RATE                                                                         \
+    1e300 /**< level of a link that limits nobody; finite, so that no NaN comes up */
+
+typedef double ms_fluid_pair
+    __attribute__((vector_size(16))); /**< {capacity left, flows left} of a link */
+
+/** Flows of a component that cross k of its links. */
+struct ms_fluid_bucket {
+    uint32_t k;
+    uint32_t n, cap;   /**< flows with holes; allocated */
+    uint32_t dead;     /**< holes */
+    uint32_t n_served; /**< the first ones, which ran at the rates that `serve` of the component
+                          stands for */
+    bool relist;       /**< lists are to be made anew */
+    uint32_t **link;   /**< [k][cap] */
+    uint32_t **pos;    /**< [k][cap] place of the flow in that link's list; k = 1 has no lists */
+    double *left;      /**< [cap] bytes at the last settling; INFINITY: a hole */
+    uint32_t *sink, *route; /**< [cap] */
+    uint32_t *chain;        /**< [cap] newest span of the trace, or NULL */
+    uint32_t *at, *len, *room,
+        *live;        /**< [m] a link's list: first entry, entries, allocated, not dead */
+    uint32_t *other;  /**< [entries][k-1] */
+    uint32_t *owner;  /**< [entries] flow */
+    size_t n_entries; /**< allocated */
+};
+
+/** A flow that ends before the component's next step, if nothing comes in between. */
+struct ms_fluid_ending {
+    double finish_s;
+    uint32_t k, flow, sink;
+};
+
+struct ms_fluid_heap_item {
+    double key;
+    uint32_t id;
+};
+
+/** Links that flows share, directly or through others, and their flows. */
+struct ms_fluid_comp {
+    uint32_t m,
+        m_shared;     /**< links; the first ones are shared, the rest fatpipes in ascending order */
+    uint32_t *global; /**< [m] the network's link */
+    double *capacity; /**< [m] */
+    uint8_t *fat;     /**< [m] */
+    uint32_t *crowd;  /**< [m] live flows */
+    ms_fluid_pair *pair; /**< [m+1] */
+    uint8_t *done;       /**< [m+1] */
+    double *level;       /**< [m+1] rate of the flows this link limits */
+    double *serve;       /**< [m+1] bytes at that rate from solved_s to the settling */
+    double *inverse;     /**< [m+1] 1 / level */
+    uint32_t *order;     /**< [n_order] links as they froze in the last solve */
+    uint32_t n_order;
+    struct ms_fluid_heap_item *heap; /**< [m] */
+    struct ms_fluid_bucket **by_k;   /**< [k_max+1], NULL where empty so far */
+    uint32_t k_max;
+    uint64_t n_live;
+    double busy_s;   /**< since when it has had flows */
+    double solved_s; /**< when the rates were computed */
+    double end_s;    /**< next step: when the bandwidth freed is handed out; INFINITY: never */
+    bool dirty;      /**< settled at solved_s, rates to be computed */
+    bool serving;    /**< `serve` still has to be taken off the flows */
+    struct ms_fluid_ending *ending;
+    size_t n_ending, ending_cap;
+    double *cand_t; /**< [cand_cap] scratch of the pass: candidates, at the place of their chunk */
+    uint32_t *cand_flow;
+    size_t cand_cap;
+    uint32_t heap_at; /**< place in the solver's heap of steps */
+};
+
+struct ms_fluid_sink {
+    double last_s;  /**< latest end so far of flows that are off the books */
+    double tent_s;  /**< latest among the `tent` */
+    double ready_s; /**< when it is complete, as things stand; INFINITY: not known */
+    uint64_t tag;
+    uint32_t left;  /**< flows not off the books, those not added yet included */
+    uint32_t tent;  /**< of these, in some component's `ending` */
+    uint32_t chain; /**< trace of the flow that ended at last_s */
+    bool delivered;
+};
+
+struct ms_fluid_run { /* flows that start together */
+    double start_s;
+    uint64_t seq;
+    uint32_t first, n;
+};
+
+struct ms_fluid_change {
+    double at_s, capacity_Bps;
+    uint64_t seq;
+    uint32_t link;
+};
+
+struct ms_fluid_wait { /* a flow that has not started */
+    double bytes;
+    uint32_t route, sink;
+};
+
+struct ms_fluid_ready {
+    double at_s;
+    uint32_t sink;
+};
+
+struct ms_fluid_node { /* of a trace chain, newest first */
+    double from_s;
+    uint32_t link, prev;
+};
+
+struct ms_fluid {
+    /* the network */
+    size_t n_links;
+    double *capacity;
+    uint8_t *fat, *kept; /**< kept: can bind */
+    uint32_t *comp_of, *local_of;
+    double *carried; /**< bytes of all flows started so far */
+    uint32_t *hop;   /**< routes, CSR */
+    size_t *off;
+    size_t n_routes, route_cap, hop_cap;
+    size_t n_prepared; /**< routes the reduction knows */
+    bool capacity_changed;
+    uint32_t *scratch; /**< links of the route at hand */
+    size_t longest;
+    /* flows */
+    struct ms_fluid_comp *comp;
+    uint32_t n_comps;
+    uint32_t *step_heap; /**< components by end_s */
+    uint32_t *dirty;     /**< components to be solved */
+    uint32_t n_dirty;
+    struct ms_fluid_wait *wait;
+    size_t n_waits, wait_cap, n_waiting;
+    struct ms_fluid_run *run; /**< heap */
+    size_t n_runs, run_cap;
+    struct ms_fluid_change *change; /**< heap */
+    size_t n_changes, change_cap;
+    uint64_t seq, n_live;
+    /* sinks */
+    struct ms_fluid_sink *sink;
+    uint32_t n_sinks, sink_cap;
+    uint32_t *free_sink;
+    uint32_t n_free, free_cap;
+    struct ms_fluid_ready *ready; /**< heap; stale entries are skipped */
+    size_t n_ready, ready_cap;
+    struct ms_fluid_event *event;
+    size_t n_events, event_cap;
+    /* trace */
+    bool tracing;
+    struct ms_fluid_node *node;
+    uint32_t n_nodes, node_cap, free_node;
+    struct ms_fluid_span *span;
+    size_t n_spans, span_cap;
+    size_t *span_off; /**< [n_events+1] */
+    size_t span_off_cap;
+
+    double now_s, quantum_s;
+    struct ms_pool *pool;
+    struct ms_fluid_stats stats;
+};
+
+/** Make room for `need` items of `size` bytes; at least half as much again. Aborts without memory:
+ * a case runs in its own process, and half a step cannot be taken back. */
+void *ms_fluid_grow(void *p, size_t *cap, size_t need, size_t size);
+
+/* fluid_net.c */
+/** By capacity, then number. */
+bool ms_fluid_smaller(const struct ms_fluid *f, uint32_t a, uint32_t b);
+/** kept[]. */
+void ms_fluid_net_reduce(struct ms_fluid *f);
+
+/* fluid_split.c */
+/** Find the links that can bind and the components anew, if routes or capacities changed; moves all
+ * flows over. */
+void ms_fluid_net_prepare(struct ms_fluid *f);
+/** The component and, into f->scratch, its links on a route. @return their number; 0: nothing
+ * limits the flow */
+uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp);
+
+/* fluid_comp.c */
+void ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared);
+void ms_fluid_comp_finish(struct ms_fluid_comp *c);
+void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double bytes,
+                       uint32_t route, uint32_t sink, uint32_t chain, bool tracing);
+/** Take a flow off its links. */
+void ms_fluid_comp_remove(struct ms_fluid_comp *c, uint32_t k, uint32_t flow);
+/** Before a solve: squeeze holes out and make lists anew where due. */
+void ms_fluid_comp_tidy(struct ms_fluid_comp *c);
+/** Take off what was served; a solve does it on the way. */
+void ms_fluid_comp_settle(struct ms_fluid_comp *c);
+
+/* fluid_fill.c */
+/** Rates: level[] of every link with flows. */
+void ms_fluid_fill(struct ms_fluid_comp *c);
+
+/* fluid_pass.c */
+/** Settle, then find the flows that end before the next step: ending, end_s. pool may be NULL. */
+void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool);
+
+/* fluid_kernel.c, compiled once for each instruction set */
+struct ms_fluid_kernel_args {
+    uint32_t k;
+    uint32_t *const *link;
+    double *left;
+    const double *serve;       /**< NULL: nothing to take off */
+    const double *inverse;     /**< NULL: only take off */
+    double window, window_rel; /**< candidates: t <= first + max(window, window_rel * first) */
+    double *cand_t;            /**< at least end - begin */
+    uint32_t *cand_flow;
+};
+/** Flows begin..end-1: left -= what was served, t = left / rate; candidates among them. @param
+ * first in and out: smallest t so far. @return the number of candidates */
+typedef uint32_t ms_fluid_kernel(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
+                                 double *first);
+ms_fluid_kernel ms_fluid_kernel_base;
+#if defined(__x86_64__)
+ms_fluid_kernel ms_fluid_kernel_avx2;
+ms_fluid_kernel ms_fluid_kernel_avx512;
+#endif
+
+/* fluid.c */
+/** Stop a component at at_s <= end_s: what ended ends, the rest is settled there; rates are to be
+ * computed. */
+void ms_fluid_cut(struct ms_fluid *f, uint32_t comp, double at_s);
+void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp);
+
+/* fluid_sink.c */
+void ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c);
+/** Flows of c that end by at_s are off the books, the others go on. */
+void ms_fluid_sink_apply(struct ms_fluid *f, struct ms_fluid_comp *c, double at_s);
+void ms_fluid_sink_end(struct ms_fluid *f, uint32_t sink, double at_s, uint32_t chain);
+void ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink);
+/** Time of the earliest complete sink; INFINITY. */
+double ms_fluid_sink_next(struct ms_fluid *f);
+/** Hand out the sinks complete by at_s as events. */
+void ms_fluid_sink_deliver(struct ms_fluid *f, double at_s);
+
+/* fluid_trace.c */
+void ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c);
+/** The chain of a flow that no link limited. */
+uint32_t ms_fluid_trace_none(struct ms_fluid *f);
+void ms_fluid_trace_drop(struct ms_fluid *f, uint32_t chain);
+void ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s);
+
+#endif

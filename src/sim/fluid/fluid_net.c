@@ -1,0 +1,137 @@
+/* Which links can bind.
+ *
+ * A shared link l never binds when, with every route over it covered by another link of that route,
+ * the capacities of the distinct covers sum to at most its own: its constraint follows from theirs,
+ * and max-min rates depend on the set of feasible rates alone. Covers tried: the route's first
+ * shared link, its last, its smallest. A first (last) link covers itself on its own route and so is
+ * never removed by the covers it serves in; smallest goes by (capacity, number), which has no
+ * cycles; each round covers with links the earlier ones left. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/fluid/fluid_internal.h"
+
+enum cover { FIRST, LAST, SMALLEST, N_COVERS };
+
+bool ms_fluid_smaller(const struct ms_fluid *f, uint32_t a, uint32_t b)
+{
+    return f->capacity[a] < f->capacity[b] || (f->capacity[a] == f->capacity[b] && a < b);
+}
+
+static uint32_t cover_of(const struct ms_fluid *f, size_t route, enum cover mode)
+{
+    uint32_t best = MS_FLUID_NONE;
+    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
+        uint32_t l = f->hop[h];
+        if (f->fat[l] || !f->kept[l])
+            continue;
+        if (best == MS_FLUID_NONE || mode == LAST ||
+            (mode == SMALLEST && ms_fluid_smaller(f, l, best)))
+            best = l;
+        if (mode == FIRST)
+            break;
+    }
+    return best;
+}
+
+/* Routes in the order of their cover, so that distinct covers of a link are told by the last one
+ * seen. */
+static uint32_t *routes_by_cover(const struct ms_fluid *f, const uint32_t *cover)
+{
+    size_t *at = calloc(f->n_links + 2, sizeof *at);
+    uint32_t *by = malloc((f->n_routes + 1) * sizeof *by);
+    if (!at || !by)
+        abort();
+    for (size_t r = 0; r < f->n_routes; r++)
+        at[(cover[r] == MS_FLUID_NONE ? f->n_links : cover[r]) + 1]++;
+    for (size_t l = 0; l <= f->n_links; l++)
+        at[l + 1] += at[l];
+    for (size_t r = 0; r < f->n_routes; r++)
+        by[at[cover[r] == MS_FLUID_NONE ? f->n_links : cover[r]]++] = (uint32_t)r;
+    free(at);
+    return by;
+}
+
+struct viable {  /* links that may still turn out not to bind */
+    double *sum; /* of the distinct covers' capacities */
+    uint32_t *seen;
+    uint8_t *open;
+    size_t n;
+};
+
+static void viable_init(const struct ms_fluid *f, const uint32_t *cover, struct viable *v)
+{
+    *v = (struct viable){calloc(f->n_links + 1, sizeof(double)),
+                         malloc((f->n_links + 1) * sizeof(uint32_t)), calloc(f->n_links + 1, 1), 0};
+    if (!v->sum || !v->seen || !v->open)
+        abort();
+    for (size_t l = 0; l < f->n_links; l++) {
+        v->open[l] = f->kept[l] && !f->fat[l];
+        v->seen[l] = MS_FLUID_NONE;
+    }
+    for (size_t r = 0; r < f->n_routes; r++) {
+        if (cover[r] != MS_FLUID_NONE)
+            v->open[cover[r]] = 0;
+    }
+    for (size_t l = 0; l < f->n_links; l++)
+        v->n += v->open[l];
+}
+
+static void drop_covered(struct ms_fluid *f, enum cover mode)
+{
+    struct viable v;
+    uint32_t *cover = malloc((f->n_routes + 1) * sizeof *cover);
+    if (!cover)
+        abort();
+    for (size_t r = 0; r < f->n_routes; r++)
+        cover[r] = cover_of(f, r, mode);
+    viable_init(f, cover, &v);
+    uint32_t *by = v.n ? routes_by_cover(f, cover) : NULL;
+    for (size_t i = 0; i < f->n_routes && v.n; i++) {
+        uint32_t m = cover[by[i]];
+        for (size_t h = f->off[by[i]]; m != MS_FLUID_NONE && h < f->off[by[i] + 1]; h++) {
+            uint32_t l = f->hop[h];
+            if (!v.open[l] || v.seen[l] == m)
+                continue;
+            v.seen[l] = m;
+            v.sum[l] += f->capacity[m];
+            if (v.sum[l] > f->capacity[l] * (1 + 1e-12)) {
+                v.open[l] = 0;
+                v.n--;
+            }
+        }
+    }
+    for (size_t l = 0; l < f->n_links; l++) {
+        if (v.open[l])
+            f->kept[l] = 0;
+    }
+    free(by), free(cover), free(v.sum), free(v.seen), free(v.open);
+}
+
+/* A fatpipe is kept as a link of its own only where a route has nothing else. */
+static void keep_used(struct ms_fluid *f)
+{
+    memset(f->kept, 0, f->n_links);
+    for (size_t r = 0; r < f->n_routes; r++) {
+        uint32_t fat = MS_FLUID_NONE;
+        bool shared = false;
+        for (size_t h = f->off[r]; h < f->off[r + 1]; h++) {
+            uint32_t l = f->hop[h];
+            if (f->fat[l]) {
+                fat = fat == MS_FLUID_NONE || ms_fluid_smaller(f, l, fat) ? l : fat;
+                continue;
+            }
+            f->kept[l] = 1;
+            shared = true;
+        }
+        if (!shared && fat != MS_FLUID_NONE)
+            f->kept[fat] = 1;
+    }
+}
+
+void ms_fluid_net_reduce(struct ms_fluid *f)
+{
+    keep_used(f);
+    for (enum cover mode = FIRST; mode < N_COVERS; mode++)
+        drop_covered(f, mode);
+}

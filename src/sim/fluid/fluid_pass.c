@@ -1,0 +1,147 @@
+/* The next flows to end, at the rates just computed. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "sim/fluid/fluid_internal.h"
+
+#define SAME                                                                                       \
+    1e-11 /* ends closer than this part of the time since the component got busy are one           \
+           */
+#define FOREVER 1e250 /* seconds at a rate of zero come out above this */
+
+enum { CHUNK = 1 << 14, PARALLEL = 1 << 16 };
+
+struct piece { /* of a bucket: all served, or none */
+    struct ms_fluid_kernel_args a;
+    uint32_t begin, end, found;
+    double first;
+};
+
+struct pass {
+    struct piece *piece;
+    size_t n;
+    ms_fluid_kernel *kernel;
+};
+
+static ms_fluid_kernel *kernel_of_this_cpu(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return ms_fluid_kernel_avx512;
+    if (__builtin_cpu_supports("avx2"))
+        return ms_fluid_kernel_avx2;
+#endif
+    return ms_fluid_kernel_base;
+}
+
+static size_t cut_pieces(struct ms_fluid_comp *c, struct piece *out, double window)
+{
+    size_t n = 0, cand = 0;
+    for (uint32_t k = 1; k <= c->k_max; k++) {
+        struct ms_fluid_bucket *b = c->by_k[k];
+        for (uint32_t at = 0, end; b && at < b->n; at = end) {
+            bool serve = c->serving && at < b->n_served;
+            end = serve ? b->n_served : b->n;
+            end = end - at > CHUNK ? at + CHUNK : end;
+            if (out) {
+                out[n] = (struct piece){{.k = k,
+                                         .link = b->link,
+                                         .left = b->left,
+                                         .inverse = c->inverse,
+                                         .serve = serve ? c->serve : NULL,
+                                         .window = window,
+                                         .window_rel = SAME,
+                                         .cand_t = c->cand_t + cand,
+                                         .cand_flow = c->cand_flow + cand},
+                                        at,
+                                        end,
+                                        0,
+                                        INFINITY};
+            }
+            cand += end - at;
+            n++;
+        }
+    }
+    return n;
+}
+
+static void run_piece(void *ctx, size_t item, int thread)
+{
+    struct pass *p = ctx;
+    struct piece *w = &p->piece[item];
+    w->found = p->kernel(&w->a, w->begin, w->end, &w->first);
+}
+
+/* Pieces start from the smallest time of those before where one thread runs them; what remains
+ * after the last filter is the same. */
+static double run_all(struct pass *p, struct ms_pool *pool, uint64_t n_flows)
+{
+    double first = INFINITY;
+    if (pool && n_flows >= PARALLEL) {
+        ms_pool_run(pool, p->n, run_piece, p);
+    } else {
+        for (size_t i = 0; i < p->n; i++) {
+            p->piece[i].first = first;
+            run_piece(p, i, 0);
+            first = p->piece[i].first;
+        }
+    }
+    for (size_t i = 0; i < p->n; i++)
+        first = fmin(first, p->piece[i].first);
+    return first;
+}
+
+static void keep_ending(struct ms_fluid_comp *c, const struct piece *w, double bound)
+{
+    const struct ms_fluid_bucket *b = c->by_k[w->a.k];
+    c->ending = ms_fluid_grow(c->ending, &c->ending_cap, c->n_ending + w->found, sizeof *c->ending);
+    for (uint32_t i = 0; i < w->found; i++) {
+        uint32_t flow = w->a.cand_flow[i];
+        if (w->a.cand_t[i] > bound)
+            continue;
+        double finish = c->solved_s + w->a.cand_t[i];
+        c->ending[c->n_ending++] = (struct ms_fluid_ending){finish, w->a.k, flow, b->sink[flow]};
+        c->end_s = finish > c->end_s ? finish : c->end_s;
+    }
+}
+
+static void reserve_candidates(struct ms_fluid_comp *c)
+{
+    size_t need = 0, cap = c->cand_cap;
+    for (uint32_t k = 1; k <= c->k_max; k++)
+        need += c->by_k[k] ? c->by_k[k]->n : 0;
+    if (need <= c->cand_cap)
+        return;
+    free(c->cand_t), free(c->cand_flow);
+    c->cand_t = ms_fluid_grow(NULL, &cap, need, sizeof *c->cand_t);
+    cap = c->cand_cap;
+    c->cand_flow = ms_fluid_grow(NULL, &cap, need, sizeof *c->cand_flow);
+    c->cand_cap = cap;
+}
+
+void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool)
+{
+    double same = SAME * (c->solved_s - c->busy_s) + 1e-15 * c->solved_s;
+    double window = quantum_s > same ? quantum_s : same;
+    struct piece few[32];
+    for (uint32_t l = 0; l < c->m; l++)
+        c->inverse[l] = c->level[l] > 0 ? 1 / c->level[l] : MS_FLUID_FREE_RATE;
+    reserve_candidates(c);
+    struct pass p = {few, cut_pieces(c, NULL, 0), kernel_of_this_cpu()};
+    if (p.n > sizeof few / sizeof *few && !(p.piece = malloc(p.n * sizeof *p.piece)))
+        abort();
+    cut_pieces(c, p.piece, window);
+    double first = run_all(&p, pool, c->n_live);
+    c->end_s = first < FOREVER ? c->solved_s : INFINITY;
+    for (size_t i = 0; first < FOREVER && i < p.n; i++)
+        keep_ending(c, &p.piece[i], first + fmax(window, SAME * first));
+    for (uint32_t k = 1; k <= c->k_max; k++) {
+        if (c->by_k[k])
+            c->by_k[k]->n_served = c->by_k[k]->n;
+    }
+    c->serving = false;
+    if (p.piece != few)
+        free(p.piece);
+}

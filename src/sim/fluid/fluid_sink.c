@@ -1,0 +1,182 @@
+/* Sinks: counting flows in, and when the last one ends.
+ *
+ * Flows in some component's `ending` are tentative: an arrival may withdraw them. A sink all of
+ * whose flows are tentative or off the books is ready at the latest of their ends; ready sinks wait
+ * in a heap, stale entries are skipped. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "sim/fluid/fluid_internal.h"
+
+static bool sooner(struct ms_fluid_ready a, struct ms_fluid_ready b)
+{
+    return a.at_s < b.at_s || (a.at_s == b.at_s && a.sink < b.sink);
+}
+
+static void push(struct ms_fluid *f, struct ms_fluid_ready x)
+{
+    f->ready = ms_fluid_grow(f->ready, &f->ready_cap, f->n_ready + 1, sizeof *f->ready);
+    size_t i = f->n_ready++;
+    for (; i > 0 && sooner(x, f->ready[(i - 1) / 2]); i = (i - 1) / 2)
+        f->ready[i] = f->ready[(i - 1) / 2];
+    f->ready[i] = x;
+}
+
+static void pop(struct ms_fluid *f)
+{
+    struct ms_fluid_ready x = f->ready[--f->n_ready];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < f->n_ready; i = child) {
+        if (child + 1 < f->n_ready && sooner(f->ready[child + 1], f->ready[child]))
+            child++;
+        if (!sooner(f->ready[child], x))
+            break;
+        f->ready[i] = f->ready[child];
+    }
+    f->ready[i] = x;
+}
+
+static bool stale(const struct ms_fluid *f, struct ms_fluid_ready r)
+{
+    return f->sink[r.sink].delivered || f->sink[r.sink].ready_s != r.at_s;
+}
+
+static void recycle(struct ms_fluid *f, uint32_t sink)
+{
+    size_t cap = f->free_cap;
+    f->free_sink = ms_fluid_grow(f->free_sink, &cap, f->n_free + 1, sizeof *f->free_sink);
+    f->free_cap = (uint32_t)cap;
+    f->free_sink[f->n_free++] = sink;
+}
+
+enum ms_status ms_fluid_open(struct ms_fluid *f, uint32_t n_flows, uint64_t tag, uint32_t *sink,
+                             struct ms_err *err)
+{
+    assert(n_flows >= 1);
+    if (f->n_free) {
+        *sink = f->free_sink[--f->n_free];
+    } else {
+        size_t cap = f->sink_cap;
+        f->sink = ms_fluid_grow(f->sink, &cap, (size_t)f->n_sinks + 1, sizeof *f->sink);
+        f->sink_cap = (uint32_t)cap;
+        *sink = f->n_sinks++;
+    }
+    f->sink[*sink] = (struct ms_fluid_sink){
+        .tag = tag, .left = n_flows, .ready_s = INFINITY, .chain = MS_FLUID_NONE};
+    return MS_OK;
+}
+
+void ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink)
+{
+    struct ms_fluid_sink *s = &f->sink[sink];
+    if (s->tent != s->left || s->ready_s < INFINITY)
+        return;
+    s->ready_s = s->tent && s->tent_s > s->last_s ? s->tent_s : s->last_s;
+    push(f, (struct ms_fluid_ready){s->ready_s, sink});
+}
+
+void ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c)
+{
+    for (size_t i = 0; i < c->n_ending; i++) {
+        struct ms_fluid_sink *s = &f->sink[c->ending[i].sink];
+        double t = c->ending[i].finish_s;
+        s->tent_s = s->tent++ && s->tent_s > t ? s->tent_s : t;
+    }
+    for (size_t i = 0; i < c->n_ending; i++)
+        ms_fluid_sink_check(f, c->ending[i].sink);
+}
+
+/* After one component withdrew its share: the latest end among what others hold. */
+static void find_tentative(struct ms_fluid *f, uint32_t sink)
+{
+    struct ms_fluid_sink *s = &f->sink[sink];
+    s->tent_s = 0;
+    for (uint32_t k = 0; k < f->n_comps; k++) {
+        const struct ms_fluid_comp *c = &f->comp[k];
+        for (size_t i = 0; i < c->n_ending; i++) {
+            if (c->ending[i].sink == sink)
+                s->tent_s = fmax(s->tent_s, c->ending[i].finish_s);
+        }
+    }
+}
+
+void ms_fluid_sink_end(struct ms_fluid *f, uint32_t sink, double at_s, uint32_t chain)
+{
+    struct ms_fluid_sink *s = &f->sink[sink];
+    assert(s->left > 0);
+    s->left--;
+    if (at_s >= s->last_s) {
+        s->last_s = at_s;
+        ms_fluid_trace_drop(f, s->chain);
+        s->chain = chain;
+    } else {
+        ms_fluid_trace_drop(f, chain);
+    }
+    if (s->left == 0 && s->delivered) {
+        ms_fluid_trace_drop(f, s->chain);
+        recycle(f, sink);
+    }
+}
+
+void ms_fluid_sink_apply(struct ms_fluid *f, struct ms_fluid_comp *c, double at_s)
+{
+    size_t n = c->n_ending;
+    c->n_ending = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct ms_fluid_ending *e = &c->ending[i];
+        struct ms_fluid_sink *s = &f->sink[e->sink];
+        struct ms_fluid_bucket *b = c->by_k[e->k];
+        s->tent--;
+        if (e->finish_s > at_s) {
+            s->ready_s = INFINITY;
+            continue;
+        }
+        uint32_t chain = b->chain ? b->chain[e->flow] : MS_FLUID_NONE;
+        ms_fluid_comp_remove(c, e->k, e->flow);
+        f->n_live--;
+        ms_fluid_sink_end(f, e->sink, e->finish_s, chain);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (c->ending[i].finish_s > at_s && f->sink[c->ending[i].sink].tent)
+            find_tentative(f, c->ending[i].sink);
+    }
+}
+
+double ms_fluid_sink_next(struct ms_fluid *f)
+{
+    while (f->n_ready && stale(f, f->ready[0]))
+        pop(f);
+    return f->n_ready ? f->ready[0].at_s : INFINITY;
+}
+
+static uint32_t chain_of_last(const struct ms_fluid *f, uint32_t sink)
+{
+    const struct ms_fluid_sink *s = &f->sink[sink];
+    for (uint32_t k = 0; s->tent && k < f->n_comps; k++) {
+        const struct ms_fluid_comp *c = &f->comp[k];
+        for (size_t i = 0; i < c->n_ending; i++) {
+            if (c->ending[i].sink == sink && c->ending[i].finish_s == s->ready_s)
+                return c->by_k[c->ending[i].k]->chain[c->ending[i].flow];
+        }
+    }
+    return s->chain;
+}
+
+void ms_fluid_sink_deliver(struct ms_fluid *f, double at_s)
+{
+    while (ms_fluid_sink_next(f) <= at_s) {
+        struct ms_fluid_ready r = f->ready[0];
+        struct ms_fluid_sink *s = &f->sink[r.sink];
+        pop(f);
+        f->event = ms_fluid_grow(f->event, &f->event_cap, f->n_events + 1, sizeof *f->event);
+        f->event[f->n_events++] = (struct ms_fluid_event){r.at_s, s->tag, r.sink};
+        if (f->tracing)
+            ms_fluid_trace_event(f, chain_of_last(f, r.sink), r.at_s);
+        s->delivered = true;
+        if (s->left == 0) {
+            ms_fluid_trace_drop(f, s->chain);
+            recycle(f, r.sink);
+        }
+    }
+}

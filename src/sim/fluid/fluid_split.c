@@ -1,0 +1,213 @@
+/* What hangs together: components, and moving the flows over when the network changes. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/fluid/fluid_internal.h"
+
+/* The fatpipe that limits a route which has shared links too, if one does; and its component. */
+static uint32_t needed_fat(const struct ms_fluid *f, size_t route, uint32_t *comp)
+{
+    uint32_t fat = MS_FLUID_NONE, low = MS_FLUID_NONE;
+    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
+        uint32_t l = f->hop[h];
+        uint32_t *best = f->fat[l] ? &fat : &low;
+        if (f->fat[l] || f->kept[l])
+            *best = *best == MS_FLUID_NONE || ms_fluid_smaller(f, l, *best) ? l : *best;
+    }
+    if (fat == MS_FLUID_NONE || low == MS_FLUID_NONE || f->capacity[fat] >= f->capacity[low])
+        return MS_FLUID_NONE;
+    *comp = f->comp_of[low];
+    return fat;
+}
+
+static uint32_t find(uint32_t *up, uint32_t l)
+{
+    while (up[l] != l)
+        l = up[l] = up[up[l]];
+    return l;
+}
+
+/* comp_of every kept link, by union-find over the routes; components in the order of their first
+ * link. */
+static uint32_t find_components(struct ms_fluid *f)
+{
+    uint32_t *up = malloc((f->n_links + 1) * sizeof *up), n = 0;
+    if (!up)
+        abort();
+    for (uint32_t l = 0; l < f->n_links; l++)
+        up[l] = l;
+    for (size_t r = 0; r < f->n_routes; r++) {
+        uint32_t first = MS_FLUID_NONE;
+        for (size_t h = f->off[r]; h < f->off[r + 1]; h++) {
+            uint32_t l = f->hop[h];
+            if (f->fat[l] || !f->kept[l])
+                continue;
+            if (first == MS_FLUID_NONE)
+                first = l;
+            uint32_t a = find(up, l), b = find(up, first);
+            up[a > b ? a : b] = a > b ? b : a;
+        }
+    }
+    for (uint32_t l = 0; l < f->n_links; l++)
+        f->comp_of[l] = up[l] == l && f->kept[l] ? n++ : MS_FLUID_NONE;
+    for (uint32_t l = 0; l < f->n_links; l++) {
+        if (f->kept[l])
+            f->comp_of[l] = f->comp_of[find(up, l)];
+    }
+    free(up);
+    return n;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Pairs (component << 32 | fatpipe) that occur on routes, sorted, each once. */
+static uint64_t *fat_pairs(const struct ms_fluid *f, size_t *n)
+{
+    uint64_t *pair = NULL;
+    size_t cap = 0, out = 0;
+    *n = 0;
+    for (size_t r = 0; r < f->n_routes; r++) {
+        uint32_t comp = 0, fat = needed_fat(f, r, &comp);
+        uint64_t p = (uint64_t)comp << 32 | fat;
+        if (fat == MS_FLUID_NONE || (*n && pair[*n - 1] == p))
+            continue;
+        pair = ms_fluid_grow(pair, &cap, *n + 1, sizeof *pair);
+        pair[(*n)++] = p;
+    }
+    if (*n)
+        qsort(pair, *n, sizeof *pair, by_number);
+    for (size_t i = 0; i < *n; i++) {
+        if (i == 0 || pair[i] != pair[i - 1])
+            pair[out++] = pair[i];
+    }
+    *n = out;
+    return pair;
+}
+
+static void name_link(struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t at, uint32_t link)
+{
+    c->global[at] = link;
+    c->capacity[at] = f->capacity[link];
+    c->fat[at] = f->fat[link];
+}
+
+static void make_components(struct ms_fluid *f)
+{
+    size_t n_pairs;
+    uint32_t n = find_components(f), *size = calloc(n + 1, sizeof *size),
+             *shared = calloc(n + 1, sizeof *shared);
+    uint64_t *pair = fat_pairs(f, &n_pairs);
+    f->comp = calloc(n + 1, sizeof *f->comp);
+    f->step_heap = calloc(n + 1, sizeof *f->step_heap);
+    f->dirty = calloc(n + 1, sizeof *f->dirty);
+    if (!size || !shared || !f->comp || !f->step_heap || !f->dirty)
+        abort();
+    f->n_comps = n;
+    f->n_dirty = 0;
+    for (uint32_t l = 0; l < f->n_links; l++) {
+        if (f->comp_of[l] != MS_FLUID_NONE)
+            f->local_of[l] = size[f->comp_of[l]]++;
+    }
+    memcpy(shared, size, n * sizeof *size);
+    for (size_t i = 0; i < n_pairs; i++)
+        size[pair[i] >> 32]++;
+    for (uint32_t i = 0; i < n; i++) {
+        ms_fluid_comp_init(&f->comp[i], size[i], shared[i]);
+        f->step_heap[i] = f->comp[i].heap_at = i;
+    }
+    for (uint32_t l = 0; l < f->n_links; l++) {
+        if (f->comp_of[l] != MS_FLUID_NONE)
+            name_link(f, &f->comp[f->comp_of[l]], f->local_of[l], l);
+    }
+    for (size_t i = 0; i < n_pairs; i++)
+        name_link(f, &f->comp[pair[i] >> 32], shared[pair[i] >> 32]++, (uint32_t)pair[i]);
+    free(size), free(shared), free(pair);
+}
+
+/* The place of a fatpipe among the component's links: they come last, in ascending order. */
+static uint32_t local_fat(const struct ms_fluid_comp *c, uint32_t link)
+{
+    uint32_t lo = c->m_shared, hi = c->m;
+    while (hi - lo > 1) {
+        uint32_t mid = (lo + hi) / 2;
+        *(c->global[mid] <= link ? &lo : &hi) = mid;
+    }
+    assert(c->global[lo] == link);
+    return lo;
+}
+
+uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
+{
+    uint32_t k = 0, fat = MS_FLUID_NONE;
+    double low = 0;
+    *comp = MS_FLUID_NONE;
+    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
+        uint32_t l = f->hop[h];
+        if (f->fat[l]) {
+            if (fat == MS_FLUID_NONE || ms_fluid_smaller(f, l, fat))
+                fat = l;
+        } else if (f->kept[l]) {
+            low = k == 0 || f->capacity[l] < low ? f->capacity[l] : low;
+            *comp = f->comp_of[l];
+            f->scratch[k++] = f->local_of[l];
+        }
+    }
+    if (fat != MS_FLUID_NONE && k == 0) {
+        *comp = f->comp_of[fat];
+        f->scratch[k++] = f->local_of[fat];
+    } else if (fat != MS_FLUID_NONE && f->capacity[fat] < low) {
+        f->scratch[k++] = local_fat(&f->comp[*comp], fat);
+    }
+    return k;
+}
+
+/* Put the flows of an old component where they belong now. */
+static void move_flows(struct ms_fluid *f, struct ms_fluid_comp *old)
+{
+    for (uint32_t k = 1; k <= old->k_max; k++) {
+        struct ms_fluid_bucket *b = old->by_k[k];
+        for (uint32_t i = 0; b && i < b->n; i++) {
+            uint32_t comp, n;
+            if (b->left[i] == INFINITY)
+                continue;
+            n = ms_fluid_net_links(f, b->route[i], &comp);
+            struct ms_fluid_comp *c = &f->comp[comp];
+            c->busy_s = c->n_live == 0 || old->busy_s < c->busy_s ? old->busy_s : c->busy_s;
+            ms_fluid_comp_add(c, f->scratch, n, b->left[i], b->route[i], b->sink[i],
+                              b->chain ? b->chain[i] : MS_FLUID_NONE, f->tracing);
+        }
+    }
+}
+
+void ms_fluid_net_prepare(struct ms_fluid *f)
+{
+    if (f->n_prepared == f->n_routes && !f->capacity_changed)
+        return;
+    struct ms_fluid_comp *old = f->comp;
+    uint32_t n_old = f->n_comps;
+    for (uint32_t i = 0; i < n_old; i++) {
+        ms_fluid_cut(f, i, f->now_s);
+        ms_fluid_comp_settle(&old[i]);
+    }
+    free(f->step_heap), free(f->dirty);
+    ms_fluid_net_reduce(f);
+    make_components(f);
+    for (uint32_t i = 0; i < n_old; i++) {
+        move_flows(f, &old[i]);
+        ms_fluid_comp_finish(&old[i]);
+    }
+    free(old);
+    for (uint32_t i = 0; i < f->n_comps; i++) {
+        f->comp[i].solved_s = f->now_s;
+        if (f->comp[i].n_live)
+            ms_fluid_mark_dirty(f, i);
+    }
+    f->n_prepared = f->n_routes;
+    f->capacity_changed = false;
+}
