@@ -57,4 +57,33 @@ struct ms_train_params ms_train_params_default(void);
  *  @return MS_OK or MS_INVALID with the key under `train.` */
 enum ms_status ms_train_params_check(const struct ms_train_params *p, struct ms_err *err);
 
+/** Where a run stands, for a progress bar. */
+struct ms_train_progress {
+    int64_t step, steps; /**< done, of */
+    int64_t first;       /**< step this process started at */
+    double wall_s;       /**< since this process started */
+    double tokens_per_s; /**< of the last steps */
+    double ce;           /**< of the last step */
+    double heldout_ce;   /**< mean over the domains at the last evaluation; NaN before the first */
+};
+
+struct ms_train_options {
+    const char *dir; /**< made where missing */
+    int threads;     /**< >= 1 */
+    bool force;      /**< start over where the folder holds another run */
+    const volatile int
+        *stop; /**< not 0: write a checkpoint and return MS_INTERRUPTED; may be NULL */
+    void (*progress)(void *ctx,
+                     const struct ms_train_progress *p); /**< after each step; may be NULL */
+    void *ctx;
+};
+
+/** Train to p->steps, from the folder's checkpoint where there is one.
+ *  @return MS_OK, also where nothing was left to do; MS_INVALID: wrong input (by key and file);
+ * MS_USAGE: the folder holds another run, or another process works in it; MS_FAILED: the loss or a
+ * tensor is not finite or the loss diverges, with step, layer and tensor (the last checkpoint
+ * stays); MS_INTERRUPTED; MS_IO; MS_NOMEM */
+enum ms_status ms_train_run(const struct ms_train_params *p, const struct ms_train_options *o,
+                            struct ms_err *err);
+
 #endif

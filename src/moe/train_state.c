@@ -1,0 +1,222 @@
+/* The checkpoint of a run: DIR/checkpoint holds config.json and model.safetensors, which Hugging
+ * Face loads, and training.safetensors: both moments of AdamW, and as metadata the step, the
+ * lengths of the logs and whose run it is. A new one is written whole into checkpoint.new and
+ * exchanged with the old one in one system call. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/safetensors.h"
+#include "moe/checkpoint.h"
+#include "moe/train_run.h"
+
+static const char *const files[] = {"config.json", "model.safetensors", "training.safetensors"};
+enum { N_FILES = sizeof files / sizeof *files };
+
+static void path_of(const struct ms_train_run *r, const char *folder, const char *file, char *out,
+                    size_t size)
+{
+    snprintf(out, size, "%s/%s%s%s", r->o->dir, folder, file ? "/" : "", file ? file : "");
+}
+
+static void add_params(const struct ms_train_params *p, struct ms_buf *b)
+{
+    const struct ms_train_model *m = &p->model;
+    ms_buf_printf(b, "init %s seed %llu batch %lld seq %lld evaluate %lld\n", p->init,
+                  (unsigned long long)p->seed, (long long)p->batch, (long long)p->seq,
+                  (long long)p->evaluate_every);
+    if (strcmp(p->init, "random") == 0)
+        ms_buf_printf(b, "model %d %lld %lld %lld %lld %lld %lld %lld %lld %lld\n", m->family,
+                      (long long)m->vocab, (long long)m->hidden, (long long)m->layers,
+                      (long long)m->heads, (long long)m->kv_heads, (long long)m->experts,
+                      (long long)m->top_k, (long long)m->expert_intermediate,
+                      (long long)m->max_positions);
+    const struct ms_adamw_params *o = &p->optimizer;
+    ms_buf_printf(b, "adamw %.17g %.17g %.17g %.17g %.17g %.17g %lld\n", o->lr, o->betas[0],
+                  o->betas[1], o->eps, o->weight_decay, o->clip, (long long)o->warmup);
+    const struct ms_router_params *q = &p->router_params;
+    ms_buf_printf(b, "router %s %.17g %d %lld %lld %d %d %.17g %.17g bias %.17g\n", p->router->name,
+                  q->capacity_factor, q->drop_policy, (long long)q->groups,
+                  (long long)q->group_limit, q->group_score, q->weights, q->scale, q->noise_std,
+                  p->bias_update);
+    for (size_t i = 0; i < p->n_losses; i++)
+        ms_buf_printf(b, "loss %s %.17g\n", p->losses[i].loss->name, p->losses[i].weight);
+    ms_buf_printf(b, "normalise %d parts %lld heldout %.17g\n", p->normalise,
+                  (long long)p->micro_batches, p->data.heldout);
+}
+
+enum ms_status ms_train_identity(struct ms_train_run *r, struct ms_err *err)
+{
+    struct ms_buf b = {0};
+    add_params(r->p, &b);
+    for (int d = 0; d < r->data.n_domains; d++) {
+        const struct ms_domain *m = &r->data.domains[d];
+        ms_buf_printf(&b, "domain %s %s\n", m->name, ms_hash128(m->text.p, m->text.n).hex);
+    }
+    if (r->data.tokens.data)
+        ms_buf_printf(
+            &b, "tokens %s\n",
+            ms_hash128(r->data.tokens.data, r->data.tokens.count * ms_npy_size(r->data.tokens.type))
+                .hex);
+    bool failed = b.failed;
+    r->identity = ms_hash128(b.p, b.n);
+    ms_buf_finish(&b);
+    return failed ? ms_err_set(err, MS_NOMEM, "no memory to hash the run") : MS_OK;
+}
+
+static bool exists(const struct ms_train_run *r, const char *folder)
+{
+    char path[4096];
+    struct stat st;
+    path_of(r, folder, "training.safetensors", path, sizeof path);
+    return stat(path, &st) == 0;
+}
+
+/* What is left where the machine has no exchange of folders and the process died between two
+ * renames. */
+static void recover(const struct ms_train_run *r)
+{
+    char old[4096], now[4096];
+    path_of(r, "checkpoint.old", NULL, old, sizeof old);
+    path_of(r, "checkpoint", NULL, now, sizeof now);
+    if (!exists(r, "checkpoint") && exists(r, "checkpoint.old") && rename(old, now) != 0)
+        return; /* then there is no checkpoint, and the run starts anew */
+}
+
+static enum ms_status read_state(struct ms_train_run *r, const struct ms_st_file *f,
+                                 struct ms_err *err)
+{
+    const struct ms_st_tensor *m = ms_st_find(f, "m"), *v = ms_st_find(f, "v");
+    const char *step = ms_st_metadata(f, "step"), *high = ms_st_metadata(f, "n_high");
+    const char *history = ms_st_metadata(f, "history_bytes"),
+               *loads = ms_st_metadata(f, "loads_bytes");
+    const char *run = ms_st_metadata(f, "run");
+    if (!m || !v || !step || !high || !history || !loads || !run || m->count != r->adamw.n_values ||
+        v->count != r->adamw.n_values || !ms_st_floats(m, 0, m->count, r->adamw.m) ||
+        !ms_st_floats(v, 0, v->count, r->adamw.v))
+        return ms_err_at(err, MS_INVALID, ms_st_path(f), 0, 0, NULL,
+                         "not the optimiser state of this model");
+    r->state.step = r->adamw.n_steps = strtoll(step, NULL, 10);
+    r->state.n_high = strtoll(high, NULL, 10);
+    r->state.history_bytes = strtoll(history, NULL, 10);
+    r->state.loads_bytes = strtoll(loads, NULL, 10);
+    return MS_OK;
+}
+
+static enum ms_status load_weights(struct ms_train_run *r, struct ms_err *err)
+{
+    char folder[4096];
+    struct ms_checkpoint *c;
+    path_of(r, "checkpoint", NULL, folder, sizeof folder);
+    enum ms_status s = ms_checkpoint_open(folder, &c, err);
+    if (s)
+        return s;
+    s = ms_checkpoint_load(c, r->model, err);
+    ms_checkpoint_close(c);
+    return s;
+}
+
+enum ms_status ms_train_state_load(struct ms_train_run *r, bool *found, struct ms_err *err)
+{
+    char path[4096];
+    struct ms_st_file *f;
+    recover(r);
+    *found = exists(r, "checkpoint");
+    if (!*found)
+        return MS_OK;
+    path_of(r, "checkpoint", "training.safetensors", path, sizeof path);
+    enum ms_status s = ms_st_open(path, &f, err);
+    if (s)
+        return s;
+    const char *run = ms_st_metadata(f, "run");
+    if (!run || strcmp(run, r->identity.hex) != 0) {
+        *found = false;
+        s = r->o->force ? MS_OK
+                        : ms_err_at(err, MS_USAGE, r->o->dir, 0, 0, NULL,
+                                    "holds a run of another scenario or of other texts; choose "
+                                    "another -o, or --force "
+                                    "to start over");
+    } else {
+        s = read_state(r, f, err);
+        s = s ? s : load_weights(r, err);
+    }
+    ms_st_close(f);
+    return s;
+}
+
+static enum ms_status save_training(const struct ms_train_run *r, const char *path,
+                                    struct ms_err *err)
+{
+    char step[24], high[24], history[24], loads[24];
+    snprintf(step, sizeof step, "%lld", (long long)r->state.step);
+    snprintf(high, sizeof high, "%lld", (long long)r->state.n_high);
+    snprintf(history, sizeof history, "%lld", r->state.history_bytes);
+    snprintf(loads, sizeof loads, "%lld", r->state.loads_bytes);
+    struct ms_st_meta meta[] = {{"step", step},
+                                {"n_high", high},
+                                {"history_bytes", history},
+                                {"loads_bytes", loads},
+                                {"run", r->identity.hex}};
+    struct ms_st_tensor t[2] = {
+        {.name = "m", .type = MS_ST_F32, .n_dims = 1, .data = r->adamw.m},
+        {.name = "v", .type = MS_ST_F32, .n_dims = 1, .data = r->adamw.v},
+    };
+    for (int i = 0; i < 2; i++)
+        t[i].shape[0] = t[i].count = r->adamw.n_values;
+    return ms_st_write(path, t, 2, meta, sizeof meta / sizeof *meta, err);
+}
+
+static void remove_folder(const struct ms_train_run *r, const char *folder)
+{
+    char path[4096];
+    for (int i = 0; i < N_FILES; i++) {
+        path_of(r, folder, files[i], path, sizeof path);
+        unlink(path);
+    }
+    path_of(r, folder, NULL, path, sizeof path);
+    rmdir(path);
+}
+
+/* checkpoint.new becomes checkpoint. */
+static enum ms_status exchange(const struct ms_train_run *r, struct ms_err *err)
+{
+    char fresh[4096], now[4096], old[4096];
+    path_of(r, "checkpoint.new", NULL, fresh, sizeof fresh);
+    path_of(r, "checkpoint", NULL, now, sizeof now);
+    path_of(r, "checkpoint.old", NULL, old, sizeof old);
+    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, now, RENAME_EXCHANGE) == 0) {
+        remove_folder(r, "checkpoint.new");
+        return MS_OK;
+    }
+    if (errno != ENOENT) { /* a file system without exchange */
+        remove_folder(r, "checkpoint.old");
+        if (rename(now, old) != 0 && errno != ENOENT)
+            return ms_err_at(err, MS_IO, now, 0, 0, NULL, "%s", strerror(errno));
+    }
+    if (rename(fresh, now) != 0)
+        return ms_err_at(err, MS_IO, fresh, 0, 0, NULL, "%s", strerror(errno));
+    remove_folder(r, "checkpoint.old");
+    return MS_OK;
+}
+
+enum ms_status ms_train_state_save(struct ms_train_run *r, struct ms_err *err)
+{
+    char folder[4096], path[4096], router[256];
+    const struct ms_router_params *q = &r->p->router_params;
+    snprintf(router, sizeof router,
+             "%s groups=%lld group_limit=%lld group_score=%d weights=%d scale=%.17g",
+             r->p->router->name, (long long)q->groups, (long long)q->group_limit, q->group_score,
+             q->weights, q->scale);
+    struct ms_st_meta meta = {"moesim_router", router};
+    path_of(r, "checkpoint.new", NULL, folder, sizeof folder);
+    path_of(r, "checkpoint.new", "training.safetensors", path, sizeof path);
+    enum ms_status s = ms_train_log_sync(r, err);
+    remove_folder(r, "checkpoint.new"); /* of a process that died while it wrote */
+    s = s ? s : ms_checkpoint_save(r->model, folder, r->config_text, &meta, 1, err);
+    s = s ? s : save_training(r, path, err);
+    return s ? s : exchange(r, err);
+}
