@@ -36,6 +36,9 @@ double ms_rng_normal(struct ms_rng *r);
 double ms_rng_gumbel(struct ms_rng *r);
 /** Gamma of the given shape > 0, scale 1 (Marsaglia and Tsang, 2000). */
 double ms_rng_gamma(struct ms_rng *r, double shape);
+/** 4 * n_blocks words at once (vectorised): those ms_rng_u32 would give from the next block on; unread words of the
+ *  current block are dropped. */
+void ms_rng_fill(struct ms_rng *r, uint32_t *out, size_t n_blocks);
 /** Fisher-Yates over n ints. */
 void ms_rng_shuffle(struct ms_rng *r, int *v, size_t n);
 
