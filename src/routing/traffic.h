@@ -8,8 +8,12 @@
 #ifndef MS_ROUTING_TRAFFIC_H
 #define MS_ROUTING_TRAFFIC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
 
 /** G ranks (those of one expert-parallel group), N nodes among them, S slots (replicas included).
  * Row = source. */
@@ -29,5 +33,24 @@ struct ms_traffic {
     int is_matrix; /**< 1: a byte matrix: all counts are bytes (a copy = 1 byte), dispatch only, no
                       experts */
 };
+
+/** All arrays zeroed in the arena. @return false: out of memory */
+bool ms_traffic_init(struct ms_traffic *t, struct ms_arena *arena, int n_ranks, int n_nodes,
+                     int n_slots, int n_experts);
+
+/** The balanced twin: the same totals on every leg, spread evenly. Pairs (selections and
+ * rank_copies) are spread over all pairs of different ranks; with per_node_leg (hierarchical)
+ * separately over pairs within a node, pairs whose destination has the source's local index on
+ * another node (the forwarding GPU), and other pairs across nodes, so that each leg keeps its
+ *  bytes. The diagonal, own nodes and foreign nodes of node_copies, and slots each keep their
+ * total.
+ *  @param rank_node [G] node column of each rank @param twin initialised with t's dimensions */
+void ms_traffic_twin(const struct ms_traffic *t, const int *rank_node, bool per_node_leg,
+                     struct ms_traffic *twin);
+/** The totals a twin is made of, into sums [MS_TWIN_SUMS]: equal sums, ranks and nodes make equal
+ * twins. */
+enum { MS_TWIN_SUMS = 16 };
+void ms_traffic_twin_sums(const struct ms_traffic *t, const int *rank_node, bool per_node_leg,
+                          double *sums);
 
 #endif
