@@ -1,4 +1,5 @@
-/** @file verb.h  A verb of the command line: one file verb_<name>.c, one const struct, one word in meson.build. */
+/** @file verb.h  A verb of the command line: one file verb_<name>.c, one const struct, one word in
+ * meson.build. */
 #ifndef MS_CLI_VERB_H
 #define MS_CLI_VERB_H
 
@@ -7,17 +8,17 @@
 
 /** A GNU long option. Rows end with name NULL. */
 struct ms_option {
-    const char *name;     /**< without the dashes */
-    char letter;          /**< short form, 0 = none */
-    const char *value;    /**< placeholder of its value in the help, NULL = a flag */
+    const char *name;  /**< without the dashes */
+    char letter;       /**< short form, 0 = none */
+    const char *value; /**< placeholder of its value in the help, NULL = a flag */
     const char *help;
 };
 
 struct ms_verb {
     const char *name;
-    const char *arguments;         /**< "SCENARIO… [options]" */
-    const char *summary;           /**< one line for `moesim --help` */
-    const char *examples;          /**< shown first in `moesim VERB --help` */
+    const char *arguments; /**< "SCENARIO… [options]" */
+    const char *summary;   /**< one line for `moesim --help` */
+    const char *examples;  /**< shown first in `moesim VERB --help` */
     const struct ms_option *options;
     /** @return an exit code. argv[0] is the verb. */
     int (*run)(int argc, char **argv, const struct ms_verb *self);
@@ -33,13 +34,15 @@ struct ms_args {
     int n_operands;
 };
 
-/** Parse argv by the verb's table; handles --help (prints, returns 1 = stop with exit code 0) and reports usage errors on
- *  stderr with the nearest option (returns 2 = stop with exit code 2). 0 = go on. */
+/** Parse argv by the verb's table; handles --help (prints, returns 1 = stop with exit code 0) and
+ * reports usage errors on stderr with the nearest option (returns 2 = stop with exit code 2). 0 =
+ * go on. */
 int ms_args_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_args *out);
 /** The last value of an option, or fallback; a flag that is set gives "". */
 const char *ms_args_get(const struct ms_args *a, const char *name, const char *fallback);
 /** Print "moesim VERB: …" on stderr and return MS_USAGE. */
-int ms_usage(const struct ms_verb *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int ms_usage(const struct ms_verb *verb, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /** All verbs, NULL-terminated. */
 const struct ms_verb *const *ms_verbs(void);

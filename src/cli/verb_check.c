@@ -51,7 +51,7 @@ static enum ms_status check_scenario(const char *path, const char *const *sets, 
 {
     struct ms_study study = {0};
     enum ms_status s = ms_study_read(&study, path, sets, n_sets, errs);
-    if (s == MS_OK)
+    if (s == MS_OK || s == MS_INVALID)
         s = ms_study_check(&study, MS_USE_ANY, errs);
     if (s == MS_OK)
         snprintf(good, size, "%s, %zu case%s", study.base.train ? "training scenario" : "scenario",

@@ -11,7 +11,24 @@ struct check {
     const struct ms_scenario *s;
     const struct ms_platform *platform;
     struct ms_errs *errs;
+    size_t n_before; /* errors of reading */
 };
+
+/* Did reading complain about a key below one of these sections (or the key itself)? Then what
+ * depends on it is not judged. */
+static bool doubtful(const struct check *c, const char *const *sections)
+{
+    for (size_t i = 0; i < c->n_before; i++)
+        for (const char *const *s = sections; *s; s++) {
+            size_t n = strlen(*s);
+            const char *key = c->errs->e[i].key;
+            if (strncmp(key, *s, n) == 0 && (key[n] == 0 || key[n] == '.'))
+                return true;
+        }
+    return false;
+}
+
+#define DOUBTFUL(c, ...) doubtful(c, (const char *const[]){__VA_ARGS__, NULL})
 
 static void fail(const struct check *c, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -50,9 +67,9 @@ static void check_needs(const struct check *c, enum ms_scenario_use use)
     const struct ms_scenario *s = c->s;
     bool matrix = s->routing.source == MS_SOURCE_MATRIX;
     bool run = use == MS_USE_RUN || (use == MS_USE_ANY && !s->train);
-    if (run && !s->platform)
+    if (run && !s->platform && !DOUBTFUL(c, "platform"))
         fail(c, "platform", "must be given: a SimGrid platform file");
-    if (run && !matrix && !s->has_model)
+    if (run && !matrix && !s->has_model && !DOUBTFUL(c, "model", "routing.source"))
         fail(c, "model", "must be given: a preset, or hidden, experts, top_k …");
     if (use == MS_USE_TRAIN && !s->train)
         fail(c, "train", "must be given: the section that says what to train");
@@ -81,12 +98,12 @@ static void check_source(const struct check *c)
                  {MS_SOURCE_CHECKPOINT, "routing.checkpoint", p->checkpoint},
                  {MS_SOURCE_MATRIX, "routing.matrix", p->matrix}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (p->source == files[i].source && !files[i].path)
+        if (p->source == files[i].source && !files[i].path && !DOUBTFUL(c, files[i].key))
             fail(c, files[i].key, "must be given for routing.source: %s", source_name(p->source));
         else if (p->source == files[i].source) /* a sweep over sources keeps the others' files */
             check_file(c, files[i].key, files[i].path);
     }
-    if (p->source == MS_SOURCE_CHECKPOINT && p->n_text == 0)
+    if (p->source == MS_SOURCE_CHECKPOINT && p->n_text == 0 && !DOUBTFUL(c, "routing.text"))
         fail(c, "routing.text", "must be given for routing.source: checkpoint");
     for (int i = 0; p->source == MS_SOURCE_CHECKPOINT && i < p->n_text; i++)
         check_file(c, "routing.text", p->text[i]);
@@ -95,7 +112,7 @@ static void check_source(const struct check *c)
 static void check_matrix(const struct check *c)
 {
     const struct ms_scenario *s = c->s;
-    if (s->routing.source != MS_SOURCE_MATRIX)
+    if (s->routing.source != MS_SOURCE_MATRIX || DOUBTFUL(c, "workload"))
         return;
     if (s->workload.steps != 1)
         fail(c, "workload.steps", "%d steps, but a matrix is one exchange", s->workload.steps);
@@ -110,7 +127,7 @@ static void check_matrix(const struct check *c)
 static void check_model(const struct check *c)
 {
     const struct ms_model_shape *m = &c->s->model;
-    if (!c->s->has_model)
+    if (!c->s->has_model || DOUBTFUL(c, "model"))
         return;
     if (m->top_k > m->experts)
         fail(c, "model.top_k", "%d experts a token, but model.experts is %d", m->top_k, m->experts);
@@ -122,14 +139,16 @@ static void check_model(const struct check *c)
     else if (m->experts % m->groups == 0 && m->top_k <= m->experts &&
              (long)m->experts / m->groups * m->group_limit < m->top_k)
         fail(c, "model.group_limit",
-             "%d groups of %d experts hold fewer than the top_k of %d; at least %d", m->group_limit,
-             m->experts / m->groups, m->top_k,
-             (m->top_k + m->experts / m->groups - 1) / (m->experts / m->groups));
+             "%d is too few: top_k %d needs at least %d groups of %d experts", m->group_limit,
+             m->top_k, (m->top_k + m->experts / m->groups - 1) / (m->experts / m->groups),
+             m->experts / m->groups);
 }
 
 static void check_layers(const struct check *c)
 {
     const struct ms_scenario *s = c->s;
+    if (DOUBTFUL(c, "model", "workload.layers", "workload.tokens_per_rank", "routing.source"))
+        return;
     if (s->has_model && s->workload.layers > s->model.moe_layers &&
         s->routing.source != MS_SOURCE_MATRIX)
         fail(c, "workload.layers", "%d layers, but model.moe_layers is %d", s->workload.layers,
@@ -143,7 +162,7 @@ static void check_layers(const struct check *c)
 static void check_tokens(const struct check *c, int ranks)
 {
     const struct ms_tokens *t = &c->s->workload.tokens;
-    if (t->kind == MS_TOKENS_LIST && t->n_list != ranks)
+    if (t->kind == MS_TOKENS_LIST && t->n_list != ranks && !DOUBTFUL(c, "workload.tokens_per_rank"))
         fail(c, "workload.tokens_per_rank", "%d numbers, but %d ranks", t->n_list, ranks);
 }
 
@@ -152,10 +171,14 @@ static void check_slots(const struct check *c, int ranks)
 {
     const struct ms_scenario *s = c->s;
     int slots = s->model.experts + s->placement.redundant_experts;
-    if (!s->has_model || s->routing.source == MS_SOURCE_MATRIX || slots % ranks == 0)
+    if (!s->has_model || s->routing.source == MS_SOURCE_MATRIX || slots % ranks == 0 ||
+        DOUBTFUL(c, "model", "placement.redundant_experts", "routing.source"))
         return;
-    const char *given =
-        s->placement.redundant_experts ? "placement.redundant_experts" : "workload.ranks";
+    const char *given = "model.experts";
+    if (s->placement.redundant_experts)
+        given = "placement.redundant_experts";
+    else if (ms_yaml_find(s->tree, "workload.ranks", NULL))
+        given = "workload.ranks";
     int more = s->placement.redundant_experts + ranks - slots % ranks;
     fail(c, given,
          "%d slots (%d experts + %d redundant) are no multiple of %d ranks; "
@@ -167,6 +190,8 @@ static void check_hosts(const struct check *c)
 {
     const struct ms_scenario *s = c->s;
     int hosts = c->platform->n_hosts, groups = s->workload.groups;
+    if (DOUBTFUL(c, "workload.ranks", "workload.groups"))
+        return;
     if (s->workload.ranks == 0 && groups > hosts)
         fail(c, "workload.groups", "%d groups, but %s has %d hosts", groups, s->platform, hosts);
     else if (s->workload.ranks == 0 && hosts % groups != 0)
@@ -193,6 +218,8 @@ static void check_nodes(const struct check *c)
     bool needs = strcmp(s->sim.exchange.algorithm, "hierarchical") == 0 ||
                  s->sim.exchange.deduplicate == MS_DEDUP_NODE ||
                  s->sim.exchange.forwarding == MS_FORWARD_PXN;
+    if (DOUBTFUL(c, "exchange", "cluster"))
+        return;
     if (p->n_nodes > 0 && s->gpus_per_node > 0 && p->gpus_per_node != s->gpus_per_node)
         fail(c, "cluster.gpus_per_node", "%d, but %s has its own node property; leave this key out",
              s->gpus_per_node, s->platform);
@@ -212,7 +239,7 @@ static void check_train(const struct check *c)
 {
     const struct ms_train_params *t = c->s->train;
     struct ms_err err = {0};
-    if (!t)
+    if (!t || DOUBTFUL(c, "train"))
         return;
     if (ms_train_params_check(t, &err) != MS_OK)
         pass_on(c, &err);
@@ -226,7 +253,7 @@ static void check_train(const struct check *c)
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
                        enum ms_scenario_use use, struct ms_errs *errs)
 {
-    const struct check c = {s, platform, errs};
+    const struct check c = {s, platform, errs, errs->n};
     check_needs(&c, use);
     check_file(&c, "platform", platform ? NULL : s->platform);
     check_source(&c);

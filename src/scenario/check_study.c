@@ -1,7 +1,9 @@
 /** @file check_study.c  Every case of a study against its platform, before anything runs. */
 #include <string.h>
+#include <unistd.h>
 
 #include "scenario/errors.h"
+#include "scenario/study.h"
 #include "scenario/scenario.h"
 
 /* A platform read once for all cases that group its hosts alike. */
@@ -48,35 +50,30 @@ static struct known *read_platform(struct walk *w, const struct ms_scenario *s)
     return k;
 }
 
-static void check_case(struct walk *w, const struct ms_scenario *s, enum ms_scenario_use use)
+/* errs holds what reading the case found */
+static void check_case(struct walk *w, const struct ms_scenario *s, enum ms_scenario_use use,
+                       struct ms_errs *errs)
 {
-    struct ms_errs errs = {0};
     struct known *k = NULL;
-    bool run = s->platform && use != MS_USE_TRAIN;
-    size_t before = w->errs->n;
-    if (run) {
+    if (s->platform && use != MS_USE_TRAIN && access(s->platform, F_OK) == 0) {
         k = find(w, s);
         k = k ? k : read_platform(w, s);
     }
-    if (!run || (k && k->good))
-        ms_scenario_check(s, k ? &k->platform : NULL, use, &errs);
-    else if (w->errs->n == before || k)
-        ms_scenario_check(s, NULL, use, &errs);
-    ms_errors_merge(w->errs, &errs, w->start);
-    ms_errs_finish(&errs);
+    ms_scenario_check(s, k && k->good ? &k->platform : NULL, use, errs);
+    ms_errors_merge(w->errs, errs, w->start);
 }
 
 enum ms_status ms_study_check(const struct ms_study *study, enum ms_scenario_use use,
                               struct ms_errs *errs)
 {
-    struct walk w = {.errs = errs, .start = errs->n};
-    for (size_t i = 0; i < study->n_cases && errs->n - w.start < MS_ERRORS_ENOUGH; i++) {
-        struct ms_err err = {0};
+    struct walk w = {.errs = errs};
+    size_t enough = errs->n + MS_ERRORS_ENOUGH;
+    for (size_t i = 0; i < study->n_cases && errs->n < enough; i++) {
+        struct ms_errs mine = {0};
         struct ms_case c = {0};
-        if (ms_study_case(study, i, &c, &err) == MS_OK)
-            check_case(&w, &c.s, use);
-        else
-            ms_errs_add(errs, &err);
+        if (ms_study_read_case(study, i, &c, &mine) != MS_NOMEM)
+            check_case(&w, &c.s, use, &mine);
+        ms_errs_finish(&mine);
         ms_case_finish(&c);
     }
     for (struct known *k = w.list; k; k = k->next)

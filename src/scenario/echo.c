@@ -118,23 +118,45 @@ static bool absent(const struct ms_key *k, const struct ms_scenario *s)
            (strcmp(k->section->prefix, "model") == 0 && !s->has_model);
 }
 
-/* Keys are flat ("workload.ranks"), in table order: nested objects would say no more. */
+/* Close and open objects on the way from one section to the next. */
+static void change_section(struct ms_json *j, const char *from, const char *to)
+{
+    size_t n = strlen(from);
+    while (n > 0 && (strncmp(from, to, n) != 0 || (to[n] != '.' && to[n] != 0))) {
+        ms_json_end_object(j);
+        do
+            n--;
+        while (n > 0 && from[n] != '.');
+    }
+    for (const char *rest = to + n + (n > 0 && to[n] == '.'); *rest;) {
+        char word[80];
+        size_t len = strcspn(rest, ".");
+        snprintf(word, sizeof word, "%.*s", (int)len, rest);
+        ms_json_object(j, word);
+        rest += len + (rest[len] == '.');
+    }
+}
+
 static enum ms_status echo_all(const struct ms_scenario *s, bool canonical, struct ms_buf *out,
                                struct ms_err *err)
 {
     struct ms_echo o = {.j = {.out = out}, .canonical = canonical, .err = err};
     struct ms_key_cursor c = {0};
     struct ms_key k;
+    const char *section = "";
     ms_json_object(&o.j, NULL);
     while (ms_key_next(&c, &k)) {
         if (absent(&k, s) || (canonical && only_talk(&k)))
             continue;
+        change_section(&o.j, section, k.section->prefix);
+        section = k.section->prefix;
         const void *at = (const char *)ms_section_base(k.section, s) + k.field->offset;
         if (k.special && k.special->shape)
-            k.special->shape->echo(&o, k.path, &k, at);
+            k.special->shape->echo(&o, k.field->key, &k, at);
         else
-            ms_echo_value(&o, k.path, k.field, at);
+            ms_echo_value(&o, k.field->key, k.field, at);
     }
+    change_section(&o.j, section, "");
     ms_json_end_object(&o.j);
     if (out->failed)
         fail(&o, ms_err_set(err, MS_NOMEM, "out of memory"));

@@ -1,4 +1,5 @@
-/** @file errors.h  Errors of many cases, each told once, in the order of the file. Inside this room only. */
+/** @file errors.h  Errors of many cases, each told once, in the order of the file. Inside this
+ *  room only. */
 #ifndef MS_SCENARIO_ERRORS_H
 #define MS_SCENARIO_ERRORS_H
 

@@ -96,7 +96,7 @@ static bool elsewhere(const char *word, struct ms_key *k)
     return false;
 }
 
-const char *ms_key_hint(const char *path, char *out, size_t size)
+const char *ms_key_hint(const char *path, bool full, char *out, size_t size)
 {
     enum { MAX = 64 };
     char words[MAX][80], prefix[160];
@@ -111,7 +111,8 @@ const char *ms_key_hint(const char *path, char *out, size_t size)
         names[n++] = "sweep";
     const char *near = ms_nearest(word, names, n);
     if (near)
-        snprintf(out, size, "; did you mean '%s'?", near);
+        snprintf(out, size, "; did you mean '%s%s%s'?", full ? prefix : "",
+                 full && prefix[0] ? "." : "", near);
     else if (elsewhere(word, &k))
         snprintf(out, size, "; did you mean '%s'?", k.path);
     else if (n > 0 && n <= 16)

@@ -1,8 +1,9 @@
 /** @file fields.h  Every key of a scenario file: one row each, in sections.
  *
- *  The tables decide key, type, unit, range, default, help and where the value goes; reading, --set, help, schema and echo
- *  walk them. Rows of type CUSTOM have a shape: a value that is no plain number or word (`none | number`, lists, unions).
- *  To add a key, add a row to its section in fields_*.c; only an odd shape needs more. Inside this room only. */
+ *  The tables decide key, type, unit, range, default, help and where the value goes; reading,
+ * --set, help, schema and echo walk them. Rows of type CUSTOM have a shape: a value that is no
+ * plain number or word (`none | number`, lists, unions). To add a key, add a row to its section in
+ * fields_*.c; only an odd shape needs more. Inside this room only. */
 #ifndef MS_SCENARIO_FIELDS_H
 #define MS_SCENARIO_FIELDS_H
 
@@ -91,8 +92,9 @@ bool ms_key_find(const char *path, struct ms_key *out);
 bool ms_key_section(const char *path);
 /** May path be set: a key, a section, or inside a key that takes a mapping? */
 bool ms_key_settable(const char *path);
-/** "; did you mean 'x'?" for an unknown path, into out. @return out */
-const char *ms_key_hint(const char *path, char *out, size_t size);
+/** "; did you mean 'x'?" for an unknown path, into out; x with its section where `full`. @return
+ * out */
+const char *ms_key_hint(const char *path, bool full, char *out, size_t size);
 
 /* ---- reading (value.c) ---- */
 /** Report at e; the key of the message is path. */
@@ -109,7 +111,8 @@ bool ms_reading_number(struct ms_reading *r, const struct ms_entry *e, const cha
                        const struct ms_field *f, double *out);
 bool ms_reading_integer(struct ms_reading *r, const struct ms_entry *e, const char *path,
                         const struct ms_field *f, int64_t *out);
-/** A path as the user meant it: beside the scenario file; from --set also below the current folder. */
+/** A path as the user meant it: beside the scenario file; from --set also below the current folder.
+ */
 const char *ms_reading_path(struct ms_reading *r, const struct ms_entry *e, const char *text);
 /** A mapping by a table without CUSTOM rows: every row read or defaulted, unknown keys reported. */
 bool ms_reading_table(struct ms_reading *r, const struct ms_entry *e, const char *path,
@@ -130,18 +133,19 @@ void ms_schema_value(struct ms_json *j, const struct ms_field *f);
 void ms_schema_table(struct ms_json *j, const struct ms_field *fields);
 
 /* ---- shapes ---- */
-extern const struct ms_shape ms_shape_name;           /**< const char *: a word of special->names */
-extern const struct ms_shape ms_shape_all;            /**< int: all (0) or a count */
-extern const struct ms_shape ms_shape_none;           /**< double: none (0) or a number of the row's range */
-extern const struct ms_shape ms_shape_scenario_name;  /**< const char *: also a folder's name */
-extern const struct ms_shape ms_shape_tokens;         /**< struct ms_tokens */
-extern const struct ms_shape ms_shape_popularity;     /**< struct ms_popularity */
-extern const struct ms_shape ms_shape_filter;         /**< struct ms_routing_params: filter, n_filter */
-extern const struct ms_shape ms_shape_axes;           /**< struct ms_routing_params: trace_axes, n_trace_axes */
-extern const struct ms_shape ms_shape_texts;          /**< struct ms_routing_params: text, n_text */
-extern const struct ms_shape ms_shape_compute;        /**< struct ms_compute_params: profile or roofline */
-extern const struct ms_shape ms_shape_hardware;       /**< struct ms_hardware_params */
-extern const struct ms_shape ms_shape_links;          /**< struct ms_fault_params: links, n_links */
+extern const struct ms_shape ms_shape_name; /**< const char *: a word of special->names */
+extern const struct ms_shape ms_shape_all;  /**< int: all (0) or a count */
+extern const struct ms_shape ms_shape_none; /**< double: none (0) or a number of the row's range */
+extern const struct ms_shape ms_shape_scenario_name; /**< const char *: also a folder's name */
+extern const struct ms_shape ms_shape_tokens;        /**< struct ms_tokens */
+extern const struct ms_shape ms_shape_popularity;    /**< struct ms_popularity */
+extern const struct ms_shape ms_shape_filter; /**< struct ms_routing_params: filter, n_filter */
+extern const struct ms_shape
+    ms_shape_axes; /**< struct ms_routing_params: trace_axes, n_trace_axes */
+extern const struct ms_shape ms_shape_texts;   /**< struct ms_routing_params: text, n_text */
+extern const struct ms_shape ms_shape_compute; /**< struct ms_compute_params: profile or roofline */
+extern const struct ms_shape ms_shape_hardware; /**< struct ms_hardware_params */
+extern const struct ms_shape ms_shape_links;    /**< struct ms_fault_params: links, n_links */
 /** Words of a list (one may stand alone) into a new array; f: an ENUM or PATH row. */
 const char **ms_shape_words(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
                             const struct ms_field *f, int *n_out);

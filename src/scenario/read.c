@@ -48,12 +48,26 @@ static void refuse_later(struct ms_reading *r, const struct ms_key *k, const str
     echo_one(&usual, k, at);
     ms_yaml_show(&shown, e->value);
     if (given.p && usual.p && shown.p && strcmp(given.p, usual.p) != 0)
-        ms_reading_fail(r, e, k->path, "'%s' is not available yet; allowed: %s",
+        ms_reading_fail(r, e, k->path, "'%s' is not available yet%s%s",
                         ms_yaml_clean(shown.p, clean, sizeof clean),
-                        k->field->fallback[0] ? k->field->fallback : "leave it out");
+                        k->field->fallback[0] ? "; allowed: " : "; leave the key out",
+                        k->field->fallback);
     ms_buf_finish(&given);
     ms_buf_finish(&usual);
     ms_buf_finish(&shown);
+}
+
+/* A value with an error leaves its default behind, so that the checks of other keys can go on. */
+static void use_fallback(struct ms_reading *r, const struct ms_key *k, void *at)
+{
+    struct ms_errs unseen = {0};
+    struct ms_reading quiet = {r->arena, &unseen, r->file};
+    const struct ms_entry *e = k->field->fallback && k->field->fallback[0]
+                                   ? ms_reading_fallback(&quiet, k->field->fallback)
+                                   : NULL;
+    if (e)
+        read_value(&quiet, k, e, at);
+    ms_errs_finish(&unseen);
 }
 
 static void read_key(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *section,
@@ -66,7 +80,9 @@ static void read_key(struct ms_reading *r, const struct ms_key *k, const struct 
     if (e) {
         size_t before = r->errs->n;
         read_value(r, k, e, base + k->field->offset);
-        if (k->special && k->special->later && r->errs->n == before)
+        if (r->errs->n != before)
+            use_fallback(r, k, base + k->field->offset);
+        else if (k->special && k->special->later)
             refuse_later(r, k, e, s);
     } else if (!k->field->fallback) {
         ms_reading_fail(r, section, k->path, "must be given: %s", k->field->help);
@@ -114,7 +130,8 @@ static void refuse_unknown(struct ms_reading *r, const struct ms_yaml *map, cons
         if (ms_key_find(path, &k))
             continue;
         if (!ms_key_section(path) || strchr(e->key, '.'))
-            ms_reading_fail(r, e, path, "unknown key%s", ms_key_hint(path, hint, sizeof hint));
+            ms_reading_fail(r, e, path, "unknown key%s",
+                            ms_key_hint(path, false, hint, sizeof hint));
         else if (e->value->kind == MS_YAML_MAP)
             refuse_unknown(r, e->value, path);
         else if (!ms_yaml_null(e->value))

@@ -1,11 +1,13 @@
 /** @file scenario.h  A scenario file read: what one run, or one case of a sweep, is asked for.
  *
- *  The reader walks the YAML once, with one table of keys (fields.h) for types, units, ranges, defaults, help, schema
- *  and echo. A file with a `sweep` section stands for n_cases effective scenarios; ms_scenario_case gives them one by one,
- *  numbered from 0 with the last axis fastest. Nothing is simulated here and no file but the scenario itself is opened,
- *  except by ms_scenario_check (does it exist?) and ms_scenario_canonical (content hashes).
+ *  The reader walks the YAML once, with one table of keys (fields.h) for types, units, ranges,
+ * defaults, help, schema and echo. A file with a `sweep` section stands for n_cases effective
+ * scenarios; ms_scenario_case gives them one by one, numbered from 0 with the last axis fastest.
+ * Nothing is simulated here and no file but the scenario itself is opened, except by
+ * ms_scenario_check (does it exist?) and ms_scenario_canonical (content hashes).
  *
- *  Paths inside are resolved against the scenario file ("-": the current folder). Sizes in bytes, times in seconds. */
+ *  Paths inside are resolved against the scenario file ("-": the current folder). Sizes in bytes,
+ * times in seconds. */
 #ifndef MS_SCENARIO_SCENARIO_H
 #define MS_SCENARIO_SCENARIO_H
 
@@ -31,12 +33,12 @@ struct ms_report_params {
     double margin;           /**< |ratio - 1| below it is a tie */
 };
 
-/** Effective parameters: of a whole file without a sweep, or of one case. Plain data; strings live in the arena of
- *  whoever holds it. Counts are resolved as far as the file alone allows: layers is a number, latency is sender or flow;
- *  workload.ranks stays 0 for `all` (ms_scenario_resolve). */
+/** Effective parameters: of a whole file without a sweep, or of one case. Plain data; strings live
+ * in the arena of whoever holds it. Counts are resolved as far as the file alone allows: layers is
+ * a number, latency is sender or flow; workload.ranks stays 0 for `all` (ms_scenario_resolve). */
 struct ms_scenario {
-    const char *file;     /**< as the user typed it */
-    const char *name;     /**< default: the file's stem ("stdin" for -) */
+    const char *file; /**< as the user typed it */
+    const char *name; /**< default: the file's stem ("stdin" for -) */
     uint64_t seed;
     int repeats;
     const char *platform; /**< resolved path; NULL: none given */
@@ -56,7 +58,8 @@ struct ms_scenario {
 /** One axis of the sweep with the value it has in a case. */
 struct ms_axis {
     const char *key;   /**< "routing.popularity.sigma" */
-    const char *label; /**< a file's stem (its full path where stems collide), a word, or a number as written */
+    const char *label; /**< a file's stem (its full path where stems collide), a word, or a number
+                          as written */
     const char *json;  /**< the same as JSON: a number, true, false, or a string */
 };
 
@@ -74,26 +77,32 @@ struct ms_study {
     struct ms_arena arena;
     struct ms_scenario base; /**< without the sweep: name, report and defaults */
     const struct ms_sweep *sweep;
-    size_t n_cases; /**< 1 without a sweep */
+    size_t n_cases; /**< 1 without a sweep; 0: there is no document to speak of */
     int n_axes;
 };
 
-/** Read a scenario file ("-" = stdin) with --set arguments ("KEY=VALUE", in order) and check every key of every case.
- *  All errors go to errs, in file order, each once; those of --set name the file "--set".
+/** Read a scenario file ("-" = stdin) with --set arguments ("KEY=VALUE", in order) and check every
+ * key of every case. All errors go to errs, in file order, each once; those of --set name the file
+ * "--set".
+ *  After MS_INVALID `out` is good for two things only: ms_study_check, which finds what else is
+ * wrong, and ms_study_finish (always).
  *  @return MS_OK; MS_INVALID with at least one error in errs; MS_IO; MS_NOMEM */
 enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
                              size_t n_sets, struct ms_errs *errs);
 /** The same from text; file is for messages and relative paths. */
-enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char *text, size_t n_bytes,
-                              const char *const *sets, size_t n_sets, struct ms_errs *errs);
+enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char *text,
+                              size_t n_bytes, const char *const *sets, size_t n_sets,
+                              struct ms_errs *errs);
 void ms_study_finish(struct ms_study *study);
 
-/** Effective scenario `index` of a study that was read without errors; borrows the study. @param out zeroed on entry */
+/** Effective scenario `index` of a study that was read without errors; borrows the study. @param
+ * out zeroed on entry */
 enum ms_status ms_study_case(const struct ms_study *study, size_t index, struct ms_case *out,
                              struct ms_err *err);
 void ms_case_finish(struct ms_case *c);
 
-/** The key and the distinct labels of an axis, in the order of the file: for tables and `compare --by`. */
+/** The key and the distinct labels of an axis, in the order of the file: for tables and `compare
+ * --by`. */
 const char *ms_study_axis_key(const struct ms_study *study, int axis);
 size_t ms_study_axis_labels(const struct ms_study *study, int axis, const char *const **labels);
 
@@ -104,14 +113,17 @@ enum ms_scenario_use {
     MS_USE_TRAIN, /**< needs train */
 };
 
-/** Cross-field checks of one effective scenario, before anything runs: ranks against hosts, experts against ranks and
- *  groups, missing files, names against the rooms' tables, what the simulator itself needs. Errors carry the place of the
- *  key. @param platform of s->platform, already read; NULL: platform-dependent checks are left out */
+/** Cross-field checks of one effective scenario (keys that errs already complains about are left
+ * alone), before anything runs: ranks against hosts, experts against ranks and groups, missing
+ * files, names against the rooms' tables, what the simulator itself needs. Errors carry the place
+ * of the key. @param platform of s->platform, already read; NULL: platform-dependent checks are
+ * left out */
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
                        enum ms_scenario_use use, struct ms_errs *errs);
 
-/** All of it for all cases: reads each platform file once (its own errors and warnings are added too), then
- *  ms_scenario_check of every case; each error once. Simulates nothing.
+/** All of it for all cases: reads each platform file once (its own errors and warnings are added
+ * too), then ms_scenario_check of every case; each error once. errs: as ms_study_read left it; what
+ * it complained about is not judged again, and all is brought into file order. Simulates nothing.
  *  @return MS_OK; MS_INVALID or MS_IO with at least one error in errs; MS_NOMEM */
 enum ms_status ms_study_check(const struct ms_study *study, enum ms_scenario_use use,
                               struct ms_errs *errs);
@@ -119,17 +131,19 @@ enum ms_status ms_study_check(const struct ms_study *study, enum ms_scenario_use
 /** Fill in what only the platform knows: workload.ranks 0 -> n_hosts / groups. */
 void ms_scenario_resolve(struct ms_scenario *s, int n_hosts);
 
-/** The canonical echo: one line of JSON with every key at its effective value in table order, files replaced by
- *  {"xxh3": content hash}, the sweep and all that does not change a result (name, report) left out. Its hash is the
- *  scenario_hash; with versions it is a record's key.
+/** The canonical echo: one line of JSON, an object a section, with every key at its effective value
+ * in table order, files replaced by
+ *  {"xxh3": content hash}, the sweep and all that does not change a result (name, report) left out.
+ * Its hash is the scenario_hash; with versions it is a record's key.
  *  @return MS_OK; MS_INVALID or MS_IO where a file cannot be read; MS_NOMEM */
 enum ms_status ms_scenario_canonical(const struct ms_scenario *s, struct ms_buf *out,
                                      struct ms_err *err);
 /** Every key at its effective value as JSON, file paths as given: for people. */
-enum ms_status ms_scenario_echo(const struct ms_scenario *s, struct ms_buf *out, struct ms_err *err);
+enum ms_status ms_scenario_echo(const struct ms_scenario *s, struct ms_buf *out,
+                                struct ms_err *err);
 
 /** Where `key` stands in the file (or its nearest enclosing section), for errors of other rooms.
- *  @return the file name for messages; line and col 0 where the key is nowhere */
+ *  @return the file name for messages; 1:1 where no part of the key is there */
 const char *ms_scenario_place(const struct ms_scenario *s, const char *key, int *line, int *col);
 
 /** JSON Schema draft-07 of the scenario file. */

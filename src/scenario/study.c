@@ -7,6 +7,7 @@
 
 #include "scenario/errors.h"
 #include "scenario/read.h"
+#include "scenario/study.h"
 #include "scenario/sweep.h"
 
 /* ---- --set KEY=VALUE ---- */
@@ -51,7 +52,7 @@ static bool good_set_key(const char *key, struct ms_errs *errs)
     if (strlen(key) >= 120)
         set_error(errs, 1, NULL, "the key is too long", "");
     else
-        set_error(errs, 1, key, "unknown key", ms_key_hint(key, hint, sizeof hint));
+        set_error(errs, 1, key, "unknown key", ms_key_hint(key, true, hint, sizeof hint));
     return false;
 }
 
@@ -161,11 +162,8 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
         ms_errs_add_at(errs, MS_NOMEM, file, 0, 0, NULL, "out of memory");
     }
     ms_errors_sort(errs, start);
-    enum ms_status s = ms_errors_status(errs, start);
-    *out = s == MS_OK ? study : (struct ms_study){0};
-    if (s != MS_OK)
-        ms_arena_finish(&study.arena);
-    return s;
+    *out = study; /* n_cases 0: there is no document */
+    return ms_errors_status(errs, start);
 }
 
 /* A file that may be a pipe, up to just past the limit of size. */
@@ -214,32 +212,38 @@ void ms_study_finish(struct ms_study *study)
     *study = (struct ms_study){0};
 }
 
-enum ms_status ms_study_case(const struct ms_study *study, size_t index, struct ms_case *out,
-                             struct ms_err *err)
+enum ms_status ms_study_read_case(const struct ms_study *study, size_t index, struct ms_case *out,
+                                  struct ms_errs *errs)
 {
     struct ms_case c = {.index = index, .n_axes = study->n_axes};
-    struct ms_errs errs = {0};
-    struct ms_reading r = {&c.arena, &errs, study->base.file};
+    struct ms_reading r = {&c.arena, errs, study->base.file};
     const struct ms_sweep *w = study->sweep;
     const struct ms_entry *root = ms_sweep_case(w, &c.arena, index);
     c.axis = MS_NEW(&c.arena, struct ms_axis, (size_t)c.n_axes);
     if (!root || !c.axis) {
         ms_arena_finish(&c.arena);
-        return ms_err_set(err, MS_NOMEM, "out of memory");
+        ms_errs_add_at(errs, MS_NOMEM, study->base.file, 0, 0, NULL, "out of memory");
+        return MS_NOMEM;
     }
     ms_read_scenario(&r, root, &c.s);
     for (int i = 0; i < c.n_axes; i++) {
         size_t v = ms_sweep_value(w, i, index);
         c.axis[i] = (struct ms_axis){w->key[i].key, w->key[i].label[v], w->key[i].json[v]};
     }
-    enum ms_status s = MS_OK;
-    if (errs.n) {
-        s = errs.e[0].status;
+    *out = c;
+    return ms_errors_status(errs, 0);
+}
+
+enum ms_status ms_study_case(const struct ms_study *study, size_t index, struct ms_case *out,
+                             struct ms_err *err)
+{
+    struct ms_errs errs = {0};
+    *out = (struct ms_case){0};
+    enum ms_status s = ms_study_read_case(study, index, out, &errs);
+    if (s != MS_OK) {
         if (err && err->status == MS_OK)
             *err = errs.e[0];
-        ms_arena_finish(&c.arena);
-    } else {
-        *out = c;
+        ms_case_finish(out);
     }
     ms_errs_finish(&errs);
     return s;
@@ -266,7 +270,7 @@ const char *ms_scenario_place(const struct ms_scenario *s, const char *key, int 
 {
     const struct ms_entry *last = NULL;
     ms_yaml_find(s->tree, key, &last);
-    *line = last ? last->line : 0;
-    *col = last ? last->col : 0;
+    *line = last ? last->line : 1;
+    *col = last ? last->col : 1;
     return last ? last->file : s->file;
 }

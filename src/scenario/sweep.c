@@ -131,7 +131,7 @@ static bool known_key(struct ms_reading *r, const struct ms_entry *at, const cha
     }
     if (strlen(key) < 80 && ms_key_settable(key))
         return true;
-    ms_reading_fail(r, at, path, "unknown key%s", ms_key_hint(key, hint, sizeof hint));
+    ms_reading_fail(r, at, path, "unknown key%s", ms_key_hint(key, true, hint, sizeof hint));
     return false;
 }
 
@@ -179,6 +179,7 @@ static void read_zip(struct ms_reading *r, struct ms_sweep *s, const struct ms_e
             ms_reading_fail(r, e, path_of(path, sizeof path, e->key),
                             "%zu values, but %s beside it in the zip has %zu", k->n, first->key,
                             s->axis_n[axis]);
+            s->axis_n[axis] = k->n < s->axis_n[axis] ? k->n : s->axis_n[axis];
         }
         k->axis = axis;
     }

@@ -1,7 +1,8 @@
 /** @file sweep.h  The axes of a study: which keys take which values. Inside this room only.
  *
- *  An axis is one key with its values, or several keys that move together (zip). Cases count through all combinations with
- *  the last axis fastest. Values stay trees: a case is the document with them put in. */
+ *  An axis is one key with its values, or several keys that move together (zip). Cases count
+ * through all combinations with the last axis fastest. Values stay trees: a case is the document
+ * with them put in. */
 #ifndef MS_SCENARIO_SWEEP_H
 #define MS_SCENARIO_SWEEP_H
 
@@ -14,11 +15,11 @@ enum { MS_SWEEP_MAX_AXES = 32, MS_SWEEP_MAX_VALUES = 10000, MS_SWEEP_MAX_CASES =
 struct ms_sweep_key {
     const char *key;
     size_t n;
-    struct ms_entry *value; /**< [n], each with its own place in the file */
-    const char **label;     /**< [n] */
-    const char **json;      /**< [n] */
+    struct ms_entry *value;    /**< [n], each with its own place in the file */
+    const char **label;        /**< [n] */
+    const char **json;         /**< [n] */
     const struct ms_entry *at; /**< the axis in the file */
-    int axis;               /**< keys of one zip share it */
+    int axis;                  /**< keys of one zip share it */
 };
 
 /** One --set argument, parsed. */

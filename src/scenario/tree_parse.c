@@ -91,6 +91,11 @@ static bool syntax_error(struct parse *p)
     if (y->error == YAML_READER_ERROR)
         return encoding_error(p);
     yaml_mark_t m = y->problem_mark;
+    if (p->first_col > 0 &&
+        !memchr(p->text, '\n', p->n_bytes)) { /* the end of a --set is no new line */
+        m.column += m.line > 0 ? p->n_bytes : 0;
+        m.line = 0;
+    }
     if (byte_at(p, m) == '\t')
         return fail_at(p, m, "a tab character; YAML is indented with spaces");
     char text[300];
