@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "cli/cli.h"
+#include "moe/blas.h"
 
 #define X(name) extern const struct ms_verb ms_verb_##name;
 #include "verb_registry.inc"
@@ -90,6 +91,7 @@ static void hold_standard_streams(void)
 int main(int argc, char **argv)
 {
     hold_standard_streams();
+    ms_blas_pick(argv);
     signal(SIGPIPE, SIG_IGN); /* `run … | head` must not lose the cases still running */
     int code = dispatch(argc, argv);
     errno = 0;

@@ -1,0 +1,411 @@
+/* `moesim evaluate`: what each token assignment costs a trained model in perplexity, with its own
+ * weights. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/npy.h"
+#include "cli/moe_args.h"
+#include "moe/data.h"
+#include "stats/imbalance.h"
+
+static const struct ms_option options[] = {
+    {"text", 't', "FILE…", "texts, read as bytes (.gz too); needs a vocabulary of 256"},
+    {"tokens", 0, "FILE.npy", "token ids instead: int32 [windows, N+1]"},
+    {"seq", 'n', "N", "tokens a window (default: the checkpoint's max_position_embeddings)"},
+    {"assignment", 'a', "all|NAME,…", "token assignments; default top_k, the model's own routing"},
+    {"batch", 'b', "B",
+     "windows at once, which is what assignments that are not causal see (default: up to 8192 "
+     "tokens)"},
+    {"exclude", 'x', "E,…", "experts that top_k_filtered leaves out"},
+    {"capacity-factor", 0, "F", "drop tokens of experts above F x k x tokens / experts"},
+    {"drop-policy", 0, "WORD", "probs (default) or position"},
+    {"seed", 0, "S", "of the random assignment (default 1)"},
+    {"threads", 'j', "N", "threads (default: all cores)"},
+    {"format", 'f', "FORMAT", "table (default), json or csv"},
+    {0}};
+
+static const char *const formats[] = {"table", "json", "csv", NULL};
+enum { TABLE, JSON, CSV };
+enum { MAX_ASSIGNS = 16 };
+
+/* One text or token array. */
+struct subject {
+    const char *name;
+    struct ms_buf text;
+    int32_t *rows;
+    struct ms_windows windows;
+};
+
+struct result {
+    const char *text, *assignment;
+    bool causal;
+    struct ms_perplexity x;
+    int64_t *counts; /* [layers][experts] */
+};
+
+struct job {
+    const struct ms_verb *verb;
+    struct ms_args args;
+    struct ms_moe_inputs in;
+    int64_t seq, batch, seed, threads;
+    int format, drop_policy;
+    double capacity_factor;
+    const struct ms_router *assign[MAX_ASSIGNS];
+    int n_assigns;
+    uint8_t *excluded; /* [n_experts] */
+    struct subject *subjects;
+    int n_subjects;
+    struct ms_probe probe;
+    struct result *results;
+    int n_results;
+};
+
+/* ---- the command line ---- */
+
+static bool add_assignment(struct job *j, const char *word)
+{
+    const char *names[MAX_ASSIGNS] = {NULL};
+    char allowed[256];
+    size_t n = 0;
+    for (; ms_assigns[n] && n < MAX_ASSIGNS; n++)
+        names[n] = ms_assigns[n]->name;
+    const struct ms_router *a = ms_assign_find(word);
+    if (!a) {
+        ms_usage(j->verb, "--assignment: '%s' is not a token assignment%s", word,
+                 ms_allowed(allowed, sizeof allowed, word, names, n));
+        return false;
+    }
+    for (int i = 0; i < j->n_assigns; i++)
+        if (j->assign[i] == a)
+            return true;
+    if (a == ms_assigns[0]) /* top_k always comes first */
+        memmove(j->assign + 1, j->assign, (size_t)j->n_assigns * sizeof *j->assign);
+    j->assign[a == ms_assigns[0] ? 0 : j->n_assigns] = a;
+    j->n_assigns++;
+    return true;
+}
+
+static bool read_assignments(struct job *j)
+{
+    const char *text = ms_args_get(&j->args, "assignment", "top_k");
+    char word[64];
+    if (strcmp(text, "all") == 0) {
+        for (; ms_assigns[j->n_assigns]; j->n_assigns++)
+            j->assign[j->n_assigns] = ms_assigns[j->n_assigns];
+        return true;
+    }
+    for (const char *p = text; *p;) {
+        size_t n = strcspn(p, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(n < 63 ? n : 63), p);
+        if (!add_assignment(j, word))
+            return false;
+        p += n + (p[n] == ',');
+    }
+    if (j->n_assigns == 0)
+        ms_usage(j->verb, "--assignment: no name given");
+    return j->n_assigns > 0;
+}
+
+static bool read_number(struct job *j)
+{
+    const char *text = ms_args_get(&j->args, "capacity-factor", NULL);
+    char *end;
+    if (!text)
+        return true;
+    j->capacity_factor = strtod(text, &end);
+    if (end == text || *end || !(j->capacity_factor > 0) || j->capacity_factor > 1e6) {
+        ms_usage(j->verb, "--capacity-factor: '%s' is not a number above 0", text);
+        return false;
+    }
+    return true;
+}
+
+static bool read_options(struct job *j)
+{
+    static const char *const policies[] = {"probs", "position", NULL};
+    j->seed = 1;
+    j->threads = ms_cores();
+    bool tokens = ms_args_get(&j->args, "tokens", NULL) != NULL;
+    if (j->in.n_operands != 1) {
+        ms_usage(j->verb, j->in.n_operands ? "one checkpoint folder at a time"
+                                           : "no checkpoint folder given");
+        return false;
+    }
+    if (tokens == (j->in.n_texts > 0)) {
+        ms_usage(j->verb, tokens ? "--text and --tokens exclude each other"
+                                 : "give --text FILE… or --tokens FILE.npy");
+        return false;
+    }
+    j->format = ms_moe_word(j->verb, &j->args, "format", formats, TABLE);
+    j->drop_policy = ms_moe_word(j->verb, &j->args, "drop-policy", policies, MS_DROP_PROBS);
+    return j->format >= 0 && j->drop_policy >= 0 && read_number(j) && read_assignments(j) &&
+           ms_moe_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
+           ms_moe_integer(j->verb, &j->args, "batch", 1, 1 << 20, &j->batch) &&
+           ms_moe_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
+           ms_moe_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
+}
+
+/* --exclude 3,5 */
+static enum ms_status read_excluded(struct job *j, int n_experts, struct ms_err *err)
+{
+    const char *text = ms_args_get(&j->args, "exclude", NULL);
+    j->excluded = calloc((size_t)n_experts, 1);
+    if (!j->excluded)
+        return ms_err_set(err, MS_NOMEM, "no memory for %d experts", n_experts);
+    while (text && *text) {
+        char *end;
+        long e = strtol(text, &end, 10);
+        if (end == text || (*end && *end != ',') || e < 0 || e >= n_experts)
+            return ms_err_at(err, MS_USAGE, NULL, 0, 0, "--exclude",
+                             "'%s' is not a list of experts in 0..%d", text, n_experts - 1);
+        j->excluded[e] = 1;
+        text = end + (*end == ',');
+    }
+    return MS_OK;
+}
+
+/* ---- what is evaluated ---- */
+
+static enum ms_status read_rows(struct job *j, struct subject *s, const char *path,
+                                struct ms_err *err)
+{
+    struct ms_npy a = {0};
+    enum ms_status status = ms_npy_read(path, &a, err);
+    if (!status && (a.n_dims != 2 || a.shape[0] < 1 || a.shape[1] < 2 || a.type >= MS_NPY_F4 ||
+                    (j->seq > 0 && a.shape[1] != (size_t)j->seq + 1)))
+        status = ms_err_at(err, MS_INVALID, path, 0, 0, "--tokens",
+                           "%d dimensions (%zu, %zu) of type %s; needed: int32 [windows, N+1]%s",
+                           a.n_dims, a.shape[0], a.n_dims > 1 ? a.shape[1] : 0,
+                           ms_npy_descr(a.type), j->seq > 0 ? " with N = --seq" : "");
+    if (!status && !(s->rows = malloc(a.count * sizeof *s->rows)))
+        status = ms_err_set(err, MS_NOMEM, "no memory for %zu tokens", a.count);
+    for (size_t i = 0; !status && i < a.count; i++) {
+        int64_t v;
+        if (!ms_npy_integer(&a, i, &v) || v < 0 || v > INT32_MAX)
+            status =
+                ms_err_at(err, MS_INVALID, path, 0, 0, "--tokens", "element %zu is not a token", i);
+        else
+            s->rows[i] = (int32_t)v;
+    }
+    if (!status)
+        s->windows =
+            (struct ms_windows){.rows = s->rows, .n_windows = a.shape[0], .N = (int)a.shape[1] - 1};
+    ms_npy_finish(&a);
+    return status;
+}
+
+static enum ms_status read_subjects(struct job *j, struct ms_err *err)
+{
+    const char *tokens = ms_args_get(&j->args, "tokens", NULL);
+    enum ms_status s = MS_OK;
+    j->n_subjects = tokens ? 1 : j->in.n_texts;
+    j->subjects = calloc((size_t)j->n_subjects, sizeof *j->subjects);
+    if (!j->subjects)
+        return ms_err_set(err, MS_NOMEM, "no memory for %d texts", j->n_subjects);
+    for (int i = 0; i < j->n_subjects && !s; i++) {
+        const char *path = tokens ? tokens : j->in.text[i];
+        j->subjects[i].name = ms_moe_file_name(path);
+        s = tokens ? read_rows(j, &j->subjects[i], path, err)
+                   : ms_text_read(path, &j->subjects[i].text, err);
+    }
+    return s;
+}
+
+/* Windows of each text, and the largest number of them. */
+static enum ms_status cut_windows(struct job *j, const char *folder, int max_positions, int vocab,
+                                  size_t *most, struct ms_err *err)
+{
+    int N = j->seq > 0 ? (int)j->seq : max_positions;
+    for (int i = 0; i < j->n_subjects; i++) {
+        struct subject *s = &j->subjects[i];
+        if (!s->rows) {
+            if (vocab != 256)
+                return ms_err_at(
+                    err, MS_INVALID, folder, 0, 0, "--text",
+                    "bytes need a vocabulary of 256; this checkpoint has %d: give --tokens", vocab);
+            s->windows = ms_windows_of_bytes(s->text.p, s->text.n, N);
+            if (s->windows.n_windows == 0)
+                return ms_err_at(err, MS_INVALID, j->in.text[i], 0, 0, "--seq",
+                                 "%zu bytes hold no whole window of %d tokens and its targets: "
+                                 "give a smaller --seq",
+                                 s->text.n, N);
+        }
+        *most = s->windows.n_windows > *most ? s->windows.n_windows : *most;
+    }
+    return MS_OK;
+}
+
+static enum ms_status open_probe(struct job *j, struct ms_err *err)
+{
+    const char *folder = j->in.operand[0];
+    struct ms_checkpoint *c;
+    size_t most = 0;
+    enum ms_status s = ms_checkpoint_open(folder, &c, err);
+    if (s)
+        return s;
+    struct ms_moe_config config = *ms_checkpoint_config(c);
+    ms_checkpoint_close(c);
+    s = read_excluded(j, config.experts, err);
+    s = s ? s : cut_windows(j, folder, config.max_positions, config.vocab, &most, err);
+    return s ? s
+             : ms_probe_open(&j->probe, folder, j->subjects[0].windows.N, (int)j->batch, most,
+                             (int)j->threads, err);
+}
+
+static enum ms_status evaluate(struct job *j, struct ms_err *err)
+{
+    size_t grid = (size_t)j->probe.n_layers * (size_t)j->probe.n_experts;
+    enum ms_status s = MS_OK;
+    j->results = calloc((size_t)j->n_subjects * (size_t)j->n_assigns, sizeof *j->results);
+    if (!j->results)
+        return ms_err_set(err, MS_NOMEM, "no memory for the results");
+    for (int i = 0; i < j->n_subjects; i++)
+        for (int a = 0; a < j->n_assigns && !s; a++) {
+            struct result *r = &j->results[j->n_results++];
+            *r = (struct result){.text = j->subjects[i].name, .assignment = j->assign[a]->name};
+            r->counts = r->x.counts = calloc(grid + 1, sizeof *r->counts);
+            if (!r->counts)
+                return ms_err_set(err, MS_NOMEM, "no memory for the counts");
+            s = ms_probe_use(&j->probe, j->assign[a], j->capacity_factor, j->drop_policy,
+                             strcmp(r->assignment, "top_k_filtered") == 0 ? j->excluded : NULL,
+                             &r->causal, err);
+            s = s ? s
+                  : ms_perplexity_run(j->probe.model, &j->subjects[i].windows, j->probe.B, 0,
+                                      (uint64_t)j->seed, &r->x, err);
+        }
+    return s;
+}
+
+/* ---- what is printed ---- */
+
+static double max_over_mean(const struct job *j, const struct result *r)
+{
+    size_t L = (size_t)j->probe.n_layers, E = (size_t)j->probe.n_experts;
+    double sum = 0, load[E], scratch[E];
+    for (size_t l = 0; l < L; l++) {
+        for (size_t e = 0; e < E; e++)
+            load[e] = (double)r->counts[l * E + e];
+        sum += ms_imbalance_of(load, E, scratch).max_over_mean / (double)L;
+    }
+    return L > 0 ? sum : 1;
+}
+
+static void print_json(const struct job *j, struct ms_buf *out)
+{
+    struct ms_json w = {.out = out};
+    ms_json_object(&w, NULL);
+    ms_json_array(&w, "results");
+    for (int i = 0; i < j->n_results; i++) {
+        const struct result *r = &j->results[i];
+        ms_json_object(&w, NULL);
+        ms_json_string(&w, "text", r->text);
+        ms_json_string(&w, "assignment", r->assignment);
+        ms_json_bool(&w, "causal", r->causal);
+        ms_json_integer(&w, "tokens", r->x.tokens);
+        ms_json_number(&w, "ce", r->x.ce);
+        ms_json_number(&w, "ppl", r->x.ppl);
+        ms_json_number(&w, "max_over_mean", max_over_mean(j, r));
+        ms_json_array(&w, "expert_counts");
+        for (int l = 0; l < j->probe.n_layers; l++) {
+            ms_json_array(&w, NULL);
+            for (int e = 0; e < j->probe.n_experts; e++)
+                ms_json_integer(&w, NULL, r->counts[l * j->probe.n_experts + e]);
+            ms_json_end_array(&w);
+        }
+        ms_json_end_array(&w);
+        ms_json_end_object(&w);
+    }
+    ms_json_end_array(&w);
+    ms_json_integer(&w, "seq", j->probe.N);
+    ms_json_integer(&w, "windows_at_once", j->probe.B);
+    ms_json_end_object(&w);
+    ms_buf_adds(out, "\n");
+}
+
+static void print_csv(const struct job *j, struct ms_buf *out)
+{
+    char a[32], b[32], c[32];
+    ms_buf_adds(out, "text,assignment,causal,tokens,ce,ppl,max_over_mean\n");
+    for (int i = 0; i < j->n_results; i++) {
+        const struct result *r = &j->results[i];
+        ms_buf_printf(out, "%s,%s,%s,%lld,%s,%s,%s\n", r->text, r->assignment,
+                      r->causal ? "true" : "false", (long long)r->x.tokens, ms_number(r->x.ce, a),
+                      ms_number(r->x.ppl, b), ms_number(max_over_mean(j, r), c));
+    }
+}
+
+static void print_table(const struct job *j, struct ms_buf *out)
+{
+    int wide = 4;
+    bool future = false;
+    for (int i = 0; i < j->n_results; i++)
+        wide = (int)strlen(j->results[i].text) > wide ? (int)strlen(j->results[i].text) : wide;
+    ms_buf_printf(out, "%-*s  %-14s %6s  %9s  %8s  %9s  %9s  %8s\n", wide, "text", "assignment",
+                  "causal", "tokens", "ce nats", "ppl", "ppl ratio", "max/mean");
+    for (int i = 0; i < j->n_results; i++) {
+        const struct result *r = &j->results[i],
+                            *first = &j->results[i / j->n_assigns * j->n_assigns];
+        ms_buf_printf(out, "%-*s  %-14s %6s  %9lld  %8.4f  %9.4f  %9.3f  %8.2f\n", wide, r->text,
+                      r->assignment, r->causal ? "yes" : "no", (long long)r->x.tokens, r->x.ce,
+                      r->x.ppl, r->x.ppl / first->x.ppl, max_over_mean(j, r));
+        future = future || !r->causal;
+    }
+    if (future)
+        ms_buf_printf(out,
+                      "causal no: a token's experts depend on the whole batch of %d windows, later "
+                      "tokens too; such a "
+                      "perplexity cannot be had when generating text.\n",
+                      j->probe.B);
+}
+
+static void finish(struct job *j)
+{
+    for (int i = 0; i < j->n_results; i++)
+        free(j->results[i].counts);
+    for (int i = 0; j->subjects && i < j->n_subjects; i++) {
+        ms_buf_finish(&j->subjects[i].text);
+        free(j->subjects[i].rows);
+    }
+    free(j->results);
+    free(j->subjects);
+    free(j->excluded);
+    ms_probe_close(&j->probe);
+    ms_moe_inputs_finish(&j->in);
+}
+
+static int run(int argc, char **argv, const struct ms_verb *self)
+{
+    struct job j = {.verb = self};
+    struct ms_err err = {0};
+    struct ms_buf out = {0};
+    int stop = ms_moe_parse(self, argc, argv, &j.args, &j.in), code = MS_USAGE;
+    if (stop)
+        return stop == 1 ? MS_OK : MS_USAGE;
+    if (read_options(&j)) {
+        enum ms_status s = read_subjects(&j, &err);
+        s = s ? s : open_probe(&j, &err);
+        s = s ? s : evaluate(&j, &err);
+        code = s ? ms_moe_fail(&err) : MS_OK;
+        if (!s) {
+            (j.format == JSON ? print_json : j.format == CSV ? print_csv : print_table)(&j, &out);
+            fwrite(out.p, 1, out.n, stdout);
+        }
+    }
+    ms_buf_finish(&out);
+    finish(&j);
+    return code;
+}
+
+const struct ms_verb ms_verb_evaluate = {
+    .name = "evaluate",
+    .arguments = "CHECKPOINT (--text FILE… | --tokens FILE.npy) [options]",
+    .summary = "Perplexity of a checkpoint under each token assignment",
+    .examples =
+        "moesim evaluate results/train-jargon/checkpoint --text jargon.txt\n"
+        "moesim evaluate mixtral/ --text a.txt b.txt --seq 256 --assignment all\n"
+        "moesim evaluate olmoe/ --tokens windows.npy --assignment top_k,balanced --format json",
+    .options = options,
+    .run = run,
+};
