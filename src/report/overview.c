@@ -1,0 +1,107 @@
+#include "report/overview.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "stats/percentile.h"
+
+static const char *series_of(const struct ms_results *s)
+{
+    static const char *const names[] = {"exchange", "layer", "step"};
+    char path[32];
+    for (size_t w = 0; w < 3; w++)
+        for (size_t i = 0; i < s->n; i++) {
+            snprintf(path, sizeof path, "%s.n", names[w]);
+            if (!isnan(ms_result_number(&s->r[i], path)))
+                return names[w];
+        }
+    return names[0];
+}
+
+/* "workload.tokens_per_rank" is too long a title where its last word says the same. */
+static const char *last_word(const struct ms_results *s, const char *key)
+{
+    const char *dot = strrchr(key, '.');
+    for (size_t i = 0; dot && i < s->n_keys; i++) {
+        const char *other = strrchr(s->key[i], '.');
+        if (strcmp(s->key[i], key) != 0 && strcmp(other ? other : s->key[i], dot) == 0)
+            return key;
+    }
+    return dot ? dot + 1 : key;
+}
+
+static void add_time(struct ms_table *t, const struct ms_result *r, const char *series, int percent,
+                     bool *starred)
+{
+    char path[40], n[40];
+    snprintf(path, sizeof path, "%s.p%d_us", series, percent);
+    snprintf(n, sizeof n, "%s.n", series);
+    double v = ms_result_number(r, path);
+    bool carried = ms_result_number(r, n) >= (double)ms_percentile_needs(percent);
+    if (isnan(v)) {
+        ms_table_cell(t, MS_DIM, "-");
+        return;
+    }
+    *starred = *starred || !carried;
+    ms_table_cell(t, MS_PLAIN, "%.*f%s", v < 99.95 ? 2 : 1, v, carried ? "" : "*");
+}
+
+static void add_plain(struct ms_table *t, double v, const char *format_prefix)
+{
+    if (isnan(v))
+        ms_table_cell(t, MS_DIM, "-");
+    else
+        ms_table_cell(t, MS_PLAIN, "%s%.2f", format_prefix, v);
+}
+
+static void add_columns(struct ms_table *t, const struct ms_results *s)
+{
+    ms_table_column(t, "case", MS_LEFT, false);
+    for (size_t k = 0; k < s->n_keys; k++)
+        ms_table_column(t, last_word(s, s->key[k]), MS_LEFT, false);
+    ms_table_column(t, "n", MS_RIGHT, true);
+    ms_table_column(t, "p50 us", MS_RIGHT, false);
+    ms_table_column(t, "p95 us", MS_RIGHT, false);
+    ms_table_column(t, "p99 us", MS_RIGHT, false);
+    ms_table_column(t, "slowdown", MS_RIGHT, true);
+    ms_table_column(t, "rank max/mean", MS_RIGHT, true);
+}
+
+static void add_row(struct ms_table *t, struct ms_results *s, const struct ms_result *r,
+                    const char *series, bool *starred)
+{
+    char path[40];
+    ms_table_row(t);
+    ms_table_cell(t, MS_PLAIN, "%s", r->id);
+    for (size_t k = 0; k < s->n_keys; k++)
+        ms_table_cell(t, MS_PLAIN, "%s", ms_result_label(r, s->key[k], &s->arena));
+    if (!r->ok) {
+        ms_table_cell(t, MS_PLAIN, "%s", "");
+        ms_table_cell(t, MS_RED, "failed");
+        return;
+    }
+    snprintf(path, sizeof path, "%s.n", series);
+    ms_table_cell(t, MS_PLAIN, "%.0f", ms_result_number(r, path));
+    add_time(t, r, series, 50, starred);
+    add_time(t, r, series, 95, starred);
+    add_time(t, r, series, 99, starred);
+    add_plain(t, ms_result_number(r, "slowdown.vs_balanced_p99"), "x");
+    add_plain(t, ms_result_number(r, "imbalance.rank_max_over_mean"), "");
+}
+
+enum ms_status ms_overview_print(struct ms_results *s, FILE *out, const struct ms_term *term)
+{
+    struct ms_table *t = ms_table_create();
+    const char *series = series_of(s);
+    bool starred = false;
+    if (t)
+        add_columns(t, s);
+    for (size_t i = 0; t && i < s->n; i++)
+        add_row(t, s, &s->r[i], series, &starred);
+    bool printed = ms_table_print(t, out, term);
+    ms_table_destroy(t);
+    if (starred)
+        fprintf(out, "* too few %ss to carry this percentile (p95 needs %zu, p99 %zu)\n", series,
+                ms_percentile_needs(95), ms_percentile_needs(99));
+    return printed ? MS_OK : MS_NOMEM;
+}

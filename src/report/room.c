@@ -1,2 +1,0 @@
-extern int ms_report_room;
-int ms_report_room; /* removed with the room's first real file */

@@ -1,0 +1,268 @@
+#define _GNU_SOURCE
+#include "report/table.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { MAX_COLUMNS = 32, GAP = 2, DEFAULT_WIDTH = 100, LEAST_WIDTH = 60, LEAST_FIRST = 12 };
+
+struct column {
+    char *title;
+    enum ms_align align;
+    bool optional;
+};
+
+struct cell {
+    char *text; /* NULL = empty */
+    enum ms_style style;
+};
+
+struct ms_table {
+    struct column column[MAX_COLUMNS];
+    int n_columns;
+    struct cell (*row)[MAX_COLUMNS];
+    size_t n_rows, cap;
+    int at; /* next cell of the last row */
+    bool failed;
+};
+
+struct ms_term ms_term_of(FILE *f)
+{
+    struct ms_term t = {.width = DEFAULT_WIDTH};
+    struct winsize w;
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (!isatty(fileno(f)))
+        return t;
+    t.colour = !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+    if (ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+        t.width = w.ws_col < LEAST_WIDTH ? LEAST_WIDTH : w.ws_col;
+    return t;
+}
+
+const char *ms_style_begin(enum ms_style s, bool colour)
+{
+    static const char *const on[] = {"", "\033[2m", "\033[1m", "\033[32m", "\033[31m", "\033[33m"};
+    return colour ? on[s] : "";
+}
+
+const char *ms_style_end(enum ms_style s, bool colour)
+{
+    return colour && s != MS_PLAIN ? "\033[0m" : "";
+}
+
+/* ---- widths ---- */
+
+/* One code point; a byte that starts none stands for itself. @return bytes taken */
+static int decode(const unsigned char *p, uint32_t *out)
+{
+    int n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
+    uint32_t c = n < 2 ? p[0] : p[0] & (0xffU >> (n + 1));
+    for (int i = 1; i < n; i++) {
+        if (p[i] >> 6 != 2) {
+            n = 0;
+            break;
+        }
+        c = c << 6 | (p[i] & 63);
+    }
+    *out = n == 0 ? 0xfffd : c;
+    return n == 0 ? 1 : n;
+}
+
+static int width_of(uint32_t c)
+{
+    if (c < 0x20 || (c >= 0x300 && c <= 0x36f) || (c >= 0x200b && c <= 0x200f) || c == 0xfeff)
+        return 0;
+    bool wide = (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) ||
+                (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) ||
+                (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
+                (c >= 0x1f300 && c <= 0x1faff) || (c >= 0x20000 && c <= 0x3fffd);
+    return wide ? 2 : 1;
+}
+
+int ms_text_width(const char *text)
+{
+    int width = 0;
+    uint32_t c;
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        p += decode(p, &c);
+        width += width_of(c);
+    }
+    return width;
+}
+
+/* Bytes of text that fit in `width` columns. */
+static int bytes_within(const char *text, int width)
+{
+    const unsigned char *p = (const unsigned char *)text, *start = p;
+    uint32_t c;
+    while (*p) {
+        int n = decode(p, &c);
+        if ((width -= width_of(c)) < 0)
+            break;
+        p += n;
+    }
+    return (int)(p - start);
+}
+
+/* ---- building ---- */
+
+struct ms_table *ms_table_create(void)
+{
+    return calloc(1, sizeof(struct ms_table));
+}
+
+void ms_table_destroy(struct ms_table *t)
+{
+    if (!t)
+        return;
+    for (int c = 0; c < t->n_columns; c++)
+        free(t->column[c].title);
+    for (size_t r = 0; r < t->n_rows; r++)
+        for (int c = 0; c < t->n_columns; c++)
+            free(t->row[r][c].text);
+    free(t->row);
+    free(t);
+}
+
+void ms_table_column(struct ms_table *t, const char *title, enum ms_align align, bool optional)
+{
+    if (!t || t->n_columns == MAX_COLUMNS)
+        return;
+    char *copy = strdup(title);
+    t->failed |= !copy;
+    t->column[t->n_columns++] = (struct column){copy, align, optional};
+}
+
+void ms_table_row(struct ms_table *t)
+{
+    if (!t || t->failed)
+        return;
+    if (t->n_rows == t->cap) {
+        size_t cap = t->cap ? 2 * t->cap : 16;
+        void *p = realloc(t->row, cap * sizeof *t->row);
+        if (!p) {
+            t->failed = true;
+            return;
+        }
+        t->row = p;
+        t->cap = cap;
+    }
+    memset(t->row[t->n_rows++], 0, sizeof *t->row);
+    t->at = 0;
+}
+
+void ms_table_cell(struct ms_table *t, enum ms_style style, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    if (!t || t->failed || t->n_rows == 0 || t->at >= t->n_columns)
+        return;
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        text = NULL;
+        t->failed = true;
+    }
+    va_end(ap);
+    t->row[t->n_rows - 1][t->at++] = (struct cell){text, style};
+}
+
+/* ---- printing ---- */
+
+struct layout {
+    int width[MAX_COLUMNS]; /* 0 = dropped */
+    int total;
+};
+
+static const char *text_of(const struct cell *c)
+{
+    return c->text ? c->text : "";
+}
+
+static void measure(const struct ms_table *t, struct layout *l)
+{
+    l->total = -GAP;
+    for (int c = 0; c < t->n_columns; c++) {
+        l->width[c] = ms_text_width(t->column[c].title);
+        for (size_t r = 0; r < t->n_rows; r++) {
+            int w = ms_text_width(text_of(&t->row[r][c]));
+            l->width[c] = w > l->width[c] ? w : l->width[c];
+        }
+        l->total += l->width[c] + GAP;
+    }
+}
+
+static void fit(const struct ms_table *t, struct layout *l, int width)
+{
+    for (int c = t->n_columns - 1; c >= 0 && l->total > width; c--)
+        if (t->column[c].optional) {
+            l->total -= l->width[c] + GAP;
+            l->width[c] = 0;
+        }
+    if (l->total > width && t->n_columns > 0) {
+        int less = l->width[0] - (l->total - width);
+        l->width[0] = less < LEAST_FIRST && l->width[0] > LEAST_FIRST ? LEAST_FIRST
+                      : less < 1                                      ? l->width[0]
+                                                                      : less;
+    }
+}
+
+static void pad(FILE *out, int n)
+{
+    fprintf(out, "%*s", n > 0 ? n : 0, "");
+}
+
+static void print_cell(FILE *out, const char *text, enum ms_style style, enum ms_align align,
+                       int width, bool last, bool colour)
+{
+    int w = ms_text_width(text);
+    const char *tail = "";
+    int bytes = (int)strlen(text);
+    if (w > width) {
+        bytes = bytes_within(text, width - 1);
+        tail = "…";
+        w = width;
+    }
+    if (align == MS_RIGHT)
+        pad(out, width - w);
+    if (*text)
+        fprintf(out, "%s%.*s%s%s", ms_style_begin(style, colour), bytes, text, tail,
+                ms_style_end(style, colour));
+    if (align == MS_LEFT && !last)
+        pad(out, width - w);
+}
+
+/* cell NULL: the header. No blanks at the end of a line. */
+static void print_line(const struct ms_table *t, const struct layout *l, const struct cell *cell,
+                       FILE *out, bool colour)
+{
+    int last = t->n_columns - 1, printed = 0;
+    while (last > 0 && (l->width[last] == 0 || (cell && !*text_of(&cell[last]))))
+        last--;
+    for (int c = 0; c <= last; c++) {
+        if (l->width[c] == 0)
+            continue;
+        if (printed++)
+            pad(out, GAP);
+        print_cell(out, cell ? text_of(&cell[c]) : t->column[c].title,
+                   cell ? cell[c].style : MS_DIM, t->column[c].align, l->width[c], c == last,
+                   colour);
+    }
+    fputc('\n', out);
+}
+
+bool ms_table_print(const struct ms_table *t, FILE *out, const struct ms_term *term)
+{
+    struct layout l;
+    if (!t || t->failed)
+        return false;
+    measure(t, &l);
+    fit(t, &l, term->width);
+    print_line(t, &l, NULL, out, term->colour);
+    for (size_t r = 0; r < t->n_rows; r++)
+        print_line(t, &l, t->row[r], out, term->colour);
+    return true;
+}

@@ -1,0 +1,46 @@
+/** @file table.h  Tables for a terminal: aligned, as wide as their text, coloured only where
+ * somebody looks.
+ *
+ *  Widths are counted in columns of a terminal (UTF-8: combining marks 0, East Asian wide 2), so
+ * names in any script line up. A table that is too wide first loses the columns marked as optional,
+ * from the right, then shortens its first column with "…". */
+#ifndef MS_REPORT_TABLE_H
+#define MS_REPORT_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct ms_term {
+    bool colour;
+    int width; /**< columns a table may take */
+};
+
+/** Colour when f is a terminal, NO_COLOR is unset or empty, and TERM is not "dumb". Width: the
+ * terminal's, at least 60; 100 where there is none. */
+struct ms_term ms_term_of(FILE *f);
+
+enum ms_align { MS_LEFT, MS_RIGHT };
+enum ms_style { MS_PLAIN, MS_DIM, MS_BOLD, MS_GREEN, MS_RED, MS_YELLOW };
+
+struct ms_table;
+
+/** NULL: out of memory; every call below then does nothing and print fails. */
+struct ms_table *ms_table_create(void);
+void ms_table_destroy(struct ms_table *t);
+/** Columns first, then rows. An optional column may be dropped when the table is too wide. */
+void ms_table_column(struct ms_table *t, const char *title, enum ms_align align, bool optional);
+void ms_table_row(struct ms_table *t);
+/** The next cell of the row. */
+void ms_table_cell(struct ms_table *t, enum ms_style style, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/** Header and rows. @return false: out of memory, nothing was printed */
+bool ms_table_print(const struct ms_table *t, FILE *out, const struct ms_term *term);
+
+/** Columns a text takes on a terminal; bytes that are no UTF-8 count 1. */
+int ms_text_width(const char *text);
+/** The escape that starts a style, "" when colour is false; ms_style_end ends it. */
+const char *ms_style_begin(enum ms_style s, bool colour);
+const char *ms_style_end(enum ms_style s, bool colour);
+
+#endif
