@@ -1,4 +1,5 @@
-/** @file overview.h  The closing table of a run: one row a case, what varies first, in at most 100 columns. */
+/** @file overview.h  The closing table of a run: one row a case, what varies first, in at most 100
+ * columns. */
 #ifndef MS_REPORT_OVERVIEW_H
 #define MS_REPORT_OVERVIEW_H
 
@@ -7,7 +8,8 @@
 #include "report/results.h"
 #include "report/table.h"
 
-/** Rows in record order; times of exchanges, or of layers where exchanges are not defined. Labels are kept in the set's arena.
+/** Rows in record order; times of exchanges, or of layers where exchanges are not defined. Labels
+ * are kept in the set's arena.
  *  @return MS_OK or MS_NOMEM */
 enum ms_status ms_overview_print(struct ms_results *s, FILE *out, const struct ms_term *term);
 

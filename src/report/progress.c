@@ -27,15 +27,16 @@ void ms_progress_show(struct ms_progress *p, const struct ms_run_state *s)
     char bar[3 * BAR + 1] = "", left[32] = "?", spent[32];
     if (!p->on)
         return;
-    size_t filled = s->n_cases ? BAR * s->n_done / s->n_cases : BAR, simulated = s->n_done - s->n_reused;
+    size_t filled = s->n_cases ? BAR * s->n_done / s->n_cases : BAR,
+           simulated = s->n_done - s->n_reused;
     for (size_t i = 0, at = 0; i < BAR; i++)
         at += (size_t)snprintf(bar + at, sizeof bar - at, "%s", i < filled ? "█" : "░");
     if (s->n_done == s->n_cases)
         snprintf(left, sizeof left, "0 s");
     else if (s->left_s >= 0)
         ms_duration(s->left_s, left, sizeof left);
-    fprintf(p->out, "\r%.24s %s%s%s %zu/%zu", p->name, ms_style_begin(MS_GREEN, p->term.colour), bar,
-            ms_style_end(MS_GREEN, p->term.colour), s->n_done, s->n_cases);
+    fprintf(p->out, "\r%.24s %s%s%s %zu/%zu", p->name, ms_style_begin(MS_GREEN, p->term.colour),
+            bar, ms_style_end(MS_GREEN, p->term.colour), s->n_done, s->n_cases);
     if (s->n_failed)
         fprintf(p->out, " %s%zu failed%s", ms_style_begin(MS_RED, p->term.colour), s->n_failed,
                 ms_style_end(MS_RED, p->term.colour));

@@ -1,4 +1,5 @@
-/** @file progress.h  The progress bar of a run, on stderr: cases done, rate, time left. Data never goes here. */
+/** @file progress.h  The progress bar of a run, on stderr: cases done, rate, time left. Data never
+ * goes here. */
 #ifndef MS_REPORT_PROGRESS_H
 #define MS_REPORT_PROGRESS_H
 

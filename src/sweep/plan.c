@@ -146,42 +146,72 @@ static enum ms_status try_demand(struct planner *p, const struct ms_case_input *
     return s;
 }
 
-static void check_inputs(struct planner *p, const struct ms_case *c, struct ms_errs *found)
+/* Errors of rooms that know the key only: where it stands in the file. */
+static void place_errors(const struct ms_scenario *s, struct ms_errs *found)
 {
-    struct platform_slot *slot = c->s.platform ? platform_of(p, c->s.platform, found) : NULL;
-    struct ms_platform *platform = slot && slot->status == MS_OK ? &slot->platform : NULL;
-    struct ms_err err = {0};
-    if (slot && !platform && found->n == 0) /* told with an earlier case */
-        ms_errs_add_at(found, MS_INVALID, c->s.platform, 0, 0, NULL, "this platform has errors");
-    if (platform && platform->n_nodes == 0 && c->s.gpus_per_node > 0 &&
-        ms_platform_group(platform, c->s.gpus_per_node, &err) != MS_OK) {
-        ms_errs_add(found, &err);
-        platform = NULL;
+    for (size_t i = 0; i < found->n; i++) {
+        struct ms_err *e = &found->e[i];
+        if (*e->file || !*e->key)
+            continue;
+        snprintf(e->file, sizeof e->file, "%s", ms_scenario_place(s, e->key, &e->line, &e->col));
     }
-    ms_scenario_check(&c->s, platform, MS_USE_RUN, found);
 }
 
-static void check_case(struct planner *p, const struct ms_case *c)
+/* The platform of a case, with its nodes; NULL: it has errors, which are in found. */
+static struct ms_platform *platform_for(struct planner *p, const struct ms_scenario *s,
+                                        struct ms_errs *found)
+{
+    struct platform_slot *slot = s->platform ? platform_of(p, s->platform, found) : NULL;
+    struct ms_err err = {0};
+    if (!slot || slot->status != MS_OK) {
+        if (found->n == 0)
+            ms_errs_add_at(found, MS_INVALID, NULL, 0, 0, "platform", "it has errors");
+        return NULL;
+    }
+    if (slot->platform.n_nodes == 0 && s->gpus_per_node > 0 &&
+        ms_platform_group(&slot->platform, s->gpus_per_node, &err) != MS_OK) {
+        ms_errs_add(found, &err);
+        return NULL;
+    }
+    return &slot->platform;
+}
+
+/* What simulator and routing refuse. */
+static void check_parts(struct planner *p, const struct ms_case *c, struct ms_platform *platform,
+                        struct ms_hash demand, struct ms_errs *found)
+{
+    struct ms_case_input in = {0};
+    struct ms_err err = {0};
+    enum ms_status s = ms_case_input_init(&in, &c->s, platform, 1, &err);
+    if (s == MS_OK)
+        ms_sim_check(&in.sim, found);
+    if (s == MS_OK && found->n == 0)
+        s = try_demand(p, &in, demand, &err);
+    if (s != MS_OK)
+        ms_errs_add(found, &err);
+    p->plan->c[c->index].cost_s = ms_plan_estimate(&in.s);
+    place_errors(&c->s, found);
+    ms_case_input_finish(&in);
+}
+
+/* known_good: ms_study_check had nothing to say about any case. */
+static void check_case(struct planner *p, const struct ms_case *c, bool known_good)
 {
     struct ms_errs found = {0};
     struct ms_err err = {0};
     struct ms_hash demand;
-    check_inputs(p, c, &found);
-    enum ms_status s = found.n > 0 ? MS_INVALID : name_case(p, c, &demand, &err);
-    if (s == MS_OK) {
-        struct platform_slot *slot = platform_of(p, c->s.platform, &found);
-        struct ms_case_input in = {0};
-        s = ms_case_input_init(&in, &c->s, &slot->platform, 1, &err);
-        if (s == MS_OK)
-            s = try_demand(p, &in, demand, &err);
-        p->plan->c[c->index].cost_s = ms_plan_estimate(&in.s);
-        ms_case_input_finish(&in);
+    struct ms_platform *platform = platform_for(p, &c->s, &found);
+    if (!known_good)
+        ms_scenario_check(&c->s, platform, MS_USE_RUN, &found);
+    if (found.n == 0) {
+        if (name_case(p, c, &demand, &err) == MS_OK)
+            check_parts(p, c, platform, demand, &found);
+        else
+            ms_errs_add(&found, &err);
+        tell(p, &found);
     }
-    if (s != MS_OK && found.n == 0)
-        ms_errs_add(&found, &err);
-    if (s != MS_OK && found.n > 0)
+    if (found.n > 0)
         mark(p, c->index, &found.e[0], found.e[0].status);
-    tell(p, &found);
     ms_errs_finish(&found);
 }
 
@@ -253,13 +283,14 @@ static enum ms_status describe_study(struct planner *p, struct ms_err *err)
 static enum ms_status plan_cases(struct planner *p, struct ms_err *err)
 {
     enum ms_status s = MS_OK;
+    bool known_good = ms_study_check(p->plan->study, MS_USE_RUN, p->errs) == MS_OK;
     for (size_t i = 0; s == MS_OK && i < p->plan->n; i++) {
         struct ms_case c = {0};
         s = ms_study_case(p->plan->study, i, &c, err);
         if (s == MS_OK)
             s = add_axes(p, &c, err);
         if (s == MS_OK)
-            check_case(p, &c);
+            check_case(p, &c, known_good);
         ms_case_finish(&c);
     }
     return s;

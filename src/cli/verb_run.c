@@ -1,0 +1,340 @@
+/* `moesim run`: every case of the scenarios, simulated into results folders. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/pool.h"
+#include "cli/verb.h"
+#include "report/overview.h"
+#include "report/progress.h"
+#include "sweep/run.h"
+
+static const struct ms_option options[] = {
+    {"jobs", 'j', "N", "processes at once (default: all cores)"},
+    {"output", 'o', "DIR",
+     "results folder (default: results/NAME; several scenarios: DIR/NAME each)"},
+    {"set", 's', "KEY=VALUE",
+     "replace a key of the scenarios, or a sweep axis (VALUE is YAML); may be repeated"},
+    {"format", 'f', "table|csv|jsonl", "what to print when all is done (default: table)"},
+    {"shard", 0, "K/N",
+     "only every Nth case, starting with the Kth of 1..N; join with `moesim merge`"},
+    {"dry-run", 'n', NULL, "list the cases and their estimated cost; simulate nothing"},
+    {"keep-going", 'k', NULL, "record cases with invalid input as failed and run the others"},
+    {"progress", 0, "auto|always|never", "progress bar on stderr (default: when it is a terminal)"},
+    {"samples", 0, NULL, "also write samples/cNNNN.csv: every exchange and rank time"},
+    {"timeline", 0, NULL, "also write trace/cNNNN.json for Perfetto"},
+    {"case-timeout", 0, "SECONDS",
+     "give a case up after this wall time (default: 3600; 0 = never)"},
+    {"force", 0, NULL, "take over a folder that holds results of another scenario"},
+    {0}};
+
+enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSONL };
+
+struct job {
+    struct ms_study study;
+    struct ms_plan plan;
+    struct ms_errs errs;
+    char dir[4096];
+};
+
+struct setting {
+    struct ms_run_options run;
+    enum format format;
+    enum ms_progress_when progress;
+    bool dry_run, keep_going;
+    const char *output;
+    const char *sets[256];
+    size_t n_sets;
+};
+
+/* ---- the command line ---- */
+
+static bool parse_count(const char *text, long least, long most, long *out)
+{
+    char *end;
+    long v = strtol(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || v < least || v > most)
+        return false;
+    *out = v;
+    return true;
+}
+
+static int parse_word(const char *text, const char *const *words)
+{
+    for (int i = 0; words[i]; i++)
+        if (strcmp(text, words[i]) == 0)
+            return i;
+    return -1;
+}
+
+static int parse_shard(const struct ms_verb *self, const char *text, struct setting *s)
+{
+    char k[24];
+    long shard, of;
+    const char *slash = strchr(text, '/');
+    snprintf(k, sizeof k, "%.*s", slash ? (int)(slash - text) : 0, text);
+    if (!slash || !parse_count(slash + 1, 1, 1000000, &of) || !parse_count(k, 1, of, &shard))
+        return ms_usage(self, "--shard: '%s' is not K/N with 1 <= K <= N", text);
+    s->run.shard = (size_t)shard;
+    s->run.n_shards = (size_t)of;
+    return MS_OK;
+}
+
+static int parse_words(const struct ms_verb *self, const struct ms_args *a, struct setting *s)
+{
+    static const char *const formats[] = {"table", "csv", "jsonl", NULL};
+    static const char *const whens[] = {"auto", "always", "never", NULL};
+    const char *format = ms_args_get(a, "format", "table"),
+               *when = ms_args_get(a, "progress", "auto");
+    int f = parse_word(format, formats), w = parse_word(when, whens);
+    if (f < 0)
+        return ms_usage(self, "--format: '%s' is not a format; allowed: table, csv, jsonl", format);
+    if (w < 0)
+        return ms_usage(self, "--progress: '%s' is not one of auto, always, never", when);
+    s->format = (enum format)f;
+    s->progress = (enum ms_progress_when)w;
+    return MS_OK;
+}
+
+static int parse(const struct ms_verb *self, const struct ms_args *a, struct setting *s)
+{
+    long n = ms_cores();
+    const char *jobs = ms_args_get(a, "jobs", NULL),
+               *timeout = ms_args_get(a, "case-timeout", "3600");
+    char *end;
+    *s = (struct setting){.run = {.shard = 1, .n_shards = 1},
+                          .output = ms_args_get(a, "output", NULL)};
+    if (a->n_operands == 0)
+        return ms_usage(self, "no scenario given");
+    if (jobs && !parse_count(jobs, 1, 4096, &n))
+        return ms_usage(self, "--jobs: '%s' is not a number of processes (1 to 4096)", jobs);
+    s->run.n_procs = (int)n;
+    s->run.timeout_s = strtod(timeout, &end);
+    if (*end || end == timeout || !(s->run.timeout_s >= 0) || s->run.timeout_s > 1e9)
+        return ms_usage(self, "--case-timeout: '%s' is not a number of seconds", timeout);
+    s->run.samples = ms_args_get(a, "samples", NULL) != NULL;
+    s->run.timeline = ms_args_get(a, "timeline", NULL) != NULL;
+    s->run.force = ms_args_get(a, "force", NULL) != NULL;
+    s->dry_run = ms_args_get(a, "dry-run", NULL) != NULL;
+    s->keep_going = ms_args_get(a, "keep-going", NULL) != NULL;
+    for (int i = 0; i < a->n_options; i++)
+        if (strcmp(a->option[i].name, "set") == 0)
+            s->sets[s->n_sets++] = a->option[i].value;
+    const char *shard = ms_args_get(a, "shard", NULL);
+    int code = shard ? parse_shard(self, shard, s) : MS_OK;
+    return code ? code : parse_words(self, a, s);
+}
+
+/* ---- reading: everything is checked before anything is simulated ---- */
+
+static enum ms_status read_job(struct job *j, const char *path, const struct setting *s)
+{
+    enum ms_status status = ms_study_read(&j->study, path, s->sets, s->n_sets, &j->errs);
+    if (status == MS_OK)
+        status = ms_plan_make(&j->plan, &j->study, &j->errs);
+    ms_errs_print(stderr, &j->errs);
+    /* with --keep-going a plan whose cases are named is good enough */
+    return s->keep_going && status == MS_INVALID && j->plan.n > 0 ? MS_OK : status;
+}
+
+static int name_folders(const struct ms_verb *self, struct job *j, int n, const struct setting *s)
+{
+    for (int i = 0; i < n; i++) {
+        const char *name = j[i].study.base.name;
+        if (n == 1 && s->output)
+            snprintf(j[i].dir, sizeof j[i].dir, "%s", s->output);
+        else
+            snprintf(j[i].dir, sizeof j[i].dir, "%s/%s", s->output ? s->output : "results", name);
+        for (int k = 0; k < i; k++)
+            if (strcmp(j[k].dir, j[i].dir) == 0)
+                return ms_usage(
+                    self, "two scenarios are named '%s': their results would share a folder", name);
+    }
+    return MS_OK;
+}
+
+/* ---- --dry-run ---- */
+
+static void list_cases(const struct job *j, const struct setting *s)
+{
+    struct ms_term term = ms_term_of(stdout);
+    struct ms_table *t = ms_table_create();
+    char text[32];
+    double total = 0, longest = 0;
+    size_t n = 0;
+    ms_table_column(t, "case", MS_LEFT, false);
+    for (int a = 0; a < j->study.n_axes; a++)
+        ms_table_column(t, ms_study_axis_key(&j->study, a), MS_LEFT, false);
+    ms_table_column(t, "estimated", MS_RIGHT, false);
+    for (size_t i = s->run.shard - 1; i < j->plan.n; i += s->run.n_shards, n++) {
+        struct ms_case c = {0};
+        double cost = j->plan.c[i].cost_s;
+        if (ms_study_case(&j->study, i, &c, NULL) != MS_OK)
+            break;
+        ms_table_row(t);
+        ms_table_cell(t, MS_PLAIN, "%s", j->plan.store.c[i].id);
+        for (int a = 0; a < c.n_axes; a++)
+            ms_table_cell(t, MS_PLAIN, "%s", c.axis[a].label);
+        if (j->plan.c[i].invalid)
+            ms_table_cell(t, MS_RED, "invalid");
+        else
+            ms_table_cell(t, MS_PLAIN, cost < 10 ? "%.1f s" : "%.0f s", cost);
+        total += cost;
+        longest = cost > longest ? cost : longest;
+        ms_case_finish(&c);
+    }
+    ms_table_print(t, stdout, &term);
+    ms_table_destroy(t);
+    double wall = total / s->run.n_procs > longest ? total / s->run.n_procs : longest;
+    printf("%zu case%s of '%s', estimated %s on %d process%s; nothing was simulated\n", n,
+           n == 1 ? "" : "s", j->study.base.name, ms_duration(wall, text, sizeof text),
+           s->run.n_procs, s->run.n_procs == 1 ? "" : "es");
+}
+
+/* ---- running ---- */
+
+static void on_progress(void *ctx, const struct ms_run_state *st)
+{
+    ms_progress_show(ctx, st);
+}
+
+static void on_failure(void *ctx, const char *id, const char *axes, const char *error)
+{
+    ms_progress_clear(ctx);
+    fprintf(stderr, "moesim run: case %s %s failed: %s\n", id, axes, error);
+}
+
+static void on_talk(void *ctx, const char *id, const char *text)
+{
+    size_t n = strlen(text);
+    ms_progress_clear(ctx);
+    fprintf(stderr, "moesim run: case %s said: %s%s", id, text,
+            n && text[n - 1] == '\n' ? "" : "\n");
+}
+
+static enum ms_status print_file(const char *dir, const char *name)
+{
+    char path[4200];
+    struct ms_buf b = {0};
+    struct ms_err err = {0};
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    enum ms_status s = ms_file_read(path, &b, &err);
+    if (s == MS_OK)
+        fwrite(b.p ? b.p : "", 1, b.n, stdout);
+    else
+        ms_err_print(stderr, &err, "error");
+    ms_buf_finish(&b);
+    return s;
+}
+
+static enum ms_status print_results(const struct job *j, enum format format)
+{
+    if (format != FORMAT_TABLE)
+        return print_file(j->dir, format == FORMAT_CSV ? "summary.csv" : "results.jsonl");
+    struct ms_results r = {0};
+    struct ms_err err = {0};
+    struct ms_term term = ms_term_of(stdout);
+    const char *dir = j->dir;
+    if (term.width > 100)
+        term.width = 100;
+    enum ms_status s = ms_results_read(&r, &dir, 1, &err);
+    if (s == MS_OK)
+        s = ms_overview_print(&r, stdout, &term);
+    if (s != MS_OK)
+        ms_err_print(stderr, &err, "error");
+    ms_results_finish(&r);
+    return s;
+}
+
+/* @return an exit code; 128 + the signal that interrupted it */
+static int run_job(struct job *j, const struct setting *s)
+{
+    struct ms_progress bar = ms_progress_start(stderr, j->study.base.name, s->progress);
+    struct ms_run_watch watch = {&bar, on_progress, on_failure, on_talk};
+    struct ms_run_options o = s->run;
+    struct ms_run_state st;
+    struct ms_err err = {0};
+    char text[32];
+    int sig;
+    o.dir = j->dir;
+    enum ms_status status = ms_plan_run(&j->plan, &o, &watch, &st, &sig, &err);
+    ms_progress_clear(&bar);
+    if (status != MS_OK && status != MS_FAILED && status != MS_INTERRUPTED) {
+        ms_err_print(stderr, &err, "error");
+        return ms_exit_code(status);
+    }
+    enum ms_status printed = st.n_done > 0 ? print_results(j, s->format) : MS_OK;
+    fflush(stdout);
+    fprintf(stderr, "moesim run: %zu of %zu cases in %s", st.n_done, st.n_cases, j->dir);
+    if (st.n_reused)
+        fprintf(stderr, " (%zu were there)", st.n_reused);
+    fprintf(stderr, ", %s\n", ms_duration(st.elapsed_s, text, sizeof text));
+    if (status != MS_OK)
+        fprintf(stderr, "moesim run: %s%s\n", err.text,
+                status == MS_INTERRUPTED ? "; what is done is kept, the same command goes on" : "");
+    if (status == MS_INTERRUPTED)
+        return 128 + sig;
+    return status != MS_OK ? ms_exit_code(status) : ms_exit_code(printed);
+}
+
+static int run_all(const struct ms_verb *self, struct job *j, char **paths, int n,
+                   const struct setting *s)
+{
+    int code = MS_OK;
+    for (int i = 0; i < n; i++) {
+        enum ms_status status = read_job(&j[i], paths[i], s);
+        if (status != MS_OK && (code == MS_OK || ms_exit_code(status) > code))
+            code = ms_exit_code(status);
+    }
+    if (code != MS_OK) {
+        fprintf(stderr, "nothing was simulated\n");
+        return code;
+    }
+    code = name_folders(self, j, n, s);
+    for (int i = 0; code == MS_OK && s->dry_run && i < n; i++)
+        list_cases(&j[i], s);
+    for (int i = 0; !s->dry_run && i < n && (code == MS_OK || code == MS_FAILED); i++) {
+        int this = run_job(&j[i], s);
+        code = this != MS_OK ? this : code;
+    }
+    return code;
+}
+
+static int run(int argc, char **argv, const struct ms_verb *self)
+{
+    struct ms_args args;
+    struct setting s;
+    int stop = ms_args_parse(self, argc, argv, &args);
+    if (stop)
+        return stop == 1 ? MS_OK : MS_USAGE;
+    int code = parse(self, &args, &s);
+    if (code)
+        return code;
+    struct job *j = calloc((size_t)args.n_operands, sizeof *j);
+    if (!j) {
+        fprintf(stderr, "moesim run: error: out of memory\n");
+        return MS_INTERNAL;
+    }
+    code = run_all(self, j, args.operand, args.n_operands, &s);
+    for (int i = 0; i < args.n_operands; i++) {
+        ms_plan_finish(&j[i].plan);
+        ms_study_finish(&j[i].study);
+        ms_errs_finish(&j[i].errs);
+    }
+    free(j);
+    return code;
+}
+
+const struct ms_verb ms_verb_run = {
+    .name = "run",
+    .arguments = "SCENARIO… [options]",
+    .summary = "Simulate every case of a scenario; resumes what was interrupted",
+    .examples = "moesim run scenarios/compare-topologies.yaml\n"
+                "moesim run mine.yaml --set repeats=2 -j 4 -o results/quick\n"
+                "moesim run mine.yaml --dry-run\n"
+                "moesim run mine.yaml --shard 1/3 -o results/part1",
+    .options = options,
+    .run = run,
+};
