@@ -167,7 +167,7 @@ static inline void world_complete(struct ms_exec *x, int rank, double at_s)
 /* Run a plan with the ranks entering at w->entry; fills w->done (NAN = never). @return all done */
 static inline bool world_play(struct world *w, const struct ms_leg *plan)
 {
-    static const struct ms_exec_ops ops = {world_start, world_complete};
+    static const struct ms_exec_ops ops = {world_start, world_complete, NULL};
     size_t n_links = 4 * (size_t)w->n_ranks;
     struct ms_fluid_link *links = calloc(n_links, sizeof *links);
     for (size_t i = 0; i < n_links; i++)

@@ -113,7 +113,7 @@ START_TEST(test_hierarchical_streams_overlap_their_fan_out)
     CLOSE(world_exchange_s(&w, "hierarchical", &p), 1e-6 + 32e4 / 200e9 + 2e-6 + 64e4 / 50e9, 1e-9);
     /* the forwarder takes part only with its own results: it may come late otherwise */
     w.entry[2] = 1;
-    CLOSE(world_exchange_s(&w, "hierarchical", &p), 1, 1e-12); /* its own entry */
+    CLOSE(world_exchange_s(&w, "hierarchical", &p), 1.0, 1e-12); /* its own entry */
     ck_assert(w.done[0] < 1e-3);
     w.traffic.rank_copies[2] = w.traffic.selections[2] = 1;
     world_exchange_s(&w, "hierarchical", &p);

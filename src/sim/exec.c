@@ -96,6 +96,8 @@ static void settle(struct ms_exec *x)
     while (x->n_stack)
         fire(x, x->stack[--x->n_stack]);
     x->firing = false;
+    if (ms_exec_done(x) && x->ops->done)
+        x->ops->done(x);
 }
 
 void ms_exec_enter(struct ms_exec *x, int rank, double at_s)

@@ -17,6 +17,8 @@ struct ms_exec_ops {
     void (*start)(struct ms_exec *x, uint32_t gate, double at_s);
     /** Rank's leg is complete at at_s, which may be ahead. */
     void (*complete)(struct ms_exec *x, int rank, double at_s);
+    /** Everything has happened; x may be initialised anew from here. NULL: not told. */
+    void (*done)(struct ms_exec *x);
 };
 
 /** One leg under way. Memory is kept from use to use; zero-initialise, finish frees. */

@@ -254,6 +254,10 @@ static enum ms_status check_parts(const struct ms_leg *leg, struct ms_err *err)
         if (leg->src[f] == leg->dst[f] || !(leg->bytes[f] > 0) || !isfinite(leg->bytes[f]))
             return ms_err_set(err, MS_INTERNAL, "flow %u from rank %u to rank %u has %g bytes", f,
                               leg->src[f], leg->dst[f], leg->bytes[f]);
+    for (uint32_t f = 1; f < leg->n_flows; f++)
+        if (leg->gate[f] == leg->gate[f - 1] && leg->src[f] != leg->src[f - 1])
+            return ms_err_set(err, MS_INTERNAL, "flows of ranks %u and %u start at one gate",
+                              leg->src[f - 1], leg->src[f]);
     for (uint32_t e = 0; e < leg->n_edges; e++)
         if (!(leg->edge_delay_s[e] >= 0) || !isfinite(leg->edge_delay_s[e]))
             return ms_err_set(err, MS_INTERNAL, "a step of the exchange waits %g s",

@@ -43,11 +43,11 @@ struct ms_leg {
     uint32_t *gate;      /**< [n_flows] */
 
     /* joins; valid after close */
-    uint32_t *need; /**< [n_joins] edges in + entry or queue slot + 1 where flows end in it */
-    uint32_t *ends; /**< [n_joins] flows that end in it; all have the same dst */
-    uint32_t
-        *gate_first; /**< [n_joins + 1] flows of gate j: gate_first[j] .. gate_first[j + 1] - 1 */
-    uint32_t *edge_first;          /**< [n_joins + 1] */
+    uint32_t *need;       /**< [n_joins] edges in + entry or queue slot + 1 where flows end in it */
+    uint32_t *ends;       /**< [n_joins] flows that end in it; all have the same dst */
+    uint32_t *gate_first; /**< [n_joins + 1] flows of gate j: gate_first[j] .. gate_first[j + 1] -
+                             1, all of one src */
+    uint32_t *edge_first; /**< [n_joins + 1] */
     uint32_t *edge_from, *edge_to; /**< [n_edges], after close in the order of edge_from */
     double *edge_delay_s;          /**< [n_edges] >= 0 */
 

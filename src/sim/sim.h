@@ -91,7 +91,8 @@ struct ms_sim_input {
     const char *timeline_path;            /**< Chrome trace, NULL = none */
 };
 
-/** Samples of all runs. L layers, P steps, Q groups, G ranks a group; index [run][step][layer][group](rank).
+/** Samples of all runs. With overlap two_batch dispatch, combine, entry_skew and the ranks' times are NAN (only layer and
+ *  step are defined). L layers, P steps, Q groups, G ranks a group; index [run][step][layer][group](rank).
  *  A training pass has dispatch and combine of the forward and backward pass summed; exchange = dispatch + combine. */
 struct ms_sim_output {
     struct ms_arena arena;       /**< owns the arrays */
@@ -113,10 +114,17 @@ struct ms_sim_output {
     int64_t n_flows, n_solves;
 };
 
-/** Simulate all runs. Checks bytes conservation, finished ranks and finite times itself: MS_INTERNAL with a sentence when they fail.
+/** Simulate all runs; needs a process of its own (see above). SimGrid's stderr log is off; signal handlers are left as they
+ *  were. source.begin runs on a stack of 8 MiB, source.traffic on one of 1 MiB. Checks bytes conservation, finished ranks and finite times itself: MS_INTERNAL with a sentence when they fail.
  *  @param out zeroed on entry; owned by the caller (ms_sim_finish). */
 enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out, struct ms_err *err);
 void ms_sim_finish(struct ms_sim_output *out);
+
+/** The host (index in platform order) of a rank of a group, after group_layout. */
+int ms_sim_host_of(const struct ms_workload *w, int group, int rank);
+/** The node of each rank of a group, numbered by first appearance: the columns of ms_traffic.node_copies. Without node
+ *  properties every rank is a node of its own. @param rank_node [w->ranks] @return the number of nodes */
+int ms_sim_rank_nodes(const struct ms_platform *p, const struct ms_workload *w, int group, int *rank_node);
 
 /** Can these parameters be simulated on this platform with these ranks? Everything that can be known before the fork (nodes missing for
  *  hierarchical, rail-only without pxn …); errors carry the scenario key. */

@@ -1,0 +1,187 @@
+/* What can be known before anything runs: names, counts, nodes, rails. Errors carry the scenario's
+ * key. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/compute.h"
+#include "sim/exchange.h"
+#include "sim/hardware.h"
+#include "sim/sim.h"
+
+static const struct ms_sim_name models[] = {
+    {"fluid", "our own max-min sharing over the platform's routes: fast, exact at quantum 0"},
+    {"cm02", "SimGrid's CM02 without cross-traffic: the reference"},
+    {"lv08", "SimGrid's LV08: TCP-like factors on latency and bandwidth"},
+    {"smpi", "SimGrid's SMPI: factors by message size"},
+    {"ib", "SimGrid's InfiniBand model: penalties for sharing a port"},
+    {NULL, NULL},
+};
+
+const struct ms_sim_name *ms_sim_network_models(void)
+{
+    return models;
+}
+
+const struct ms_sim_name *ms_sim_exchanges(void)
+{
+    static struct ms_sim_name names[32];
+    for (size_t i = 0; ms_exchanges()[i] && i < 31; i++)
+        names[i] = (struct ms_sim_name){ms_exchanges()[i]->name, ms_exchanges()[i]->help};
+    return names;
+}
+
+int ms_sim_rank_nodes(const struct ms_platform *p, const struct ms_workload *w, int group,
+                      int *rank_node)
+{
+    int n_nodes = 0, unknown = -1;
+    int *seen = calloc((size_t)p->n_nodes + 1, sizeof *seen); /* 1 + our number */
+    for (int r = 0; r < w->ranks && seen; r++) {
+        int node = p->host_node[ms_sim_host_of(w, group, r)];
+        int *mine = node < 0 ? &unknown : &seen[node];
+        if (node < 0 || !*mine)
+            *mine = ++n_nodes;
+        rank_node[r] = *mine - 1;
+    }
+    free(seen);
+    return n_nodes;
+}
+
+__attribute__((format(printf, 3, 4))) static void say(struct ms_errs *errs, const char *key,
+                                                      const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ms_errs_add_at(errs, MS_INVALID, NULL, 0, 0, key, "%s", text);
+}
+
+static void check_name(struct ms_errs *errs, const char *key, const char *word,
+                       const struct ms_sim_name *table, const char *what)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (; table[n].name && n < 64; n++) {
+        names[n] = table[n].name;
+        if (word && !strcmp(word, names[n]))
+            return;
+    }
+    char allowed[512];
+    word = word ? word : "";
+    say(errs, key, "'%s' is not %s%s", word, what,
+        ms_allowed(allowed, sizeof allowed, word, names, n));
+}
+
+static bool check_counts(const struct ms_sim_input *in, struct ms_errs *errs)
+{
+    const struct ms_workload *w = in->workload;
+    const struct ms_platform *p = in->platform;
+    size_t before = errs->n;
+    if (w->ranks < 2)
+        say(errs, "workload.ranks", "%d ranks: an exchange needs at least 2", w->ranks);
+    else if (w->groups < 1)
+        say(errs, "workload.groups", "%d groups: at least 1", w->groups);
+    else if (w->ranks > 65535 || w->groups > 65535 || (long)w->ranks * w->groups > p->n_hosts) {
+        if (w->groups > 1)
+            say(errs, "workload.ranks", "%d groups of %d ranks, but %s has %d hosts", w->groups,
+                w->ranks, p->path, p->n_hosts);
+        else
+            say(errs, "workload.ranks", "%d ranks, but %s has %d hosts", w->ranks, p->path,
+                p->n_hosts);
+    }
+    if (w->layers < 1 || w->steps < 1)
+        say(errs, "workload.layers", "%d layers and %d steps: at least 1 of each", w->layers,
+            w->steps);
+    return errs->n == before;
+}
+
+/* A pair on different nodes and rails that the fabric does not join and nobody forwards. */
+static void check_rails(const struct ms_sim_input *in, const struct ms_exchange *x,
+                        struct ms_errs *errs)
+{
+    const struct ms_platform *p = in->platform;
+    const struct ms_workload *w = in->workload;
+    bool pxn = in->params->exchange.forwarding == MS_FORWARD_PXN && !x->forwards;
+    for (int g = 0; g < w->groups; g++)
+        for (int r = 0; r < w->ranks; r++) {
+            int a = ms_sim_host_of(w, g, r);
+            bool ring = !strcmp(x->name, "ring");
+            for (int s = ring ? (r + 1) % w->ranks : r + 1; s < w->ranks;
+                 s = ring ? w->ranks : s + 1) {
+                int b = ms_sim_host_of(w, g, s), relay = -1;
+                if (p->host_node[a] == p->host_node[b] || p->host_local[a] == p->host_local[b])
+                    continue;
+                for (int k = 0; k < w->ranks && pxn && relay < 0; k++) {
+                    int h = ms_sim_host_of(w, g, k);
+                    if (p->host_node[h] == p->host_node[a] && p->host_local[h] == p->host_local[b])
+                        relay = h;
+                }
+                if (relay >= 0)
+                    continue;
+                say(errs, x->forwards ? "exchange.algorithm" : "exchange.forwarding",
+                    "'%s' sends from %s (rail %d) to %s (rail %d), which %s does not join%s",
+                    x->name, p->host_name[a], p->host_local[a], p->host_name[b], p->host_local[b],
+                    p->path,
+                    x->forwards ? "; use hierarchical"
+                    : pxn       ? ", and no rank of its node is on that rail"
+                                : "; use forwarding: pxn, or algorithm: hierarchical");
+                return;
+            }
+        }
+}
+
+static void check_exchange(const struct ms_sim_input *in, struct ms_errs *errs)
+{
+    const struct ms_exchange_params *e = &in->params->exchange;
+    const struct ms_exchange *x = ms_exchange_find(e->algorithm);
+    check_name(errs, "exchange.algorithm", e->algorithm, ms_sim_exchanges(),
+               "an exchange algorithm");
+    if (!x)
+        return;
+    bool nodes = in->platform->n_nodes > 0;
+    if (x->needs_nodes && !nodes)
+        say(errs, "exchange.algorithm",
+            "'%s' needs nodes, but the hosts of %s have no 'node' property; set "
+            "cluster.gpus_per_node",
+            x->name, in->platform->path);
+    if (e->forwarding == MS_FORWARD_PXN && !nodes)
+        say(errs, "exchange.forwarding",
+            "'pxn' needs nodes, but the hosts of %s have no 'node' property; set "
+            "cluster.gpus_per_node",
+            in->platform->path);
+    if (e->deduplicate == MS_DEDUP_NODE && !x->needs_nodes)
+        say(errs, "exchange.deduplicate",
+            "'node' needs an algorithm that forwards within nodes: hierarchical, "
+            "not %s",
+            x->name);
+    if (e->window < 1)
+        say(errs, "exchange.window", "%d: at least 1", e->window);
+    if (e->chunk_tokens < 1)
+        say(errs, "exchange.chunk_tokens", "%d: at least 1", e->chunk_tokens);
+    if (in->platform->transit == MS_TRANSIT_PXN && nodes && !x->needs_nodes)
+        check_rails(in, x, errs);
+}
+
+void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
+{
+    const struct ms_sim_params *p = in->params;
+    check_name(errs, "network.model", p->network.model, models, "a network model");
+    if (!(p->network.quantum >= 0) || p->network.quantum > 1)
+        say(errs, "network.quantum", "%g: 0 to 1", p->network.quantum);
+    if (p->network.model && !strcmp(p->network.model, "fluid") &&
+        p->network.latency == MS_LATENCY_FLOW)
+        say(errs, "network.latency", "'flow' is not available with fluid; allowed: sender");
+    if (!ms_compute_known(&p->compute))
+        check_name(errs, "compute.profile", p->compute.profile, ms_sim_compute_profiles(),
+                   "a compute profile");
+    struct ms_err err = {0};
+    struct ms_hardware hw;
+    if (ms_hardware_find(&p->hardware, &hw, &err))
+        ms_errs_add(errs, &err);
+    if (check_counts(in, errs))
+        check_exchange(in, errs);
+}

@@ -1,0 +1,171 @@
+/* network.model: fluid. One actor owns the solver: it sleeps until the next completion, or until
+ * somebody has added flows, and tells the engines. Times come from the solver, exactly; SimGrid's
+ * clock is only slept on. */
+#include <math.h>
+#include <stdlib.h>
+
+#include <simgrid/actor.h>
+#include <simgrid/engine.h>
+#include <simgrid/semaphore.h>
+
+#include "sim/core.h"
+
+struct net {
+    struct ms_core *core;
+    struct ms_fluid *fluid;
+    struct ms_fabric fabric;
+    struct ms_pool *pool;
+    sg_sem_t sem;
+    bool poked;
+};
+
+static void poke(struct net *n)
+{
+    if (!n->poked) {
+        n->poked = true;
+        sg_sem_release(n->sem);
+    }
+}
+
+/* @return true when the time `next_s` has come, false when somebody woke us before */
+static bool wait_until(struct net *n, double next_s)
+{
+    bool due = false;
+    if (next_s == INFINITY) {
+        sg_sem_acquire(n->sem);
+    } else {
+        double left_s = n->core->run_start_s + next_s - simgrid_get_clock();
+        due = left_s <= 0 || sg_sem_acquire_timeout(n->sem, left_s);
+    }
+    if (!due)
+        n->poked = false;
+    return due;
+}
+
+static void fabric_main(int argc, char **argv)
+{
+    struct net *n = sg_actor_self_get_data();
+    struct ms_core *c = n->core;
+    while (!c->over && !c->status) {
+        double next_s = n->fluid ? ms_fluid_next_s(n->fluid) : INFINITY;
+        if (wait_until(n, next_s) && !c->status && ms_fabric_advance(&n->fabric, next_s))
+            ms_core_note(c, n->fabric.status);
+    }
+}
+
+static enum ms_status start(struct ms_core *c)
+{
+    struct net *n = calloc(1, sizeof *n);
+    if (!n)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for the fabric");
+    c->net = n;
+    n->core = c;
+    n->sem = sg_sem_init(0);
+    if (c->in->n_threads > 1)
+        n->pool = ms_pool_create(c->in->n_threads);
+    sg_actor_t a = sg_actor_init("fabric", c->host[0]);
+    sg_actor_set_stacksize(a, 1024); /* KiB */
+    sg_actor_set_data(a, n);
+    sg_actor_start(a, fabric_main, 0, NULL);
+    return MS_OK;
+}
+
+/* A fresh solver for each run: its time starts at 0 again. */
+static enum ms_status begin(struct ms_core *c)
+{
+    struct net *n = c->net;
+    struct ms_fluid_link *links = calloc((size_t)c->n_links + 1, sizeof *links);
+    if (!links)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->n_links);
+    for (int i = 0; i < c->n_links; i++)
+        links[i] = (struct ms_fluid_link){c->out->link_bandwidth[i], !c->link_shared[i]};
+    ms_fabric_finish(&n->fabric);
+    ms_fluid_destroy(n->fluid);
+    n->fluid = NULL;
+    enum ms_status s = ms_fluid_create(links, (size_t)c->n_links, n->pool, &n->fluid, c->err);
+    free(links);
+    ms_fabric_init(&n->fabric, n->fluid, &c->routes, c->err);
+    return s ? ms_core_note(c, s) : MS_OK;
+}
+
+/* The bound of the exchange that started last rules (model.md section 5). */
+static void set_quantum(struct ms_core *c)
+{
+    struct net *n = c->net;
+    const struct ms_leg_run *latest = c->active; /* opened legs go to the front of the list */
+    ms_fluid_set_quantum(n->fluid, latest ? latest->quantum_s : 0);
+}
+
+static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
+{
+    struct net *n = c->net;
+    enum ms_status s = ms_fabric_open(&n->fabric, &leg->fabric);
+    set_quantum(c);
+    return s ? ms_core_note(c, s) : MS_OK;
+}
+
+static void flows(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, double at_s)
+{
+    struct net *n = c->net;
+    ms_fabric_start(&n->fabric, &leg->fabric, gate, at_s);
+    if (n->fabric.status)
+        ms_core_note(c, n->fabric.status);
+    poke(n);
+}
+
+static void close_leg(struct ms_core *c, struct ms_leg_run *leg)
+{
+    struct net *n = c->net;
+    ms_fabric_close(&n->fabric, &leg->fabric);
+}
+
+/* What the solver carried against what was planned, link by link. */
+static enum ms_status end(struct ms_core *c)
+{
+    struct net *n = c->net;
+    struct ms_fluid_stats stats;
+    ms_fluid_get_stats(n->fluid, &stats);
+    c->out->n_solves += (int64_t)stats.n_solves;
+    if (c->gap_s > 0)
+        return MS_OK; /* the wires carried more than the payload */
+    const double *want = c->out->link_bytes + (size_t)c->run * (size_t)c->n_links;
+    double *got = c->link_load;
+    enum ms_status s = MS_OK;
+    ms_fluid_link_bytes(n->fluid, got);
+    for (int i = 0; i < c->n_links && !s; i++)
+        if (!(fabs(got[i] - want[i]) <= 1e-6 * want[i] + 1))
+            s = ms_core_fail(c, MS_INTERNAL, "link '%s' carried %.17g bytes where %.17g were sent",
+                             c->out->link_name[i], got[i], want[i]);
+    for (int i = 0; i < c->n_links; i++)
+        got[i] = 0;
+    return s;
+}
+
+static void stop(struct ms_core *c)
+{
+    poke(c->net);
+}
+
+static void finish(struct ms_core *c)
+{
+    struct net *n = c->net;
+    if (!n)
+        return;
+    ms_fabric_finish(&n->fabric);
+    ms_fluid_destroy(n->fluid);
+    ms_pool_destroy(n->pool);
+    free(n);
+    c->net = NULL;
+}
+
+const struct ms_transport ms_transport_fluid = {
+    .name = "fluid",
+    .start = start,
+    .begin = begin,
+    .open = open,
+    .flows = flows,
+    .close = close_leg,
+    .end = end,
+    .stop = stop,
+    .finish = finish,
+};

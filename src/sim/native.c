@@ -1,0 +1,349 @@
+/* network.model: cm02, lv08, smpi, ib. Every message is a SimGrid communication between two actors
+ * on its two hosts: a poster, which sends the flows of one gate, and a reaper, which posts the
+ * receives of one join and waits for them in order: after the last wait the clock is the time its
+ * last byte arrived. Both are workers, kept per host and used again. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <simgrid/actor.h>
+#include <simgrid/comm.h>
+#include <simgrid/mailbox.h>
+#include <simgrid/semaphore.h>
+
+#include "sim/core.h"
+
+/* Each worker's stack takes two memory maps, of which Linux allows 65530. */
+#define MAX_WORKERS 24000
+
+struct net;
+
+struct worker {
+    struct net *net;
+    struct worker *next; /* idle on the same host, or all */
+    struct worker *next_made;
+    int rank; /* global: its host */
+    sg_sem_t sem;
+    struct ms_leg_run *leg; /* the job; NULL: go home */
+    uint32_t what;          /* gate to post, or join to reap */
+    bool post;
+    double at_s;
+};
+
+struct net {
+    struct ms_core *core;
+    struct worker **idle; /* [R] */
+    struct worker *made;
+    int n_made;
+    sg_mailbox_t *mailbox;
+    uint32_t *free_mailbox;
+    uint32_t n_mailboxes, n_free, mailbox_cap;
+    double sent, received; /* bytes of the run */
+};
+
+static void *nothing; /* what messages carry */
+
+struct posting {
+    uint32_t flow;
+    double start_s;
+    sg_comm_t comm;
+};
+
+static int by_start(const void *a, const void *b)
+{
+    const struct posting *x = a, *y = b;
+    if (x->start_s != y->start_s)
+        return x->start_s < y->start_s ? -1 : 1;
+    return (x->flow > y->flow) - (x->flow < y->flow);
+}
+
+static long wire_size(const struct ms_leg_run *leg, uint32_t f)
+{
+    double bytes = leg->fabric.wire_bytes ? leg->fabric.wire_bytes[f] : leg->plan.bytes[f];
+    return bytes < 1 ? 1 : lround(bytes);
+}
+
+/* Send the flows of a gate, each after its own latency, and see them off. */
+static void post(struct net *n, struct ms_leg_run *leg, uint32_t gate, double at_s)
+{
+    struct ms_core *c = n->core;
+    const struct ms_leg *plan = &leg->plan;
+    uint32_t begin = plan->gate_first[gate], count = plan->gate_first[gate + 1] - begin;
+    struct posting *p = malloc(count * sizeof *p);
+    if (!p) {
+        ms_core_fail(c, MS_NOMEM, "out of memory for %u messages", count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t f = begin + i;
+        uint32_t route = ms_routes_known(&c->routes, leg->group, plan->src[f], plan->dst[f]);
+        double wait_s = c->latency_at_sender ? ms_routes_shape(&c->routes, route).latency_s : 0;
+        p[i] = (struct posting){f, at_s + wait_s, NULL};
+    }
+    qsort(p, count, sizeof *p, by_start);
+    for (uint32_t i = 0; i < count; i++) {
+        ms_engine_sleep_until(c, p[i].start_s);
+        uint32_t f = p[i].flow;
+        n->sent += plan->bytes[f];
+        p[i].comm = sg_mailbox_put_async(n->mailbox[leg->mailbox[f]], &nothing, wire_size(leg, f));
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (sg_comm_wait(p[i].comm) != SG_OK)
+            ms_core_fail(c, MS_INTERNAL, "SimGrid lost a message");
+    free(p);
+}
+
+/* Receive all that ends in a join; the engine is told at the time the last byte is there. */
+static void reap(struct net *n, struct ms_leg_run *leg, uint32_t join)
+{
+    struct ms_core *c = n->core;
+    uint32_t begin = leg->end_first[join], count = leg->end_first[join + 1] - begin;
+    sg_comm_t *comm = malloc(count * sizeof *comm);
+    if (!comm) {
+        ms_core_fail(c, MS_NOMEM, "out of memory for %u messages", count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        comm[i] = sg_mailbox_get_async(n->mailbox[leg->mailbox[leg->by_end[begin + i]]], &nothing);
+    for (uint32_t i = 0; i < count; i++) {
+        if (sg_comm_wait(comm[i]) != SG_OK)
+            ms_core_fail(c, MS_INTERNAL, "SimGrid lost a message");
+        n->received += leg->plan.bytes[leg->by_end[begin + i]];
+    }
+    free(comm);
+    if (!c->status)
+        ms_exec_ended(&leg->exec, join, ms_engine_now_s(c));
+}
+
+static void worker_main(int argc, char **argv)
+{
+    struct worker *w = sg_actor_self_get_data();
+    struct net *n = w->net;
+    for (;;) {
+        sg_sem_acquire(w->sem);
+        struct ms_leg_run *leg = w->leg;
+        if (!leg)
+            break;
+        if (w->post)
+            post(n, leg, w->what, w->at_s);
+        else
+            reap(n, leg, w->what);
+        w->next = n->idle[w->rank];
+        n->idle[w->rank] = w;
+    }
+}
+
+static struct worker *make_worker(struct net *n, int rank)
+{
+    struct ms_core *c = n->core;
+    struct worker *w = n->n_made < MAX_WORKERS ? calloc(1, sizeof *w) : NULL;
+    if (!w) {
+        ms_core_fail(
+            c, MS_INFEASIBLE,
+            "network.model: '%s' needs more than %d actors for this exchange of %d ranks; use "
+            "fluid, or fewer ranks",
+            c->in->params->network.model, n->n_made, c->n_total);
+        return NULL;
+    }
+    w->net = n;
+    w->rank = rank;
+    w->sem = sg_sem_init(0);
+    w->next_made = n->made;
+    n->made = w;
+    n->n_made++;
+    sg_actor_t a = sg_actor_init("worker", c->host[rank]);
+    sg_actor_set_data(a, w);
+    sg_actor_start(a, worker_main, 0, NULL);
+    return w;
+}
+
+static void give_job(struct net *n, struct ms_leg_run *leg, uint32_t local_rank, bool is_post,
+                     uint32_t what, double at_s)
+{
+    int rank = leg->group * n->core->n_ranks + (int)local_rank;
+    struct worker *w = n->idle[rank];
+    if (w)
+        n->idle[rank] = w->next;
+    else if (!(w = make_worker(n, rank)))
+        return;
+    w->leg = leg;
+    w->post = is_post;
+    w->what = what;
+    w->at_s = at_s;
+    sg_sem_release(w->sem);
+}
+
+static enum ms_status start(struct ms_core *c)
+{
+    struct net *n = calloc(1, sizeof *n);
+    c->net = n;
+    if (!n || !(n->idle = calloc((size_t)c->n_total, sizeof(struct worker *))))
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
+    n->core = c;
+    return MS_OK;
+}
+
+static enum ms_status begin(struct ms_core *c)
+{
+    struct net *n = c->net;
+    n->sent = n->received = 0;
+    return MS_OK;
+}
+
+/* Room for the leg's own tables. */
+static bool leg_room(struct ms_leg_run *leg)
+{
+    const struct ms_leg *plan = &leg->plan;
+    if (plan->n_flows > leg->flow_cap) {
+        free(leg->mailbox);
+        free(leg->by_end);
+        leg->mailbox = malloc(plan->n_flows * sizeof *leg->mailbox);
+        leg->by_end = malloc(plan->n_flows * sizeof *leg->by_end);
+        leg->flow_cap = leg->mailbox && leg->by_end ? plan->n_flows : 0;
+        if (!leg->flow_cap)
+            return false;
+    }
+    if (plan->n_joins > leg->join_cap) {
+        free(leg->end_first);
+        free(leg->reaped);
+        leg->end_first = malloc((plan->n_joins + 1u) * sizeof *leg->end_first);
+        leg->reaped = malloc(plan->n_joins);
+        leg->join_cap = leg->end_first && leg->reaped ? plan->n_joins : 0;
+    }
+    return leg->join_cap >= plan->n_joins;
+}
+
+static void index_ends(struct ms_leg_run *leg)
+{
+    const struct ms_leg *plan = &leg->plan;
+    leg->end_first[0] = 0;
+    for (uint32_t j = 0; j < plan->n_joins; j++)
+        leg->end_first[j + 1] = leg->end_first[j] + plan->ends[j];
+    for (uint32_t f = plan->n_flows;
+         f-- > 0;) /* from the back: each join's flows end up in order */
+        leg->by_end[--leg->end_first[plan->end[f] + 1]] = f;
+    for (uint32_t j = 0; j < plan->n_joins; j++) /* the starts moved one place on */
+        leg->end_first[j] = leg->end_first[j + 1];
+    leg->end_first[plan->n_joins] = plan->n_flows;
+    memset(leg->reaped, 0, plan->n_joins);
+}
+
+/* A free mailbox. Making one lets other actors run (and take some too), so nothing is held across
+ * it. */
+static bool take_mailbox(struct net *n, uint32_t *out)
+{
+    if (n->n_free) {
+        *out = n->free_mailbox[--n->n_free];
+        return true;
+    }
+    if (n->n_mailboxes == n->mailbox_cap) {
+        uint32_t cap = n->mailbox_cap ? 2 * n->mailbox_cap : 1024;
+        sg_mailbox_t *m = realloc(n->mailbox, cap * sizeof(sg_mailbox_t));
+        n->mailbox = m ? m : n->mailbox;
+        uint32_t *f = realloc(n->free_mailbox, cap * sizeof *f);
+        n->free_mailbox = f ? f : n->free_mailbox;
+        if (!m || !f)
+            return false;
+        n->mailbox_cap = cap;
+    }
+    char name[16];
+    *out = n->n_mailboxes++;
+    snprintf(name, sizeof name, "m%u", *out);
+    sg_mailbox_t made = sg_mailbox_by_name(name);
+    n->mailbox[*out] = made;
+    return true;
+}
+
+/* At the leg's first flows. A mailbox of its own for each message under way; names are used again.
+ */
+static enum ms_status prepare(struct ms_core *c, struct ms_leg_run *leg)
+{
+    bool ok = leg_room(leg);
+    if (ok)
+        index_ends(leg);
+    for (uint32_t f = 0; f < leg->plan.n_flows && ok; f++)
+        ok = take_mailbox(c->net, &leg->mailbox[f]);
+    leg->prepared = true;
+    return ok ? MS_OK
+              : ms_core_fail(c, MS_NOMEM, "out of memory for %u messages", leg->plan.n_flows);
+}
+
+static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
+{
+    leg->prepared = false;
+    return MS_OK;
+}
+
+static void flows(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, double at_s)
+{
+    const struct ms_leg *plan = &leg->plan;
+    if (!leg->prepared && prepare(c, leg))
+        return;
+    for (uint32_t f = plan->gate_first[gate]; f < plan->gate_first[gate + 1] && !c->status; f++) {
+        uint32_t j = plan->end[f];
+        if (!leg->reaped[j]) {
+            leg->reaped[j] = 1;
+            give_job(c->net, leg, plan->dst[f], false, j, 0);
+        }
+    }
+    if (!c->status)
+        give_job(c->net, leg, plan->src[plan->gate_first[gate]], true, gate, at_s);
+}
+
+static void close_leg(struct ms_core *c, struct ms_leg_run *leg)
+{
+    struct net *n = c->net;
+    for (uint32_t f = leg->prepared ? leg->plan.n_flows : 0; f-- > 0;)
+        n->free_mailbox[n->n_free++] = leg->mailbox[f];
+}
+
+static enum ms_status end(struct ms_core *c)
+{
+    struct net *n = c->net;
+    double planned = c->out->bytes_network[c->run] + c->out->bytes_intra_node[c->run];
+    if (fabs(n->sent - planned) > 1e-9 * planned || fabs(n->received - planned) > 1e-9 * planned)
+        return ms_core_fail(c, MS_INTERNAL, "%.17g bytes were planned, %.17g sent, %.17g received",
+                            planned, n->sent, n->received);
+    return MS_OK;
+}
+
+static void stop(struct ms_core *c)
+{
+    struct net *n = c->net;
+    if (c->status)
+        return; /* some wait for messages that never come */
+    for (struct worker *w = n->made; w; w = w->next_made) {
+        w->leg = NULL;
+        sg_sem_release(w->sem);
+    }
+}
+
+static void finish(struct ms_core *c)
+{
+    struct net *n = c->net;
+    if (!n)
+        return;
+    for (struct worker *w = n->made; w;) {
+        struct worker *next = w->next_made;
+        free(w);
+        w = next;
+    }
+    free(n->idle);
+    free(n->mailbox);
+    free(n->free_mailbox);
+    free(n);
+    c->net = NULL;
+}
+
+const struct ms_transport ms_transport_native = {
+    .name = "native",
+    .start = start,
+    .begin = begin,
+    .open = open,
+    .flows = flows,
+    .close = close_leg,
+    .end = end,
+    .stop = stop,
+    .finish = finish,
+};

@@ -1,0 +1,161 @@
+#include "sim/sim.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <simgrid/engine.h>
+#include <simgrid/semaphore.h>
+
+#include "sim/core.h"
+#include "sim/hardware.h"
+#include "sim/lane.h"
+
+int ms_sim_host_of(const struct ms_workload *w, int group, int rank)
+{
+    return w->group_strided ? rank * w->groups + group : group * w->ranks + rank;
+}
+
+enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
+{
+    if (!s || c->status)
+        return s;
+    c->status = s;
+    for (int i = 0; c->lane && i < c->n_total * c->n_lanes;
+         i++) /* everybody looks up and goes home */
+        sg_sem_release(c->lane[i].sem);
+    if (c->director)
+        sg_sem_release(c->director);
+    return s;
+}
+
+enum ms_status ms_core_fail(struct ms_core *c, enum ms_status s, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ms_err_set(c->err, s, "%s", text);
+    return ms_core_note(c, s);
+}
+
+static enum ms_status make_layouts(struct ms_core *c)
+{
+    const struct ms_platform *p = c->in->platform;
+    c->layout = MS_NEW(&c->arena, struct ms_layout, (size_t)c->n_groups);
+    int *node = MS_NEW(&c->arena, int, (size_t)c->n_ranks);
+    int *rail = MS_NEW(&c->arena, int, (size_t)c->n_ranks);
+    if (!c->layout || !node || !rail)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d groups", c->n_groups);
+    for (int g = 0; g < c->n_groups; g++) {
+        for (int r = 0; r < c->n_ranks; r++) {
+            int h = ms_sim_host_of(c->in->workload, g, r);
+            node[r] = p->host_node[h];
+            rail[r] = p->host_local[h];
+        }
+        enum ms_status s = ms_layout_init(&c->layout[g], c->n_ranks, node, rail, c->err);
+        if (s)
+            return ms_core_note(c, s);
+    }
+    return MS_OK;
+}
+
+static enum ms_status set_up(struct ms_core *c)
+{
+    const struct ms_workload *w = c->in->workload;
+    const struct ms_sim_params *p = c->in->params;
+    struct ms_hardware hw;
+    c->exchange = ms_exchange_find(p->exchange.algorithm);
+    c->transport = strcmp(p->network.model, "fluid") ? &ms_transport_native : &ms_transport_fluid;
+    c->n_groups = w->groups;
+    c->n_ranks = w->ranks;
+    c->n_total = w->groups * w->ranks;
+    c->n_layers = w->layers;
+    c->n_steps = w->steps;
+    c->n_phases = w->training ? 4 : 2;
+    c->n_lanes = p->compute.overlap == MS_OVERLAP_TWO_BATCH ? 2 : 1;
+    c->latency_at_sender = p->network.latency != MS_LATENCY_FLOW;
+    enum ms_status s = ms_hardware_find(&p->hardware, &hw, c->err);
+    if (s)
+        return ms_core_note(c, s);
+    c->alpha_s[0] = hw.dispatch_alpha_s;
+    c->alpha_s[1] = hw.combine_alpha_s;
+    c->gap_s = hw.message_gap_s;
+    c->traffic = MS_NEW(&c->arena, const struct ms_traffic *,
+                        (size_t)c->n_steps *(size_t)c->n_layers *(size_t)c->n_groups);
+    if (!c->traffic)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d layers", c->n_layers);
+    s = make_layouts(c);
+    s = s ? s : ms_core_note(c, ms_routes_init(&c->routes, c->n_groups, c->n_ranks, c->err));
+    return s ? s : ms_samples_init(c);
+}
+
+/* A deadlock makes simgrid_run return as if all were well: count those who came home. */
+static enum ms_status check_end(struct ms_core *c)
+{
+    int n = c->n_total * c->n_lanes;
+    if (!c->status && (!c->over || c->n_homed != n))
+        return ms_core_fail(c, MS_INTERNAL, "the simulation stopped with %d of %d ranks finished",
+                            c->n_homed, n);
+    return c->status;
+}
+
+static enum ms_status simulate(struct ms_core *c)
+{
+    double from_s = ms_wall_s();
+    enum ms_status s = set_up(c);
+    s = s ? s : ms_engine_start(c);
+    c->out->platform_wall_s = ms_wall_s() - from_s;
+    s = s ? s : ms_lanes_start(c);
+    s = s ? s : c->transport->start(c);
+    if (!s) {
+        simgrid_run();
+        s = check_end(c);
+    }
+    return s;
+}
+
+enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out,
+                          struct ms_err *err)
+{
+    struct ms_errs errs = {0};
+    ms_sim_check(in, &errs);
+    if (errs.n) {
+        enum ms_status s = errs.e[0].status;
+        if (err && !err->status)
+            *err = errs.e[0];
+        ms_errs_finish(&errs);
+        return s;
+    }
+    ms_errs_finish(&errs);
+    struct ms_core *c = calloc(1, sizeof *c);
+    if (!c)
+        return ms_err_set(err, MS_NOMEM, "out of memory for a simulation");
+    memset(out, 0, sizeof *out);
+    c->in = in;
+    c->out = out;
+    c->err = err ? err : &c->own_err;
+    enum ms_status s = simulate(c);
+    if (s)
+        return s; /* actors may still hold pointers into c: this process is of no more use */
+    c->transport->finish(c);
+    ms_legs_finish(c);
+    for (int g = 0; g < c->n_groups; g++)
+        ms_layout_finish(&c->layout[g]);
+    ms_routes_finish(&c->routes);
+    free(c->span);
+    ms_arena_finish(&c->arena);
+    free(c);
+    return MS_OK;
+}
+
+void ms_sim_finish(struct ms_sim_output *out)
+{
+    if (!out)
+        return;
+    ms_arena_finish(&out->arena);
+    memset(out, 0, sizeof *out);
+}

@@ -1,0 +1,320 @@
+/* sim/: whole simulations on SimGrid: closed forms, the two kinds of network model against each
+ * other, errors. */
+#include <check.h>
+
+#include "sim/exchange.h"
+#include "sim_world.h"
+
+#define CLOSE(a, b, rel)                                                                           \
+    ck_assert_msg(fabs((double)(a) - (double)(b)) <= (rel)*fabs((double)(b)),                      \
+                  "%.12g is not %.12g", (double)(a), (double)(b))
+
+static char dir[64];
+
+static const char *path_of(const char *name)
+{
+    static char path[8][128];
+    static int next;
+    char *p = path[next++ % 8];
+    snprintf(p, 128, "%s/%s.xml", dir, name);
+    return p;
+}
+
+static double last_of(const double *v, int n)
+{
+    double m = -INFINITY;
+    for (int i = 0; i < n; i++)
+        m = fmax(m, v[i]);
+    return m;
+}
+
+START_TEST(test_closed_forms_of_the_star)
+{
+    const struct {
+        int n;
+        bool skew;
+        double want_s;
+    } forms[] = {
+        {16, false, 21.66e-6}, {64, false, 84.57e-6}, {16, true, 39.81e-6}, {64, true, 160.80e-6}};
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++)
+        for (int i = 0; i < 4; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "star%d", forms[i].n);
+            write_star(path_of(name), forms[i].n, 1, 1);
+            struct job j = job_new(path_of(name), forms[i].n, "direct", models[m]);
+            job_matrix(&j, forms[i].skew);
+            struct answer a = simulate(&j);
+            ck_assert_msg(!a.status, "%s", a.text);
+            CLOSE(a.dispatch[0], forms[i].want_s, 1e-3);
+            double sum = 0;
+            for (int k = 0; k < forms[i].n * forms[i].n; k++)
+                sum += j.t[0].selections[k];
+            CLOSE(a.network, sum, 1e-12);
+            CLOSE(a.active, a.dispatch[0], 1e-9);
+            ck_assert(a.combine[0] == 0 && a.skew[0] == 0 && a.local == 0);
+            CLOSE(last_of(a.rank_dispatch, a.n_samples), a.dispatch[0], 1e-9);
+            answer_finish(&a);
+            job_finish(&j);
+        }
+}
+END_TEST
+
+START_TEST(test_one_flow_is_size_over_bandwidth_plus_latency)
+{
+    write_star(path_of("two"), 2, 1, 1);
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++) {
+        struct job j = job_new(path_of("two"), 2, "direct", models[m]);
+        job_room(&j, 0)->is_matrix = 1;
+        j.t[0].selections[1] = j.t[0].rank_copies[1] = 50e6;
+        struct answer a = simulate(&j);
+        ck_assert_msg(!a.status, "%s", a.text);
+        CLOSE(a.dispatch[0], 1.002e-3, 1e-9);
+        ck_assert(a.rank_dispatch[0] == 0);
+        /* start-up and message gap: one message of 1 byte takes 24 us + 2 us + the gap */
+        j.params.hardware =
+            (struct ms_hardware_params){.dispatch_alpha_s = 24e-6, .message_gap_s = 1e-6};
+        j.t[0].selections[1] = j.t[0].rank_copies[1] = 1;
+        struct answer b = simulate(&j);
+        CLOSE(b.dispatch[0], 27e-6, 1e-9);
+        CLOSE(b.network, 1, 1e-12);
+        answer_finish(&a);
+        answer_finish(&b);
+        job_finish(&j);
+    }
+}
+END_TEST
+
+/* Every rank's completion of two layers, dispatch and combine, ranks drifting apart. */
+static void compare_models(const char *path, int n, int per_node, const char *algorithm,
+                           double rel_worst, double rel_mean, double quantum)
+{
+    struct answer a[2];
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++) {
+        struct job j = job_new(path, n, algorithm, models[m]);
+        j.w.layers = 2;
+        j.n_traffic = 2;
+        j.params.network.quantum = m ? quantum : 0;
+        job_tokens(&j, 0, per_node, 100, 5);
+        job_tokens(&j, 1, per_node, 100, 6);
+        a[m] = simulate(&j);
+        ck_assert_msg(!a[m].status, "%s %s: %s", path, algorithm, a[m].text);
+        job_finish(&j);
+    }
+    double worst = 0, sum = 0;
+    for (int i = 0; i < a[0].n_samples; i++) {
+        double e = fmax(fabs(a[1].rank_dispatch[i] / a[0].rank_dispatch[i] - 1),
+                        fabs(a[1].rank_combine[i] / a[0].rank_combine[i] - 1));
+        worst = fmax(worst, e);
+        sum += e;
+    }
+    ck_assert_msg(worst <= rel_worst, "%s %s: a rank's completion differs by %g", path, algorithm,
+                  worst);
+    ck_assert_msg(sum / a[0].n_samples <= rel_mean, "%s %s: mean difference %g", path, algorithm,
+                  sum / a[0].n_samples);
+    CLOSE(a[0].network, a[1].network, 1e-12);
+    CLOSE(a[0].intra, a[1].intra, 1e-12);
+    for (int i = 0; i < a[0].n_links; i++)
+        ck_assert(fabs(a[0].link_bytes[i] - a[1].link_bytes[i]) <= 1e-9 * a[0].link_bytes[i]);
+    answer_finish(&a[0]);
+    answer_finish(&a[1]);
+}
+
+static void write_five(void)
+{
+    write_star(path_of("star"), 16, 4, 1);
+    write_rail(path_of("rail"), 16, 4);
+    write_cluster(path_of("fattree"), 16, "FAT_TREE", "2;4,4;1,2;1,2");
+    write_cluster(path_of("dragonfly"), 16, "DRAGONFLY", "2,1;2,1;2,1;2");
+    write_cluster(path_of("torus"), 16, "TORUS", "4,2,2");
+}
+
+static const char *const five[] = {"star", "rail", "fattree", "dragonfly", "torus"};
+
+START_TEST(test_fluid_agrees_with_cm02_on_every_rank)
+{
+    write_five();
+    for (int p = 0; p < 5; p++)
+        for (int i = 0; ms_exchanges()[i]; i++)
+            compare_models(path_of(five[p]), 16, 4, ms_exchanges()[i]->name, 1e-6, 1e-6, 0);
+}
+END_TEST
+
+START_TEST(test_the_default_quantum_costs_little)
+{
+    write_five();
+    for (int p = 0; p < 5; p++) {
+        compare_models(path_of(five[p]), 16, 4, "direct", 0.015, 0.003, 0.001);
+        compare_models(path_of(five[p]), 16, 4, "hierarchical", 0.015, 0.003, 0.001);
+    }
+}
+END_TEST
+
+START_TEST(test_never_before_the_port_bound)
+{
+    write_five();
+    for (int p = 0; p < 5; p++) {
+        struct job j = job_new(path_of(five[p]), 16, "direct", "cm02");
+        job_matrix(&j, true);
+        struct answer a = simulate(&j);
+        ck_assert_msg(!a.status, "%s", a.text);
+        double most = last_of(a.link_bytes, a.n_links);
+        ck_assert(most > 0 && a.dispatch[0] >= most / 160e9);
+        double port = 0;
+        for (int r = 0; r < 16; r++) {
+            double in = 0;
+            for (int s = 0; s < 16; s++)
+                in += j.t[0].selections[s * 16 + r];
+            port = fmax(port, in);
+        }
+        ck_assert_msg(a.dispatch[0] >= port / (p == 1   ? 160e9
+                                               : p == 4 ? 300e9
+                                                        : 50e9),
+                      "%s", five[p]);
+        answer_finish(&a);
+        job_finish(&j);
+    }
+}
+END_TEST
+
+START_TEST(test_bandwidth_and_rank_order)
+{
+    double t[3];
+    write_star(path_of("one"), 16, 4, 1);
+    write_star(path_of("double"), 16, 4, 2);
+    for (int k = 0; k < 3; k++) {
+        struct job j = job_new(path_of(k == 1 ? "double" : "one"), 16, "direct", "cm02");
+        job_tokens(&j, 0, 4, 100, 3);
+        if (k == 2) /* ranks reversed: the transposed permutation of the same matrix */
+            for (int i = 0; i < 128; i++) {
+                double x = j.t[0].rank_copies[i];
+                j.t[0].rank_copies[i] = j.t[0].rank_copies[255 - i];
+                j.t[0].rank_copies[255 - i] = x;
+            }
+        struct answer a = simulate(&j);
+        ck_assert_msg(!a.status, "%s", a.text);
+        t[k] = a.dispatch[0];
+        answer_finish(&a);
+        job_finish(&j);
+    }
+    ck_assert(t[1] <= t[0]);
+    CLOSE(t[2], t[0], 1e-9);
+}
+END_TEST
+
+START_TEST(test_runs_do_not_depend_on_when_they_start)
+{
+    write_rail(path_of("rail"), 16, 4);
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++) {
+        struct job j = job_new(path_of("rail"), 16, "hierarchical", models[m]);
+        job_tokens(&j, 0, 4, 50, 2);
+        j.w.layers = 3;
+        j.n_runs = 4;
+        j.wanted = 2; /* run 2 is left out: all zero */
+        struct answer a = simulate(&j);
+        ck_assert_msg(!a.status, "%s", a.text);
+        for (int l = 0; l < 3; l++) {
+            ck_assert(a.dispatch[6 + l] == 0 && a.layer[6 + l] == 0);
+            CLOSE(a.layer[9 + l], a.layer[l], m ? 0 : 1e-7);
+            CLOSE(a.dispatch[3 + l], a.dispatch[l], m ? 0 : 1e-7);
+        }
+        answer_finish(&a);
+        job_finish(&j);
+    }
+}
+END_TEST
+
+START_TEST(test_layers_synchronise_or_drift)
+{
+    write_star(path_of("star"), 16, 4, 1);
+    struct job j = job_new(path_of("star"), 16, "direct", "fluid");
+    job_tokens(&j, 0, 4, 100, 3);
+    j.w.layers = 3;
+    struct answer drift = simulate(&j);
+    j.w.synchronise_layer = 1;
+    struct answer sync = simulate(&j);
+    ck_assert(!drift.status && !sync.status);
+    ck_assert(drift.skew[0] == 0 && sync.skew[0] == 0);
+    ck_assert(drift.skew[1] > 0 && sync.skew[1] == 0 && sync.skew[2] == 0);
+    CLOSE(sync.layer[1], sync.layer[0], 1e-9);
+    CLOSE(sync.step[0], sync.layer[0] + sync.layer[1] + sync.layer[2], 1e-9);
+    CLOSE(drift.exposed[0] / drift.step[0], 1, 0.5); /* no compute: all of it is communication */
+    answer_finish(&drift);
+    answer_finish(&sync);
+    job_finish(&j);
+}
+END_TEST
+
+START_TEST(test_every_network_model_runs)
+{
+    write_rail(path_of("rail"), 16, 4);
+    for (const struct ms_sim_name *m = ms_sim_network_models(); m->name; m++) {
+        struct job j = job_new(path_of("rail"), 16, "hierarchical", m->name);
+        if (strcmp(m->name, "fluid") && strcmp(m->name, "cm02"))
+            j.params.network.latency = MS_LATENCY_FLOW;
+        job_tokens(&j, 0, 4, 50, 2);
+        struct answer a = simulate(&j);
+        ck_assert_msg(!a.status, "%s: %s", m->name, a.text);
+        ck_assert_msg(a.dispatch[0] > 1e-6 && a.dispatch[0] < 1e-3, "%s: %g", m->name,
+                      a.dispatch[0]);
+        answer_finish(&a);
+        job_finish(&j);
+    }
+}
+END_TEST
+
+START_TEST(test_what_cannot_be_simulated_is_said)
+{
+    write_star(path_of("star"), 16, 4, 1);
+    struct job j = job_new(path_of("star"), 16, "hierachical", "fluid");
+    job_tokens(&j, 0, 4, 10, 2);
+    struct answer a = simulate(&j);
+    ck_assert_int_eq(a.status, MS_INVALID);
+    ck_assert_str_eq(a.key, "exchange.algorithm");
+    ck_assert_msg(strstr(a.text, "did you mean 'hierarchical'?"), "%s", a.text);
+    answer_finish(&a);
+    j.params.exchange.algorithm = "direct";
+    j.w.ranks = 17;
+    a = simulate(&j);
+    ck_assert_int_eq(a.status, MS_INVALID);
+    ck_assert_str_eq(a.key, "workload.ranks");
+    answer_finish(&a);
+    j.w.ranks = 16;
+    j.t[0].rank_copies[1] = NAN;
+    a = simulate(&j);
+    ck_assert_int_eq(a.status, MS_INTERNAL);
+    answer_finish(&a);
+    job_finish(&j);
+}
+END_TEST
+
+int main(void)
+{
+    snprintf(dir, sizeof dir, "/tmp/moesim-test-XXXXXX");
+    if (!mkdtemp(dir))
+        return 1;
+    Suite *s = suite_create("sim");
+    TCase *t = tcase_create("whole");
+    tcase_set_timeout(t, 100);
+    tcase_add_test(t, test_closed_forms_of_the_star);
+    tcase_add_test(t, test_one_flow_is_size_over_bandwidth_plus_latency);
+    tcase_add_test(t, test_fluid_agrees_with_cm02_on_every_rank);
+    tcase_add_test(t, test_the_default_quantum_costs_little);
+    tcase_add_test(t, test_never_before_the_port_bound);
+    tcase_add_test(t, test_bandwidth_and_rank_order);
+    tcase_add_test(t, test_runs_do_not_depend_on_when_they_start);
+    tcase_add_test(t, test_layers_synchronise_or_drift);
+    tcase_add_test(t, test_every_network_model_runs);
+    tcase_add_test(t, test_what_cannot_be_simulated_is_said);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command) || failed;
+}
