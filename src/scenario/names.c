@@ -3,6 +3,7 @@
 
 #include "moe/loss.h"
 #include "moe/router.h"
+#include "place/place.h"
 #include "routing/law.h"
 #include "routing/preset.h"
 #include "scenario/fields.h"
@@ -48,6 +49,14 @@ size_t ms_names_routers(const char **out, size_t cap)
     return n;
 }
 
+size_t ms_names_placements(const char **out, size_t cap)
+{
+    size_t n = 0;
+    for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s; s++)
+        n = put(out, cap, n, (*s)->name);
+    return n;
+}
+
 size_t ms_names_losses(const char **out, size_t cap)
 {
     size_t n = 0;
@@ -73,7 +82,6 @@ static size_t listed(const char *const *names, const char **out, size_t cap)
         return listed(names, out, cap);                                                            \
     }
 
-LOCAL(ms_names_placements, "contiguous", "round_robin", "random")
 LOCAL(ms_names_exchanges, "direct", "windowed", "pairwise", "ring", "hierarchical", "low_latency")
 LOCAL(ms_names_networks, "fluid", "cm02", "lv08", "smpi", "ib")
 LOCAL(ms_names_compute, "none")

@@ -148,5 +148,7 @@ const char *ms_scenario_place(const struct ms_scenario *s, const char *key, int 
 
 /** JSON Schema draft-07 of the scenario file. */
 void ms_scenario_schema(struct ms_buf *out);
+/** Every key with what it takes, its default and a line of help, for people. */
+void ms_scenario_keys(struct ms_buf *out);
 
 #endif

@@ -1,0 +1,179 @@
+/* `moesim list`: everything that can be chosen by name, from the tables themselves. */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/field.h"
+#include "base/file.h"
+#include "cli/verb.h"
+#include "moe/loss.h"
+#include "moe/router.h"
+#include "place/place.h"
+#include "routing/law.h"
+#include "routing/preset.h"
+#include "scenario/scenario.h"
+#include "stats/imbalance.h"
+
+struct kind {
+    const char *name, *help;
+    const char *where; /* scenario key or command it is for */
+    void (*print)(void);
+};
+
+static void row(const char *name, const char *help)
+{
+    printf("%-20s  %s\n", name, help);
+}
+
+/* The parameters of a strategy, one a line below it. */
+static void params(const struct ms_field *fields)
+{
+    for (const struct ms_field *f = fields; f && f->key; f++)
+        printf("  %-18s  %s%s%s%s\n", f->key, f->help ? f->help : "",
+               f->fallback && f->fallback[0] ? " (default " : "",
+               f->fallback && f->fallback[0] ? f->fallback : "",
+               f->fallback && f->fallback[0] ? ")" : "");
+}
+
+static void routers(void)
+{
+    for (size_t i = 0; ms_routers[i]; i++) {
+        row(ms_routers[i]->name, ms_routers[i]->help);
+        params(ms_routers[i]->fields);
+    }
+    puts("every router:");
+    params(ms_router_fields);
+}
+
+static void assignments(void)
+{
+    for (size_t i = 0; ms_assigns[i]; i++)
+        printf("%-20s  %s%s\n", ms_assigns[i]->name, ms_assigns[i]->help,
+               ms_assigns[i]->causal ? "" : " (reads later tokens: not causal)");
+}
+
+static void losses(void)
+{
+    for (size_t i = 0; ms_losses[i]; i++)
+        printf("%-20s  %s (usual weight %g)\n", ms_losses[i]->name, ms_losses[i]->help,
+               ms_losses[i]->usual_weight);
+}
+
+static void laws(void)
+{
+    for (const struct ms_law *const *l = ms_laws(); *l; l++) {
+        row((*l)->name, (*l)->help);
+        params((*l)->fields);
+    }
+    for (const struct ms_law_preset *p = ms_law_presets(); p->name; p++)
+        printf("%-20s  %s (%s)\n", p->name, p->help, p->law);
+}
+
+static void presets(void)
+{
+    printf("%-20s %6s %7s %7s %6s %6s %6s %6s %7s\n", "", "hidden", "layers", "experts", "shared",
+           "top_k", "inter", "groups", "limit");
+    for (const struct ms_model_preset *p = ms_model_presets(); p->name; p++) {
+        const struct ms_model_shape *m = &p->shape;
+        printf("%-20s %6d %7d %7d %6d %6d %6d %6d %7d\n", p->name, m->hidden, m->moe_layers,
+               m->experts, m->shared_experts, m->top_k, m->expert_intermediate, m->groups,
+               m->group_limit);
+    }
+}
+
+static void placements(void)
+{
+    for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s; s++)
+        row((*s)->name, (*s)->help);
+}
+
+static void imbalance(void)
+{
+    for (const struct ms_imbalance_metric *m = ms_imbalance_metrics; m->name; m++)
+        row(m->name, m->definition);
+}
+
+static void keys(void)
+{
+    struct ms_buf out = {0};
+    ms_scenario_keys(&out);
+    if (!out.failed)
+        fputs(out.p, stdout);
+    ms_buf_finish(&out);
+}
+
+static const struct kind kinds[] = {
+    {"keys", "every key of a scenario file", "the scenario file", keys},
+    {"preset", "published model shapes", "model.preset", presets},
+    {"law", "how popular the experts are", "routing.popularity.law", laws},
+    {"assignment", "how tokens are given to experts", "routing.assignment, evaluate", assignments},
+    {"placement", "which rank holds which expert", "placement.strategy", placements},
+    {"router", "how a model in training routes", "train.router.name", routers},
+    {"loss", "what pushes it towards balance", "train.losses", losses},
+    {"imbalance", "measures of uneven load", "profile, results", imbalance},
+};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+static void overview(void)
+{
+    for (size_t i = 0; i < N_KINDS; i++)
+        printf("%-12s  %-34s  for %s\n", kinds[i].name, kinds[i].help, kinds[i].where);
+}
+
+/* "routers" is as good as "router". */
+static const struct kind *find(const char *word)
+{
+    for (size_t i = 0; i < N_KINDS; i++) {
+        size_t n = strlen(kinds[i].name);
+        const char *rest = strncmp(word, kinds[i].name, n) == 0 ? word + n : "?";
+        if (!rest[0] || strcmp(rest, "s") == 0 || strcmp(rest, "es") == 0)
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+static int unknown(const struct ms_verb *self, const char *word)
+{
+    const char *names[N_KINDS];
+    char allowed[400];
+    for (size_t i = 0; i < N_KINDS; i++)
+        names[i] = kinds[i].name;
+    return ms_usage(self, "'%s' is no kind%s", word,
+                    ms_allowed(allowed, sizeof allowed, word, names, N_KINDS));
+}
+
+static int run(int argc, char **argv, const struct ms_verb *self)
+{
+    struct ms_args args;
+    int stop = ms_args_parse(self, argc, argv, &args);
+    if (stop)
+        return stop == 1 ? MS_OK : MS_USAGE;
+    if (args.n_operands == 0)
+        overview();
+    for (int i = 0; i < args.n_operands; i++) {
+        bool all = strcmp(args.operand[i], "all") == 0;
+        const struct kind *k = find(args.operand[i]);
+        if (!k && !all)
+            return unknown(self, args.operand[i]);
+        for (size_t j = 0; j < N_KINDS; j++) {
+            if (!all && k != &kinds[j])
+                continue;
+            if (all || args.n_operands > 1)
+                printf("%s%s: %s\n", i || j ? "\n" : "", kinds[j].name, kinds[j].help);
+            kinds[j].print();
+        }
+    }
+    return MS_OK;
+}
+
+const struct ms_verb ms_verb_list = {
+    .name = "list",
+    .arguments = "[KIND…]",
+    .summary =
+        "List everything that can be chosen by name: keys, models, laws, placements, losses …",
+    .examples = "moesim list\n"
+                "moesim list keys\n"
+                "moesim list law placement\n"
+                "moesim list all",
+    .options = (const struct ms_option[]){{0}},
+    .run = run,
+};
