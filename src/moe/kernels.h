@@ -19,6 +19,14 @@ struct ms_norm_shape {
 
 struct ms_kernels {
     const char *name;
+    int panel; /**< columns of a panel of packed B */
+    /** B [K][N], or [N][K] where transposed, into ms_packed_size(k, K, N) floats. */
+    void (*pack)(int transposed, int K, int N, const float *B, size_t ldb, float *out);
+    /** C [M][N] (+)= alpha A B. A's element (m, k) is A[m*rs + k*cs], one of rs, cs is 1.
+     *  @param ldp the K that B was packed with; the first K of them are used  @param add 0: C is
+     * overwritten */
+    void (*gemm)(int M, int N, int K, float alpha, const float *A, size_t rs, size_t cs,
+                 const float *packed, size_t ldp, int add, float *C, size_t ldc);
     /** y = w * x * r, r = 1/sqrt(mean(x^2) + eps). @param r [rows][parts] */
     void (*norm)(struct ms_norm_shape s, float eps, const float *x, size_t ldx, const float *w,
                  float *y, size_t ldy, float *r);
@@ -62,5 +70,10 @@ struct ms_kernels {
 
 extern const struct ms_kernels ms_kernels_base, ms_kernels_avx2, ms_kernels_avx512;
 const struct ms_kernels *ms_kernels_pick(void);
+
+static inline size_t ms_packed_size(const struct ms_kernels *k, int K, int N)
+{
+    return (size_t)((N + k->panel - 1) / k->panel * k->panel) * (size_t)K;
+}
 
 #endif

@@ -306,8 +306,13 @@ static void exp_all(int n, const float *x, float *y)
     EACH_VECTOR(n, { PUT(y, vexp(GET(x))); });
 }
 
+#include "moe/gemm_body.h"
+
 const struct ms_kernels TABLE = {
     .name = NAME,
+    .panel = NR,
+    .pack = pack,
+    .gemm = gemm,
     .norm = norm,
     .norm_backward = norm_backward,
     .rope = rope,

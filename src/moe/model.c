@@ -229,6 +229,26 @@ static void make_shared(struct ms_model *m, size_t N, bool *ok)
     m->dnorm = floats(r, B, m->dnorm_ld, ok);
 }
 
+static void make_packs(struct ms_model *m, bool *ok)
+{
+    struct ms_arena *r = &m->arena;
+    int C = m->c.hidden, V = m->c.vocab;
+    m->packs = MS_NEW(r, struct packs, (size_t)m->c.layers);
+    *ok = *ok && m->packs;
+    for (int l = 0; *ok && l < m->c.layers; l++) {
+        struct packs *w = &m->packs[l];
+        w->qkv = floats(r, ms_packed_size(m->k, C, m->W), 1, ok);
+        w->out = floats(r, ms_packed_size(m->k, m->HD, C), 1, ok);
+        if (m->train) {
+            w->qkv_back = floats(r, ms_packed_size(m->k, m->W, C), 1, ok);
+            w->out_back = floats(r, ms_packed_size(m->k, C, m->HD), 1, ok);
+        }
+    }
+    m->head_pack = floats(r, ms_packed_size(m->k, C, V), 1, ok);
+    if (m->train)
+        m->head_back = floats(r, ms_packed_size(m->k, V, C), 1, ok);
+}
+
 static void make_scratch(struct ms_model *m, bool *ok)
 {
     size_t n = ms_model_row_scratch(m), experts = ms_model_expert_scratch(m);
@@ -258,8 +278,8 @@ static enum ms_status make_routes(struct ms_model *m, struct ms_err *err)
     size_t C = (size_t)m->c.hidden;
     m->y = floats(a, m->P, C, &ok);
     if (m->train) {
-        m->g = floats(a, m->P, C, &ok);
-        m->wh = floats(a, m->P, (size_t)F, &ok);
+        m->spare_ld = 3 * (size_t)F * C;
+        m->spare = floats(a, SEGMENTS + 1, m->spare_ld, &ok);
         m->dxg = floats(a, m->P, C, &ok);
         m->dweight = floats(a, m->P, 1, &ok);
     }
@@ -282,8 +302,8 @@ static enum ms_status make_routes(struct ms_model *m, struct ms_err *err)
     }
     if (ok)
         w->token_start[N] = N;
-    size_t blocks = (size_t)(2 * F / EXPERT_BLOCK + m->c.hidden / EXPERT_BLOCK + 2);
-    m->max_tasks = (size_t)m->B + VOCAB_BLOCKS + m->P / CHUNK_ROWS + (size_t)E * (blocks + 1) + 16 +
+    m->max_tasks = (size_t)m->B + VOCAB_BLOCKS + 2 * ((size_t)E + SEGMENTS + 1) +
+                   4 * (size_t)m->c.layers + 32 +
                    (size_t)(m->W + m->c.vocab + m->c.hidden + 2 * E) / BLOCK_ROWS;
     m->tasks = MS_NEW(a, struct task, m->max_tasks);
     return ok && m->tasks ? MS_OK
@@ -340,6 +360,7 @@ enum ms_status ms_model_create(const struct ms_moe_config *c, const struct ms_mo
         make_layers(m, N, &ok);
         make_rope(m, &ok);
         make_shared(m, N, &ok);
+        make_packs(m, &ok);
         if (ok)
             make_scratch(m, &ok);
     }

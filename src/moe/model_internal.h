@@ -13,10 +13,12 @@
 #include "moe/router.h"
 
 enum {
-    CHUNK_ROWS = 256,   /* tokens of an expert in one work item */
-    QUERY_ROWS = 64,    /* queries of a head whose scores are held at once */
-    BLOCK_ROWS = 128,   /* rows of a dense weight's gradient in one work item */
-    EXPERT_BLOCK = 512, /* the same of an expert's weight */
+    CHUNK_ROWS =
+        128,      /* tokens of an expert worked on at once: what they need fits a core's cache */
+    SEGMENTS = 6, /* an expert with more than a SEGMENTS-th of all pairs is split into several work
+                     items */
+    QUERY_ROWS = 32,  /* queries of a head whose scores are held at once */
+    BLOCK_ROWS = 128, /* rows of a dense weight's gradient in one work item */
     VOCAB_BLOCKS = 16
 };
 
@@ -43,12 +45,18 @@ struct acts {
         *gu; /* [P][C], [P][2F] inputs and first products of the experts; only with training */
 };
 
+/* Dense weights packed for the products of one step: forward x W^T, backward dy W. */
+struct packs {
+    float *qkv, *out, *qkv_back, *out_back;
+};
+
+/* A work item. */
 struct task {
     void (*run)(struct ms_model *m, const struct task *t, float *scratch);
     int layer, a, b, c;
-    /* products: C [M][N] = A[K][M]^T B[K][N]; column sums: C [N] = sum of B [K][N] */
+    /* products: C [M][N] = A[K][M]^T B[K][N]; sums over rows: C [N] (+)= sum of B [K][N] */
     const float *A, *B;
-    float *C;
+    float *C, *D;
     int M, N, K, lda, ldb;
 };
 
@@ -70,6 +78,8 @@ struct ms_model {
     struct layer *layers;
     float *bias; /* [n_moe][E] */
 
+    struct packs *packs; /* [L] */
+    float *head_pack, *head_back;
     struct acts *acts;                                                 /* [L] */
     float **router_logits, **router_dlogits, **noise_logits, **dnoise; /* [n_moe] -> [N][E] */
     float *cosines, *sines;                                            /* [T][hd/2] */
@@ -84,10 +94,12 @@ struct ms_model {
     const struct ms_router *router;
     struct ms_router_params router_params;
     struct ms_router_work work;
-    struct ms_routes *routes;          /* [n_moe] */
-    struct ms_routes whole;            /* of dense layers: every token, weight 1 */
-    size_t P;                          /* room for pairs */
-    float *y, *g, *wh, *dxg, *dweight; /* [P][C], [P][C], [P][F], [P][C], [P] */
+    struct ms_routes *routes; /* [n_moe] */
+    struct ms_routes whole;   /* of dense layers: every token, weight 1 */
+    size_t P;                 /* room for pairs */
+    float *y, *dxg, *dweight; /* [P][C], [P][C], [P] */
+    float *spare; /* [SEGMENTS + 1][spare_ld = 3FC] gradients of further segments of an expert */
+    size_t spare_ld;
 
     float **scratch; /* [threads] */
     struct task *tasks;
@@ -118,7 +130,8 @@ void ms_model_attention_forward(struct ms_model *m, int layer, int b, float *scr
 void ms_model_attention_backward(struct ms_model *m, int layer, int b, const float *datt,
                                  float *scratch);
 size_t ms_model_attention_scratch(const struct ms_model *m);
-/* model_experts.c: a = expert, b = first pair, c = pairs */
+/* model_experts.c: a = expert, b = first pair, c = pairs; backward: gradients into C [2F][C] and D
+ * [C][F] */
 void ms_model_expert_forward(struct ms_model *m, const struct task *t, float *scratch);
 void ms_model_expert_backward(struct ms_model *m, const struct task *t, float *scratch);
 size_t ms_model_expert_scratch(const struct ms_model *m);

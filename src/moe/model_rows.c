@@ -74,6 +74,7 @@ void ms_model_row_forward(struct ms_model *m, const struct task *t, float *scrat
 {
     const struct layer *y = &m->layers[t->layer];
     const struct acts *a = &m->acts[t->layer];
+    const struct packs *w = &m->packs[t->layer];
     int T = m->in.T, C = m->c.hidden, W = m->W, HD = m->HD, hd = m->c.head_dim;
     size_t first = first_token(m, t->a), at = first * (size_t)C;
     float *x = a->x + at, *mid = a->mid + at, *qkv = a->qkv + first * (size_t)W, *xn1 = scratch;
@@ -83,14 +84,15 @@ void ms_model_row_forward(struct ms_model *m, const struct task *t, float *scrat
         embed(m, t->a, x);
     m->k->norm(whole_rows(m), (float)m->c.rms_eps, x, (size_t)C, value_at(m, y->norm1), xn1,
                (size_t)C, a->r1 + first);
-    ms_sgemm(0, 1, T, W, C, 1, xn1, C, value_at(m, y->wqkv), C, 0, qkv, W);
+    m->k->gemm(T, W, C, 1, xn1, (size_t)C, 1, w->qkv, (size_t)C, 0, qkv, (size_t)W);
     if (m->c.qk_norm)
         norm_qk(m, y, a, first);
     m->k->rope(T, m->c.heads + m->c.kv_heads, hd, m->cosines, m->sines, 1, qkv,
                (size_t)W); /* k lies behind q */
     ms_model_attention_forward(m, t->layer, t->a, scratch);
     memcpy(mid, x, (size_t)T * (size_t)C * sizeof *mid);
-    ms_sgemm(0, 1, T, C, HD, 1, a->att + first * (size_t)HD, HD, value_at(m, y->wo), HD, 1, mid, C);
+    m->k->gemm(T, C, HD, 1, a->att + first * (size_t)HD, (size_t)HD, 1, w->out, (size_t)HD, 1, mid,
+               (size_t)C);
     m->k->norm(whole_rows(m), (float)m->c.rms_eps, mid, (size_t)C, value_at(m, y->norm2),
                m->xn2 + at, (size_t)C, a->r2 + first);
     if (y->moe < 0)
@@ -112,7 +114,7 @@ void ms_model_head_forward(struct ms_model *m, const struct task *t, float *scra
     combine(m, m->c.layers - 1, t->a, m->xlast + at);
     m->k->norm(whole_rows(m), (float)m->c.rms_eps, m->xlast + at, (size_t)C, value_at(m, m->norm),
                m->xf + at, (size_t)C, m->rf + first);
-    ms_sgemm(0, 1, T, V, C, 1, m->xf + at, C, value_at(m, m->head), C, 0, logits, V);
+    m->k->gemm(T, V, C, 1, m->xf + at, (size_t)C, 1, m->head_pack, (size_t)C, 0, logits, (size_t)V);
     double sum = 0;
     if (m->in.targets) {
         m->k->cross_entropy(T, V, logits, targets, m->lse + first, m->nll + first);
@@ -129,7 +131,7 @@ void ms_model_head_backward(struct ms_model *m, const struct task *t, float *scr
     float *logits = m->logits + first * (size_t)V, *dxf = scratch;
     m->k->cross_entropy_backward(T, V, logits, m->in.targets + first, m->lse + first,
                                  1.0f / (float)(m->n_counted ? m->n_counted : 1));
-    ms_sgemm(0, 0, T, C, V, 1, logits, V, value_at(m, m->head), C, 0, dxf, C);
+    m->k->gemm(T, C, V, 1, logits, (size_t)V, 1, m->head_back, (size_t)V, 0, dxf, (size_t)C);
     memset(partial(m, t->a, NORM_LAST), 0, (size_t)C * sizeof(float));
     m->k->norm_backward(whole_rows(m), m->xlast + at, (size_t)C, value_at(m, m->norm),
                         m->rf + first, dxf, (size_t)C, m->dx + at, (size_t)C, 0,
@@ -179,6 +181,7 @@ void ms_model_row_backward(struct ms_model *m, const struct task *t, float *scra
 {
     const struct layer *y = &m->layers[t->layer];
     const struct acts *a = &m->acts[t->layer];
+    const struct packs *w = &m->packs[t->layer];
     int T = m->in.T, C = m->c.hidden, W = m->W, HD = m->HD;
     size_t first = first_token(m, t->a), at = first * (size_t)C, ld = (size_t)C,
            bytes = (size_t)T * ld * sizeof(float);
@@ -191,13 +194,13 @@ void ms_model_row_backward(struct ms_model *m, const struct task *t, float *scra
                         ld, dmid, ld, 1, partial(m, t->a, NORM2));
     m->k->norm(whole_rows(m), (float)m->c.rms_eps, a->mid + at, ld, value_at(m, y->norm2),
                m->xn2 + at, ld, a->r2 + first);
-    ms_sgemm(0, 0, T, HD, C, 1, dmid, C, value_at(m, y->wo), HD, 0, datt, HD);
+    m->k->gemm(T, HD, C, 1, dmid, ld, 1, w->out_back, ld, 0, datt, (size_t)HD);
     ms_model_attention_backward(m, t->layer, t->a, datt, rest);
     m->k->rope(T, m->c.heads + m->c.kv_heads, m->c.head_dim, m->cosines, m->sines, -1, dqkv,
                (size_t)W);
     if (m->c.qk_norm)
         norm_qk_backward(m, y, a, t->a);
-    ms_sgemm(0, 0, T, C, W, 1, dqkv, W, value_at(m, y->wqkv), C, 0, dxn, C);
+    m->k->gemm(T, C, W, 1, dqkv, (size_t)W, 1, w->qkv_back, (size_t)W, 0, dxn, ld);
     m->k->norm(whole_rows(m), (float)m->c.rms_eps, a->x + at, ld, value_at(m, y->norm1),
                m->xn1 + at, ld, a->r1 + first);
     memcpy(dx, dmid, bytes);

@@ -2,6 +2,7 @@
  * chunks; in backward the products that only make weight gradients run beside the next stage, which
  * keeps every thread busy. */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "moe/blas.h"
@@ -36,21 +37,46 @@ static void push_rows(struct ms_model *m, task_fn fn, int layer)
         push(m, (struct task){.run = fn, .layer = layer, .a = b});
 }
 
-static void push_experts(struct ms_model *m, task_fn fn, int layer)
+/* Parts an expert's pairs are cut into; all experts together at most SEGMENTS more than there are
+ * experts. */
+static int n_segments(const struct ms_routes *r, int e)
 {
+    int n = r->expert_start[e + 1] - r->expert_start[e], most = (r->n + SEGMENTS - 1) / SEGMENTS;
+    most = most < CHUNK_ROWS ? CHUNK_ROWS : most;
+    return n > most ? (n + most - 1) / most : 1;
+}
+
+static int by_size(const void *x, const void *y)
+{
+    const struct task *a = x, *b = y;
+    if (a->c != b->c)
+        return a->c > b->c ? -1 : 1;
+    return a->b < b->b ? -1 : a->b > b->b; /* empty ones need no order */
+}
+
+/* Every segment of every expert, the largest first. In backward, the first segment of an expert
+ * writes its gradient, the others write spare ones that push_spare_sums adds. */
+static void push_experts(struct ms_model *m, task_fn fn, int layer, bool backward)
+{
+    const struct layer *y = &m->layers[layer];
     const struct ms_routes *r = routes_of(m, layer);
-    for (int e = 0; e < m->layers[layer].E; e++) {
-        int n = r->expert_start[e + 1] - r->expert_start[e],
-            parts = (n + CHUNK_ROWS - 1) / CHUNK_ROWS;
-        for (int i = 0; i < parts; i++) { /* equal parts */
+    size_t C = (size_t)m->c.hidden, F = (size_t)y->F, first = m->n_tasks, spare = 0;
+    for (int e = 0; e < y->E; e++) {
+        int start = r->expert_start[e], n = r->expert_start[e + 1] - start,
+            parts = n_segments(r, e);
+        for (int i = 0; i < parts; i++) {
             int from = (int)((long)n * i / parts), to = (int)((long)n * (i + 1) / parts);
-            push(m, (struct task){.run = fn,
-                                  .layer = layer,
-                                  .a = e,
-                                  .b = r->expert_start[e] + from,
-                                  .c = to - from});
+            struct task t = {.run = fn, .layer = layer, .a = e, .b = start + from, .c = to - from};
+            if (backward) {
+                float *more = i ? m->spare + spare++ * m->spare_ld : NULL;
+                t.C = i ? more : m->gradients + y->wgu + (size_t)e * 2 * F * C;
+                t.D = i ? more + 2 * F * C : m->gradients + y->wd + (size_t)e * F * C;
+            }
+            if (n || backward)
+                push(m, t);
         }
     }
+    qsort(m->tasks + first, m->n_tasks - first, sizeof *m->tasks, by_size);
 }
 
 static void run_product(struct ms_model *m, const struct task *t, float *scratch)
@@ -58,11 +84,37 @@ static void run_product(struct ms_model *m, const struct task *t, float *scratch
     ms_sgemm(1, 0, t->M, t->N, t->K, 1, t->A, t->lda, t->B, t->ldb, 0, t->C, t->N);
 }
 
-static void run_column_sums(struct ms_model *m, const struct task *t, float *scratch)
+/* a: what is there already counts */
+static void run_sums(struct ms_model *m, const struct task *t, float *scratch)
 {
-    memcpy(t->C, t->B, (size_t)t->N * sizeof *t->C);
-    for (int k = 1; k < t->K; k++)
+    if (!t->a)
+        memset(t->C, 0, (size_t)t->N * sizeof *t->C);
+    for (int k = 0; k < t->K; k++)
         m->k->axpy(t->N, 1, t->B + (size_t)k * (size_t)t->ldb, t->C);
+}
+
+static void push_spare_sums(struct ms_model *m, int layer)
+{
+    const struct layer *y = &m->layers[layer];
+    size_t C = (size_t)m->c.hidden, F = (size_t)y->F, spare = 0;
+    for (int e = 0; e < y->E; e++) {
+        int more = n_segments(routes_of(m, layer), e) - 1;
+        if (!more)
+            continue;
+        struct task t = {.run = run_sums,
+                         .a = 1,
+                         .K = more,
+                         .ldb = (int)m->spare_ld,
+                         .B = m->spare + spare * m->spare_ld};
+        t.C = m->gradients + y->wgu + (size_t)e * 2 * F * C;
+        t.N = (int)(2 * F * C);
+        push(m, t);
+        t.B += 2 * F * C;
+        t.C = m->gradients + y->wd + (size_t)e * F * C;
+        t.N = (int)(F * C);
+        push(m, t);
+        spare += (size_t)more;
+    }
 }
 
 /* gradient [out][in] = A [K][out]^T B [K][in], `block` of its rows in an item */
@@ -84,7 +136,7 @@ static void push_product(struct ms_model *m, size_t gradient, int out, int in, i
 /* gradient [n] = sum over batch rows of a piece of dnorm */
 static void push_sums(struct ms_model *m, size_t gradient, size_t piece, int n)
 {
-    push(m, (struct task){.run = run_column_sums,
+    push(m, (struct task){.run = run_sums,
                           .B = m->dnorm + piece,
                           .C = m->gradients + gradient,
                           .N = n,
@@ -148,6 +200,34 @@ static void route(struct ms_model *m, int layer)
         memset(m->dnoise[i], 0, n * sizeof(float));
 }
 
+/* layer < 0: the head */
+static void run_pack(struct ms_model *m, const struct task *t, float *scratch)
+{
+    int C = m->c.hidden, HD = m->HD, W = m->W, V = m->c.vocab;
+    if (t->layer < 0) {
+        const float *head = value_at(m, m->head);
+        m->k->pack(1, C, V, head, (size_t)C, m->head_pack);
+        if (m->train)
+            m->k->pack(0, V, C, head, (size_t)C, m->head_back);
+        return;
+    }
+    const struct packs *p = &m->packs[t->layer];
+    const float *qkv = value_at(m, m->layers[t->layer].wqkv),
+                *out = value_at(m, m->layers[t->layer].wo);
+    m->k->pack(1, C, W, qkv, (size_t)C, p->qkv);
+    m->k->pack(1, HD, C, out, (size_t)HD, p->out);
+    if (m->train) {
+        m->k->pack(0, W, C, qkv, (size_t)C, p->qkv_back);
+        m->k->pack(0, C, HD, out, (size_t)HD, p->out_back);
+    }
+}
+
+static void push_packs(struct ms_model *m)
+{
+    for (int l = -1; l < m->c.layers; l++)
+        push(m, (struct task){.run = run_pack, .layer = l});
+}
+
 enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input *in, double *out,
                                 struct ms_err *err)
 {
@@ -155,11 +235,13 @@ enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input 
     if (s)
         return s;
     m->in = *in;
+    push_packs(m);
+    run(m);
     for (int l = 0; l < m->c.layers; l++) {
         push_rows(m, ms_model_row_forward, l);
         run(m);
         route(m, l);
-        push_experts(m, ms_model_expert_forward, l);
+        push_experts(m, ms_model_expert_forward, l, false);
         run(m);
     }
     push_rows(m, ms_model_head_forward, -1);
@@ -174,10 +256,17 @@ enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input 
 
 /* ---- backward ---- */
 
-static void push_layer_weights(struct ms_model *m, int l)
+/* Gradients of the dense weights of layer l, or of the head for l = L. */
+static void push_weights(struct ms_model *m, int l)
 {
-    const struct layer *y = &m->layers[l];
     int N = m->in.B * m->in.T, C = m->c.hidden, HD = m->HD, hd = m->c.head_dim;
+    if (l == m->c.layers) {
+        push_product(m, m->head, m->c.vocab, C, N, m->logits, m->c.vocab, m->xf, C, BLOCK_ROWS);
+        push_sums(m, m->norm, 2 * (size_t)C, C);
+        return;
+    }
+    const struct layer *y = &m->layers[l];
+
     push_product(m, y->wqkv, m->W, C, N, m->dqkv, m->W, m->xn1, C, BLOCK_ROWS);
     push_product(m, y->wo, C, HD, N, m->dmid, C, m->acts[l].att, HD, BLOCK_ROWS);
     if (y->moe >= 0)
@@ -192,22 +281,6 @@ static void push_layer_weights(struct ms_model *m, int l)
         push_sums(m, y->qnorm, 3 * (size_t)C, q);
         push_sums(m, y->knorm, 3 * (size_t)C + (size_t)q,
                   m->c.qk_norm == MS_QK_NORM_WIDTH ? m->c.kv_heads * hd : hd);
-    }
-}
-
-static void push_expert_weights(struct ms_model *m, int l)
-{
-    const struct layer *y = &m->layers[l];
-    const struct ms_routes *r = routes_of(m, l);
-    size_t C = (size_t)m->c.hidden, F = (size_t)y->F;
-    for (int e = 0; e < y->E; e++) {
-        size_t at = (size_t)r->expert_start[e];
-        int n = r->expert_start[e + 1] - r->expert_start[e];
-        push_product(m, y->wgu + (size_t)e * 2 * F * C, 2 * y->F, (int)C, n,
-                     m->acts[l].gu + at * 2 * F, 2 * y->F, m->acts[l].xg + at * C, (int)C,
-                     EXPERT_BLOCK);
-        push_product(m, y->wd + (size_t)e * C * F, (int)C, y->F, n, m->g + at * C, (int)C,
-                     m->wh + at * F, y->F, EXPERT_BLOCK);
     }
 }
 
@@ -227,14 +300,12 @@ static void run_embedding(struct ms_model *m, const struct task *t, float *scrat
 void ms_model_backward(struct ms_model *m)
 {
     assert(m->train && m->in.targets);
-    int N = m->in.B * m->in.T, C = m->c.hidden, V = m->c.vocab;
     push_rows(m, ms_model_head_backward, -1);
     run(m);
-    push_product(m, m->head, V, C, N, m->logits, V, m->xf, C, BLOCK_ROWS);
-    push_sums(m, m->norm, 2 * (size_t)C, C);
     for (int l = m->c.layers - 1; l >= 0; l--) {
-        push_experts(m, ms_model_expert_backward, l);
-        run(m); /* and the weights of the stage before */
+        push_experts(m, ms_model_expert_backward, l, true);
+        push_weights(m, l + 1);
+        run(m);
         int i = m->layers[l].moe;
         if (i >= 0) {
             struct ms_route_problem p = problem_of(m, l);
@@ -242,10 +313,10 @@ void ms_model_backward(struct ms_model *m)
                                m->router_dlogits[i], m->noise_gate ? m->dnoise[i] : NULL);
         }
         push_rows(m, ms_model_row_backward, l);
-        push_expert_weights(m, l);
+        push_spare_sums(m, l);
         run(m);
-        push_layer_weights(m, l);
     }
+    push_weights(m, 0);
     for (int i = 0; i < VOCAB_BLOCKS; i++)
         push(m, (struct task){.run = run_embedding, .a = i});
     run(m);
