@@ -44,7 +44,7 @@ static struct bench *bench_make(const struct ms_router *router, struct ms_router
     if (router->uses_bias)
         b->p.bias = b->bias;
     ck_assert_int_eq(ms_router_check(router, &params, E, K, NULL), MS_OK);
-    ck_assert_int_eq(ms_routes_init(&b->r, &b->arena, router, &params, T, E, K, NULL), MS_OK);
+    ck_assert_int_eq(ms_moe_routes_init(&b->r, &b->arena, router, &params, T, E, K, NULL), MS_OK);
     ck_assert_int_eq(ms_router_work_init(&b->w, &b->arena, router, &params, T, E, K, NULL), MS_OK);
     return b;
 }

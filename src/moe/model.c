@@ -267,7 +267,7 @@ static enum ms_status make_routes(struct ms_model *m, struct ms_err *err)
     int N = m->B * m->T, E = m->c.experts, K = m->c.top_k, F = 1;
     enum ms_status s = ms_router_work_init(&m->work, a, m->router, &m->router_params, N, E, K, err);
     for (int i = 0; !s && i < m->n_moe; i++)
-        s = ms_routes_init(&m->routes[i], a, m->router, &m->router_params, N, E, K, err);
+        s = ms_moe_routes_init(&m->routes[i], a, m->router, &m->router_params, N, E, K, err);
     if (s)
         return s;
     int pairs = ms_router_max_pairs(m->router, &m->router_params, N, E, K);

@@ -70,7 +70,7 @@ struct ms_route_problem {
 
 /** The answer. Pairs 0..n-1 are computed, sorted by expert and then token; pairs n..n_selected-1
  * were chosen but dropped by capacity (weight 0, same order). Owned by the arena given to
- * ms_routes_init. */
+ * ms_moe_routes_init. */
 struct ms_routes {
     int T, E, K;
     int cap; /**< room for pairs */
@@ -146,7 +146,7 @@ int ms_router_max_pairs(const struct ms_router *r, const struct ms_router_params
 /** Capacity of an expert: ceil(factor*K*T/E), at most T; T when factor is 0. (Megatron, GShard) */
 int ms_router_capacity(double factor, int T, int E, int K);
 
-enum ms_status ms_routes_init(struct ms_routes *r, struct ms_arena *a,
+enum ms_status ms_moe_routes_init(struct ms_routes *r, struct ms_arena *a,
                               const struct ms_router *router, const struct ms_router_params *p,
                               int T, int E, int K, struct ms_err *err);
 enum ms_status ms_router_work_init(struct ms_router_work *w, struct ms_arena *a,

@@ -156,7 +156,7 @@ double ms_assign_load(const struct ms_route_problem *p, const struct ms_routes *
     return sum / p->E;
 }
 
-enum ms_status ms_routes_init(struct ms_routes *r, struct ms_arena *a,
+enum ms_status ms_moe_routes_init(struct ms_routes *r, struct ms_arena *a,
                               const struct ms_router *router, const struct ms_router_params *p,
                               int T, int E, int K, struct ms_err *err)
 {
