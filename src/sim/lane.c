@@ -173,6 +173,8 @@ static void director_main(int argc, char **argv)
 {
     struct ms_core *c = sg_actor_self_get_data();
     const struct ms_sim_source *s = &c->in->source;
+    c->out->platform_wall_s +=
+        ms_wall_s() - c->wall_start_s; /* SimGrid closes its zones at the start */
     for (int run = 0; run < c->in->n_runs && !c->status; run++) {
         if (s->wanted && !s->wanted(s->ctx, run))
             continue;

@@ -112,6 +112,7 @@ static enum ms_status simulate(struct ms_core *c)
     s = s ? s : ms_lanes_start(c);
     s = s ? s : c->transport->start(c);
     if (!s) {
+        c->wall_start_s = ms_wall_s();
         simgrid_run();
         s = check_end(c);
     }
