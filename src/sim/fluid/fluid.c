@@ -264,7 +264,7 @@ static void solve_one(void *ctx, size_t item, int thread)
     struct ms_fluid *f = ctx;
     struct ms_fluid_comp *c = &f->comp[f->dirty[item]];
     ms_fluid_comp_tidy(c);
-    ms_fluid_fill(c);
+    ms_fluid_isa_of_this_cpu()->fill(c);
     ms_fluid_pass(c, f->quantum_s, f->n_dirty > 1 ? NULL : f->pool);
 }
 

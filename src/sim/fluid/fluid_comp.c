@@ -28,6 +28,29 @@ static void *zeroed(size_t n, size_t size)
     return p;
 }
 
+static void filling_init(struct ms_fluid_filling *w, uint32_t m)
+{
+    w->words = m / 64 + 1;
+    w->waiting = zeroed(m, sizeof *w->waiting);
+    w->done = zeroed(m, 1);
+    w->undone = zeroed(w->words, sizeof *w->undone);
+    w->key = zeroed(m, sizeof *w->key);
+    w->front = zeroed(m, sizeof *w->front);
+    w->rest = zeroed(m, sizeof *w->rest);
+    w->order = zeroed(m, sizeof *w->order);
+    for (uint32_t l = 0; l < m; l++)
+        w->order[l] = l;
+    if (posix_memalign((void **)&w->room, 64, w->words * 64 * sizeof *w->room) != 0)
+        abort();
+    memset(w->room, 0, w->words * 64 * sizeof *w->room);
+}
+
+static void filling_finish(struct ms_fluid_filling *w)
+{
+    free(w->room), free(w->waiting), free(w->done), free(w->undone), free(w->key), free(w->front);
+    free(w->rest), free(w->order);
+}
+
 void ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared)
 {
     *c = (struct ms_fluid_comp){.m = m, .m_shared = m_shared, .end_s = INFINITY};
@@ -35,14 +58,10 @@ void ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared)
     c->capacity = zeroed(m, sizeof *c->capacity);
     c->fat = zeroed(m, 1);
     c->crowd = zeroed(m, sizeof *c->crowd);
-    c->done = zeroed(m, 1);
     c->level = zeroed(m, sizeof *c->level);
     c->serve = zeroed(m, sizeof *c->serve);
     c->inverse = zeroed(m, sizeof *c->inverse);
-    c->order = zeroed(m, sizeof *c->order);
-    c->heap = zeroed(m, sizeof *c->heap);
-    if (posix_memalign((void **)&c->pair, 64, (m + 1) * sizeof *c->pair) != 0)
-        abort();
+    filling_init(&c->fill, m);
 }
 
 static void bucket_finish(struct ms_fluid_bucket *b)
@@ -52,7 +71,7 @@ static void bucket_finish(struct ms_fluid_bucket *b)
     if (b) {
         free(b->link), free(b->pos), free(b->left), free(b->sink), free(b->route), free(b->chain);
         free(b->at), free(b->len), free(b->room), free(b->live), free(b->other), free(b->owner);
-        free(b);
+        free(b->bits), free(b->lo), free(b->hi), free(b);
     }
 }
 
@@ -60,8 +79,9 @@ void ms_fluid_comp_finish(struct ms_fluid_comp *c)
 {
     for (uint32_t k = 1; k <= c->k_max; k++)
         bucket_finish(c->by_k[k]);
-    free(c->by_k), free(c->global), free(c->capacity), free(c->fat), free(c->crowd), free(c->pair);
-    free(c->done), free(c->level), free(c->serve), free(c->inverse), free(c->order), free(c->heap);
+    free(c->by_k), free(c->global), free(c->capacity), free(c->fat), free(c->crowd);
+    free(c->level), free(c->serve), free(c->inverse);
+    filling_finish(&c->fill);
     free(c->ending), free(c->cand_t), free(c->cand_flow);
     *c = (struct ms_fluid_comp){0};
 }
@@ -85,6 +105,10 @@ static struct ms_fluid_bucket *bucket_of(struct ms_fluid_comp *c, uint32_t k)
         b->len = zeroed(c->m, sizeof *b->len);
         b->room = zeroed(c->m, sizeof *b->room);
         b->live = zeroed(c->m, sizeof *b->live);
+        b->lo = zeroed(c->m, sizeof *b->lo);
+        b->hi = zeroed(c->m, sizeof *b->hi);
+        b->words = c->fill.words;
+        b->stale = k > 1;
     }
     return c->by_k[k];
 }
@@ -100,7 +124,7 @@ static void bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracin
         cap = b->cap;
         b->link[j] = ms_fluid_grow(b->link[j], &cap, want, sizeof *b->link[j]);
         cap = b->cap;
-        if (b->k > 1)
+        if (b->pos[j])
             b->pos[j] = ms_fluid_grow(b->pos[j], &cap, want, sizeof *b->pos[j]);
     }
     cap = b->cap;
@@ -145,15 +169,12 @@ static void squeeze_list(const struct ms_fluid_comp *c, struct ms_fluid_bucket *
 
 static void append_entries(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t i)
 {
-    for (uint32_t j = 0; j < b->k; j++) {
+    for (uint32_t j = 0; j < b->k && !b->stale; j++) {
         uint32_t l = b->link[j][i];
-        b->live[l]++;
-        if (b->relist)
-            continue;
         if (b->len[l] == b->room[l] && b->live[l] <= b->room[l])
             squeeze_list(c, b, l);
         if (b->len[l] == b->room[l])
-            b->relist = true;
+            b->stale = true;
         else
             put_entry(b, i, j, b->at[l] + b->len[l]++);
     }
@@ -167,6 +188,7 @@ void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t 
     uint32_t i = b->n++;
     for (uint32_t j = 0; j < k; j++) {
         b->link[j][i] = links[j];
+        b->live[links[j]]++;
         c->crowd[links[j]]++;
     }
     b->left[i] = bytes;
@@ -175,25 +197,38 @@ void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t 
     if (tracing)
         b->chain[i] = chain;
     c->n_live++;
-    if (k > 1)
+    if (b->stale || k == 1)
+        return;
+    if (b->dense)
+        b->stale = !ms_fluid_bits_add(c, b, links[0], links[1]);
+    else
         append_entries(c, b, i);
+}
+
+static void drop_entry(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t j,
+                       uint32_t flow)
+{
+    uint32_t l = b->link[j][flow], *o = b->other + (size_t)b->pos[j][flow] * (b->k - 1);
+    for (uint32_t h = 0; h + 1 < b->k; h++)
+        o[h] = c->m;
+    if (b->live[l] == 0)
+        b->len[l] = 0;
 }
 
 void ms_fluid_comp_remove(struct ms_fluid_comp *c, uint32_t k, uint32_t flow)
 {
     struct ms_fluid_bucket *b = c->by_k[k];
+    assert(!b->stale);
     for (uint32_t j = 0; j < k; j++) {
         uint32_t l = b->link[j][flow];
         assert(c->crowd[l] > 0);
         c->crowd[l]--;
-        if (k == 1)
-            continue;
-        uint32_t *o = b->other + (size_t)b->pos[j][flow] * (k - 1);
-        for (uint32_t h = 0; h + 1 < k; h++)
-            o[h] = c->m;
-        if (--b->live[l] == 0)
-            b->len[l] = 0;
+        b->live[l]--;
+        if (k > 1 && !b->dense)
+            drop_entry(c, b, j, flow);
     }
+    if (b->dense)
+        ms_fluid_bits_remove(c, b, b->link[0][flow], b->link[1][flow]);
     b->left[flow] = INFINITY;
     b->dead++;
     c->n_live--;
@@ -243,13 +278,17 @@ static void make_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
         if (!b->other || !b->owner)
             abort();
     }
+    for (uint32_t j = 0; j < b->k; j++) {
+        size_t cap = 0;
+        free(b->pos[j]);
+        b->pos[j] = ms_fluid_grow(NULL, &cap, b->cap, sizeof *b->pos[j]);
+    }
     for (uint32_t i = 0; i < b->n; i++) {
         for (uint32_t j = 0; j < b->k; j++) {
             uint32_t l = b->link[j][i];
             put_entry(b, i, j, b->at[l] + b->len[l]++);
         }
     }
-    b->relist = false;
 }
 
 void ms_fluid_comp_tidy(struct ms_fluid_comp *c)
@@ -257,11 +296,13 @@ void ms_fluid_comp_tidy(struct ms_fluid_comp *c)
     assert(c->n_ending == 0);
     for (uint32_t k = 1; k <= c->k_max; k++) {
         struct ms_fluid_bucket *b = c->by_k[k];
-        if (!b || (!b->relist && b->dead <= b->n / 8 + 32))
+        if (!b || (!b->stale && b->dead <= b->n / 8 + 32))
             continue;
         close_holes(b);
-        if (k > 1)
+        b->dense = k == 2 && ms_fluid_bits_make(c, b);
+        if (k > 1 && !b->dense)
             make_lists(c, b);
+        b->stale = false;
     }
 }
 

@@ -29,17 +29,22 @@ struct ms_fluid_bucket {
     uint32_t dead;     /**< holes */
     uint32_t n_served; /**< the first ones, which ran at the rates that `serve` of the component
                           stands for */
-    bool relist;       /**< lists are to be made anew */
+    bool stale;        /**< lists (or bits) are to be made anew */
+    bool dense;        /**< k = 2 only: bits instead of lists */
     uint32_t **link;   /**< [k][cap] */
     uint32_t **pos;    /**< [k][cap] place of the flow in that link's list; k = 1 has no lists */
     double *left;      /**< [cap] bytes at the last settling; INFINITY: a hole */
-    uint32_t *sink, *route; /**< [cap] */
-    uint32_t *chain;        /**< [cap] newest span of the trace, or NULL */
-    uint32_t *at, *len, *room,
-        *live;        /**< [m] a link's list: first entry, entries, allocated, not dead */
-    uint32_t *other;  /**< [entries][k-1] */
-    uint32_t *owner;  /**< [entries] flow */
-    size_t n_entries; /**< allocated */
+    uint32_t *sink, *route;    /**< [cap] */
+    uint32_t *chain;           /**< [cap] newest span of the trace, or NULL */
+    uint32_t *live;            /**< [m] flows that are no holes */
+    uint32_t *at, *len, *room; /**< [m] a link's list: first entry, entries, allocated */
+    uint32_t *other;           /**< [entries][k-1] */
+    uint32_t *owner;           /**< [entries] flow */
+    size_t n_entries;          /**< allocated */
+    uint64_t *bits; /**< [planes][m][words] dense: the other link of each flow; plane p where more
+                       than p have it */
+    uint32_t planes, words;
+    uint32_t *lo, *hi; /**< [m] words of a row that can hold bits */
 };
 
 /** A flow that ends before the component's next step, if nothing comes in between. */
@@ -48,9 +53,22 @@ struct ms_fluid_ending {
     uint32_t k, flow, sink;
 };
 
-struct ms_fluid_heap_item {
-    double key;
-    uint32_t id;
+struct ms_fluid_key {
+    double level;
+    uint32_t link;
+};
+
+/** Scratch of progressive filling; `order` outlives the solve. */
+struct ms_fluid_filling {
+    double *room;      /**< [64 x words] capacity not yet given out; cache lines */
+    uint32_t *waiting; /**< [m+1] flows not yet frozen, those of dense buckets not counted */
+    uint8_t *done;     /**< [m+1] */
+    uint64_t *undone;  /**< [words] the same in bits, turned over */
+    double *key;       /**< [m] lower bound of the level a link will freeze at */
+    struct ms_fluid_key *front; /**< [m] */
+    uint32_t *rest,
+        *order; /**< [m] links not in front; links as they froze in the last solve, all of them */
+    uint32_t words;
 };
 
 /** Links that flows share, directly or through others, and their flows. */
@@ -61,15 +79,12 @@ struct ms_fluid_comp {
     double *capacity; /**< [m] */
     uint8_t *fat;     /**< [m] */
     uint32_t *crowd;  /**< [m] live flows */
-    ms_fluid_pair *pair; /**< [m+1] */
-    uint8_t *done;       /**< [m+1] */
-    double *level;       /**< [m+1] rate of the flows this link limits */
-    double *serve;       /**< [m+1] bytes at that rate from solved_s to the settling */
-    double *inverse;     /**< [m+1] 1 / level */
-    uint32_t *order;     /**< [n_order] links as they froze in the last solve */
-    uint32_t n_order;
-    struct ms_fluid_heap_item *heap; /**< [m] */
-    struct ms_fluid_bucket **by_k;   /**< [k_max+1], NULL where empty so far */
+    double *level;    /**< [m+1] rate of the flows this link limits; of others more than any of its
+                         flows has */
+    double *serve;    /**< [m+1] bytes at that rate from solved_s to the settling */
+    double *inverse;  /**< [m+1] 1 / level */
+    struct ms_fluid_filling fill;
+    struct ms_fluid_bucket **by_k; /**< [k_max+1], NULL where empty so far */
     uint32_t k_max;
     uint64_t n_live;
     double busy_s;   /**< since when it has had flows */
@@ -203,15 +218,28 @@ void ms_fluid_comp_tidy(struct ms_fluid_comp *c);
 /** Take off what was served; a solve does it on the way. */
 void ms_fluid_comp_settle(struct ms_fluid_comp *c);
 
-/* fluid_fill.c */
-/** Rates: level[] of every link with flows. */
-void ms_fluid_fill(struct ms_fluid_comp *c);
+/* fluid_bits.c: dense buckets */
+/** Bits of all flows, if that is the quicker form for their number. @return false: lists are */
+bool ms_fluid_bits_make(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b);
+/** @return false: too many flows between the same two links */
+bool ms_fluid_bits_add(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t l,
+                       uint32_t o);
+void ms_fluid_bits_remove(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t l,
+                          uint32_t o);
 
 /* fluid_pass.c */
 /** Settle, then find the flows that end before the next step: ending, end_s. pool may be NULL. */
 void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool);
 
-/* fluid_kernel.c, compiled once for each instruction set */
+/* fluid_fill.c and fluid_kernel.c are compiled once for each instruction set. */
+struct ms_fluid_kernel_args;
+struct ms_fluid_isa {
+    void (*fill)(struct ms_fluid_comp *c); /**< level[] of every link with flows */
+    uint32_t (*kernel)(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
+                       double *first);
+};
+const struct ms_fluid_isa *ms_fluid_isa_of_this_cpu(void);
+
 struct ms_fluid_kernel_args {
     uint32_t k;
     uint32_t *const *link;
@@ -224,12 +252,16 @@ struct ms_fluid_kernel_args {
 };
 /** Flows begin..end-1: left -= what was served, t = left / rate; candidates among them. @param
  * first in and out: smallest t so far. @return the number of candidates */
-typedef uint32_t ms_fluid_kernel(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
-                                 double *first);
-ms_fluid_kernel ms_fluid_kernel_base;
+uint32_t ms_fluid_kernel_base(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
+                              double *first);
+void ms_fluid_fill_base(struct ms_fluid_comp *c);
 #if defined(__x86_64__)
-ms_fluid_kernel ms_fluid_kernel_avx2;
-ms_fluid_kernel ms_fluid_kernel_avx512;
+uint32_t ms_fluid_kernel_avx2(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
+                              double *first);
+void ms_fluid_fill_avx2(struct ms_fluid_comp *c);
+uint32_t ms_fluid_kernel_avx512(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
+                                double *first);
+void ms_fluid_fill_avx512(struct ms_fluid_comp *c);
 #endif
 
 /* fluid.c */

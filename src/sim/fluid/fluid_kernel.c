@@ -1,89 +1,155 @@
-/* The pass over flows, plain C for the vectoriser; compiled once for each instruction set with its
- * own KERNEL name. Every operation is exactly rounded and none is fused, so all of them give the
- * same bits. */
+/* The pass over flows, compiled once for each instruction set (KERNEL). Every operation is exactly
+ * rounded and none is fused, so all of them give the same bits. */
 #include <math.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include "sim/fluid/fluid_internal.h"
 
-enum { BLOCK = 64 };
+struct found { /* candidates so far and the bound for more */
+    double first, bound;
+    uint32_t n;
+};
 
-/* Bytes served: the least over the flow's links. */
-static inline void take_off(const struct ms_fluid_kernel_args *a, uint32_t k, uint32_t at,
-                            uint32_t n)
+static void lower(const struct ms_fluid_kernel_args *a, struct found *f, double t)
 {
-    const double *serve = a->serve;
-    double *left = a->left + at, s[BLOCK];
-    const uint32_t *first = a->link[0] + at;
-    for (uint32_t i = 0; i < n; i++)
-        s[i] = serve[first[i]];
-    for (uint32_t j = 1; j < k; j++) {
-        const uint32_t *link = a->link[j] + at;
-        for (uint32_t i = 0; i < n; i++) {
-            double v = serve[link[i]];
-            s[i] = v < s[i] ? v : s[i];
-        }
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        double rest = left[i] - s[i];
-        left[i] = rest > 0 ? rest : 0;
-    }
+    f->first = t < f->first ? t : f->first;
+    double rel = a->window_rel * f->first;
+    f->bound = f->first + (a->window > rel ? a->window : rel);
 }
 
-/* Time to the end: left x the largest 1 / rate. @return the smallest */
-static inline double estimate(const struct ms_fluid_kernel_args *a, uint32_t k, uint32_t at,
-                              uint32_t n, double *t)
+static inline void one(const struct ms_fluid_kernel_args *a, uint32_t k, uint32_t i,
+                       struct found *f)
 {
-    const double *inverse = a->inverse, *left = a->left + at;
-    const uint32_t *first = a->link[0] + at;
-    double low[8];
-    for (uint32_t i = 0; i < n; i++)
-        t[i] = inverse[first[i]];
+    double serve = a->serve ? a->serve[a->link[0][i]] : 0,
+           inverse = a->inverse ? a->inverse[a->link[0][i]] : 0;
     for (uint32_t j = 1; j < k; j++) {
-        const uint32_t *link = a->link[j] + at;
-        for (uint32_t i = 0; i < n; i++) {
-            double v = inverse[link[i]];
-            t[i] = v > t[i] ? v : t[i];
-        }
+        uint32_t l = a->link[j][i];
+        double s = a->serve ? a->serve[l] : 0, v = a->inverse ? a->inverse[l] : 0;
+        serve = s < serve ? s : serve;
+        inverse = v > inverse ? v : inverse;
     }
-    for (uint32_t i = 0; i < n; i++)
-        t[i] *= left[i];
-    for (uint32_t i = n; i < BLOCK; i++)
-        t[i] = INFINITY;
-    for (uint32_t v = 0; v < 8; v++)
-        low[v] = t[v];
-    for (uint32_t i = 8; i < BLOCK; i += 8) {
-        for (uint32_t v = 0; v < 8; v++)
-            low[v] = t[i + v] < low[v] ? t[i + v] : low[v];
+    if (a->serve) {
+        double rest = a->left[i] - serve;
+        a->left[i] = rest > 0 ? rest : 0;
     }
-    for (uint32_t v = 1; v < 8; v++)
-        low[0] = low[v] < low[0] ? low[v] : low[0];
-    return low[0];
+    double t = a->left[i] * inverse;
+    if (!a->inverse || !(t <= f->bound))
+        return;
+    a->cand_t[f->n] = t;
+    a->cand_flow[f->n++] = i;
+    if (t < f->first)
+        lower(a, f, t);
 }
+
+#if defined(__AVX512F__)
+enum { WIDE = 8 };
+
+/* Flows stand by source more often than not: then eight of them have the first link in common. */
+static inline __m512d wide_of(const double *table, const uint32_t *link)
+{
+    __m256i l = _mm256_loadu_si256((const __m256i *)link);
+    if (_mm256_cmpneq_epi32_mask(l, _mm256_set1_epi32((int)link[0])) == 0)
+        return _mm512_set1_pd(table[link[0]]);
+    return _mm512_i32gather_pd(l, table, 8);
+}
+
+static inline __m512d wide(const double *table, const uint32_t *link)
+{
+    return _mm512_i32gather_pd(_mm256_loadu_si256((const __m256i *)link), table, 8);
+}
+
+static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
+                        struct found *f)
+{
+    __m512d left = _mm512_loadu_pd(a->left + i);
+    if (serve) {
+        __m512d s = wide_of(a->serve, a->link[0] + i);
+        for (uint32_t j = 1; j < k; j++)
+            s = _mm512_min_pd(s, wide(a->serve, a->link[j] + i));
+        left = _mm512_max_pd(_mm512_sub_pd(left, s), _mm512_setzero_pd());
+        _mm512_storeu_pd(a->left + i, left);
+    }
+    __m512d x = wide_of(a->inverse, a->link[0] + i);
+    for (uint32_t j = 1; j < k; j++)
+        x = _mm512_max_pd(x, wide(a->inverse, a->link[j] + i));
+    __m512d t = _mm512_mul_pd(left, x);
+    uint32_t hit = _mm512_cmp_pd_mask(t, _mm512_set1_pd(f->bound), _CMP_LE_OQ);
+    if (__builtin_expect(hit == 0, 1))
+        return;
+    _mm512_mask_compressstoreu_pd(a->cand_t + f->n, (__mmask8)hit, t);
+    for (uint32_t m = hit, n = f->n; m; m &= m - 1)
+        a->cand_flow[n++] = i + (uint32_t)__builtin_ctz(m);
+    f->n += (uint32_t)__builtin_popcount(hit);
+    double low = _mm512_reduce_min_pd(t);
+    if (low < f->first)
+        lower(a, f, low);
+}
+#elif defined(__AVX2__)
+enum { WIDE = 4 };
+
+static inline __m256d wide(const double *table, const uint32_t *link)
+{
+    return _mm256_i32gather_pd(table, _mm_loadu_si128((const __m128i *)link), 8);
+}
+
+static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
+                        struct found *f)
+{
+    __m256d left = _mm256_loadu_pd(a->left + i), x = wide(a->inverse, a->link[0] + i);
+    if (serve) {
+        __m256d s = wide(a->serve, a->link[0] + i);
+        for (uint32_t j = 1; j < k; j++)
+            s = _mm256_min_pd(s, wide(a->serve, a->link[j] + i));
+        left = _mm256_max_pd(_mm256_sub_pd(left, s), _mm256_setzero_pd());
+        _mm256_storeu_pd(a->left + i, left);
+    }
+    for (uint32_t j = 1; j < k; j++)
+        x = _mm256_max_pd(x, wide(a->inverse, a->link[j] + i));
+    double t[WIDE];
+    __m256d v = _mm256_mul_pd(left, x);
+    if (_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_set1_pd(f->bound), _CMP_LE_OQ)) == 0)
+        return;
+    _mm256_storeu_pd(t, v);
+    double bound = f->bound;
+    for (uint32_t j = 0; j < WIDE; j++) {
+        if (!(t[j] <= bound))
+            continue;
+        a->cand_t[f->n] = t[j];
+        a->cand_flow[f->n++] = i + j;
+        if (t[j] < f->first)
+            lower(a, f, t[j]);
+    }
+}
+#else
+enum { WIDE = 1 };
+
+static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
+                        struct found *f)
+{
+    one(a, k, i, f);
+}
+#endif
 
 static inline uint32_t run(const struct ms_fluid_kernel_args *a, uint32_t k, uint32_t begin,
                            uint32_t end, double *first)
 {
-    uint32_t found = 0;
-    double lowest = *first, t[BLOCK];
-    for (uint32_t at = begin; at < end; at += BLOCK) {
-        uint32_t n = end - at < BLOCK ? end - at : BLOCK;
-        if (a->serve)
-            n == BLOCK ? take_off(a, k, at, BLOCK) : take_off(a, k, at, n);
-        if (!a->inverse)
-            continue;
-        double low = n == BLOCK ? estimate(a, k, at, BLOCK, t) : estimate(a, k, at, n, t);
-        lowest = low < lowest ? low : lowest;
-        double rel = a->window_rel * lowest, bound = lowest + (a->window > rel ? a->window : rel);
-        if (!(low <= bound) || low == INFINITY)
-            continue;
-        for (uint32_t i = 0; i < n; i++) {
-            a->cand_t[found] = t[i];
-            a->cand_flow[found] = at + i;
-            found += t[i] <= bound;
-        }
+    struct found f = {*first, 1e299, 0}; /* ends that never come are above the bound */
+    uint32_t i = begin;
+    if (*first < 1e299)
+        lower(a, &f, *first);
+    if (a->inverse && a->serve) {
+        for (; i + WIDE <= end; i += WIDE)
+            many(a, k, true, i, &f);
+    } else if (a->inverse) {
+        for (; i + WIDE <= end; i += WIDE)
+            many(a, k, false, i, &f);
     }
-    *first = lowest;
-    return found;
+    for (; i < end; i++)
+        one(a, k, i, &f);
+    *first = f.first;
+    return f.n;
 }
 
 uint32_t KERNEL(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end, double *first)

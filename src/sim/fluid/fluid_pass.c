@@ -21,19 +21,21 @@ struct piece { /* of a bucket: all served, or none */
 struct pass {
     struct piece *piece;
     size_t n;
-    ms_fluid_kernel *kernel;
 };
 
-static ms_fluid_kernel *kernel_of_this_cpu(void)
+const struct ms_fluid_isa *ms_fluid_isa_of_this_cpu(void)
 {
+    static const struct ms_fluid_isa base = {ms_fluid_fill_base, ms_fluid_kernel_base};
 #if defined(__x86_64__)
+    static const struct ms_fluid_isa avx2 = {ms_fluid_fill_avx2, ms_fluid_kernel_avx2};
+    static const struct ms_fluid_isa avx512 = {ms_fluid_fill_avx512, ms_fluid_kernel_avx512};
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
-        return ms_fluid_kernel_avx512;
+        return &avx512;
     if (__builtin_cpu_supports("avx2"))
-        return ms_fluid_kernel_avx2;
+        return &avx2;
 #endif
-    return ms_fluid_kernel_base;
+    return &base;
 }
 
 static size_t cut_pieces(struct ms_fluid_comp *c, struct piece *out, double window)
@@ -71,7 +73,7 @@ static void run_piece(void *ctx, size_t item, int thread)
 {
     struct pass *p = ctx;
     struct piece *w = &p->piece[item];
-    w->found = p->kernel(&w->a, w->begin, w->end, &w->first);
+    w->found = ms_fluid_isa_of_this_cpu()->kernel(&w->a, w->begin, w->end, &w->first);
 }
 
 /* Pieces start from the smallest time of those before where one thread runs them; what remains
@@ -129,7 +131,7 @@ void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *po
     for (uint32_t l = 0; l < c->m; l++)
         c->inverse[l] = c->level[l] > 0 ? 1 / c->level[l] : MS_FLUID_FREE_RATE;
     reserve_candidates(c);
-    struct pass p = {few, cut_pieces(c, NULL, 0), kernel_of_this_cpu()};
+    struct pass p = {few, cut_pieces(c, NULL, 0)};
     if (p.n > sizeof few / sizeof *few && !(p.piece = malloc(p.n * sizeof *p.piece)))
         abort();
     cut_pieces(c, p.piece, window);
