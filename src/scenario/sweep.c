@@ -246,7 +246,25 @@ static const char *show(struct ms_reading *r, const struct ms_yaml *v)
     return out;
 }
 
-static void label_key(struct ms_reading *r, struct ms_sweep_key *k)
+/* Do values i and j of an axis agree in every key that is zipped into it? */
+static bool same_point(struct ms_reading *r, const struct ms_sweep *s, int axis, size_t i, size_t j)
+{
+    for (int k = 0; k < s->n_keys; k++)
+        if (s->key[k].axis == axis &&
+            strcmp(show(r, s->key[k].value[i].value), show(r, s->key[k].value[j].value)) != 0)
+            return false;
+    return true;
+}
+
+static bool first_of_axis(const struct ms_sweep *s, const struct ms_sweep_key *k)
+{
+    for (const struct ms_sweep_key *before = s->key; before < k; before++)
+        if (before->axis == k->axis)
+            return false;
+    return true;
+}
+
+static void label_key(struct ms_reading *r, const struct ms_sweep *s, struct ms_sweep_key *k)
 {
     bool file = is_file(k->key), collide = false;
     char stem[256], path[160];
@@ -260,10 +278,11 @@ static void label_key(struct ms_reading *r, struct ms_sweep_key *k)
     }
     for (size_t i = 0; i < k->n && k->n <= 1000; i++)
         for (size_t j = 0; j < i; j++) {
-            if (strcmp(full[i], full[j]) == 0)
-                ms_reading_fail(r, &k->value[i], path_of(path, sizeof path, k->key),
-                                "'%s' stands twice", ms_yaml_clean(full[i], stem, 80));
-            else if (strcmp(k->label[i], k->label[j]) == 0)
+            if (strcmp(full[i], full[j]) == 0) {
+                if (first_of_axis(s, k) && same_point(r, s, k->axis, i, j))
+                    ms_reading_fail(r, &k->value[i], path_of(path, sizeof path, k->key),
+                                    "'%s' stands twice", ms_yaml_clean(full[i], stem, 80));
+            } else if (strcmp(k->label[i], k->label[j]) == 0)
                 collide = true;
         }
     for (size_t i = 0; i < k->n; i++) {
@@ -297,7 +316,7 @@ void ms_sweep_read(struct ms_reading *r, struct ms_sweep *s)
     for (const struct ms_entry *e = sweep->value->first; e; e = e->next)
         read_axis(r, s, e->key, e);
     for (int i = 0; i < s->n_keys; i++)
-        label_key(r, &s->key[i]);
+        label_key(r, s, &s->key[i]);
     count_cases(r, s, sweep);
 }
 
