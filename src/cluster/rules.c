@@ -230,7 +230,7 @@ static void check_place(struct ms_check *c, int i)
 static void check_children(struct ms_check *c, int i)
 {
     const struct ms_xml_el *el = c->xml->el;
-    int phase = 0, before = -1, side = BOTH, side_of = -1;
+    int phase = 0, before = -1, side = BOTH, side_of = -1, early = -1;
     for (int k = i + 1; k < el[i].end; k = el[k].end) {
         const struct el_rule *r = &rules[c->kind[k]];
         if (r->phase < phase)
@@ -239,7 +239,17 @@ static void check_children(struct ms_check *c, int i)
         else if (r->phase > phase)
             before = k;
         phase = r->phase > phase ? r->phase : phase;
-        if (c->kind[i] != EL_ZONE || r->side == BOTH)
+        if (c->kind[i] != EL_ZONE)
+            continue;
+        if (r->side == BOTH && r->phase == 1 && side == BOTH)
+            early = k;
+        if (r->side == OUTER && early >= 0)
+            ms_check_error(c, k,
+                           "<%s> after <%s> (line %d): in a zone of zones the first must be a "
+                           "zone, links follow",
+                           el[k].name, el[early].name, el[early].line);
+        early = r->side == OUTER ? -1 : early;
+        if (r->side == BOTH)
             continue;
         if (side == BOTH)
             side_of = k;

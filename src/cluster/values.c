@@ -173,7 +173,7 @@ static void check_value(struct ms_check *c, int i, const struct ms_attr_rule *r,
         break;
     case ATTR_RATE:
     case ATTR_TIME:
-        if (!r->required && !*value)
+        if (!*value && c->kind[i] == EL_CLUSTER && !r->required)
             break;
         if ((fault = ms_quantity(value, r->kind, &v)))
             ms_check_error(c, i, "%s: %s %.80s %s", name, r->name, *value ? value : "''", fault);
