@@ -97,6 +97,7 @@ struct ms_hop {
     int src, dst; /**< what is joined: the same points, or the points of the zones */
     int zone;     /**< where it is written */
     bool bypass;
+    bool back;          /**< the way back of a symmetrical route */
     int first, n_links; /**< in hop_link */
 };
 

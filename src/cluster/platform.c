@@ -206,6 +206,33 @@ static void props_fill(struct ms_check *c, struct ms_platform *p)
     p->topology = ms_platform_prop(p, "topology");
 }
 
+/* The first link of a stretch that leaves a host is next to it, and so is the last of one that
+ * arrives. */
+static void link_hosts(struct ms_check *c, struct ms_platform *p)
+{
+    const struct ms_graph *g = c->graph;
+    int *host_of = MS_NEW(&p->arena, int, (size_t)g->n_points);
+    p->link_host = MS_NEW(&p->arena, int, (size_t)g->n_links);
+    if (!host_of || !p->link_host) {
+        c->nomem = true;
+        return;
+    }
+    for (int i = 0; i < p->n_hosts; i++)
+        host_of[p->host_point[i]] = i + 1;
+    for (int i = 0; i < g->n_hops; i++) {
+        const struct ms_hop *h = &g->hop[i];
+        for (int end = 0; end < 2 && h->n_links; end++) {
+            int l = g->hop_link[h->first + (end ? h->n_links - 1 : 0)],
+                host = host_of[end ? h->to : h->from];
+            if (host && p->link_host[l] != host)
+                p->link_host[l] = p->link_host[l] ? -1 : host;
+        }
+    }
+    for (int l = 0; l < g->n_links; l++) /* 0 none, -1 several */
+        p->link_host[l] =
+            p->link_host[l] > 0 && g->link[l].policy == MS_LINK_SHARED ? p->link_host[l] - 1 : -1;
+}
+
 static void fill(struct ms_check *c, struct ms_platform *p)
 {
     char stem[256];
@@ -217,6 +244,7 @@ static void fill(struct ms_check *c, struct ms_platform *p)
         ms_check_error(c, 0, "the platform has no host");
     nodes_fill(c, p);
     props_fill(c, p);
+    link_hosts(c, p);
     p->link = c->graph->link;
     p->n_links = c->graph->n_links;
     p->links_complete = !c->graph->own_links;

@@ -72,6 +72,8 @@ struct ms_platform {
                     and <peer>; the links of SimGrid's own torus, fat-tree and dragonfly clusters
                     are known to SimGrid only */
     struct ms_platform_link *link;
+    int *link_host;      /**< [n_links] the one host next to it (a NIC, an NVLink port), -1 none or
+                            several */
     bool links_complete; /**< false where SimGrid makes links of its own */
 
     int n_props; /**< of the top zone */
@@ -103,6 +105,12 @@ enum ms_status ms_platform_group(struct ms_platform *p, int gpus_per_node, struc
 
 /** The value of a property of the top zone, or NULL. */
 const char *ms_platform_prop(const struct ms_platform *p, const char *key);
+
+/** Links that could stand in for each other: same rate and policy, from the same router to routers
+ * with the same neighbours (leaf 0 to each spine). twin[l] = the first link of l's group, itself
+ * where it has no twin.
+ *  @param twin [n_links] @return MS_OK or MS_NOMEM */
+enum ms_status ms_platform_twins(const struct ms_platform *p, int *twin);
 
 /** What the fabric costs and carries; the columns of `platform show` and `compare`. */
 struct ms_platform_cost {

@@ -204,7 +204,8 @@ static void one_route(struct ms_check *c, struct pairs *t, int i)
     }
     struct ms_hop h = {
         .from = e.from, .to = e.to, .src = e.src, .dst = e.dst, .zone = zone, .bypass = bypass};
-    struct ms_hop way_back = {.from = e.to, .to = e.from, .src = e.dst, .dst = e.src, .zone = zone};
+    struct ms_hop way_back = {
+        .from = e.to, .to = e.from, .src = e.dst, .dst = e.src, .zone = zone, .back = true};
     ms_graph_hop(c, h, there, n);
     for (int k = 0; k < n; k++)
         turned[k] = back[n - 1 - k];

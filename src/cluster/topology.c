@@ -32,7 +32,7 @@ static const struct ms_field common[] = {
      true},
     {"nic_latency", MS_FIELD_NUMBER, AT(nic_latency_s), MS_UNIT_TIME, 0, 1, "1.4us", NULL,
      "GPU to its first switch, and the same on arrival: 2.8 us under one InfiniBand leaf "
-     "(arXiv:2505.09343, table 5)",
+     "(arXiv:2505.09343, latency table)",
      false},
     {"cable_bandwidth", MS_FIELD_NUMBER, AT(cable_bandwidth_Bps), MS_UNIT_RATE, 0, 1e15, "0", NULL,
      "effective rate of one switch-to-switch cable; 0 = as nic_bandwidth", false},

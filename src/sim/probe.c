@@ -1,0 +1,295 @@
+#include "sim/probe.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <simgrid/actor.h>
+#include <simgrid/engine.h>
+#include <simgrid/host.h>
+#include <simgrid/link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <xbt/dynar.h>
+
+#include "base/file.h"
+
+enum { TIMEOUT_S = 60 };
+static const uint32_t whole_mark = 0x6d6f6573;
+
+/* What the child's one actor works on. */
+struct question {
+    const struct ms_platform *p;
+    const struct ms_probe_pair *pair;
+    size_t n;
+    struct ms_buf answer;
+    sg_link_t *link; /* by name */
+    int n_links;
+    bool done;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return ms_natural_cmp(sg_link_get_name(*(const sg_link_t *)a),
+                          sg_link_get_name(*(const sg_link_t *)b));
+}
+
+static int number_of(const struct question *q, sg_link_t l)
+{
+    return (int)(intptr_t)sg_link_get_data(l);
+}
+
+static void say_links(struct question *q)
+{
+    q->link = sg_link_list();
+    q->n_links = (int)sg_link_count();
+    qsort(q->link, (size_t)q->n_links, sizeof *q->link, by_name);
+    ms_buf_add(&q->answer, &q->n_links, sizeof q->n_links);
+    for (int i = 0; i < q->n_links; i++) {
+        const char *name = sg_link_get_name(q->link[i]);
+        double v[2] = {sg_link_get_bandwidth(q->link[i]), sg_link_get_latency(q->link[i])};
+        uint32_t head[2] = {(uint32_t)strlen(name), (uint32_t)sg_link_is_shared(q->link[i])};
+        sg_link_set_data(q->link[i], (void *)(intptr_t)i);
+        ms_buf_add(&q->answer, head, sizeof head);
+        ms_buf_add(&q->answer, name, head[0]);
+        ms_buf_add(&q->answer, v, sizeof v);
+    }
+}
+
+static void say_route(struct question *q, sg_host_t a, sg_host_t b)
+{
+    xbt_dynar_t route = xbt_dynar_new(sizeof(sg_link_t), NULL);
+    unsigned k;
+    sg_link_t l;
+    sg_host_get_route(a, b, route);
+    int n = (int)xbt_dynar_length(route);
+    double latency = sg_host_get_route_latency(a, b);
+    ms_buf_add(&q->answer, &n, sizeof n);
+    ms_buf_add(&q->answer, &latency, sizeof latency);
+    xbt_dynar_foreach(route, k, l)
+    {
+        int i = number_of(q, l);
+        ms_buf_add(&q->answer, &i, sizeof i);
+    }
+    xbt_dynar_free(&route);
+}
+
+static struct question
+    *asked; /* an actor's code takes no pointer of ours; the child has one question only */
+
+static void answer(int argc, char **argv)
+{
+    struct question *q = asked;
+    sg_host_t *host = calloc((size_t)q->p->n_hosts, sizeof *host);
+    say_links(q);
+    for (int i = 0; host && i < q->p->n_hosts; i++)
+        host[i] = sg_host_by_name(q->p->host_name[i]);
+    for (size_t i = 0; host && i < q->n; i++)
+        say_route(q, host[q->pair[i].src], host[q->pair[i].dst]);
+    q->done = host != NULL;
+    free(host);
+    free(q->link);
+}
+
+static void write_all(int fd, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t k = write(fd, p, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            _exit(1);
+        p += k;
+        n -= (size_t)k;
+    }
+}
+
+static void child(struct question *q, int out, int talk)
+{
+    static const struct rlimit none = {0, 0};
+    int argc = 2;
+    char *argv[] = {"moesim", "--log=root.thres:error", NULL};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setrlimit(RLIMIT_CORE, &none);
+    dup2(talk, STDOUT_FILENO);
+    dup2(talk, STDERR_FILENO);
+    signal(SIGPIPE, SIG_IGN);
+    simgrid_init(&argc, argv);
+    simgrid_load_platform(q->p->path);
+    asked = q;
+    sg_host_t first = sg_host_by_name(q->p->host_name[0]);
+    if (!first)
+        _exit(1);
+    sg_actor_start(sg_actor_init("probe", first), answer, 0, NULL);
+    simgrid_run();
+    if (!q->done || q->answer.failed)
+        _exit(1);
+    ms_buf_add(&q->answer, &whole_mark, sizeof whole_mark);
+    if (q->answer.failed)
+        _exit(1);
+    write_all(out, q->answer.p, q->answer.n);
+    _exit(0);
+}
+
+/* Everything the child says until it closes the pipe. @return false after the time-out */
+static bool listen_to(int fd, struct ms_buf *out)
+{
+    struct timespec t0, t;
+    char chunk[65536];
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        long left =
+            TIMEOUT_S * 1000 - ((t.tv_sec - t0.tv_sec) * 1000 + (t.tv_nsec - t0.tv_nsec) / 1000000);
+        if (left <= 0)
+            return false;
+        if (poll(&p, 1, (int)left) <= 0)
+            continue;
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return true;
+        ms_buf_add(out, chunk, (size_t)n);
+    }
+}
+
+struct cursor {
+    const char *p, *end;
+    bool good;
+};
+
+static void take(struct cursor *c, void *out, size_t n)
+{
+    c->good &= (size_t)(c->end - c->p) >= n;
+    if (!c->good)
+        return;
+    memcpy(out, c->p, n);
+    c->p += n;
+}
+
+static void read_links(struct cursor *c, struct ms_probe *r)
+{
+    take(c, &r->n_links, sizeof r->n_links);
+    r->link = c->good && r->n_links >= 0
+                  ? MS_NEW(&r->arena, struct ms_probe_link, (size_t)r->n_links)
+                  : NULL;
+    c->good &= r->link != NULL;
+    for (int i = 0; c->good && i < r->n_links; i++) {
+        uint32_t head[2];
+        double v[2];
+        take(c, head, sizeof head);
+        char *name = c->good && head[0] < 4096 ? ms_arena_alloc(&r->arena, head[0] + 1u, 1) : NULL;
+        c->good &= name != NULL;
+        if (c->good)
+            take(c, name, head[0]);
+        take(c, v, sizeof v);
+        if (c->good)
+            r->link[i] = (struct ms_probe_link){name, v[0], v[1], head[1] != 0};
+    }
+}
+
+static void read_routes(struct cursor *c, struct ms_probe *r, size_t n)
+{
+    size_t most = (size_t)(c->end - c->p) / sizeof(int);
+    int *first = MS_NEW(&r->arena, int, n + 1), *link = MS_NEW(&r->arena, int, most), used = 0;
+    double *latency = MS_NEW(&r->arena, double, n);
+    uint32_t mark = 0;
+    c->good &= first && link && latency;
+    for (size_t i = 0; c->good && i < n; i++) {
+        int len = 0;
+        take(c, &len, sizeof len);
+        take(c, &latency[i], sizeof *latency);
+        c->good &= len >= 0 && (size_t)len <= most - (size_t)used;
+        if (c->good)
+            take(c, link + used, (size_t)len * sizeof *link);
+        used += c->good ? len : 0;
+        first[i + 1] = used;
+    }
+    for (int i = 0; c->good && i < used; i++)
+        c->good &= link[i] >= 0 && link[i] < r->n_links;
+    take(c, &mark, sizeof mark);
+    c->good &= mark == whole_mark && c->p == c->end;
+    *r = (struct ms_probe){r->arena, n, first, link, latency, r->n_links, r->link};
+}
+
+/* The child's last line on stdout or stderr, for the message. */
+static void last_words(FILE *talk, char *out, size_t size)
+{
+    char line[512];
+    snprintf(out, size, "it said nothing");
+    rewind(talk);
+    while (fgets(line, sizeof line, talk)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (*line && !strstr(line, "->") && !strstr(line, "acktrace") && !strstr(line, "Exiting"))
+            snprintf(out, size, "%s", line);
+    }
+}
+
+static enum ms_status run_child(struct question *q, FILE *talk, struct ms_buf *reply, bool *in_time,
+                                struct ms_err *err)
+{
+    int fd[2], status;
+    if (pipe(fd) != 0)
+        return ms_err_set(err, MS_INTERNAL, "no pipe: %s", strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(fd[0]);
+        child(q, fd[1], fileno(talk));
+    }
+    close(fd[1]);
+    if (pid > 0)
+        *in_time = listen_to(fd[0], reply);
+    close(fd[0]);
+    if (pid < 0)
+        return ms_err_set(err, MS_INTERNAL, "cannot fork: %s", strerror(errno));
+    if (!*in_time)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return MS_OK;
+}
+
+enum ms_status ms_probe_routes(const struct ms_platform *p, const struct ms_probe_pair *pair,
+                               size_t n, struct ms_probe *out, struct ms_err *err)
+{
+    struct question q = {.p = p, .pair = pair, .n = n};
+    struct ms_probe r = {.n_pairs = n};
+    struct ms_buf reply = {0};
+    FILE *talk = tmpfile();
+    bool in_time = false;
+    char words[512];
+    *out = (struct ms_probe){0};
+    if (!talk)
+        return ms_err_set(err, MS_INTERNAL, "no temporary file: %s", strerror(errno));
+    fflush(NULL);
+    enum ms_status s = run_child(&q, talk, &reply, &in_time, err);
+    struct cursor c = {reply.p, reply.p + reply.n, reply.p && !reply.failed};
+    if (s == MS_OK) {
+        read_links(&c, &r);
+        if (c.good)
+            read_routes(&c, &r, n);
+        last_words(talk, words, sizeof words);
+        if (!c.good)
+            s = ms_err_set(err, MS_INTERNAL, "SimGrid %s on %s: %s",
+                           in_time ? "gave up" : "did not answer within a minute", p->path, words);
+    }
+    fclose(talk);
+    ms_buf_finish(&reply);
+    if (s == MS_OK)
+        *out = r;
+    else
+        ms_arena_finish(&r.arena);
+    return s;
+}
+
+void ms_probe_finish(struct ms_probe *p)
+{
+    ms_arena_finish(&p->arena);
+    *p = (struct ms_probe){0};
+}

@@ -1,0 +1,171 @@
+#include "sim/probe_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+enum { ALL_PAIRS_HOSTS = 256, SAMPLE = 16, MAX_SAID = 5 };
+
+/* All pairs, or for each source destinations at even distances that shift from source to source. */
+static struct ms_probe_pair *choose(const struct ms_platform *p, size_t *n)
+{
+    int h = p->n_hosts, each = h <= ALL_PAIRS_HOSTS ? h - 1 : SAMPLE;
+    struct ms_probe_pair *pair = malloc(((size_t)h * (size_t)each + 1) * sizeof *pair);
+    *n = 0;
+    for (int a = 0; pair && a < h; a++)
+        for (int k = 0; k < each; k++) {
+            int step = h <= ALL_PAIRS_HOSTS
+                           ? k + 1
+                           : 1 + (int)(((int64_t)k * (h - 1) + a * 7 % (h - 1)) / each) % (h - 1);
+            pair[(*n)++] = (struct ms_probe_pair){a, (a + step) % h};
+        }
+    return pair;
+}
+
+static int compare_names(const void *key, const void *row)
+{
+    return ms_natural_cmp(key, ((const struct ms_probe_link *)row)->name);
+}
+
+/* The host next to each of SimGrid's links, as the file says; -1 none. */
+static int *neighbours(const struct ms_platform *p, const struct ms_probe *r)
+{
+    int *host = malloc(((size_t)r->n_links + 1) * sizeof *host);
+    for (int i = 0; host && i < r->n_links; i++)
+        host[i] = -1;
+    for (int l = 0; host && l < p->n_links; l++) {
+        const struct ms_probe_link *k =
+            bsearch(p->link[l].name, r->link, (size_t)r->n_links, sizeof *k, compare_names);
+        if (k)
+            host[k - r->link] = p->link_host[l];
+    }
+    return host;
+}
+
+static void check_pair(const struct ms_platform *p, const struct ms_probe *r, const int *host,
+                       const struct ms_probe_pair *pair, size_t i, struct ms_probe_summary *sum,
+                       size_t *missing, struct ms_errs *errs)
+{
+    int a = pair[i].src, b = pair[i].dst, n = r->first[i + 1] - r->first[i];
+    sum->longest = n > sum->longest ? n : sum->longest;
+    if (n == 0 && (*missing)++ < MAX_SAID)
+        ms_errs_add_at(errs, MS_INVALID, p->path, 0, 0, NULL,
+                       "SimGrid has no route from '%s' to '%s'", p->host_name[a], p->host_name[b]);
+    for (int k = r->first[i]; k < r->first[i + 1]; k++) {
+        int h = host[r->link_of[k]];
+        if (h < 0 || h == a || h == b)
+            continue;
+        if (p->transit == MS_TRANSIT_NONE && sum->n_transit < MAX_SAID)
+            ms_errs_add_at(errs, MS_INVALID, p->path, 0, 0, NULL,
+                           "the route from '%s' to '%s' passes through a third host, '%s', over "
+                           "its link '%s'; if that is "
+                           "meant, give the top zone <prop id=\"transit\" value=\"nvlink\"/>",
+                           p->host_name[a], p->host_name[b], p->host_name[h],
+                           r->link[r->link_of[k]].name);
+        sum->n_transit++;
+        break;
+    }
+}
+
+static int *count_routes(const struct ms_probe *r)
+{
+    int *count = calloc((size_t)r->n_links + 1, sizeof *count);
+    for (int i = 0; count && i < r->first[r->n_pairs]; i++)
+        count[r->link_of[i]]++;
+    return count;
+}
+
+/* Interchangeable links, as the file's graph shows them: see ms_platform_twins. */
+static void check_twins(const struct ms_platform *p, const struct ms_probe *r,
+                        struct ms_probe_summary *sum, struct ms_errs *errs)
+{
+    int *twin = malloc(((size_t)p->n_links + 1) * sizeof *twin), *count = count_routes(r);
+    int *low = malloc(((size_t)p->n_links + 1) * sizeof *low),
+        *high = malloc(((size_t)p->n_links + 1) * sizeof *high);
+    if (twin && count && low && high && ms_platform_twins(p, twin) == MS_OK) {
+        int *of = malloc(((size_t)p->n_links + 1) * sizeof *of);
+        for (int l = 0; of && l < p->n_links; l++) {
+            const struct ms_probe_link *k =
+                bsearch(p->link[l].name, r->link, (size_t)r->n_links, sizeof *k, compare_names);
+            of[l] = k ? count[k - r->link] : 0;
+            low[l] = high[l] = l;
+            if (of[l] < of[low[twin[l]]])
+                low[twin[l]] = l;
+            if (of[l] > of[high[twin[l]]])
+                high[twin[l]] = l;
+        }
+        for (int l = 0; of && l < p->n_links; l++) {
+            if (twin[l] != l || of[high[l]] <= 1.5 * of[low[l]])
+                continue;
+            if (sum->n_uneven++ < MAX_SAID)
+                ms_errs_warn_at(
+                    errs, p->path, 0, 0, NULL,
+                    "equal parallel links carry unequal numbers of routes: '%s' %d, '%s' %d: "
+                    "SimGrid has one "
+                    "route a pair, so the fabric loses bandwidth (platform generate --multipath)",
+                    p->link[high[l]].name, of[high[l]], p->link[low[l]].name, of[low[l]]);
+        }
+        free(of);
+    }
+    free(twin);
+    free(count);
+    free(low);
+    free(high);
+}
+
+static void summarise(const struct ms_probe *r, struct ms_probe_summary *s)
+{
+    int least = s->longest;
+    for (size_t i = 0; i < r->n_pairs; i++)
+        least = r->first[i + 1] - r->first[i] < least ? r->first[i + 1] - r->first[i] : least;
+    int n = snprintf(s->text, sizeof s->text, "%zu routes%s of %d to %d links", r->n_pairs,
+                     s->sampled ? " (a sample)" : "", least, s->longest);
+    if (s->n_transit)
+        snprintf(s->text + n, sizeof s->text - (size_t)n, ", %zu over a third GPU's NVLink",
+                 s->n_transit);
+}
+
+static enum ms_status analyse(const struct ms_platform *p, const struct ms_probe *r,
+                              const struct ms_probe_pair *pair, struct ms_probe_summary *out,
+                              struct ms_errs *errs)
+{
+    size_t missing = 0, before = errs->n;
+    int *host = neighbours(p, r);
+    if (!host)
+        return MS_NOMEM;
+    for (size_t i = 0; i < r->n_pairs; i++)
+        check_pair(p, r, host, pair, i, out, &missing, errs);
+    free(host);
+    if (missing > MAX_SAID)
+        ms_errs_add_at(errs, MS_INVALID, p->path, 0, 0, NULL, "%zu pairs in all have no route",
+                       missing);
+    if (p->transit == MS_TRANSIT_NONE && out->n_transit > MAX_SAID)
+        ms_errs_add_at(errs, MS_INVALID, p->path, 0, 0, NULL,
+                       "%zu of %zu routes in all pass through a third host", out->n_transit,
+                       r->n_pairs);
+    check_twins(p, r, out, errs);
+    summarise(r, out);
+    return errs->n > before ? MS_INVALID : MS_OK;
+}
+
+enum ms_status ms_probe_check(const struct ms_platform *p, struct ms_probe_summary *out,
+                              struct ms_errs *errs)
+{
+    struct ms_err err = {0};
+    struct ms_probe r = {0};
+    *out = (struct ms_probe_summary){.sampled = p->n_hosts > ALL_PAIRS_HOSTS};
+    if (p->n_hosts < 2) {
+        snprintf(out->text, sizeof out->text, "no pair of hosts");
+        return MS_OK;
+    }
+    struct ms_probe_pair *pair = choose(p, &out->n_pairs);
+    enum ms_status s = pair ? ms_probe_routes(p, pair, out->n_pairs, &r, &err) : MS_NOMEM;
+    if (s == MS_OK)
+        s = analyse(p, &r, pair, out, errs);
+    else
+        ms_errs_add(errs, &err);
+    free(pair);
+    ms_probe_finish(&r);
+    return s;
+}
