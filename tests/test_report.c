@@ -78,7 +78,7 @@ END_TEST
 START_TEST(test_no_colour_without_a_terminal)
 {
     FILE *f = tmpfile();
-    ck_assert(!ms_term_of(f).colour && ms_term_of(f).width == 100);
+    ck_assert(!ms_term_of(f).colour && ms_term_of(f).width == 140);
     fclose(f);
 }
 END_TEST

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { MAX_COLUMNS = 32, GAP = 2, DEFAULT_WIDTH = 100, LEAST_WIDTH = 60, LEAST_FIRST = 12 };
+enum { MAX_COLUMNS = 32, GAP = 2, DEFAULT_WIDTH = 140, LEAST_WIDTH = 60, LEAST_FIRST = 12 };
 
 struct column {
     char *title;

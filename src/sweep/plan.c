@@ -11,6 +11,7 @@
 struct platform_slot {
     const char *path;
     enum ms_status status;
+    struct ms_err first; /* its first error */
     struct ms_platform platform;
     struct platform_slot *next;
 };
@@ -63,8 +64,13 @@ static void tell(struct planner *p, const struct ms_errs *found)
 /* The case is out; its reason is the first error, as one sentence. */
 static void mark(struct planner *p, size_t i, const struct ms_err *e, enum ms_status s)
 {
-    char text[1400];
-    snprintf(text, sizeof text, "%s%s%s", e->key, *e->key ? ": " : "", e->text);
+    char text[1900], place[560] = ""; /* without its folder: records hold no absolute paths */
+    const char *slash = strrchr(e->file, '/'), *name = slash ? slash + 1 : e->file;
+    if (*name && e->line > 0)
+        snprintf(place, sizeof place, "%s:%d: ", name, e->line);
+    else if (*name)
+        snprintf(place, sizeof place, "%s: ", name);
+    snprintf(text, sizeof text, "%s%s%s%s", place, e->key, *e->key ? ": " : "", e->text);
     p->plan->c[i].invalid = ms_arena_strdup(&p->plan->arena, text);
     if (p->worst == MS_OK || s == MS_IO)
         p->worst = s == MS_INFEASIBLE ? MS_INVALID : s;
@@ -81,7 +87,10 @@ static struct platform_slot *platform_of(struct planner *p, const char *path, st
     if (!s)
         return NULL;
     s->path = ms_arena_strdup(&p->plan->arena, path);
+    size_t before = errs->n;
     s->status = ms_platform_read(path, &s->platform, errs);
+    if (errs->n > before)
+        s->first = errs->e[before];
     s->next = p->platforms;
     p->platforms = s;
     return s;
@@ -164,8 +173,8 @@ static struct ms_platform *platform_for(struct planner *p, const struct ms_scena
     struct platform_slot *slot = s->platform ? platform_of(p, s->platform, found) : NULL;
     struct ms_err err = {0};
     if (!slot || slot->status != MS_OK) {
-        if (found->n == 0)
-            ms_errs_add_at(found, MS_INVALID, NULL, 0, 0, "platform", "it has errors");
+        if (found->n == 0 && slot)
+            ms_errs_add(found, &slot->first);
         return NULL;
     }
     if (slot->platform.n_nodes == 0 && s->gpus_per_node > 0 &&

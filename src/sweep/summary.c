@@ -37,12 +37,6 @@ static const char *const paths[] = {
 };
 enum { N_BLOCKS = sizeof blocks / sizeof *blocks, N_MEMBERS = sizeof members / sizeof *members };
 
-/* Units: bytes and tokens/s are not in the members' own names. */
-static const char *unit_of(const char *path)
-{
-    return strncmp(path, "bytes.", 6) == 0 ? "_bytes" : "";
-}
-
 void ms_csv_cell(struct ms_buf *out, const char *text)
 {
     if (!strpbrk(text, ",\"\r\n")) {
@@ -85,7 +79,6 @@ static void add_name(struct ms_buf *out, const char *path)
 {
     for (const char *c = path; *c; c++)
         ms_buf_add(out, *c == '.' ? "_" : c, 1);
-    ms_buf_adds(out, unit_of(path));
 }
 
 static void add_header(struct ms_buf *out, json_t *axes)
