@@ -1,0 +1,226 @@
+#include "cli/profile.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "stats/imbalance.h"
+
+enum { EXPERTS_SHOWN = 64 }; /* a table row of bars no wider than that */
+
+void ms_profile_finish(struct ms_profile *p)
+{
+    ms_arena_finish(&p->arena);
+    *p = (struct ms_profile){0};
+}
+
+static struct ms_imbalance layer_metrics(const struct ms_profile *p, const struct ms_usage *u, int l)
+{
+    double scratch[p->n_experts];
+    return ms_imbalance_of(u->counts + (size_t)l * (size_t)p->n_experts, (size_t)p->n_experts, scratch);
+}
+
+/* Mean of each metric over the layers. */
+static struct ms_imbalance mean_metrics(const struct ms_profile *p, const struct ms_usage *u)
+{
+    struct ms_imbalance mean = {0};
+    for (int l = 0; l < p->n_layers; l++) {
+        struct ms_imbalance m = layer_metrics(p, u, l);
+        for (const struct ms_imbalance_metric *r = ms_imbalance_metrics; r->name; r++)
+            *(double *)((char *)&mean + r->offset) += ms_imbalance_get(&m, r) / p->n_layers;
+    }
+    return mean;
+}
+
+static void json_metrics(struct ms_json *j, const struct ms_imbalance *m)
+{
+    for (const struct ms_imbalance_metric *r = ms_imbalance_metrics; r->name; r++)
+        ms_json_number(j, r->name, ms_imbalance_get(m, r));
+}
+
+static void json_layers(struct ms_json *j, const struct ms_profile *p, const struct ms_usage *u)
+{
+    ms_json_array(j, "layers");
+    for (int l = 0; l < p->n_layers; l++) {
+        struct ms_imbalance m = layer_metrics(p, u, l);
+        ms_json_object(j, NULL);
+        ms_json_integer(j, "layer_id", p->layer_id[l]);
+        ms_json_array(j, "counts");
+        for (int e = 0; e < p->n_experts; e++)
+            ms_json_number(j, NULL, u->counts[(size_t)l * (size_t)p->n_experts + (size_t)e]);
+        ms_json_end_array(j);
+        json_metrics(j, &m);
+        ms_json_end_object(j);
+    }
+    ms_json_end_array(j);
+}
+
+void ms_profile_json(const struct ms_profile *p, struct ms_buf *out)
+{
+    struct ms_json j = {.out = out};
+    struct ms_imbalance mean = mean_metrics(p, &p->all);
+    ms_json_object(&j, NULL);
+    json_layers(&j, p, &p->all);
+    ms_json_string(&j, "source", p->source);
+    ms_json_integer(&j, "experts", p->n_experts);
+    if (p->top_k > 0)
+        ms_json_integer(&j, "top_k", p->top_k);
+    if (p->tokens > 0)
+        ms_json_number(&j, "tokens", p->tokens);
+    ms_json_object(&j, "mean");
+    json_metrics(&j, &mean);
+    ms_json_end_object(&j);
+    ms_json_object(&j, "definitions");
+    for (const struct ms_imbalance_metric *r = ms_imbalance_metrics; r->name; r++)
+        ms_json_string(&j, r->name, r->definition);
+    ms_json_end_object(&j);
+    if (p->n_parts > 0) {
+        ms_json_array(&j, "parts");
+        for (int i = 0; i < p->n_parts; i++) {
+            ms_json_object(&j, NULL);
+            ms_json_string(&j, "name", p->parts[i].name);
+            json_layers(&j, p, &p->parts[i]);
+            ms_json_end_object(&j);
+        }
+        ms_json_end_array(&j);
+    }
+    ms_json_end_object(&j);
+    ms_buf_adds(out, "\n");
+}
+
+/* Quoted where it holds a comma, a quote or a line break. */
+static void csv_field(const char *s, struct ms_buf *out)
+{
+    bool quote = strpbrk(s, ",\"\r\n") != NULL;
+    ms_buf_adds(out, quote ? "\"" : "");
+    for (; *s; s++) {
+        ms_buf_adds(out, *s == '"' ? "\"" : "");
+        ms_buf_add(out, s, 1);
+    }
+    ms_buf_adds(out, quote ? "\"" : "");
+}
+
+static void csv_rows(const struct ms_profile *p, const struct ms_usage *u, bool named, struct ms_buf *out)
+{
+    char count[32];
+    for (int l = 0; l < p->n_layers; l++)
+        for (int e = 0; e < p->n_experts; e++) {
+            if (named) {
+                csv_field(u->name, out);
+                ms_buf_adds(out, ",");
+            }
+            ms_buf_printf(out, "%d,%d,%s\n", p->layer_id[l], e,
+                          ms_number(u->counts[(size_t)l * (size_t)p->n_experts + (size_t)e], count));
+        }
+}
+
+void ms_profile_csv(const struct ms_profile *p, struct ms_buf *out)
+{
+    ms_buf_adds(out, p->n_parts > 0 ? "domain,layer_id,expert_id,count\n" : "layer_id,expert_id,count\n");
+    for (int i = 0; i < p->n_parts; i++)
+        csv_rows(p, &p->parts[i], true, out);
+    if (p->n_parts == 0)
+        csv_rows(p, &p->all, false, out);
+}
+
+/* One character an expert (or a range of them): its load against the mean, as a bar. */
+static void bars(const struct ms_profile *p, const struct ms_usage *u, int l, struct ms_buf *out)
+{
+    static const char *const levels[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    const double *c = u->counts + (size_t)l * (size_t)p->n_experts;
+    int E = p->n_experts, n = E < EXPERTS_SHOWN ? E : EXPERTS_SHOWN;
+    double top = 0, v[EXPERTS_SHOWN];
+    for (int i = 0; i < n; i++) {
+        v[i] = 0; /* the busiest of the range */
+        for (int e = (int)((long)i * E / n); e < (int)((long)(i + 1) * E / n); e++)
+            v[i] = c[e] > v[i] ? c[e] : v[i];
+        top = v[i] > top ? v[i] : top;
+    }
+    for (int i = 0; i < n; i++)
+        ms_buf_adds(out, levels[top > 0 ? (int)ceil(8 * v[i] / top) : 0]);
+}
+
+static int busiest(const struct ms_profile *p, const struct ms_usage *u, int l)
+{
+    const double *c = u->counts + (size_t)l * (size_t)p->n_experts;
+    int best = 0;
+    for (int e = 1; e < p->n_experts; e++)
+        best = c[e] > c[best] ? e : best;
+    return best;
+}
+
+static void metric_cells(const struct ms_imbalance *m, struct ms_buf *out)
+{
+    ms_buf_printf(out, "%8.4f %8.4f %9.6f %8.4f %8.3f %8.3f %8.3f %8.4f", m->gini, m->cv, m->variance, m->entropy,
+                  m->max_over_mean, m->balancedness, m->min_over_max, m->top_share);
+}
+
+static void rows(const struct ms_profile *p, const struct ms_usage *u, struct ms_buf *out)
+{
+    struct ms_imbalance mean = mean_metrics(p, u);
+    ms_buf_printf(out, "%-6s %8s %8s %9s %8s %8s %8s %8s %8s  %-7s %s\n", "layer", "gini", "cv", "variance", "entropy",
+                  "max/mean", "mean/max", "min/max", "topshare", "hottest", "load by expert");
+    for (int l = 0; l < p->n_layers; l++) {
+        struct ms_imbalance m = layer_metrics(p, u, l);
+        ms_buf_printf(out, "%-6d ", p->layer_id[l]);
+        metric_cells(&m, out);
+        ms_buf_printf(out, "  %-7d ", busiest(p, u, l));
+        bars(p, u, l, out);
+        ms_buf_adds(out, "\n");
+    }
+    ms_buf_printf(out, "%-6s ", "mean");
+    metric_cells(&mean, out);
+    ms_buf_adds(out, "\n");
+}
+
+/* moe.md: what real models show, as a yardstick. */
+static const char *judgement(double max_over_mean)
+{
+    if (max_over_mean < 1.35)
+        return "as even as models trained with a balancing loss (Mixtral 8x7B: 1.08 to 1.33)";
+    if (max_over_mean < 3.5)
+        return "like OLMoE on mixed text (2.5 to 3.0)";
+    if (max_over_mean < 8.5)
+        return "like OLMoE on a single domain (4.5 to 7.8)";
+    return "like a model trained without any balancing (9 to 14)";
+}
+
+static void report_part(const struct ms_profile *p, const struct ms_usage *u, struct ms_buf *out)
+{
+    ms_buf_printf(out, "\n%s\n", u->name);
+    rows(p, u, out);
+}
+
+static void counts_part(const struct ms_profile *p, struct ms_buf *out)
+{
+    char count[32];
+    ms_buf_adds(out, "\ntokens per expert\n");
+    for (int l = 0; l < p->n_layers; l++) {
+        ms_buf_printf(out, "layer %d:", p->layer_id[l]);
+        for (int e = 0; e < p->n_experts; e++)
+            ms_buf_printf(out, " %s", ms_number(p->all.counts[(size_t)l * (size_t)p->n_experts + (size_t)e], count));
+        ms_buf_adds(out, "\n");
+    }
+}
+
+void ms_profile_table(const struct ms_profile *p, bool report, struct ms_buf *out)
+{
+    struct ms_imbalance mean = mean_metrics(p, &p->all);
+    ms_buf_printf(out, "%s: %d layers, %d experts", p->source, p->n_layers, p->n_experts);
+    if (p->top_k > 0)
+        ms_buf_printf(out, ", top-%d", p->top_k);
+    if (p->tokens > 0)
+        ms_buf_printf(out, ", %.0f tokens", p->tokens);
+    ms_buf_adds(out, "\n");
+    rows(p, &p->all, out);
+    if (p->n_layers > 0)
+        ms_buf_printf(out, "max/mean %.2f: %s\n", mean.max_over_mean, judgement(mean.max_over_mean));
+    for (int i = 0; i < p->n_parts; i++)
+        report_part(p, &p->parts[i], out);
+    if (!report)
+        return;
+    counts_part(p, out);
+    ms_buf_adds(out, "\ndefinitions (p = load / sum of loads, n experts)\n");
+    for (const struct ms_imbalance_metric *r = ms_imbalance_metrics; r->name; r++)
+        ms_buf_printf(out, "  %-16s %s\n", r->name, r->definition);
+}

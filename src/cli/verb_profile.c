@@ -1,0 +1,204 @@
+/* `moesim profile`: which experts do the work, in a checkpoint over text, in a trace, or in a scenario. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/moe_args.h"
+#include "cli/profile.h"
+#include "moe/data.h"
+#include "moe/probe.h"
+
+static const struct ms_option options[] = {
+    {"text", 't', "FILE…", "texts for a checkpoint, read as bytes (.gz too)"},
+    {"tokens", 'n', "N", "at most N tokens of each text (default: all)"},
+    {"seq", 0, "N", "tokens a window (default: the checkpoint's max_position_embeddings)"},
+    {"assignment", 'a', "NAME", "token assignment of a checkpoint (default: its own router, top_k)"},
+    {"seed", 0, "S", "of the random assignment (default 1)"},
+    {"threads", 'j', "N", "threads (default: all cores)"},
+    {"output", 'o', "DIR", "write profiling_report.txt, profile.json and counts.csv there"},
+    {"format", 'f', "FORMAT", "table (default), json or csv (layer_id,expert_id,count: a routing.trace)"},
+    {0}};
+
+static const char *const formats[] = {"table", "json", "csv", NULL};
+
+struct job {
+    const struct ms_verb *verb;
+    struct ms_args args;
+    struct ms_moe_inputs in;
+    int64_t tokens, seq, seed, threads;
+    int format;
+    const struct ms_router *assign;
+    struct ms_profile profile;
+};
+
+static bool read_options(struct job *j)
+{
+    const char *names[16] = {NULL}, *word = ms_args_get(&j->args, "assignment", "top_k");
+    char allowed[256];
+    size_t n = 0;
+    for (; ms_assigns[n] && n < 15; n++)
+        names[n] = ms_assigns[n]->name;
+    j->seed = 1;
+    j->threads = ms_cores();
+    j->assign = ms_assign_find(word);
+    if (!j->assign) {
+        ms_usage(j->verb, "--assignment: '%s' is not a token assignment%s", word,
+                 ms_allowed(allowed, sizeof allowed, word, names, n));
+        return false;
+    }
+    if (j->in.n_operands == 0) {
+        ms_usage(j->verb, "nothing to profile: give a checkpoint folder with --text, a trace or a scenario");
+        return false;
+    }
+    j->format = ms_moe_word(j->verb, &j->args, "format", formats, 0);
+    return j->format >= 0 && ms_moe_integer(j->verb, &j->args, "tokens", 1, INT64_MAX / 2, &j->tokens) &&
+           ms_moe_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
+           ms_moe_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
+           ms_moe_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
+}
+
+static enum ms_status no_memory(struct ms_err *err)
+{
+    return ms_err_set(err, MS_NOMEM, "no memory for the counts");
+}
+
+/* ---- a checkpoint over text ---- */
+
+static enum ms_status make_room(struct ms_profile *p, int n_layers, int n_experts, int n_parts, struct ms_err *err)
+{
+    size_t grid = (size_t)n_layers * (size_t)n_experts;
+    p->n_layers = n_layers;
+    p->n_experts = n_experts;
+    p->layer_id = MS_NEW(&p->arena, int, (size_t)n_layers);
+    p->all.counts = MS_NEW(&p->arena, double, grid);
+    p->parts = MS_NEW(&p->arena, struct ms_usage, (size_t)n_parts);
+    if (!p->layer_id || !p->all.counts || !p->parts)
+        return no_memory(err);
+    for (int i = 0; i < n_parts; i++)
+        if (!(p->parts[i].counts = MS_NEW(&p->arena, double, grid)))
+            return no_memory(err);
+    return MS_OK;
+}
+
+/* Count one text into part i and the sum. */
+static enum ms_status profile_text(struct job *j, struct ms_probe *probe, int i, struct ms_err *err)
+{
+    struct ms_buf text = {0};
+    struct ms_profile *p = &j->profile;
+    size_t grid = (size_t)p->n_layers * (size_t)p->n_experts, N = (size_t)probe->N;
+    struct ms_perplexity x = {.counts = MS_NEW(&p->arena, int64_t, grid)};
+    enum ms_status s = x.counts ? ms_text_read(j->in.text[i], &text, err) : no_memory(err);
+    struct ms_windows w = ms_windows_of_bytes(text.p, text.n, probe->N);
+    if (!s && w.n_windows == 0)
+        s = ms_err_at(err, MS_INVALID, j->in.text[i], 0, 0, "--seq",
+                      "%zu bytes hold no whole window of %d tokens: give a smaller --seq", text.n, probe->N);
+    size_t most = j->tokens > 0 ? ((size_t)j->tokens + N - 1) / N : 0;
+    s = s ? s : ms_perplexity_run(probe->model, &w, probe->B, most, (uint64_t)j->seed, &x, err);
+    p->parts[i].name = ms_moe_file_name(j->in.text[i]);
+    for (size_t g = 0; !s && g < grid; g++) {
+        p->parts[i].counts[g] = (double)x.counts[g];
+        p->all.counts[g] += (double)x.counts[g];
+    }
+    p->tokens += (double)x.tokens;
+    ms_buf_finish(&text);
+    return s;
+}
+
+static enum ms_status profile_texts(struct job *j, struct ms_probe *probe, const char *folder, struct ms_err *err)
+{
+    struct ms_profile *p = &j->profile;
+    const struct ms_moe_config *c = ms_model_config(probe->model);
+    if (c->vocab != 256)
+        return ms_err_at(err, MS_INVALID, folder, 0, 0, "--text",
+                         "bytes need a vocabulary of 256; this checkpoint has %d", c->vocab);
+    enum ms_status s = make_room(p, probe->n_layers, probe->n_experts, j->in.n_texts, err);
+    s = s ? s : ms_probe_use(probe, j->assign, 0, MS_DROP_PROBS, NULL, NULL, err);
+    for (int l = 0; !s && l < p->n_layers; l++)
+        p->layer_id[l] = ms_model_moe_layer_id(probe->model, l);
+    for (int i = 0; i < j->in.n_texts && !s; i++)
+        s = profile_text(j, probe, i, err);
+    p->top_k = probe->top_k;
+    p->n_parts = j->in.n_texts > 1 ? j->in.n_texts : 0;
+    return s;
+}
+
+static enum ms_status profile_checkpoint(struct job *j, const char *folder, struct ms_err *err)
+{
+    struct ms_probe probe = {0};
+    if (j->in.n_texts == 0)
+        return ms_err_at(err, MS_USAGE, folder, 0, 0, "--text", "a checkpoint is profiled over text: give --text FILE…");
+    enum ms_status s = ms_probe_open(&probe, folder, (int)j->seq, 0, 0, (int)j->threads, err);
+    s = s ? s : profile_texts(j, &probe, folder, err);
+    ms_probe_close(&probe);
+    return s;
+}
+
+/* ---- files of the report ---- */
+
+static enum ms_status write_one(const char *dir, const char *name, struct ms_buf *b, struct ms_err *err)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    enum ms_status s = b->failed ? no_memory(err) : ms_file_write(path, b->p, b->n, err);
+    ms_buf_finish(b);
+    return s;
+}
+
+static enum ms_status write_files(const struct ms_profile *p, const char *dir, struct ms_err *err)
+{
+    struct ms_buf b = {0};
+    enum ms_status s = ms_dir_make(dir, err);
+    if (s)
+        return s;
+    ms_profile_table(p, true, &b);
+    s = write_one(dir, "profiling_report.txt", &b, err);
+    ms_profile_json(p, &b);
+    s = s ? s : write_one(dir, "profile.json", &b, err);
+    ms_profile_csv(p, &b);
+    s = s ? s : write_one(dir, "counts.csv", &b, err);
+    ms_buf_finish(&b);
+    return s;
+}
+
+static int show(struct job *j, struct ms_err *err)
+{
+    struct ms_buf out = {0};
+    const char *dir = ms_args_get(&j->args, "output", NULL);
+    if (dir && write_files(&j->profile, dir, err) != MS_OK)
+        return ms_moe_fail(err);
+    if (j->format == 0)
+        ms_profile_table(&j->profile, false, &out);
+    else
+        (j->format == 1 ? ms_profile_json : ms_profile_csv)(&j->profile, &out);
+    fwrite(out.p, 1, out.n, stdout);
+    ms_buf_finish(&out);
+    if (dir)
+        fprintf(stderr, "wrote %s/{profiling_report.txt,profile.json,counts.csv}\n", dir);
+    return MS_OK;
+}
+
+static int run(int argc, char **argv, const struct ms_verb *self)
+{
+    struct job j = {.verb = self};
+    struct ms_err err = {0};
+    int stop = ms_moe_parse(self, argc, argv, &j.args, &j.in), code = MS_USAGE;
+    if (stop)
+        return stop == 1 ? MS_OK : MS_USAGE;
+    if (read_options(&j)) {
+        j.profile.source = j.in.operand[0];
+        code = profile_checkpoint(&j, j.in.operand[0], &err) ? ms_moe_fail(&err) : show(&j, &err);
+    }
+    ms_profile_finish(&j.profile);
+    ms_moe_inputs_finish(&j.in);
+    return code;
+}
+
+const struct ms_verb ms_verb_profile = {
+    .name = "profile",
+    .arguments = "INPUT [options]",
+    .summary = "Expert usage of a checkpoint over text, a trace or a scenario: counts and every imbalance metric",
+    .examples = "moesim profile results/train-jargon/checkpoint --text jargon.txt -o results/profile\n"
+                "moesim profile mixtral/ --text a.txt b.txt --tokens 20000 --format json\n"
+                "moesim profile results/train-jargon/loads.csv",
+    .options = options,
+    .run = run,
+};
