@@ -20,27 +20,24 @@ static double normal_quantile(double p)
     return 0.5 * (low + high);
 }
 
-/* w in falling order, scaled to sum 1 with no value above cap. */
-static void cap_to(double *w, int n, double cap)
-{
-    double rest = 0;
-    for (int i = 0; i < n; i++)
-        rest += w[i];
-    double left = 1;
-    for (int i = 0; i < n; i++) {
-        double share = rest > 0 ? w[i] / rest * left : left / (n - i);
-        rest -= w[i];
-        w[i] = fmin(share, cap);
-        left -= w[i];
-        rest = fmax(rest, 0);
-    }
-}
-
+/* Shares of the family for one sigma, falling. Weights are taken relative to the first that is not
+ * cut, so that none of those that share what is left underflows. */
 static void family(double sigma, const double *z, int n, int top_k, double *w)
 {
-    for (int i = 0; i < n; i++)
-        w[i] = exp(sigma * (z[i] - z[0]));
-    cap_to(w, n, 1.0 / top_k);
+    double cap = 1.0 / top_k, left = 1;
+    for (int i = 0; i < n; i++) {
+        double sum = 0;
+        for (int j = i; j < n; j++)
+            sum += w[j] = exp(sigma * (z[j] - z[i]));
+        if (left / sum > cap) {
+            w[i] = cap;
+            left -= cap;
+            continue;
+        }
+        for (int j = i; j < n; j++)
+            w[j] *= left / sum;
+        return;
+    }
 }
 
 static double gini_of(const double *falling, int n)
