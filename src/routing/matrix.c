@@ -40,13 +40,15 @@ static int label_of(const char *name)
     return -1;
 }
 
-/* A first row with a field that is no number is a header. */
+/* A first row with a field that is no number (inf and nan are bad numbers) is a header. */
 static bool is_header(const struct ms_csv *c)
 {
-    double v;
-    for (int i = 0; i < c->n_fields; i++)
-        if (!ms_csv_number(c->field[i], &v))
+    for (int i = 0; i < c->n_fields; i++) {
+        char *end;
+        strtod(c->field[i], &end);
+        if (end == c->field[i] || end[strspn(end, " \t")] != '\0')
             return true;
+    }
     return false;
 }
 
@@ -120,7 +122,7 @@ static enum ms_status row(struct reader *r, struct ms_err *err)
         return ms_err_at(err, MS_INVALID, r->csv.path, r->csv.line, 0, "routing.matrix",
                          "%d fields, but the first row has %d", r->csv.n_fields, r->n_columns);
     long value[N_LABELS];
-    bool keep;
+    bool keep = false;
     enum ms_status s = labels(r, value, &keep, err);
     if (s != MS_OK || !keep)
         return s;
