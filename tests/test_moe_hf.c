@@ -1,12 +1,14 @@
 /* moe/: the model computes what Hugging Face transformers computes, on checkpoints of its three
  * families. */
 #include <check.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/safetensors.h"
+#include "moe/adamw.h"
 #include "moe/blas.h"
 #include "moe/checkpoint.h"
 #include "moe/loss.h"
@@ -169,6 +171,64 @@ START_TEST(test_every_gradient_equals_transformers)
 }
 END_TEST
 
+static int32_t token_at(json_t *steps, size_t step, int b, int t)
+{
+    json_t *row = json_array_get(json_array_get(steps, step), (size_t)b);
+    ck_assert_uint_eq(json_array_size(row), T + 1);
+    return (int32_t)json_integer_value(json_array_get(row, (size_t)t));
+}
+
+static void check_near(const char *what, size_t step, double is, json_t *row, const char *key,
+                       double tolerance)
+{
+    double truth = json_number_value(json_object_get(row, key));
+    ck_assert_msg(fabs(is - truth) <= tolerance * fabs(truth), "%s, step %zu: %s is %.8g, not %.8g",
+                  what, step, key, is, truth);
+}
+
+START_TEST(test_ten_steps_of_adamw_follow_the_curve)
+{
+    char path[512];
+    struct truth t = open_truth(families[_i], true, NULL);
+    struct ms_arena a = {0};
+    struct ms_adamw o = {0};
+    size_t n;
+    const struct ms_param *p = ms_model_params(t.model, &n);
+    struct ms_adamw_part *parts = MS_NEW(&a, struct ms_adamw_part, n);
+    for (size_t i = 0; i < n; i++)
+        parts[i] = (struct ms_adamw_part){p[i].name, p[i].value, p[i].gradient, p[i].n};
+    struct ms_adamw_params q = ms_adamw_params_default();
+    q.lr = 3e-3;
+    q.betas[0] = 0.9;
+    q.betas[1] = 0.95;
+    q.eps = 1e-8;
+    q.weight_decay = 0.1;
+    q.clip = 1;
+    q.warmup = 0;
+    ck_assert_int_eq(ms_adamw_init(&o, &a, q, parts, n, NULL), MS_OK);
+    snprintf(path, sizeof path, "%s/hf/%s/curve.json", TEST_DATA, families[_i]);
+    json_t *root = json_load_file(path, 0, NULL), *curve = json_object_get(root, "curve");
+    ck_assert_uint_eq(json_array_size(curve), 10);
+    for (size_t step = 0; step < 10; step++) {
+        for (int i = 0; i < N; i++) {
+            t.tokens[i] = token_at(json_object_get(root, "tokens_per_step"), step, i / T, i % T);
+            t.targets[i] =
+                token_at(json_object_get(root, "tokens_per_step"), step, i / T, i % T + 1);
+        }
+        json_t *row = json_array_get(curve, step);
+        check_near(families[_i], step, forward(&t), row, "ce", 1e-3);
+        check_near(families[_i], step, add_aux(&t), row, "aux", 1e-3);
+        ms_model_backward(t.model);
+        double norm = ms_adamw_norm(&o, NULL);
+        check_near(families[_i], step, norm, row, "grad_norm_before_clip", 1e-3);
+        ms_adamw_step(&o, norm, NULL);
+    }
+    json_decref(root);
+    ms_arena_finish(&a);
+    close_truth(&t);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     ms_blas_pick(argv);
@@ -176,6 +236,7 @@ int main(int argc, char **argv)
     TCase *tc = tcase_create("families");
     tcase_add_loop_test(tc, test_forward_equals_transformers, 0, 3);
     tcase_add_loop_test(tc, test_every_gradient_equals_transformers, 0, 3);
+    tcase_add_loop_test(tc, test_ten_steps_of_adamw_follow_the_curve, 0, 3);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
