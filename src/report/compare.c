@@ -152,13 +152,49 @@ static enum ms_status choose_metric(struct ms_comparison *c, const struct ms_res
 
 /* ---- groups ---- */
 
+/* Does every value of `by` go with one value of this key? Then it cannot split groups. */
+static bool follows(struct ms_comparison *c, const struct ms_results *s, const char *key)
+{
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < i; k++) {
+            if (!s->r[i].ok || !s->r[k].ok)
+                continue;
+            if (strcmp(ms_result_label(&s->r[i], c->by, &c->arena),
+                       ms_result_label(&s->r[k], c->by, &c->arena)) == 0 &&
+                strcmp(ms_result_label(&s->r[i], key, &c->arena),
+                       ms_result_label(&s->r[k], key, &c->arena)) != 0)
+                return false;
+        }
+    return true;
+}
+
+static enum ms_status find_followers(struct ms_comparison *c, const struct ms_results *s,
+                                     struct ms_err *err)
+{
+    c->along = MS_NEW(&c->arena, const char *, s->n_keys);
+    if (!c->along)
+        return nomem(err);
+    for (size_t i = 0; i < s->n_keys; i++)
+        if (strcmp(s->key[i], c->by) != 0 && follows(c, s, s->key[i]))
+            c->along[c->n_along++] = s->key[i];
+    return MS_OK;
+}
+
+static bool splits(const struct ms_comparison *c, const char *key)
+{
+    for (size_t i = 0; i < c->n_along; i++)
+        if (strcmp(c->along[i], key) == 0)
+            return false;
+    return strcmp(key, c->by) != 0;
+}
+
 static const char *title_of(struct ms_comparison *c, const struct ms_results *s,
                             const struct ms_result *r)
 {
     struct ms_buf b = {0};
     ms_buf_adds(&b, "");
     for (size_t i = 0; i < s->n_keys; i++) {
-        if (strcmp(s->key[i], c->by) == 0)
+        if (!splits(c, s->key[i]))
             continue;
         const char *label = ms_result_label(r, s->key[i], &c->arena);
         if (*label)
@@ -290,11 +326,10 @@ static enum ms_status compare_group(struct ms_comparison *c, struct ms_compare_g
         g->row[i].is_baseline = strcmp(g->row[i].label, c->baseline) == 0;
     qsort(g->row, g->n, sizeof *g->row, by_value);
     enum ms_status s = check_same_work(c, g, err);
-    for (size_t i = 1; s == MS_OK && i < g->n; i++)
-        if (g->row[0].is_baseline)
-            s = ratio_of(c, &g->row[i], &g->row[0], err);
-        else
-            g->row[i].ratio = plain_ratio(NAN, NAN);
+    for (size_t i = 0; i < g->n; i++)
+        g->row[i].ratio = plain_ratio(NAN, NAN);
+    for (size_t i = 1; s == MS_OK && i < g->n && g->row[0].is_baseline; i++)
+        s = ratio_of(c, &g->row[i], &g->row[0], err);
     if (s == MS_OK && g->row[0].is_baseline)
         s = judge(c, g, err);
     return s;
@@ -363,6 +398,8 @@ static enum ms_status make(struct ms_comparison *c, const struct ms_results *s,
         status = choose_metric(c, s, o->metric, err);
     if (status == MS_OK)
         status = choose_baseline(c, s, o->baseline, err);
+    if (status == MS_OK)
+        status = find_followers(c, s, err);
     c->group = MS_NEW(&c->arena, struct ms_compare_group, s->n);
     if (status == MS_OK && !c->group)
         status = nomem(err);

@@ -1,11 +1,12 @@
 /** @file compare.h  Results compared along one key: ratios, intervals, verdicts, and what they mean
  * in plain words.
  *
- *  Records that agree in every other key form a group; in each group one is the baseline and every
- * other gets the ratio of the metric with its 95 % interval (paired cluster bootstrap over
- * repeats), and a verdict (stats/boot.h: margin, Holm's correction within the group). Records that
- * do not move the same tokens are refused, unless the key is itself about the tokens. Sentences are
- * made of computed facts only. */
+ *  Records that agree in every other key form a group (a key whose value follows from the one
+ * compared, as in a zip axis, does not split: the notes tell it); in each group one is the baseline
+ * and every other gets the ratio of the metric with its 95 % interval (paired cluster bootstrap
+ * over repeats), and a verdict (stats/boot.h: margin, Holm's correction within the group). Records
+ * that do not move the same tokens are refused, unless the key is itself about the tokens.
+ * Sentences are made of computed facts only. */
 #ifndef MS_REPORT_COMPARE_H
 #define MS_REPORT_COMPARE_H
 
@@ -50,6 +51,8 @@ struct ms_comparison {
     bool more_is_better;
     double margin;
     const char *caption;
+    const char **along; /**< [n_along] keys that differ along `by` and with nothing else */
+    size_t n_along;
     struct ms_compare_group *group; /**< [n_groups] in record order */
     size_t n_groups;
     const char **note; /**< [n_notes] sentences */

@@ -121,6 +121,32 @@ static void note_spread(struct ms_comparison *c, const struct ms_compare_group *
                "even, or something else binds.");
 }
 
+/* A key that differs along the compared one is part of the comparison: say where. */
+static void note_along(struct ms_comparison *c)
+{
+    const struct ms_compare_group *g = &c->group[0];
+    for (size_t k = 0; k < c->n_along; k++) {
+        struct ms_buf b = {0};
+        const char *base = ms_result_label(g->row[0].r, c->along[k], &c->arena);
+        for (size_t i = 1; i < g->n; i++) {
+            const char *label = ms_result_label(g->row[i].r, c->along[k], &c->arena);
+            if (g->row[i].r->ok && strcmp(label, base) != 0)
+                ms_buf_printf(&b, "%s%s for %s", b.n ? ", " : "", label, g->row[i].label);
+        }
+        if (b.n > 0 && !b.failed)
+            add(c, "%s is %s, but %s.", c->along[k], base, b.p);
+        ms_buf_finish(&b);
+    }
+}
+
+static void note_baseline(struct ms_comparison *c)
+{
+    for (size_t i = 0; i < c->n_groups; i++)
+        if (!c->group[i].row[0].is_baseline)
+            add(c, "%s%s%s has no ratios there: no result to divide by.", c->group[i].title,
+                *c->group[i].title ? ": " : "", c->baseline);
+}
+
 static void note_support(struct ms_comparison *c)
 {
     char path[40];
@@ -151,6 +177,8 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
         note_spread(c, &c->group[i]);
     }
     struct tally t = count_all(c);
+    note_along(c);
+    note_baseline(c);
     note_support(c);
     if (t.few > 0)
         add(c, "Intervals from %g repeats are rough; %d or more are wanted.", t.few_repeats,

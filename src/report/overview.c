@@ -18,6 +18,25 @@ static const char *series_of(const struct ms_results *s)
     return names[0];
 }
 
+/* "32 exchanges a case", or the range. */
+static void print_counts(const struct ms_results *s, const char *series, FILE *out)
+{
+    char path[40];
+    double least = INFINITY, most = 0;
+    snprintf(path, sizeof path, "%s.n", series);
+    for (size_t i = 0; i < s->n; i++) {
+        double n = ms_result_number(&s->r[i], path);
+        least = isnan(n) ? least : fmin(least, n);
+        most = isnan(n) ? most : fmax(most, n);
+    }
+    if (most == 0)
+        return;
+    if (least == most)
+        fprintf(out, "%.0f %ss a case", most, series);
+    else
+        fprintf(out, "%.0f to %.0f %ss a case", least, most, series);
+}
+
 /* "workload.tokens_per_rank" is too long a title where its last word says the same. */
 static const char *last_word(const struct ms_results *s, const char *key)
 {
@@ -59,7 +78,6 @@ static void add_columns(struct ms_table *t, const struct ms_results *s)
     ms_table_column(t, "case", MS_LEFT, false);
     for (size_t k = 0; k < s->n_keys; k++)
         ms_table_column(t, last_word(s, s->key[k]), MS_LEFT, false);
-    ms_table_column(t, "n", MS_RIGHT, true);
     ms_table_column(t, "p50 us", MS_RIGHT, false);
     ms_table_column(t, "p95 us", MS_RIGHT, false);
     ms_table_column(t, "p99 us", MS_RIGHT, false);
@@ -70,18 +88,14 @@ static void add_columns(struct ms_table *t, const struct ms_results *s)
 static void add_row(struct ms_table *t, struct ms_results *s, const struct ms_result *r,
                     const char *series, bool *starred)
 {
-    char path[40];
     ms_table_row(t);
     ms_table_cell(t, MS_PLAIN, "%s", r->id);
     for (size_t k = 0; k < s->n_keys; k++)
         ms_table_cell(t, MS_PLAIN, "%s", ms_result_label(r, s->key[k], &s->arena));
     if (!r->ok) {
-        ms_table_cell(t, MS_PLAIN, "%s", "");
         ms_table_cell(t, MS_RED, "failed");
         return;
     }
-    snprintf(path, sizeof path, "%s.n", series);
-    ms_table_cell(t, MS_PLAIN, "%.0f", ms_result_number(r, path));
     add_time(t, r, series, 50, starred);
     add_time(t, r, series, 95, starred);
     add_time(t, r, series, 99, starred);
@@ -100,8 +114,10 @@ enum ms_status ms_overview_print(struct ms_results *s, FILE *out, const struct m
         add_row(t, s, &s->r[i], series, &starred);
     bool printed = ms_table_print(t, out, term);
     ms_table_destroy(t);
+    print_counts(s, series, out);
     if (starred)
-        fprintf(out, "* too few %ss to carry this percentile (p95 needs %zu, p99 %zu)\n", series,
+        fprintf(out, "; * marks a percentile they do not carry (p95 needs %zu, p99 %zu)",
                 ms_percentile_needs(95), ms_percentile_needs(99));
+    fputc('\n', out);
     return printed ? MS_OK : MS_NOMEM;
 }

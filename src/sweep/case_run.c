@@ -24,7 +24,7 @@ static int *rank_nodes(struct ms_case_input *in, const struct ms_platform *p)
     int n = w->ranks * w->groups;
     int *node = MS_NEW(&in->arena, int, (size_t)n + 1);
     for (int r = 0; node && r < n; r++) {
-        int host = w->group_strided ? r % w->ranks * w->groups + r / w->ranks : r;
+        int host = ms_sim_host_of(w, r / w->ranks, r % w->ranks);
         node[r] = p->n_nodes > 0 && host < p->n_hosts ? p->host_node[host] : host;
     }
     return node;
