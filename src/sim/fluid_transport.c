@@ -19,6 +19,10 @@ struct net {
     bool poked;
 };
 
+/* An early completion is settled to within this many quanta of its own time, not of the whole
+ * exchange's. */
+#define RAMP 4
+
 static void poke(struct net *n)
 {
     if (!n->poked) {
@@ -94,6 +98,8 @@ static void set_quantum(struct ms_core *c)
     struct net *n = c->net;
     const struct ms_leg_run *latest = c->active; /* opened legs go to the front of the list */
     ms_fluid_set_quantum(n->fluid, latest ? latest->quantum_s : 0);
+    if (latest && latest->first_entry_s < INFINITY)
+        ms_fluid_set_ramp(n->fluid, latest->first_entry_s, RAMP * c->in->params->network.quantum);
 }
 
 static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)

@@ -24,8 +24,10 @@ const struct ms_traffic *ms_core_traffic(struct ms_core *c, int step, int layer,
         if (!*t)
             ms_core_fail(c, MS_INTERNAL, "no traffic for run %d, step %d, layer %d, group %d",
                          c->run, step, layer, group);
-        else if ((*t)->n_ranks != c->n_ranks) {
-            ms_core_fail(c, MS_INTERNAL, "traffic of %d ranks for %d", (*t)->n_ranks, c->n_ranks);
+        else if ((*t)->n_ranks != c->n_ranks || (c->exchange->needs_nodes && !(*t)->is_matrix &&
+                                                 (*t)->n_nodes != c->layout[group].n_nodes)) {
+            ms_core_fail(c, MS_INTERNAL, "traffic of %d ranks on %d nodes, for %d on %d",
+                         (*t)->n_ranks, (*t)->n_nodes, c->n_ranks, c->layout[group].n_nodes);
             *t = NULL;
         }
     }
@@ -201,7 +203,7 @@ static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_lane *lane
     leg->group = lane->group;
     leg->lane = lane->lane;
     leg->phase = phase;
-    leg->first_entry_s = INFINITY;
+    leg->first_entry_s = lane->now_s;
     leg->last_entry_s = leg->last_complete_s = -INFINITY;
     leg->next = c->active;
     c->active = leg;

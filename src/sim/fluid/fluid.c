@@ -98,6 +98,18 @@ void ms_fluid_set_quantum(struct ms_fluid *f, double quantum_s)
     f->quantum_s = quantum_s;
 }
 
+void ms_fluid_set_ramp(struct ms_fluid *f, double epoch_s, double share)
+{
+    f->ramp_epoch_s = epoch_s;
+    f->ramp_share = share;
+}
+
+static double quantum_at(const struct ms_fluid *f, double at_s)
+{
+    double most_s = f->ramp_share * (at_s - f->ramp_epoch_s);
+    return f->ramp_share > 0 && most_s < f->quantum_s ? most_s : f->quantum_s;
+}
+
 static bool run_before(const struct ms_fluid_run *a, const struct ms_fluid_run *b)
 {
     return a->start_s < b->start_s || (a->start_s == b->start_s && a->seq < b->seq);
@@ -265,7 +277,7 @@ static void solve_one(void *ctx, size_t item, int thread)
     struct ms_fluid_comp *c = &f->comp[f->dirty[item]];
     ms_fluid_comp_tidy(c);
     ms_fluid_isa_of_this_cpu()->fill(c);
-    ms_fluid_pass(c, f->quantum_s, f->n_dirty > 1 ? NULL : f->pool);
+    ms_fluid_pass(c, quantum_at(f, c->solved_s), f->n_dirty > 1 ? NULL : f->pool);
 }
 
 static int by_index(const void *a, const void *b)

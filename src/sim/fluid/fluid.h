@@ -95,6 +95,9 @@ void ms_fluid_trace(struct ms_fluid *f, bool on);
 
 /** From the next solve on. >= 0 */
 void ms_fluid_set_quantum(struct ms_fluid *f, double quantum_s);
+/** Never more than `share` of the time since epoch_s: flows that end early keep their relative accuracy. share 0: no such
+ * limit (the default). */
+void ms_fluid_set_ramp(struct ms_fluid *f, double epoch_s, double share);
 
 /** A link's capacity from at_s on (a time before now means now); 0 stalls its flows. @return MS_OK;
  * MS_NOMEM */

@@ -184,6 +184,7 @@ struct ms_fluid {
     size_t span_off_cap;
 
     double now_s, quantum_s;
+    double ramp_epoch_s, ramp_share;
     struct ms_pool *pool;
     struct ms_fluid_stats stats;
 };
