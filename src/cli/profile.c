@@ -14,18 +14,34 @@ void ms_profile_finish(struct ms_profile *p)
     *p = (struct ms_profile){0};
 }
 
-static struct ms_imbalance layer_metrics(const struct ms_profile *p, const struct ms_usage *u, int l)
+enum ms_status ms_profile_room(struct ms_profile *p, int n_layers, int n_experts, int n_parts,
+                               int n_steps, struct ms_err *err)
 {
-    double scratch[p->n_experts];
-    return ms_imbalance_of(u->counts + (size_t)l * (size_t)p->n_experts, (size_t)p->n_experts, scratch);
+    size_t grid = (size_t)n_layers * (size_t)n_experts;
+    p->n_layers = n_layers;
+    p->n_experts = n_experts;
+    p->layer_id = MS_NEW(&p->arena, int, (size_t)n_layers);
+    p->all.counts = MS_NEW(&p->arena, double, grid);
+    p->parts = MS_NEW(&p->arena, struct ms_usage, (size_t)n_parts);
+    p->steps = MS_NEW(&p->arena, struct ms_imbalance, (size_t)n_steps);
+    bool failed = !p->layer_id || !p->all.counts || !p->parts || !p->steps;
+    for (int i = 0; i < n_parts && !failed; i++)
+        failed = !(p->parts[i].counts = MS_NEW(&p->arena, double, grid));
+    return failed ? ms_err_set(err, MS_NOMEM, "no memory for the counts") : MS_OK;
 }
 
-/* Mean of each metric over the layers. */
-static struct ms_imbalance mean_metrics(const struct ms_profile *p, const struct ms_usage *u)
+static struct ms_imbalance layer_metrics(const struct ms_profile *p, const double *counts, int l)
+{
+    double scratch[p->n_experts + 1];
+    return ms_imbalance_of(counts + (size_t)l * (size_t)p->n_experts, (size_t)p->n_experts,
+                           scratch);
+}
+
+struct ms_imbalance ms_profile_mean(const struct ms_profile *p, const double *counts)
 {
     struct ms_imbalance mean = {0};
     for (int l = 0; l < p->n_layers; l++) {
-        struct ms_imbalance m = layer_metrics(p, u, l);
+        struct ms_imbalance m = layer_metrics(p, counts, l);
         for (const struct ms_imbalance_metric *r = ms_imbalance_metrics; r->name; r++)
             *(double *)((char *)&mean + r->offset) += ms_imbalance_get(&m, r) / p->n_layers;
     }
@@ -42,7 +58,7 @@ static void json_layers(struct ms_json *j, const struct ms_profile *p, const str
 {
     ms_json_array(j, "layers");
     for (int l = 0; l < p->n_layers; l++) {
-        struct ms_imbalance m = layer_metrics(p, u, l);
+        struct ms_imbalance m = layer_metrics(p, u->counts, l);
         ms_json_object(j, NULL);
         ms_json_integer(j, "layer_id", p->layer_id[l]);
         ms_json_array(j, "counts");
@@ -58,7 +74,7 @@ static void json_layers(struct ms_json *j, const struct ms_profile *p, const str
 void ms_profile_json(const struct ms_profile *p, struct ms_buf *out)
 {
     struct ms_json j = {.out = out};
-    struct ms_imbalance mean = mean_metrics(p, &p->all);
+    struct ms_imbalance mean = ms_profile_mean(p, p->all.counts);
     ms_json_object(&j, NULL);
     json_layers(&j, p, &p->all);
     ms_json_string(&j, "source", p->source);
@@ -84,6 +100,16 @@ void ms_profile_json(const struct ms_profile *p, struct ms_buf *out)
         }
         ms_json_end_array(&j);
     }
+    if (p->n_steps > 0) {
+        ms_json_array(&j, "steps");
+        for (int i = 0; i < p->n_steps; i++) {
+            ms_json_object(&j, NULL);
+            ms_json_integer(&j, "step", i);
+            json_metrics(&j, &p->steps[i]);
+            ms_json_end_object(&j);
+        }
+        ms_json_end_array(&j);
+    }
     ms_json_end_object(&j);
     ms_buf_adds(out, "\n");
 }
@@ -100,7 +126,8 @@ static void csv_field(const char *s, struct ms_buf *out)
     ms_buf_adds(out, quote ? "\"" : "");
 }
 
-static void csv_rows(const struct ms_profile *p, const struct ms_usage *u, bool named, struct ms_buf *out)
+static void csv_rows(const struct ms_profile *p, const struct ms_usage *u, bool named,
+                     struct ms_buf *out)
 {
     char count[32];
     for (int l = 0; l < p->n_layers; l++)
@@ -109,14 +136,16 @@ static void csv_rows(const struct ms_profile *p, const struct ms_usage *u, bool 
                 csv_field(u->name, out);
                 ms_buf_adds(out, ",");
             }
-            ms_buf_printf(out, "%d,%d,%s\n", p->layer_id[l], e,
-                          ms_number(u->counts[(size_t)l * (size_t)p->n_experts + (size_t)e], count));
+            ms_buf_printf(
+                out, "%d,%d,%s\n", p->layer_id[l], e,
+                ms_number(u->counts[(size_t)l * (size_t)p->n_experts + (size_t)e], count));
         }
 }
 
 void ms_profile_csv(const struct ms_profile *p, struct ms_buf *out)
 {
-    ms_buf_adds(out, p->n_parts > 0 ? "domain,layer_id,expert_id,count\n" : "layer_id,expert_id,count\n");
+    ms_buf_adds(out, p->n_parts > 0 ? "domain,layer_id,expert_id,count\n"
+                                    : "layer_id,expert_id,count\n");
     for (int i = 0; i < p->n_parts; i++)
         csv_rows(p, &p->parts[i], true, out);
     if (p->n_parts == 0)
@@ -151,17 +180,19 @@ static int busiest(const struct ms_profile *p, const struct ms_usage *u, int l)
 
 static void metric_cells(const struct ms_imbalance *m, struct ms_buf *out)
 {
-    ms_buf_printf(out, "%8.4f %8.4f %9.6f %8.4f %8.3f %8.3f %8.3f %8.4f", m->gini, m->cv, m->variance, m->entropy,
-                  m->max_over_mean, m->balancedness, m->min_over_max, m->top_share);
+    ms_buf_printf(out, "%8.4f %8.4f %9.6f %8.4f %8.3f %8.3f %8.3f %8.4f", m->gini, m->cv,
+                  m->variance, m->entropy, m->max_over_mean, m->balancedness, m->min_over_max,
+                  m->top_share);
 }
 
 static void rows(const struct ms_profile *p, const struct ms_usage *u, struct ms_buf *out)
 {
-    struct ms_imbalance mean = mean_metrics(p, u);
-    ms_buf_printf(out, "%-6s %8s %8s %9s %8s %8s %8s %8s %8s  %-7s %s\n", "layer", "gini", "cv", "variance", "entropy",
-                  "max/mean", "mean/max", "min/max", "topshare", "hottest", "load by expert");
+    struct ms_imbalance mean = ms_profile_mean(p, u->counts);
+    ms_buf_printf(out, "%-6s %8s %8s %9s %8s %8s %8s %8s %8s  %-7s %s\n", "layer", "gini", "cv",
+                  "variance", "entropy", "max/mean", "mean/max", "min/max", "topshare", "hottest",
+                  "load by expert");
     for (int l = 0; l < p->n_layers; l++) {
-        struct ms_imbalance m = layer_metrics(p, u, l);
+        struct ms_imbalance m = layer_metrics(p, u->counts, l);
         ms_buf_printf(out, "%-6d ", p->layer_id[l]);
         metric_cells(&m, out);
         ms_buf_printf(out, "  %-7d ", busiest(p, u, l));
@@ -178,6 +209,8 @@ static const char *judgement(double max_over_mean)
 {
     if (max_over_mean < 1.35)
         return "as even as models trained with a balancing loss (Mixtral 8x7B: 1.08 to 1.33)";
+    if (max_over_mean < 2.2)
+        return "less even than models trained with a balancing loss, more so than OLMoE on mixed text";
     if (max_over_mean < 3.5)
         return "like OLMoE on mixed text (2.5 to 3.0)";
     if (max_over_mean < 8.5)
@@ -191,6 +224,22 @@ static void report_part(const struct ms_profile *p, const struct ms_usage *u, st
     rows(p, u, out);
 }
 
+/* At most `most` of the steps, the first and the last among them. */
+static void steps_part(const struct ms_profile *p, int most, struct ms_buf *out)
+{
+    int n = p->n_steps < most ? p->n_steps : most;
+    ms_buf_printf(out,
+                  "\n%-6s %8s %8s %9s %8s %8s %8s %8s %8s  (mean over layers, %d of %d steps)\n",
+                  "step", "gini", "cv", "variance", "entropy", "max/mean", "mean/max", "min/max",
+                  "topshare", n, p->n_steps);
+    for (int i = 0; i < n; i++) {
+        int step = n > 1 ? (int)((long)i * (p->n_steps - 1) / (n - 1)) : 0;
+        ms_buf_printf(out, "%-6d ", step);
+        metric_cells(&p->steps[step], out);
+        ms_buf_adds(out, "\n");
+    }
+}
+
 static void counts_part(const struct ms_profile *p, struct ms_buf *out)
 {
     char count[32];
@@ -198,14 +247,16 @@ static void counts_part(const struct ms_profile *p, struct ms_buf *out)
     for (int l = 0; l < p->n_layers; l++) {
         ms_buf_printf(out, "layer %d:", p->layer_id[l]);
         for (int e = 0; e < p->n_experts; e++)
-            ms_buf_printf(out, " %s", ms_number(p->all.counts[(size_t)l * (size_t)p->n_experts + (size_t)e], count));
+            ms_buf_printf(
+                out, " %s",
+                ms_number(p->all.counts[(size_t)l * (size_t)p->n_experts + (size_t)e], count));
         ms_buf_adds(out, "\n");
     }
 }
 
 void ms_profile_table(const struct ms_profile *p, bool report, struct ms_buf *out)
 {
-    struct ms_imbalance mean = mean_metrics(p, &p->all);
+    struct ms_imbalance mean = ms_profile_mean(p, p->all.counts);
     ms_buf_printf(out, "%s: %d layers, %d experts", p->source, p->n_layers, p->n_experts);
     if (p->top_k > 0)
         ms_buf_printf(out, ", top-%d", p->top_k);
@@ -214,9 +265,14 @@ void ms_profile_table(const struct ms_profile *p, bool report, struct ms_buf *ou
     ms_buf_adds(out, "\n");
     rows(p, &p->all, out);
     if (p->n_layers > 0)
-        ms_buf_printf(out, "max/mean %.2f: %s\n", mean.max_over_mean, judgement(mean.max_over_mean));
+        ms_buf_printf(out, "max/mean %.2f: %s", mean.max_over_mean, judgement(mean.max_over_mean));
+    if (p->n_layers > 0 && p->top_k > 0)
+        ms_buf_printf(out, "; the most it can be is E/k = %.3g", (double)p->n_experts / p->top_k);
+    ms_buf_adds(out, "\n");
     for (int i = 0; i < p->n_parts; i++)
         report_part(p, &p->parts[i], out);
+    if (p->n_steps > 0)
+        steps_part(p, report ? 101 : 11, out);
     if (!report)
         return;
     counts_part(p, out);

@@ -6,6 +6,8 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "routing/routing.h"
+#include "stats/imbalance.h"
 
 /** Tokens per expert of one text, domain or source. Everything in the profile's arena. */
 struct ms_usage {
@@ -16,15 +18,34 @@ struct ms_usage {
 /** Zero-initialise; finish frees. */
 struct ms_profile {
     struct ms_arena arena;
-    const char *source;  /**< what was profiled, one line */
+    const char *source; /**< what was profiled, one line */
     int n_layers, n_experts;
     int top_k;           /**< 0 = unknown */
     double tokens;       /**< 0 = unknown */
     int *layer_id;       /**< [n_layers] */
     struct ms_usage all; /**< the sum over the parts */
     struct ms_usage *parts;
-    int n_parts;         /**< 0, or at least 2: shown apart too */
+    int n_parts;                /**< 0, or at least 2: shown apart too */
+    struct ms_imbalance *steps; /**< [n_steps] mean over layers of each step of a trace */
+    int n_steps;                /**< 0, or at least 2 */
 };
+
+/** Arrays of these dimensions, zeroed. */
+enum ms_status ms_profile_room(struct ms_profile *p, int n_layers, int n_experts, int n_parts,
+                               int n_steps, struct ms_err *err);
+/** Mean over the layers of every metric. @param counts [n_layers][n_experts] */
+struct ms_imbalance ms_profile_mean(const struct ms_profile *p, const double *counts);
+
+enum { MS_STEP_ALL = -1, MS_STEP_LAST = -2 };
+/** Counts of a trace in any format of routing/trace.h. @param step a number, all (summed) or last
+ */
+enum ms_status ms_profile_trace(const char *path, const struct ms_trace_filter *filter,
+                                int n_filter, long step, struct ms_profile *p, struct ms_err *err);
+/** Counts of the first repeat of a scenario's only case, steps summed, group 0, after drops.
+ *  @param errs errors of the scenario and its platform; err: any other */
+enum ms_status ms_profile_scenario(const char *path, const char *const *sets, size_t n_sets,
+                                   int threads, struct ms_profile *p, struct ms_errs *errs,
+                                   struct ms_err *err);
 
 void ms_profile_finish(struct ms_profile *p);
 /** `{"layers":[{"layer_id":…,"counts":[…],"gini":…, …}],…}` and a newline. */

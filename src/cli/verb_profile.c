@@ -1,4 +1,5 @@
-/* `moesim profile`: which experts do the work, in a checkpoint over text, in a trace, or in a scenario. */
+/* `moesim profile`: which experts do the work, in a checkpoint over text, in a trace, or in a
+ * scenario. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,16 @@ static const struct ms_option options[] = {
     {"text", 't', "FILE…", "texts for a checkpoint, read as bytes (.gz too)"},
     {"tokens", 'n', "N", "at most N tokens of each text (default: all)"},
     {"seq", 0, "N", "tokens a window (default: the checkpoint's max_position_embeddings)"},
-    {"assignment", 'a', "NAME", "token assignment of a checkpoint (default: its own router, top_k)"},
+    {"assignment", 'a', "NAME",
+     "token assignment of a checkpoint (default: its own router, top_k)"},
     {"seed", 0, "S", "of the random assignment (default 1)"},
+    {"filter", 0, "COLUMN=VALUE", "rows of a trace with that value only; may be repeated"},
+    {"step", 0, "N|all|last", "step of a trace, counted from 0 (default: all, summed)"},
+    {"set", 's', "KEY=VALUE", "replace a key of a scenario (VALUE is YAML); may be repeated"},
     {"threads", 'j', "N", "threads (default: all cores)"},
     {"output", 'o', "DIR", "write profiling_report.txt, profile.json and counts.csv there"},
-    {"format", 'f', "FORMAT", "table (default), json or csv (layer_id,expert_id,count: a routing.trace)"},
+    {"format", 'f', "FORMAT",
+     "table (default), json or csv (layer_id,expert_id,count: a routing.trace)"},
     {0}};
 
 static const char *const formats[] = {"table", "json", "csv", NULL};
@@ -27,8 +33,47 @@ struct job {
     int64_t tokens, seq, seed, threads;
     int format;
     const struct ms_router *assign;
+    const char *sets[256];
+    size_t n_sets;
+    struct ms_trace_filter filter[256];
+    int n_filter;
+    long step;
     struct ms_profile profile;
+    struct ms_errs errs;
 };
+
+/* --filter COLUMN=VALUE: split in place. */
+static bool read_lists(struct job *j)
+{
+    for (int i = 0; i < j->args.n_options; i++) {
+        const char *value = j->args.option[i].value;
+        if (strcmp(j->args.option[i].name, "set") == 0)
+            j->sets[j->n_sets++] = value;
+        if (strcmp(j->args.option[i].name, "filter") != 0)
+            continue;
+        char *equals = strchr(value, '=');
+        if (!equals || equals == value) {
+            ms_usage(j->verb, "--filter: '%s' is not COLUMN=VALUE", value);
+            return false;
+        }
+        *equals = 0;
+        j->filter[j->n_filter++] = (struct ms_trace_filter){value, equals + 1};
+    }
+    return true;
+}
+
+static bool read_step(struct job *j)
+{
+    const char *word = ms_args_get(&j->args, "step", "all");
+    int64_t step = MS_STEP_ALL;
+    if (strcmp(word, "last") == 0)
+        step = MS_STEP_LAST;
+    else if (strcmp(word, "all") != 0 &&
+             !ms_moe_integer(j->verb, &j->args, "step", 0, INT32_MAX, &step))
+        return false;
+    j->step = (long)step;
+    return true;
+}
 
 static bool read_options(struct job *j)
 {
@@ -45,12 +90,17 @@ static bool read_options(struct job *j)
                  ms_allowed(allowed, sizeof allowed, word, names, n));
         return false;
     }
-    if (j->in.n_operands == 0) {
-        ms_usage(j->verb, "nothing to profile: give a checkpoint folder with --text, a trace or a scenario");
+    if (j->in.n_operands != 1) {
+        ms_usage(j->verb,
+                 j->in.n_operands
+                     ? "one input at a time"
+                     : "nothing to profile: give a checkpoint folder with --text, a trace or a "
+                       "scenario");
         return false;
     }
     j->format = ms_moe_word(j->verb, &j->args, "format", formats, 0);
-    return j->format >= 0 && ms_moe_integer(j->verb, &j->args, "tokens", 1, INT64_MAX / 2, &j->tokens) &&
+    return j->format >= 0 && read_lists(j) && read_step(j) &&
+           ms_moe_integer(j->verb, &j->args, "tokens", 1, INT64_MAX / 2, &j->tokens) &&
            ms_moe_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
            ms_moe_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
            ms_moe_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
@@ -63,22 +113,6 @@ static enum ms_status no_memory(struct ms_err *err)
 
 /* ---- a checkpoint over text ---- */
 
-static enum ms_status make_room(struct ms_profile *p, int n_layers, int n_experts, int n_parts, struct ms_err *err)
-{
-    size_t grid = (size_t)n_layers * (size_t)n_experts;
-    p->n_layers = n_layers;
-    p->n_experts = n_experts;
-    p->layer_id = MS_NEW(&p->arena, int, (size_t)n_layers);
-    p->all.counts = MS_NEW(&p->arena, double, grid);
-    p->parts = MS_NEW(&p->arena, struct ms_usage, (size_t)n_parts);
-    if (!p->layer_id || !p->all.counts || !p->parts)
-        return no_memory(err);
-    for (int i = 0; i < n_parts; i++)
-        if (!(p->parts[i].counts = MS_NEW(&p->arena, double, grid)))
-            return no_memory(err);
-    return MS_OK;
-}
-
 /* Count one text into part i and the sum. */
 static enum ms_status profile_text(struct job *j, struct ms_probe *probe, int i, struct ms_err *err)
 {
@@ -90,7 +124,8 @@ static enum ms_status profile_text(struct job *j, struct ms_probe *probe, int i,
     struct ms_windows w = ms_windows_of_bytes(text.p, text.n, probe->N);
     if (!s && w.n_windows == 0)
         s = ms_err_at(err, MS_INVALID, j->in.text[i], 0, 0, "--seq",
-                      "%zu bytes hold no whole window of %d tokens: give a smaller --seq", text.n, probe->N);
+                      "%zu bytes hold no whole window of %d tokens: give a smaller --seq", text.n,
+                      probe->N);
     size_t most = j->tokens > 0 ? ((size_t)j->tokens + N - 1) / N : 0;
     s = s ? s : ms_perplexity_run(probe->model, &w, probe->B, most, (uint64_t)j->seed, &x, err);
     p->parts[i].name = ms_moe_file_name(j->in.text[i]);
@@ -103,14 +138,15 @@ static enum ms_status profile_text(struct job *j, struct ms_probe *probe, int i,
     return s;
 }
 
-static enum ms_status profile_texts(struct job *j, struct ms_probe *probe, const char *folder, struct ms_err *err)
+static enum ms_status profile_texts(struct job *j, struct ms_probe *probe, const char *folder,
+                                    struct ms_err *err)
 {
     struct ms_profile *p = &j->profile;
     const struct ms_moe_config *c = ms_model_config(probe->model);
     if (c->vocab != 256)
         return ms_err_at(err, MS_INVALID, folder, 0, 0, "--text",
                          "bytes need a vocabulary of 256; this checkpoint has %d", c->vocab);
-    enum ms_status s = make_room(p, probe->n_layers, probe->n_experts, j->in.n_texts, err);
+    enum ms_status s = ms_profile_room(p, probe->n_layers, probe->n_experts, j->in.n_texts, 0, err);
     s = s ? s : ms_probe_use(probe, j->assign, 0, MS_DROP_PROBS, NULL, NULL, err);
     for (int l = 0; !s && l < p->n_layers; l++)
         p->layer_id[l] = ms_model_moe_layer_id(probe->model, l);
@@ -125,16 +161,46 @@ static enum ms_status profile_checkpoint(struct job *j, const char *folder, stru
 {
     struct ms_probe probe = {0};
     if (j->in.n_texts == 0)
-        return ms_err_at(err, MS_USAGE, folder, 0, 0, "--text", "a checkpoint is profiled over text: give --text FILE…");
+        return ms_err_at(err, MS_USAGE, folder, 0, 0, "--text",
+                         "a checkpoint is profiled over text: give --text FILE…");
     enum ms_status s = ms_probe_open(&probe, folder, (int)j->seq, 0, 0, (int)j->threads, err);
     s = s ? s : profile_texts(j, &probe, folder, err);
     ms_probe_close(&probe);
     return s;
 }
 
+static bool ends_with(const char *s, const char *tail)
+{
+    size_t n = strlen(s), m = strlen(tail);
+    return n >= m && strcmp(s + n - m, tail) == 0;
+}
+
+/* A folder with a config.json is a checkpoint, YAML a scenario, anything else a trace. */
+static enum ms_status profile_input(struct job *j, const char *input, struct ms_err *err)
+{
+    char config[4096];
+    snprintf(config, sizeof config, "%s/config.json", input);
+    FILE *f = fopen(config, "re");
+    if (f)
+        fclose(f);
+    if (f || j->in.n_texts > 0)
+        return profile_checkpoint(j, input, err);
+    if (ends_with(input, ".yaml") || ends_with(input, ".yml") || strcmp(input, "-") == 0)
+        return ms_profile_scenario(input, j->sets, j->n_sets, (int)j->threads, &j->profile,
+                                   &j->errs, err);
+    return ms_profile_trace(input, j->filter, j->n_filter, j->step, &j->profile, err);
+}
+
+static int fail(struct job *j, enum ms_status s, const struct ms_err *err)
+{
+    ms_errs_print(stderr, &j->errs);
+    return j->errs.n > 0 && err->status == MS_OK ? ms_exit_code(s) : ms_moe_fail(err);
+}
+
 /* ---- files of the report ---- */
 
-static enum ms_status write_one(const char *dir, const char *name, struct ms_buf *b, struct ms_err *err)
+static enum ms_status write_one(const char *dir, const char *name, struct ms_buf *b,
+                                struct ms_err *err)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -185,8 +251,10 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (read_options(&j)) {
         j.profile.source = j.in.operand[0];
-        code = profile_checkpoint(&j, j.in.operand[0], &err) ? ms_moe_fail(&err) : show(&j, &err);
+        enum ms_status s = profile_input(&j, j.in.operand[0], &err);
+        code = s ? fail(&j, s, &err) : show(&j, &err);
     }
+    ms_errs_finish(&j.errs);
     ms_profile_finish(&j.profile);
     ms_moe_inputs_finish(&j.in);
     return code;
@@ -195,10 +263,14 @@ static int run(int argc, char **argv, const struct ms_verb *self)
 const struct ms_verb ms_verb_profile = {
     .name = "profile",
     .arguments = "INPUT [options]",
-    .summary = "Expert usage of a checkpoint over text, a trace or a scenario: counts and every imbalance metric",
-    .examples = "moesim profile results/train-jargon/checkpoint --text jargon.txt -o results/profile\n"
-                "moesim profile mixtral/ --text a.txt b.txt --tokens 20000 --format json\n"
-                "moesim profile results/train-jargon/loads.csv",
+    .summary = "Expert usage of a checkpoint over text, a trace or a scenario: counts and every "
+               "imbalance metric",
+    .examples =
+        "moesim profile results/train-jargon/checkpoint --text jargon.txt -o results/profile\n"
+        "moesim profile mixtral/ --text a.txt b.txt --tokens 20000 --format json\n"
+        "moesim profile results/train-jargon/loads.csv\n"
+        "moesim profile counts.csv --filter domain=arxiv\n"
+        "moesim profile scenarios/mine.yaml",
     .options = options,
     .run = run,
 };
