@@ -1,12 +1,11 @@
 #include <cblas.h>
-#include <xbt/base.h>
-#include <simgrid/version.h>
 #include <stdbool.h>
 #include <string.h>
 #include <yaml.h>
 
 #include "cli/cli.h"
 #include "cli_version.h"
+#include "sim/sim.h"
 
 /* What a stranger wants to do, and the verbs for it; a verb named nowhere is listed under "More".
  */
@@ -146,13 +145,9 @@ void ms_help_verb(FILE *out, const struct ms_verb *v)
 
 void ms_help_version(FILE *out)
 {
-    int major, minor, patch;
-    sg_version_get(&major, &minor, &patch);
     fprintf(out, "moesim %s\n", MS_VERSION);
-    fprintf(out, "SimGrid %d.%d", major, minor);
-    if (patch)
-        fprintf(out, ".%d", patch);
-    fprintf(out, "\nBLAS %s (kernel %s)\n", openblas_get_config(), openblas_get_corename());
+    fprintf(out, "SimGrid %s\n", ms_sim_simgrid_version());
+    fprintf(out, "BLAS %s (kernel %s)\n", openblas_get_config(), openblas_get_corename());
     fprintf(out, "libyaml %s\n", yaml_get_version_string());
     fprintf(out, "build %s\n", MS_BUILD);
 }

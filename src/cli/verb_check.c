@@ -7,6 +7,7 @@
 #include "cli/verb.h"
 #include "cluster/platform.h"
 #include "scenario/scenario.h"
+#include "sim/probe_check.h"
 
 static const struct ms_option options[] = {
     {"set", 's', "KEY=VALUE", "replace a key of the scenarios (VALUE is YAML); may be repeated"},
@@ -39,9 +40,12 @@ static enum ms_status check_platform(const char *path, struct ms_errs *errs, cha
                                      size_t size)
 {
     struct ms_platform p = {0};
+    struct ms_probe_summary routes = {0};
     enum ms_status s = ms_platform_read(path, &p, errs);
     if (s == MS_OK)
-        snprintf(good, size, "platform, %d hosts", p.n_hosts);
+        s = ms_probe_check(&p, &routes, errs);
+    if (s == MS_OK)
+        snprintf(good, size, "platform, %d hosts, %s", p.n_hosts, routes.text);
     ms_platform_finish(&p);
     return s;
 }
@@ -76,7 +80,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     for (int i = 0; i < args.n_operands; i++) {
         const char *path = args.operand[i];
         struct ms_errs errs = {0};
-        char good[80] = "";
+        char good[240] = "";
         enum ms_status s = is_platform(path)
                                ? check_platform(path, &errs, good, sizeof good)
                                : check_scenario(path, sets, n_sets, &errs, good, sizeof good);

@@ -5,12 +5,14 @@
 #include "base/field.h"
 #include "base/file.h"
 #include "cli/verb.h"
+#include "cluster/topology.h"
 #include "moe/loss.h"
 #include "moe/router.h"
 #include "place/place.h"
 #include "routing/law.h"
 #include "routing/preset.h"
 #include "scenario/scenario.h"
+#include "sim/sim.h"
 #include "stats/imbalance.h"
 
 struct kind {
@@ -86,6 +88,42 @@ static void placements(void)
         row((*s)->name, (*s)->help);
 }
 
+static void sim_names(const struct ms_sim_name *n)
+{
+    for (; n->name; n++)
+        row(n->name, n->help);
+}
+
+static void exchanges(void)
+{
+    sim_names(ms_sim_exchanges());
+}
+
+static void networks(void)
+{
+    sim_names(ms_sim_network_models());
+}
+
+static void compute(void)
+{
+    sim_names(ms_sim_compute_profiles());
+}
+
+static void hardware(void)
+{
+    sim_names(ms_sim_hardware_profiles());
+}
+
+static void topologies(void)
+{
+    for (const struct ms_topology *const *t = ms_topologies(); *t; t++) {
+        row((*t)->name, (*t)->help);
+        params((*t)->fields);
+    }
+    puts("every topology (on the command line: --gpus-per-node for gpus_per_node):");
+    params(ms_topology_common());
+}
+
 static void imbalance(void)
 {
     for (const struct ms_imbalance_metric *m = ms_imbalance_metrics; m->name; m++)
@@ -107,6 +145,11 @@ static const struct kind kinds[] = {
     {"law", "how popular the experts are", "routing.popularity.law", laws},
     {"assignment", "how tokens are given to experts", "routing.assignment, evaluate", assignments},
     {"placement", "which rank holds which expert", "placement.strategy", placements},
+    {"exchange", "how dispatch and combine move", "exchange.algorithm", exchanges},
+    {"network", "how flows share links", "network.model", networks},
+    {"compute", "measured times of experts", "compute.profile", compute},
+    {"hardware", "start-up and per-message costs", "hardware", hardware},
+    {"topology", "what platform generate can write", "platform generate", topologies},
     {"router", "how a model in training routes", "train.router.name", routers},
     {"loss", "what pushes it towards balance", "train.losses", losses},
     {"imbalance", "measures of uneven load", "profile, results", imbalance},
@@ -126,6 +169,8 @@ static const struct kind *find(const char *word)
         size_t n = strlen(kinds[i].name);
         const char *rest = strncmp(word, kinds[i].name, n) == 0 ? word + n : "?";
         if (!rest[0] || strcmp(rest, "s") == 0 || strcmp(rest, "es") == 0)
+            return &kinds[i];
+        if (strcmp(word, "topologies") == 0 && strcmp(kinds[i].name, "topology") == 0)
             return &kinds[i];
     }
     return NULL;

@@ -233,6 +233,25 @@ static void check_nodes(const struct check *c)
              s->sim.exchange.algorithm, s->platform);
 }
 
+/* What the simulator knows better: rails that do not meet, profiles, models. */
+static void check_sim(const struct check *c)
+{
+    struct ms_scenario s = *c->s;
+    struct ms_errs found = {0};
+    ms_scenario_resolve(&s, c->platform->n_hosts);
+    struct ms_sim_input in = {.platform = c->platform,
+                              .model = &s.model,
+                              .workload = &s.workload,
+                              .params = &s.sim,
+                              .n_runs = 1,
+                              .seed = s.seed,
+                              .n_threads = 1};
+    ms_sim_check(&in, &found);
+    for (size_t i = 0; i < found.n; i++)
+        pass_on(c, &found.e[i]);
+    ms_errs_finish(&found);
+}
+
 /* ---- train ---- */
 
 static void check_train(const struct check *c)
@@ -265,4 +284,6 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
         check_hosts(&c);
         check_nodes(&c);
     }
+    if (platform && errs->n == c.n_before && c.n_before == 0 && s->workload.layers > 0)
+        check_sim(&c);
 }

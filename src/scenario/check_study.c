@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "scenario/check_demand.h"
 #include "scenario/errors.h"
 #include "scenario/study.h"
 #include "scenario/scenario.h"
@@ -18,6 +19,7 @@ struct known {
 struct walk {
     struct ms_arena arena; /* of the list */
     struct known *list;
+    struct ms_demand_trials tried;
     struct ms_errs *errs;
     size_t start;
 };
@@ -50,6 +52,21 @@ static struct known *read_platform(struct walk *w, const struct ms_scenario *s)
     return k;
 }
 
+static void check_demand(struct walk *w, const struct ms_scenario *s,
+                         const struct ms_platform *platform, struct ms_errs *errs)
+{
+    struct ms_err err = {0};
+    int line, col;
+    if (ms_demand_try(&w->tried, s, platform, &err))
+        return;
+    if (!err.file[0] && err.key[0]) {
+        const char *file = ms_scenario_place(s, err.key, &line, &col);
+        ms_errs_add_at(errs, err.status, file, line, col, err.key, "%s", err.text);
+    } else {
+        ms_errs_add(errs, &err);
+    }
+}
+
 /* errs holds what reading the case found */
 static void check_case(struct walk *w, const struct ms_scenario *s, enum ms_scenario_use use,
                        struct ms_errs *errs)
@@ -60,6 +77,8 @@ static void check_case(struct walk *w, const struct ms_scenario *s, enum ms_scen
         k = k ? k : read_platform(w, s);
     }
     ms_scenario_check(s, k && k->good ? &k->platform : NULL, use, errs);
+    if (k && k->good && errs->n == 0)
+        check_demand(w, s, &k->platform, errs);
     ms_errors_merge(w->errs, errs, w->start);
 }
 
@@ -78,6 +97,7 @@ enum ms_status ms_study_check(const struct ms_study *study, enum ms_scenario_use
     }
     for (struct known *k = w.list; k; k = k->next)
         ms_platform_finish(&k->platform);
+    ms_demand_trials_finish(&w.tried);
     ms_arena_finish(&w.arena);
     ms_errors_sort(errs, w.start);
     return ms_errors_status(errs, w.start);

@@ -7,6 +7,7 @@
 #include "routing/law.h"
 #include "routing/preset.h"
 #include "scenario/fields.h"
+#include "sim/sim.h"
 
 static size_t put(const char **out, size_t cap, size_t n, const char *name)
 {
@@ -65,24 +66,30 @@ size_t ms_names_losses(const char **out, size_t cap)
     return n;
 }
 
-static size_t listed(const char *const *names, const char **out, size_t cap)
+static size_t of_sim(const struct ms_sim_name *table, const char **out, size_t cap)
 {
     size_t n = 0;
-    for (; names[n]; n++)
-        if (out && n < cap)
-            out[n] = names[n];
+    while (table[n].name)
+        n = put(out, cap, n, table[n].name);
     return n;
 }
 
-/* Lists until the rooms' own tables are there. */
-#define LOCAL(fn, ...)                                                                             \
-    size_t fn(const char **out, size_t cap)                                                        \
-    {                                                                                              \
-        static const char *const names[] = {__VA_ARGS__, NULL};                                    \
-        return listed(names, out, cap);                                                            \
-    }
+size_t ms_names_exchanges(const char **out, size_t cap)
+{
+    return of_sim(ms_sim_exchanges(), out, cap);
+}
 
-LOCAL(ms_names_exchanges, "direct", "windowed", "pairwise", "ring", "hierarchical", "low_latency")
-LOCAL(ms_names_networks, "fluid", "cm02", "lv08", "smpi", "ib")
-LOCAL(ms_names_compute, "none")
-LOCAL(ms_names_hardware, "none")
+size_t ms_names_networks(const char **out, size_t cap)
+{
+    return of_sim(ms_sim_network_models(), out, cap);
+}
+
+size_t ms_names_compute(const char **out, size_t cap)
+{
+    return of_sim(ms_sim_compute_profiles(), out, cap);
+}
+
+size_t ms_names_hardware(const char **out, size_t cap)
+{
+    return of_sim(ms_sim_hardware_profiles(), out, cap);
+}

@@ -262,8 +262,8 @@ const char *ms_study_axis_key(const struct ms_study *study, int axis)
 
 size_t ms_study_axis_labels(const struct ms_study *study, int axis, const char *const **labels)
 {
-    *labels = study->sweep->key[axis].label;
-    return study->sweep->key[axis].n;
+    *labels = study->sweep->key[axis].distinct;
+    return study->sweep->key[axis].n_distinct;
 }
 
 const char *ms_scenario_place(const struct ms_scenario *s, const char *key, int *line, int *col)

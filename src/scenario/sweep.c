@@ -250,7 +250,7 @@ static const char *show(struct ms_reading *r, const struct ms_yaml *v)
 static bool same_point(struct ms_reading *r, const struct ms_sweep *s, int axis, size_t i, size_t j)
 {
     for (int k = 0; k < s->n_keys; k++)
-        if (s->key[k].axis == axis &&
+        if (s->key[k].axis == axis && i < s->key[k].n && j < s->key[k].n &&
             strcmp(show(r, s->key[k].value[i].value), show(r, s->key[k].value[j].value)) != 0)
             return false;
     return true;
@@ -262,6 +262,19 @@ static bool first_of_axis(const struct ms_sweep *s, const struct ms_sweep_key *k
         if (before->axis == k->axis)
             return false;
     return true;
+}
+
+/* Keys of a zip may repeat a value. */
+static void distinct_labels(struct ms_reading *r, struct ms_sweep_key *k)
+{
+    k->distinct = MS_NEW(r->arena, const char *, k->n);
+    for (size_t i = 0; i < k->n && k->distinct; i++) {
+        bool seen = false;
+        for (size_t j = 0; j < k->n_distinct && k->n <= 1000; j++)
+            seen = seen || strcmp(k->distinct[j], k->label[i]) == 0;
+        if (!seen)
+            k->distinct[k->n_distinct++] = k->label[i];
+    }
 }
 
 static void label_key(struct ms_reading *r, const struct ms_sweep *s, struct ms_sweep_key *k)
@@ -290,6 +303,7 @@ static void label_key(struct ms_reading *r, const struct ms_sweep *s, struct ms_
             k->label[i] = full[i];
         k->json[i] = json_of(r, k->value[i].value, k->label[i]);
     }
+    distinct_labels(r, k);
 }
 
 static void count_cases(struct ms_reading *r, struct ms_sweep *s, const struct ms_entry *at)

@@ -15,9 +15,11 @@ enum { MS_SWEEP_MAX_AXES = 32, MS_SWEEP_MAX_VALUES = 10000, MS_SWEEP_MAX_CASES =
 struct ms_sweep_key {
     const char *key;
     size_t n;
-    struct ms_entry *value;    /**< [n], each with its own place in the file */
-    const char **label;        /**< [n] */
-    const char **json;         /**< [n] */
+    struct ms_entry *value; /**< [n], each with its own place in the file */
+    const char **label;     /**< [n] */
+    const char **json;      /**< [n] */
+    const char **distinct;  /**< [n_distinct] labels, each once */
+    size_t n_distinct;
     const struct ms_entry *at; /**< the axis in the file */
     int axis;                  /**< keys of one zip share it */
 };
