@@ -1,0 +1,215 @@
+/* `moesim traffic`: what the network would carry, without simulating: bytes rank x rank of each layer, and the counts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/pool.h"
+#include "cli/verb.h"
+#include "place/demand.h"
+#include "routing/traffic_csv.h"
+#include "scenario/scenario.h"
+#include "sim/exchange.h"
+#include "sweep/case_run.h"
+
+static const struct ms_option options[] = {
+    {"output", 'o', "FILE|DIR", "a .csv file for the bytes, or a folder for one file a layer and counts.csv (default: stdout)"},
+    {"counts", 'c', NULL, "write tokens per expert (a routing.trace) instead of bytes"},
+    {"repeat", 'r', "N", "which repeat, from 0 (default: 0)"},
+    {"layer", 'l', "N", "only this layer, from 0 (default: all)"},
+    {"case", 0, "N", "which case of a sweep, from 0 (default: 0)"},
+    {"set", 's', "KEY=VALUE", "replace a key of the scenario (VALUE is YAML); may be repeated"},
+    {0}};
+
+struct setting {
+    const char *output;
+    bool counts;
+    long repeat, layer, index;
+    const char *sets[256];
+    size_t n_sets;
+};
+
+/** One case with its demand. */
+struct job {
+    struct ms_study study;
+    struct ms_case c;
+    struct ms_platform platform;
+    struct ms_case_input in;
+    struct ms_demand *demand;
+    const struct setting *q;
+};
+
+static bool number(const struct ms_args *args, const char *name, long fallback, long *out)
+{
+    const char *text = ms_args_get(args, name, NULL);
+    char *end;
+    *out = text != NULL ? strtol(text, &end, 10) : fallback;
+    return text == NULL || (*text >= '0' && *text <= '9' && *end == '\0');
+}
+
+static enum ms_status open_case(struct job *j, const char *path, struct ms_errs *errs)
+{
+    enum ms_status s = ms_study_read(&j->study, path, j->q->sets, j->q->n_sets, errs);
+    if (s == MS_OK || s == MS_INVALID)
+        s = ms_study_check(&j->study, MS_USE_RUN, errs);
+    struct ms_err err = {0};
+    if (s == MS_OK && (size_t)j->q->index >= j->study.n_cases)
+        s = ms_err_set(&err, MS_INVALID, "--case %ld: the scenario has %zu", j->q->index, j->study.n_cases);
+    if (s == MS_OK)
+        s = ms_study_case(&j->study, (size_t)j->q->index, &j->c, &err);
+    if (s == MS_OK)
+        s = ms_platform_read(j->c.s.platform, &j->platform, errs);
+    if (s == MS_OK)
+        s = ms_case_input_init(&j->in, &j->c.s, &j->platform, ms_cores(), &err);
+    if (s == MS_OK)
+        s = ms_demand_create(&j->in.demand, &j->demand, &err);
+    if (s == MS_OK)
+        s = ms_demand_begin(j->demand, (int)j->q->repeat, &err);
+    if (err.status == MS_OK)
+        return s;
+    if (err.file[0] == '\0' && err.key[0] != '\0')
+        ms_errs_add_at(errs, s, ms_scenario_place(&j->c.s, err.key, &err.line, &err.col), err.line, err.col,
+                       err.key, "%s", err.text);
+    else
+        ms_errs_add(errs, &err);
+    return s;
+}
+
+/* Copies that cross and the bytes of one. */
+static const double *copies_of(const struct job *j, const struct ms_traffic *t, double *bytes)
+{
+    const struct ms_scenario *s = &j->in.s;
+    const struct ms_exchange *x = ms_exchange_find(s->sim.exchange.algorithm);
+    int dedup = ms_exchange_dedup(x, s->sim.exchange.deduplicate);
+    *bytes = t->is_matrix ? 1 : s->model.hidden * s->workload.dispatch_bytes_per_value;
+    return dedup == MS_DEDUP_NONE ? t->selections : t->rank_copies;
+}
+
+static void add_bytes(const struct job *j, struct ms_buf *out, struct ms_traffic_label x, bool labelled)
+{
+    double bytes;
+    const struct ms_traffic *t = ms_demand_traffic(j->demand, x.step, x.layer, x.group);
+    const double *copies = copies_of(j, t, &bytes);
+    ms_traffic_csv_rows(out, t, copies, bytes, labelled ? &x : NULL);
+}
+
+/* Everything asked for, in one text. */
+static void one_text(const struct job *j, bool counts, struct ms_buf *out)
+{
+    const struct ms_workload *w = &j->in.s.workload;
+    int first = j->q->layer < 0 ? 0 : (int)j->q->layer, last = j->q->layer < 0 ? w->layers : first + 1;
+    bool groups = w->groups > 1, labelled = groups || w->steps > 1 || last - first > 1;
+    if (counts)
+        ms_traffic_counts_header(out, groups);
+    else
+        ms_traffic_csv_header(out, w->ranks, labelled);
+    for (int p = 0; p < w->steps; p++)
+        for (int l = first; l < last; l++)
+            for (int g = 0; g < w->groups; g++) {
+                struct ms_traffic_label x = {p, l, g};
+                if (counts)
+                    ms_traffic_counts_rows(out, ms_demand_traffic(j->demand, p, l, g), x, groups);
+                else
+                    add_bytes(j, out, x, labelled);
+            }
+}
+
+/* A matrix a file, and the counts. */
+static enum ms_status write_folder(const struct job *j, const char *dir, struct ms_err *err)
+{
+    const struct ms_workload *w = &j->in.s.workload;
+    enum ms_status s = ms_dir_make(dir, err);
+    for (int i = 0; i < w->steps * w->layers * w->groups && s == MS_OK; i++) {
+        struct ms_traffic_label x = {i / w->groups / w->layers, i / w->groups % w->layers, i % w->groups};
+        char name[4096], step[32] = "", group[32] = "";
+        if (j->q->layer >= 0 && x.layer != j->q->layer)
+            continue;
+        if (w->steps > 1)
+            snprintf(step, sizeof step, "_step%d", x.step);
+        if (w->groups > 1)
+            snprintf(group, sizeof group, "_group%d", x.group);
+        snprintf(name, sizeof name, "%s/bytes%s_layer%d%s.csv", dir, step, x.layer, group);
+        struct ms_buf b = {0};
+        ms_traffic_csv_header(&b, w->ranks, false);
+        add_bytes(j, &b, x, false);
+        s = b.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(name, b.p, b.n, err);
+        ms_buf_finish(&b);
+    }
+    if (s != MS_OK || !j->in.s.has_model)
+        return s;
+    char name[4096];
+    struct ms_buf b = {0};
+    snprintf(name, sizeof name, "%s/counts.csv", dir);
+    one_text(j, true, &b);
+    s = b.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(name, b.p, b.n, err);
+    ms_buf_finish(&b);
+    return s;
+}
+
+static enum ms_status write_all(const struct job *j, struct ms_err *err)
+{
+    const char *to = j->q->output;
+    const struct ms_workload *w = &j->in.s.workload;
+    if (j->q->layer >= w->layers)
+        return ms_err_set(err, MS_INVALID, "--layer %ld: the scenario has %d", j->q->layer, w->layers);
+    size_t n = strlen(to);
+    bool file = strcmp(to, "-") == 0 || (n > 4 && strcmp(to + n - 4, ".csv") == 0);
+    if (!file && !j->q->counts)
+        return write_folder(j, to, err);
+    struct ms_buf b = {0};
+    one_text(j, j->q->counts, &b);
+    enum ms_status s = b.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(to, b.p, b.n, err);
+    ms_buf_finish(&b);
+    return s;
+}
+
+static enum ms_status traffic_of(const char *path, const struct setting *q, struct ms_errs *errs)
+{
+    struct job j = {.q = q};
+    struct ms_err err = {0};
+    enum ms_status s = open_case(&j, path, errs);
+    if (s == MS_OK && j.study.n_cases > 1)
+        fprintf(stderr, "moesim traffic: case %ld of %zu; --case chooses another\n", q->index, j.study.n_cases);
+    if (s == MS_OK && (s = write_all(&j, &err)) != MS_OK)
+        ms_errs_add(errs, &err);
+    ms_demand_destroy(j.demand);
+    ms_case_input_finish(&j.in);
+    ms_platform_finish(&j.platform);
+    ms_case_finish(&j.c);
+    ms_study_finish(&j.study);
+    return s;
+}
+
+static int run(int argc, char **argv, const struct ms_verb *self)
+{
+    struct ms_args args;
+    struct setting q = {0};
+    int stop = ms_args_parse(self, argc, argv, &args);
+    if (stop)
+        return stop == 1 ? MS_OK : MS_USAGE;
+    if (args.n_operands != 1)
+        return ms_usage(self, "one scenario is needed, %d given", args.n_operands);
+    for (int i = 0; i < args.n_options; i++)
+        if (strcmp(args.option[i].name, "set") == 0)
+            q.sets[q.n_sets++] = args.option[i].value;
+    q.output = ms_args_get(&args, "output", "-");
+    q.counts = ms_args_get(&args, "counts", NULL) != NULL;
+    if (!number(&args, "repeat", 0, &q.repeat) || !number(&args, "layer", -1, &q.layer) ||
+        !number(&args, "case", 0, &q.index))
+        return ms_usage(self, "--repeat, --layer and --case take whole numbers, from 0");
+    struct ms_errs errs = {0};
+    enum ms_status s = traffic_of(args.operand[0], &q, &errs);
+    ms_errs_print(stderr, &errs);
+    ms_errs_finish(&errs);
+    return ms_exit_code(s);
+}
+
+const struct ms_verb ms_verb_traffic = {
+    .name = "traffic",
+    .arguments = "SCENARIO [options]",
+    .summary = "Write the bytes from rank to rank of each layer as CSV, and the counts",
+    .examples = "moesim traffic scenarios/compare-topologies.yaml --layer 0 > bytes.csv   # a routing.matrix\n"
+                "moesim traffic mine.yaml -o traffic/             # one matrix a layer, and counts.csv\n"
+                "moesim traffic mine.yaml --counts > counts.csv   # tokens per expert, a routing.trace",
+    .options = options,
+    .run = run,
+};
