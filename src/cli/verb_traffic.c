@@ -1,4 +1,5 @@
-/* `moesim traffic`: what the network would carry, without simulating: bytes rank x rank of each layer, and the counts. */
+/* `moesim traffic`: what the network would carry, without simulating: bytes rank x rank of each
+ * layer, and the counts. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,9 @@
 #include "sweep/case_run.h"
 
 static const struct ms_option options[] = {
-    {"output", 'o', "FILE|DIR", "a .csv file for the bytes, or a folder for one file a layer and counts.csv (default: stdout)"},
+    {"output", 'o', "FILE|DIR",
+     "a .csv file for the bytes, or a folder for one file a layer and counts.csv (default: "
+     "stdout)"},
     {"counts", 'c', NULL, "write tokens per expert (a routing.trace) instead of bytes"},
     {"repeat", 'r', "N", "which repeat, from 0 (default: 0)"},
     {"layer", 'l', "N", "only this layer, from 0 (default: all)"},
@@ -53,7 +56,8 @@ static enum ms_status open_case(struct job *j, const char *path, struct ms_errs 
         s = ms_study_check(&j->study, MS_USE_RUN, errs);
     struct ms_err err = {0};
     if (s == MS_OK && (size_t)j->q->index >= j->study.n_cases)
-        s = ms_err_set(&err, MS_INVALID, "--case %ld: the scenario has %zu", j->q->index, j->study.n_cases);
+        s = ms_err_set(&err, MS_INVALID, "--case %ld: the scenario has %zu", j->q->index,
+                       j->study.n_cases);
     if (s == MS_OK)
         s = ms_study_case(&j->study, (size_t)j->q->index, &j->c, &err);
     if (s == MS_OK)
@@ -67,8 +71,8 @@ static enum ms_status open_case(struct job *j, const char *path, struct ms_errs 
     if (err.status == MS_OK)
         return s;
     if (err.file[0] == '\0' && err.key[0] != '\0')
-        ms_errs_add_at(errs, s, ms_scenario_place(&j->c.s, err.key, &err.line, &err.col), err.line, err.col,
-                       err.key, "%s", err.text);
+        ms_errs_add_at(errs, s, ms_scenario_place(&j->c.s, err.key, &err.line, &err.col), err.line,
+                       err.col, err.key, "%s", err.text);
     else
         ms_errs_add(errs, &err);
     return s;
@@ -84,7 +88,8 @@ static const double *copies_of(const struct job *j, const struct ms_traffic *t, 
     return dedup == MS_DEDUP_NONE ? t->selections : t->rank_copies;
 }
 
-static void add_bytes(const struct job *j, struct ms_buf *out, struct ms_traffic_label x, bool labelled)
+static void add_bytes(const struct job *j, struct ms_buf *out, struct ms_traffic_label x,
+                      bool labelled)
 {
     double bytes;
     const struct ms_traffic *t = ms_demand_traffic(j->demand, x.step, x.layer, x.group);
@@ -96,7 +101,8 @@ static void add_bytes(const struct job *j, struct ms_buf *out, struct ms_traffic
 static void one_text(const struct job *j, bool counts, struct ms_buf *out)
 {
     const struct ms_workload *w = &j->in.s.workload;
-    int first = j->q->layer < 0 ? 0 : (int)j->q->layer, last = j->q->layer < 0 ? w->layers : first + 1;
+    int first = j->q->layer < 0 ? 0 : (int)j->q->layer,
+        last = j->q->layer < 0 ? w->layers : first + 1;
     bool groups = w->groups > 1, labelled = groups || w->steps > 1 || last - first > 1;
     if (counts)
         ms_traffic_counts_header(out, groups);
@@ -119,7 +125,8 @@ static enum ms_status write_folder(const struct job *j, const char *dir, struct 
     const struct ms_workload *w = &j->in.s.workload;
     enum ms_status s = ms_dir_make(dir, err);
     for (int i = 0; i < w->steps * w->layers * w->groups && s == MS_OK; i++) {
-        struct ms_traffic_label x = {i / w->groups / w->layers, i / w->groups % w->layers, i % w->groups};
+        struct ms_traffic_label x = {i / w->groups / w->layers, i / w->groups % w->layers,
+                                     i % w->groups};
         char name[4096], step[32] = "", group[32] = "";
         if (j->q->layer >= 0 && x.layer != j->q->layer)
             continue;
@@ -131,7 +138,8 @@ static enum ms_status write_folder(const struct job *j, const char *dir, struct 
         struct ms_buf b = {0};
         ms_traffic_csv_header(&b, w->ranks, false);
         add_bytes(j, &b, x, false);
-        s = b.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(name, b.p, b.n, err);
+        s = b.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
+                     : ms_file_write(name, b.p, b.n, err);
         ms_buf_finish(&b);
     }
     if (s != MS_OK || !j->in.s.has_model)
@@ -150,14 +158,16 @@ static enum ms_status write_all(const struct job *j, struct ms_err *err)
     const char *to = j->q->output;
     const struct ms_workload *w = &j->in.s.workload;
     if (j->q->layer >= w->layers)
-        return ms_err_set(err, MS_INVALID, "--layer %ld: the scenario has %d", j->q->layer, w->layers);
+        return ms_err_set(err, MS_INVALID, "--layer %ld: the scenario has %d", j->q->layer,
+                          w->layers);
     size_t n = strlen(to);
     bool file = strcmp(to, "-") == 0 || (n > 4 && strcmp(to + n - 4, ".csv") == 0);
     if (!file && !j->q->counts)
         return write_folder(j, to, err);
     struct ms_buf b = {0};
     one_text(j, j->q->counts, &b);
-    enum ms_status s = b.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(to, b.p, b.n, err);
+    enum ms_status s =
+        b.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_file_write(to, b.p, b.n, err);
     ms_buf_finish(&b);
     return s;
 }
@@ -168,7 +178,8 @@ static enum ms_status traffic_of(const char *path, const struct setting *q, stru
     struct ms_err err = {0};
     enum ms_status s = open_case(&j, path, errs);
     if (s == MS_OK && j.study.n_cases > 1)
-        fprintf(stderr, "moesim traffic: case %ld of %zu; --case chooses another\n", q->index, j.study.n_cases);
+        fprintf(stderr, "moesim traffic: case %ld of %zu; --case chooses another\n", q->index,
+                j.study.n_cases);
     if (s == MS_OK && (s = write_all(&j, &err)) != MS_OK)
         ms_errs_add(errs, &err);
     ms_demand_destroy(j.demand);
@@ -207,9 +218,11 @@ const struct ms_verb ms_verb_traffic = {
     .name = "traffic",
     .arguments = "SCENARIO [options]",
     .summary = "Write the bytes from rank to rank of each layer as CSV, and the counts",
-    .examples = "moesim traffic scenarios/compare-topologies.yaml --layer 0 > bytes.csv   # a routing.matrix\n"
-                "moesim traffic mine.yaml -o traffic/             # one matrix a layer, and counts.csv\n"
-                "moesim traffic mine.yaml --counts > counts.csv   # tokens per expert, a routing.trace",
+    .examples =
+        "moesim traffic scenarios/compare-topologies.yaml --layer 0 > bytes.csv   # a "
+        "routing.matrix\n"
+        "moesim traffic mine.yaml -o traffic/             # one matrix a layer, and counts.csv\n"
+        "moesim traffic mine.yaml --counts > counts.csv   # tokens per expert, a routing.trace",
     .options = options,
     .run = run,
 };

@@ -29,11 +29,12 @@ void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, const d
 
 void ms_traffic_counts_header(struct ms_buf *out, bool groups)
 {
-    ms_buf_adds(out, groups ? "iter,group,layer_id,expert_id,count\n" : "iter,layer_id,expert_id,count\n");
+    ms_buf_adds(out, groups ? "iter,group,layer_id,expert_id,count\n"
+                            : "iter,layer_id,expert_id,count\n");
 }
 
-void ms_traffic_counts_rows(struct ms_buf *out, const struct ms_traffic *t, struct ms_traffic_label label,
-                            bool groups)
+void ms_traffic_counts_rows(struct ms_buf *out, const struct ms_traffic *t,
+                            struct ms_traffic_label label, bool groups)
 {
     char number[32];
     for (int e = 0; e < t->n_experts; e++) {
