@@ -134,6 +134,8 @@ static enum ms_status read_job(struct job *j, const char *path, const struct set
     enum ms_status status = ms_study_read(&j->study, path, s->sets, s->n_sets, &j->errs);
     if (status == MS_OK)
         status = ms_plan_make(&j->plan, &j->study, &j->errs);
+    else if (status == MS_INVALID) /* what else is wrong with it */
+        ms_study_check(&j->study, MS_USE_RUN, &j->errs);
     ms_errs_print(stderr, &j->errs);
     /* with --keep-going a plan whose cases are named is good enough */
     return s->keep_going && status == MS_INVALID && j->plan.n > 0 ? MS_OK : status;

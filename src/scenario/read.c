@@ -127,9 +127,14 @@ static void refuse_unknown(struct ms_reading *r, const struct ms_yaml *map, cons
                  ms_yaml_clean(e->key, shown, sizeof shown));
         if (!prefix[0] && strcmp(e->key, "sweep") == 0)
             continue;
+        if (strchr(e->key, '.') && ms_key_settable(path)) {
+            ms_reading_fail(r, e, path, "keys are nested in a file: %.*s: {%s: …}",
+                            (int)strcspn(e->key, "."), e->key, strchr(e->key, '.') + 1);
+            continue;
+        }
         if (ms_key_find(path, &k))
             continue;
-        if (!ms_key_section(path) || strchr(e->key, '.'))
+        if (!ms_key_section(path))
             ms_reading_fail(r, e, path, "unknown key%s",
                             ms_key_hint(path, false, hint, sizeof hint));
         else if (e->value->kind == MS_YAML_MAP)
