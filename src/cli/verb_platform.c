@@ -28,8 +28,8 @@ static const struct ms_verb check_verb = {
     .options = check_options,
 };
 
-/* One file: its structure, then its routes. @return errors */
-static size_t check_one(const char *path, bool routes, bool quiet)
+/* One file: its structure, then its routes. Adds to n_errors. */
+static enum ms_status check_one(const char *path, bool routes, bool quiet, size_t *n_errors)
 {
     struct ms_errs errs = {0};
     struct ms_platform p;
@@ -44,27 +44,30 @@ static size_t check_one(const char *path, bool routes, bool quiet)
     if (s == MS_NOMEM || s == MS_INTERNAL)
         fprintf(stderr, "moesim platform check: %s: %s\n", path,
                 s == MS_NOMEM ? "out of memory" : "SimGrid failed");
-    size_t n = s == MS_OK ? 0 : errs.n ? errs.n : 1;
+    *n_errors += s == MS_OK ? 0 : errs.n ? errs.n : 1;
     ms_platform_finish(&p);
     ms_errs_finish(&errs);
-    return n;
+    return s;
 }
 
 static int check(int argc, char **argv)
 {
     struct ms_args args;
     size_t n = 0;
-    int stop = ms_args_parse(&check_verb, argc, argv, &args);
+    int stop = ms_args_parse(&check_verb, argc, argv, &args), code = MS_OK;
     if (stop)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (args.n_operands == 0)
         return ms_usage(&check_verb, "no file given");
-    for (int i = 0; i < args.n_operands; i++)
-        n += check_one(args.operand[i], !ms_args_get(&args, "no-routes", NULL),
-                       ms_args_get(&args, "quiet", NULL) != NULL);
+    bool routes = !ms_args_get(&args, "no-routes", NULL),
+         quiet = ms_args_get(&args, "quiet", NULL) != NULL;
+    for (int i = 0; i < args.n_operands; i++) {
+        int one = ms_exit_code(check_one(args.operand[i], routes, quiet, &n));
+        code = one > code ? one : code;
+    }
     if (n)
         fprintf(stderr, "%zu error%s\n", n, n == 1 ? "" : "s");
-    return n ? MS_INVALID : MS_OK;
+    return code;
 }
 
 static int run(int argc, char **argv, const struct ms_verb *self)

@@ -126,6 +126,7 @@ struct ms_check {
     int *el_zone; /**< [xml->n] the zone an element stands in, -1 */
     struct ms_names *points, *links;
     struct ms_buf files; /**< hashes of the files referred to */
+    int n_suggestions;
     bool nomem;
 };
 
@@ -155,8 +156,8 @@ struct ms_names *ms_names_new(struct ms_arena *a, int expected);
 int ms_names_find(const struct ms_names *t, const char *name);
 /** @return false when the name is there already */
 bool ms_names_add(struct ms_check *c, struct ms_names *t, const char *name, int value);
-/** Every name, for "did you mean". */
-const char *ms_names_nearest(const struct ms_names *t, const char *word);
+/** For "did you mean"; NULL where nothing is near, for large tables, and after 20 questions. */
+const char *ms_names_nearest(struct ms_check *c, const struct ms_names *t, const char *word);
 int ms_graph_point(struct ms_check *c, struct ms_point p);
 int ms_graph_zone(struct ms_check *c, struct ms_zone z);
 int ms_graph_link(struct ms_check *c, int el, const char *name, double bw, double lat,

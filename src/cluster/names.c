@@ -69,12 +69,12 @@ bool ms_names_add(struct ms_check *c, struct ms_names *t, const char *name, int 
     return true;
 }
 
-const char *ms_names_nearest(const struct ms_names *t, const char *word)
+const char *ms_names_nearest(struct ms_check *c, const struct ms_names *t, const char *word)
 {
     /* Each name against the word costs time: big platforms get no suggestion. Names are gathered by
        value, so that the answer does not depend on hash order. */
     const char *names[4096] = {NULL};
-    if (t->n > 4096)
+    if (t->n > 4096 || c->n_suggestions++ >= 20)
         return NULL;
     for (size_t i = 0; i < t->size; i++)
         if (t->slot[i].name && t->slot[i].value < 4096)
@@ -282,7 +282,7 @@ static void name_host_link(struct ms_check *c, int i, int zone)
     for (int k = 0; k < 2; k++) {
         const char *name = ms_xml_get(e, side[k], "");
         if ((link[k] = ms_names_find(c->links, name)) < 0) {
-            const char *near = ms_names_nearest(c->links, name);
+            const char *near = ms_names_nearest(c, c->links, name);
             ms_check_error(c, i, "host_link of '%s': there is no link '%s' before it%s%s%s",
                            g->point[host].name, name, near ? "; did you mean '" : "",
                            near ? near : "", near ? "'?" : "");

@@ -20,6 +20,9 @@ static const char *confine(const char *platform, const char *value, char full[PA
     struct stat st;
     if (*value == '/')
         return "is an absolute path: it must stay in the platform's folder";
+    for (const char *c = value; c; c = strchr(c, '/') ? strchr(c, '/') + 1 : NULL)
+        if (!strncmp(c, "..", 2) && (c[2] == '/' || !c[2]))
+            return "leaves the platform's folder";
     snprintf(home, sizeof home, "%s", platform);
     if ((slash = strrchr(home, '/')))
         slash[slash == home] = '\0';

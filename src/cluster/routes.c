@@ -12,7 +12,7 @@ static int find_point(struct ms_check *c, int i, const char *attr, int zone, boo
     const struct ms_graph *g = c->graph;
     int p = ms_names_find(c->points, name);
     if (p < 0) {
-        const char *near = ms_names_nearest(c->points, name);
+        const char *near = ms_names_nearest(c, c->points, name);
         ms_check_error(c, i, "%s: %s '%s' does not exist%s%s%s", e->name, attr, name,
                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         return -1;
@@ -70,7 +70,7 @@ static bool find_link(struct ms_check *c, int i, int *there, int *back)
     snprintf(up, sizeof up, "%.200s_UP", name);
     int l = ms_names_find(c->links, full);
     if (l < 0) {
-        const char *near = ms_names_nearest(c->links, full);
+        const char *near = ms_names_nearest(c, c->links, full);
         if (!duplex && ms_names_find(c->links, up) >= 0)
             ms_check_error(c, i, "link_ctn: '%s' is SPLITDUPLEX: say direction=\"UP\" or \"DOWN\"",
                            name);

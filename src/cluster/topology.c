@@ -38,7 +38,7 @@ static const struct ms_field common[] = {
      "effective rate of one switch-to-switch cable; 0 = as nic_bandwidth", false},
     {"trunk_latency", MS_FIELD_NUMBER, AT(trunk_latency_s), MS_UNIT_TIME, 0, 1, "0.45us", NULL,
      "each switch-to-switch hop: 3.7 us across leaves minus 2.8 us, two hops (arXiv:2505.09343, "
-     "table 5)",
+     "latency table)",
      false},
     {"link_latency", MS_FIELD_NUMBER, AT(link_latency_s), MS_UNIT_TIME, -1, 1, "-1s", NULL,
      "sets nic_latency and trunk_latency both; negative = leave them", false},

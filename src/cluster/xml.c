@@ -29,6 +29,16 @@ static int line_of(struct reader *r)
     return r->ctxt && r->ctxt->input ? r->ctxt->input->line : 0;
 }
 
+/* Where the tag that was just read began: attribute values hold no '<'. */
+static int tag_line(struct reader *r)
+{
+    const xmlChar *p = r->ctxt->input->cur, *base = r->ctxt->input->base;
+    int line = line_of(r);
+    for (; p > base && *p != '<'; p--)
+        line -= *p == '\n';
+    return line;
+}
+
 static void stop(struct reader *r, const char *text)
 {
     fail(r, line_of(r), text);
@@ -88,7 +98,7 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
     if (r->failed || !(e = grow(r)))
         return;
     struct ms_xml_attr *a = MS_NEW(r->arena, struct ms_xml_attr, (size_t)n_attrs);
-    *e = (struct ms_xml_el){.line = line_of(r), .parent = r->open, .attr = a, .n_attrs = n_attrs};
+    *e = (struct ms_xml_el){.line = tag_line(r), .parent = r->open, .attr = a, .n_attrs = n_attrs};
     e->name = intern(r, (const char *)name, strlen((const char *)name));
     for (int i = 0; a && i < n_attrs; i++) {
         const xmlChar **p = attrs + 5 * i;

@@ -21,7 +21,7 @@ struct ms_xml_el {
     const char *text; /**< character data of an element without children, or NULL */
     const struct ms_xml_attr *attr;
     int n_attrs;
-    int line;   /**< of the end of its start tag */
+    int line;   /**< where its start tag begins */
     int parent; /**< -1 for the root */
     int end;    /**< one past its last descendant */
 };

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The shipped platforms come back byte for byte from tools/make-platforms and pass their check; bad ones exit 3, say their
+# message, and take less than a second; the command line of `platform` behaves.
+# Usage: platforms.sh MOESIM SOURCE
+set -u
+moesim=$1 source=$2 failed=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+fail() { echo "FAIL: $*"; failed=1; }
+
+"$source/tools/make-platforms" "$moesim" "$tmp" || fail "make-platforms"
+for f in "$tmp"/platforms/*.xml "$tmp"/tests/data/platforms/*.xml; do
+    cmp "$f" "$source/${f#"$tmp"/}" || fail "$f is not what is shipped"
+done
+[ "$(cd "$tmp/platforms" && ls)" = "$(cd "$source/platforms" && ls *.xml)" ] || fail "platforms/ holds other files"
+"$moesim" platform check "$source"/platforms/*.xml >"$tmp/out" 2>"$tmp/err" || fail "a shipped platform is bad"
+[ -s "$tmp/err" ] && fail "a shipped platform has warnings: $(cat "$tmp/err")"
+
+cd "$source/tests/data/bad/platforms" || exit 1
+for f in *.xml; do
+    start=$(date +%s%N)
+    "$moesim" check "$f" >"$tmp/out" 2>"$tmp/err"
+    code=$? ms=$((($(date +%s%N) - start) / 1000000))
+    [ $code = 3 ] || fail "$f: exit $code, not 3"
+    [ $ms -lt 1000 ] || fail "$f: $ms ms"
+    grep "^$f:" "$tmp/err" | cmp - "${f%.xml}.expected" || fail "$f: message"
+done
+
+cd "$tmp" || exit 1
+"$moesim" platform generate star --nodes 4 --gpus-per-node 2 -o a.xml || fail "generate"
+"$moesim" platform generate --gpus-per-node=2 --nodes=4 star >b.xml || fail "generate to stdout"
+cmp a.xml b.xml || fail "the order of options matters"
+"$moesim" platform show a.xml --route gpu0 gpu7 | grep -q nic_7_DOWN || fail "show --route"
+"$moesim" platform show --route gpu0 gpu7 a.xml --format json | grep -q '"links":\["nic_0_UP","nic_7_DOWN"\]' || fail "show json"
+"$moesim" platform show a.xml --svg - | grep -q '</svg>' || fail "show --svg -"
+for words in "generate" "generate strar" "generate star --nodes 0" "generate star --nodes many" "generate star --levels 3" \
+    "frobnicate" "check" "show" "show a.xml --route gpu0"; do
+    # shellcheck disable=SC2086
+    "$moesim" platform $words >"$tmp/out" 2>"$tmp/err"
+    code=$?
+    [ $code = 2 ] || fail "platform $words: exit $code, not 2"
+    [ -s "$tmp/err" ] || fail "platform $words: says nothing"
+done
+"$moesim" platform generate fat-tree --switch-ports 8 >/dev/null 2>"$tmp/err"
+[ $? = 3 ] || fail "an impossible fabric exits 3"
+"$moesim" platform show missing.xml >/dev/null 2>&1
+[ $? = 3 ] || fail "a missing file exits 3"
+"$moesim" platform show a.xml --route gpu0 gpu99 >/dev/null 2>&1
+[ $? = 3 ] || fail "an unknown host exits 3"
+"$moesim" platform generate star -o /nonexistent/x.xml 2>/dev/null
+[ $? = 4 ] || fail "an unwritable file exits 4"
+for words in "" generate check show "generate rail" "generate dragonfly-plus"; do
+    # shellcheck disable=SC2086
+    "$moesim" platform $words --help | head -1 | grep -q Examples || fail "platform $words --help starts with an example"
+done
+exit $failed
