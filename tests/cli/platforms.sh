@@ -3,7 +3,7 @@
 # message, and take less than a second; the command line of `platform` behaves.
 # Usage: platforms.sh MOESIM SOURCE
 set -u
-moesim=$1 source=$2 failed=0
+moesim=$(realpath "$1") source=$2 failed=0
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 fail() { echo "FAIL: $*"; failed=1; }
