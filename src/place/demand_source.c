@@ -66,23 +66,33 @@ static void note_trace(struct ms_demand *d, double *scratch)
     d->note.co_selection_measured = d->trace.ids != NULL;
 }
 
-static enum ms_status open_trace(struct ms_demand *d, struct ms_err *err)
+/* What the file or the checkpoint says, read. */
+static enum ms_status read_trace(struct ms_demand *d, struct ms_err *err)
 {
     const struct ms_routing_params *r = d->in.routing;
-    if (r->trace == NULL)
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.trace",
-                         "is needed with source: trace");
-    if (r->drift != 0)
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.drift",
-                         "a trace does not drift; drift needs source: synthetic");
-    struct ms_trace_request q = {.path = r->trace,
+    bool checkpoint = r->source == MS_SOURCE_CHECKPOINT;
+    struct ms_trace_request q = {.path = checkpoint ? r->checkpoint : r->trace,
                                  .filter = r->filter,
                                  .n_filter = r->n_filter,
                                  .axes = r->trace_axes,
                                  .n_axes = r->n_trace_axes,
                                  .n_experts = d->E,
                                  .top_k = d->K};
-    enum ms_status s = ms_trace_read(&q, &d->trace, err);
+    if (q.path == NULL)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0,
+                         checkpoint ? "routing.checkpoint" : "routing.trace",
+                         "is needed with source: %s", checkpoint ? "checkpoint" : "trace");
+    return checkpoint ? ms_trace_from_checkpoint(&q, r->text, r->n_text, r->assignment, d->in.seed,
+                                                 d->in.n_threads, &d->trace, err)
+                      : ms_trace_read(&q, &d->trace, err);
+}
+
+static enum ms_status open_trace(struct ms_demand *d, struct ms_err *err)
+{
+    if (d->in.routing->drift != 0)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.drift",
+                         "a trace does not drift; drift needs source: synthetic");
+    enum ms_status s = read_trace(d, err);
     if (s != MS_OK)
         return s;
     d->inclusion = true;
@@ -139,9 +149,10 @@ static enum ms_status open_matrix(struct ms_demand *d, struct ms_err *err)
 static enum ms_status check_tokens(const struct ms_demand *d, struct ms_err *err)
 {
     const struct ms_tokens *t = &d->in.workload->tokens;
-    if (t->kind == MS_TOKENS_TRACE && d->in.routing->source != MS_SOURCE_TRACE)
+    if (t->kind == MS_TOKENS_TRACE && d->in.routing->source != MS_SOURCE_TRACE &&
+        d->in.routing->source != MS_SOURCE_CHECKPOINT)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.tokens_per_rank",
-                         "'trace' needs routing.source: trace");
+                         "'trace' needs routing.source: trace or checkpoint");
     if (t->kind == MS_TOKENS_LIST && t->n_list != d->G)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.tokens_per_rank",
                          "a list of %d for %d ranks", t->n_list, d->G);
@@ -155,12 +166,7 @@ enum ms_status ms_demand_open_source(struct ms_demand *d, struct ms_err *err)
     enum ms_status s = check_tokens(d, err);
     if (s != MS_OK)
         return s;
-    if (d->in.routing->source == MS_SOURCE_TRACE)
-        return open_trace(d, err);
-    if (d->in.routing->source == MS_SOURCE_SYNTHETIC)
-        return open_law(d, err);
-    return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.source",
-                     "checkpoint is not available yet");
+    return d->in.routing->source == MS_SOURCE_SYNTHETIC ? open_law(d, err) : open_trace(d, err);
 }
 
 /* drift d: ln p <- sqrt(1 - d^2) ln p + d x (a fresh draw of the law, always shuffled). */
