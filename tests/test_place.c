@@ -1,5 +1,6 @@
 /* place/: placements, and the demand: from routing parameters to the traffic of every exchange. */
 #include <check.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -386,6 +387,91 @@ START_TEST(test_every_placement_holds_every_expert)
 }
 END_TEST
 
+/* DeepSeek's own answers (tests/data/eplb_vectors.json). */
+START_TEST(test_eplb_is_deepseeks)
+{
+    json_t *all = json_load_file(TEST_DATA "/eplb_vectors.json", 0, NULL);
+    ck_assert_int_ge(json_array_size(all), 11);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *v = json_array_get(all, i), *weight = json_object_get(v, "weight");
+        int L = (int)json_array_size(weight), E = (int)json_array_size(json_array_get(weight, 0)),
+            node[64];
+        int G = (int)json_integer_value(json_object_get(v, "num_gpus"));
+        int N = (int)json_integer_value(json_object_get(v, "num_nodes"));
+        int S = (int)json_integer_value(json_object_get(v, "num_replicas"));
+        double load[256];
+        for (int l = 0; l < L; l++)
+            for (int e = 0; e < E; e++)
+                load[l * E + e] =
+                    json_number_value(json_array_get(json_array_get(weight, (size_t)l), (size_t)e));
+        for (int r = 0; r < G; r++)
+            node[r] = r / (G / N);
+        struct ms_place_problem p = {.n_layers = L,
+                                     .n_experts = E,
+                                     .n_ranks = G,
+                                     .n_slots = S,
+                                     .n_nodes = N,
+                                     .n_groups =
+                                         (int)json_integer_value(json_object_get(v, "num_groups")),
+                                     .load = load,
+                                     .rank_node = node};
+        struct ms_placement out = {0};
+        struct ms_rng rng;
+        ms_rng_init(&rng, 1, "test", 0, 0, 0);
+        ck_assert_int_eq(ms_place_solve(ms_place_find("eplb"), &p, &rng, &out, NULL), MS_OK);
+        for (int l = 0; l < L; l++)
+            for (int s = 0; s < S; s++) {
+                const json_t *row = json_array_get(json_object_get(v, "phy2log"), (size_t)l);
+                int want = (int)json_integer_value(json_array_get(row, (size_t)s));
+                ck_assert_msg(out.slot_expert[l * S + s] == want,
+                              "%s, layer %d, slot %d: %d, not %d",
+                              json_string_value(json_object_get(v, "name")), l, s,
+                              out.slot_expert[l * S + s], want);
+            }
+        ms_place_finish(&out);
+    }
+    json_decref(all);
+}
+END_TEST
+
+/* Busiest rank over the mean, of the traffic itself. */
+static double rank_imbalance(const char *strategy, int redundant)
+{
+    struct study s;
+    study_init(&s);
+    struct ms_trace_filter f[] = {
+        {"model", "OLMoE-1B-7B-0924"}, {"dataset", "arxiv"}, {"kind", "top8"}};
+    s.routing = (struct ms_routing_params){.source = MS_SOURCE_TRACE,
+                                           .trace = TEST_DATA "/routing_counts.csv",
+                                           .filter = f,
+                                           .n_filter = 3};
+    s.place = (struct ms_place_params){.strategy = strategy, .redundant_experts = redundant};
+    s.place.replica_choice = MS_REPLICA_RANDOM;
+    struct ms_demand *d = begin(&s, 0);
+    double sum = 0;
+    for (int l = 0; l < 3; l++) {
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);
+        double top = 0, all = total(t->slot_tokens, (size_t)t->n_slots);
+        for (int r = 0; r < RANKS; r++)
+            top = fmax(top,
+                       total(t->slot_tokens + r * t->n_slots / RANKS, (size_t)t->n_slots / RANKS));
+        sum += top * RANKS / all / 3;
+    }
+    ms_demand_destroy(d);
+    return sum;
+}
+
+START_TEST(test_replicas_balance_what_no_permutation_can)
+{
+    double plain = rank_imbalance("contiguous", 0), lpt = rank_imbalance("lpt", 0),
+           eplb = rank_imbalance("eplb", 16);
+    ck_assert_double_gt(plain, 2);
+    ck_assert_double_lt(lpt, plain);
+    ck_assert_double_lt(eplb, 1.1);
+    ck_assert_double_lt(eplb, lpt);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("place");
@@ -401,6 +487,8 @@ int main(void)
     tcase_add_test(t, test_twins_keep_every_leg);
     tcase_add_test(t, test_bad_routing_is_found_before_anything_is_drawn);
     tcase_add_test(t, test_every_placement_holds_every_expert);
+    tcase_add_test(t, test_eplb_is_deepseeks);
+    tcase_add_test(t, test_replicas_balance_what_no_permutation_can);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
