@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "report/compare.h"
 #include "report/overview.h"
+#include "report/plot.h"
 #include "report/results.h"
 #include "report/table.h"
 #include "stats/percentile.h"
@@ -343,6 +344,32 @@ START_TEST(test_any_number_of_a_record_is_a_metric)
 }
 END_TEST
 
+START_TEST(test_a_picture_runs_no_commands_and_draws_every_row)
+{
+    struct fake f[3] = {four[0], four[1], four[2]};
+    f[1].platform = "it's `touch /tmp/x` $(y) \"z\"";
+    struct ms_results r = read_fakes(f, 3);
+    struct ms_comparison c = {0};
+    struct ms_compare_options o = {.margin = -1};
+    struct ms_buf b = {0};
+    ck_assert_int_eq(ms_compare_make(&c, &r, &o, NULL), MS_OK);
+    ck_assert_int_eq(ms_plot_script(&c, "out.svg", false, &b, NULL), MS_OK);
+    ck_assert_ptr_nonnull(strstr(b.p, "'it''s `touch /tmp/x` $(y) \"z\"'"));
+    ck_assert_ptr_nonnull(strstr(b.p, "$curve0_2 << EOD"));
+    ck_assert_ptr_nonnull(strstr(b.p, "set output 'out.svg'"));
+    ms_buf_finish(&b);
+    struct ms_err e = {0};
+    ck_assert_int_eq(ms_plot_compare(&c, "x.pdf", &e), MS_USAGE);
+    ms_compare_finish(&c);
+    o.metric = "platform.cables";
+    e = (struct ms_err){0};
+    ck_assert_int_eq(ms_compare_make(&c, &r, &o, NULL), MS_OK);
+    ck_assert_int_eq(ms_plot_compare(&c, "x.svg", &e), MS_USAGE);
+    ms_compare_finish(&c);
+    ms_results_finish(&r);
+}
+END_TEST
+
 START_TEST(test_overview_fits_a_hundred_columns)
 {
     struct ms_results r = read_fakes(four, 5);
@@ -377,6 +404,7 @@ int main(void)
     tcase_add_test(t, test_unsupported_percentiles_are_marked_and_not_judged);
     tcase_add_test(t, test_wrong_names_are_usage_errors_that_say_what_is_there);
     tcase_add_test(t, test_any_number_of_a_record_is_a_metric);
+    tcase_add_test(t, test_a_picture_runs_no_commands_and_draws_every_row);
     tcase_add_test(t, test_overview_fits_a_hundred_columns);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

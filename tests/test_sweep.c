@@ -124,6 +124,12 @@ static void misbehave(size_t job)
     }
 }
 
+#ifdef __SANITIZE_ADDRESS__ /* which ends the process itself when memory is out */
+#define OUT_OF_MEMORY "no answer"
+#else
+#define OUT_OF_MEMORY "out of memory"
+#endif
+
 static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct ms_err *err)
 {
     misbehave(job);
@@ -181,7 +187,7 @@ static void check_fates(const struct seen *s)
         [HALF] = "cut short",
         [NOISE] = "not one of ours",
         [TOO_LONG] = "longer than it said",
-        [MEMORY] = "out of memory",
+        [MEMORY] = OUT_OF_MEMORY,
         [REFUSES] = "workload.ranks: 72 ranks, but 64 hosts",
     };
     for (int k = 0; k < N_KINDS; k++) {

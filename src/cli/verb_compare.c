@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/verb.h"
 #include "report/compare.h"
+#include "report/plot.h"
 
 static const struct ms_option options[] = {
     {"by", 'b', "KEY", "what to compare: an axis of the sweep (default: report.by, else platform)"},
@@ -14,6 +15,8 @@ static const struct ms_option options[] = {
     {"baseline", 0, "VALUE",
      "the value of KEY that the others are compared with (default: the first)"},
     {"margin", 0, "SHARE", "ratios closer to 1 than this are ties (default: report.margin, 0.05)"},
+    {"plot", 0, "FILE.svg|png",
+     "also draw it (needs gnuplot): median and tail with intervals, and the tail itself"},
     {"format", 'f', "table|csv|json", "default: table"},
     {0}};
 
@@ -44,8 +47,14 @@ static int compare(const struct ms_args *a, const struct ms_compare_options *o, 
     if (s == MS_OK)
         s = ms_compare_make(&c, &r, o, &err);
     int code = ms_exit_code(s);
-    if (s == MS_OK)
+    const char *picture = ms_args_get(a, "plot", NULL);
+    if (s == MS_OK) {
         code = print(&c, format);
+        s = picture ? ms_plot_compare(&c, picture, &err) : MS_OK;
+        code = s != MS_OK ? ms_exit_code(s) : code;
+    }
+    if (s == MS_OK)
+        ;
     else if (s == MS_USAGE)
         fprintf(stderr, "moesim compare: %s\n", err.text);
     else
@@ -86,7 +95,8 @@ const struct ms_verb ms_verb_compare = {
     .summary = "Compare results along one axis: ratio, interval, verdict, cost",
     .examples = "moesim compare results/compare-topologies\n"
                 "moesim compare results/mine --by placement.strategy --baseline contiguous\n"
-                "moesim compare results/mine --metric layer.p95_us --format csv",
+                "moesim compare results/mine --metric layer.p95_us --format csv\n"
+                "moesim compare results/mine --plot tail.svg",
     .options = options,
     .run = run,
 };

@@ -5,149 +5,11 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "stats/percentile.h"
+#include "report/compare_choose.h"
 
 static enum ms_status nomem(struct ms_err *err)
 {
     return ms_err_set(err, MS_NOMEM, "out of memory comparing results");
-}
-
-/* ---- the key ---- */
-
-static enum ms_status choose_key(struct ms_comparison *c, const struct ms_results *s,
-                                 const char *by, struct ms_err *err)
-{
-    char allowed[512];
-    if (by && !ms_results_has_key(s, by))
-        return ms_err_set(err, MS_USAGE, "--by: '%s' is not a key of these results%s", by,
-                          ms_allowed(allowed, sizeof allowed, by, s->key, s->n_keys));
-    if (!by && s->by && ms_results_has_key(s, s->by))
-        by = s->by;
-    for (size_t i = 0; !by && i < s->n_keys; i++)
-        if (strcmp(s->key[i], "platform") == 0)
-            by = s->key[i];
-    if (!by && s->n_keys > 0)
-        by = s->key[0];
-    if (!by)
-        return ms_err_set(err, MS_INVALID,
-                          "nothing varies in these results: there is nothing to compare");
-    c->by = by;
-    return MS_OK;
-}
-
-/* ---- the metric ---- */
-
-static const struct {
-    const char *name;
-    int stat;
-} members[] = {{"p50_us", 50},
-               {"p95_us", 95},
-               {"p99_us", 99},
-               {"max_us", MS_STAT_MAX},
-               {"mean_us", MS_STAT_MEAN}};
-enum { N_MEMBERS = sizeof members / sizeof *members };
-
-static bool parse_series(struct ms_comparison *c, const char *metric)
-{
-    const char *dot = strchr(metric, '.');
-    for (enum ms_series w = 0; dot && w < MS_N_SERIES; w++) {
-        const char *name = ms_series_name(w);
-        if (strncmp(metric, name, (size_t)(dot - metric)) != 0 || name[dot - metric] != '\0')
-            continue;
-        for (int i = 0; i < N_MEMBERS; i++)
-            if (strcmp(dot + 1, members[i].name) == 0) {
-                c->series = w;
-                c->stat = members[i].stat;
-                return true;
-            }
-    }
-    return false;
-}
-
-static const struct ms_result *first_ok(const struct ms_results *s)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (s->r[i].ok)
-            return &s->r[i];
-    return NULL;
-}
-
-/* Paths of numbers a record has, for the message. */
-static size_t list_metrics(const struct ms_result *r, struct ms_arena *arena, const char **out,
-                           size_t most)
-{
-    const char *key, *inner;
-    json_t *value, *v;
-    size_t n = 0;
-    json_object_foreach(r->json, key, value)
-    {
-        json_object_foreach(value, inner, v)
-        {
-            char path[128];
-            snprintf(path, sizeof path, "%s.%s", key, inner);
-            if (json_is_number(v) && n < most)
-                out[n++] = ms_arena_strdup(arena, path);
-        }
-    }
-    return n;
-}
-
-/* The fewest values any record has of the series. */
-static size_t fewest(const struct ms_results *s, enum ms_series which)
-{
-    char path[40];
-    size_t least = SIZE_MAX;
-    snprintf(path, sizeof path, "%s.n", ms_series_name(which));
-    for (size_t i = 0; i < s->n; i++) {
-        double n = ms_result_number(&s->r[i], path);
-        if (s->r[i].ok && n >= 0 && (size_t)n < least)
-            least = (size_t)n;
-    }
-    return least;
-}
-
-/* Nobody asked for this percentile by name: take the highest the samples carry. */
-static enum ms_status fall_back(struct ms_comparison *c, const struct ms_results *s,
-                                struct ms_err *err)
-{
-    int carried[] = {99, 95, 50};
-    size_t n = fewest(s, c->series);
-    if (c->stat < 1 || c->stat > 99 || n >= ms_percentile_needs(c->stat))
-        return MS_OK;
-    for (int i = 0; i < 3; i++)
-        if (n >= ms_percentile_needs(carried[i]) || i == 2) {
-            char path[40];
-            c->stat = carried[i];
-            snprintf(path, sizeof path, "%s.p%d_us", ms_series_name(c->series), c->stat);
-            c->metric = ms_arena_strdup(&c->arena, path);
-            return c->metric ? MS_OK : nomem(err);
-        }
-    return MS_OK;
-}
-
-static enum ms_status choose_metric(struct ms_comparison *c, const struct ms_results *s,
-                                    const char *told, struct ms_err *err)
-{
-    const struct ms_result *r = first_ok(s);
-    if (!r)
-        return ms_err_set(err, MS_INVALID,
-                          "every case of these results failed: there is nothing to compare");
-    c->metric = told ? told : s->metric ? s->metric : "exchange.p99_us";
-    if (!told && isnan(ms_result_number(
-                     r, c->metric))) /* no exchanges with overlap: the layer is what there is */
-        c->metric = isnan(ms_result_number(r, "layer.p99_us")) ? "step.p99_us" : "layer.p99_us";
-    if (isnan(ms_result_number(r, c->metric))) {
-        const char *names[128];
-        char allowed[512];
-        size_t n = list_metrics(r, &c->arena, names, 128);
-        return ms_err_set(
-            err, MS_USAGE,
-            "--metric: '%s' is not a number of these records, such as exchange.p99_us%s", c->metric,
-            ms_allowed(allowed, sizeof allowed, c->metric, names, n));
-    }
-    c->is_series = parse_series(c, c->metric);
-    c->more_is_better = strcmp(c->metric, "step.tokens_per_s") == 0;
-    return c->is_series && !told ? fall_back(c, s, err) : MS_OK;
 }
 
 /* ---- groups ---- */
@@ -335,38 +197,13 @@ static enum ms_status compare_group(struct ms_comparison *c, struct ms_compare_g
     return s;
 }
 
-static enum ms_status choose_baseline(struct ms_comparison *c, const struct ms_results *s,
-                                      const char *told, struct ms_err *err)
-{
-    const char *names[256];
-    char allowed[512];
-    size_t n = 0;
-    c->baseline = told;
-    for (size_t i = 0; i < s->n; i++) {
-        const char *label = ms_result_label(&s->r[i], c->by, &c->arena);
-        if (told && strcmp(label, told) == 0)
-            return MS_OK;
-        if (!told && s->r[i].ok) {
-            c->baseline = label;
-            return MS_OK;
-        }
-        bool seen = false;
-        for (size_t k = 0; k < n && !seen; k++)
-            seen = strcmp(names[k], label) == 0;
-        if (!seen && n < 256)
-            names[n++] = label;
-    }
-    return ms_err_set(err, MS_USAGE, "--baseline: '%s' is not a value of %s%s", told, c->by,
-                      ms_allowed(allowed, sizeof allowed, told, names, n));
-}
-
 /* ---- the whole ---- */
 
 static enum ms_status make_caption(struct ms_comparison *c, const struct ms_results *s,
                                    struct ms_err *err)
 {
     static const char *const own[] = {"exchange.algorithm", "network.model", "placement.strategy"};
-    const struct ms_result *r = first_ok(s);
+    const struct ms_result *r = ms_compare_first_ok(s);
     struct ms_buf b = {0};
     char path[40];
     snprintf(path, sizeof path, "%s.n", c->is_series ? ms_series_name(c->series) : "exchange");
@@ -393,11 +230,11 @@ static enum ms_status make(struct ms_comparison *c, const struct ms_results *s,
                            const struct ms_compare_options *o, struct ms_err *err)
 {
     c->margin = o->margin >= 0 ? o->margin : s->margin;
-    enum ms_status status = choose_key(c, s, o->by, err);
+    enum ms_status status = ms_compare_choose_key(c, s, o->by, err);
     if (status == MS_OK)
-        status = choose_metric(c, s, o->metric, err);
+        status = ms_compare_choose_metric(c, s, o->metric, err);
     if (status == MS_OK)
-        status = choose_baseline(c, s, o->baseline, err);
+        status = ms_compare_choose_baseline(c, s, o->baseline, err);
     if (status == MS_OK)
         status = find_followers(c, s, err);
     c->group = MS_NEW(&c->arena, struct ms_compare_group, s->n);

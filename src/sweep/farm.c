@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sweep/farm_end.h"
+
 enum {
     TALK_BYTES = 2048, /* kept of a child's stderr */
     TICK_MS = 200,
@@ -206,41 +208,6 @@ static int reap(struct child *c, bool at_once, struct rusage *usage)
     return status;
 }
 
-/* One sentence for a child that gave no answer. */
-static void name_the_end(int status, const char *why, char *out, size_t size)
-{
-    if (WIFSIGNALED(status)) {
-        int sig = WTERMSIG(status);
-        snprintf(out, size, "the simulating process was killed by signal %d (%s)%s", sig,
-                 strsignal(sig), sig == SIGKILL ? "; out of memory?" : "");
-    } else if (why) {
-        snprintf(out, size, "the simulating process failed: %s", why);
-    } else {
-        snprintf(out, size, "the simulating process ended with exit status %d and no answer",
-                 WEXITSTATUS(status));
-    }
-}
-
-/* The end of what it said belongs to the reason: lines joined by " | ", without control characters.
- */
-static void add_last_words(const char *talk, char *out, size_t size)
-{
-    size_t n = strlen(talk), used = strlen(out);
-    while (n > 0 && (unsigned char)talk[n - 1] <= ' ')
-        n--;
-    size_t from = n > 400 ? n - 400 : 0;
-    if (n == 0)
-        return;
-    used += (size_t)snprintf(out + used, size - used, "; it said: ");
-    for (size_t i = from; i < n && used + 4 < size; i++) {
-        if (talk[i] == '\n')
-            used += (size_t)snprintf(out + used, size - used, " | ");
-        else if ((unsigned char)talk[i] >= ' ' && talk[i] != 127)
-            out[used++] = talk[i];
-    }
-    out[used] = '\0';
-}
-
 static enum ms_status hand_over(struct farm *farm, struct child *c, struct ms_message *m,
                                 const struct rusage *usage, struct ms_err *err)
 {
@@ -279,9 +246,9 @@ static enum ms_status finish(struct farm *farm, struct child *c, bool timed_out,
         else if (state == MS_FRAME_WRONG)
             snprintf(m.error, sizeof m.error, "the simulating process failed: %s", why);
         else
-            name_the_end(status, c->answer.n > 0 ? "its answer is cut short" : NULL, m.error,
-                         sizeof m.error);
-        add_last_words(c->talk, m.error, sizeof m.error);
+            ms_farm_name_end(status, c->answer.n > 0 ? "its answer is cut short" : NULL, m.error,
+                             sizeof m.error);
+        ms_farm_add_talk(c->talk, m.error, sizeof m.error);
     }
     return hand_over(farm, c, &m, &usage, err);
 }

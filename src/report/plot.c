@@ -1,0 +1,323 @@
+#include "report/plot.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "stats/percentile.h"
+
+enum { WIDTH = 1180, ROW_TOP = 70, ROW_LINE = 26, ROW_LEAST = 330, LABEL_PX = 9, HEAD = 40 };
+
+static const char *const colours[] = {"#000000", "#0072b2", "#d55e00", "#009e73",
+                                      "#cc79a7", "#e69f00", "#56b4e9", "#8c564b",
+                                      "#7f7f7f", "#6a3d9a", "#b22222", "#17a2b8"};
+enum { N_COLOURS = sizeof colours / sizeof *colours };
+
+/* ---- what is drawn ---- */
+
+struct drawn {
+    const struct ms_compare_row *row;
+    struct ms_clustered sample;
+    double p50, tail;
+    struct ms_ratio interval; /* of the tail itself: against a sample of ones */
+    int colour;
+};
+
+static int by_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The same label has the same colour in every group. */
+static int colour_of(const struct ms_comparison *c, const char *label)
+{
+    int n = 0;
+    for (size_t g = 0; g < c->n_groups; g++)
+        for (size_t i = 0; i < c->group[g].n; i++) {
+            bool seen = false;
+            const char *here = c->group[g].row[i].label;
+            if (strcmp(here, label) == 0)
+                return n % N_COLOURS;
+            for (size_t k = 0; k < i && !seen; k++)
+                seen = strcmp(c->group[g].row[k].label, here) == 0;
+            for (size_t h = 0; h < g && !seen; h++)
+                for (size_t k = 0; k < c->group[h].n && !seen; k++)
+                    seen = strcmp(c->group[h].row[k].label, here) == 0;
+            n += !seen;
+        }
+    return 0;
+}
+
+static enum ms_status tail_interval(const struct ms_comparison *c, struct drawn *d,
+                                    struct ms_arena *arena, struct ms_err *err)
+{
+    double *ones = MS_NEW(arena, double, d->sample.n);
+    if (!ones)
+        return ms_err_set(err, MS_NOMEM, "out of memory for the picture");
+    for (size_t i = 0; i < d->sample.n; i++)
+        ones[i] = 1;
+    struct ms_clustered unit = d->sample;
+    unit.value = ones;
+    return ms_boot_ratio(&d->sample, &unit, c->stat, (uint64_t)ms_result_number(d->row->r, "seed"),
+                         &d->interval, err);
+}
+
+static enum ms_status prepare(const struct ms_comparison *c, const struct ms_compare_group *g,
+                              struct ms_arena *arena, struct drawn *out, size_t *n,
+                              struct ms_err *err)
+{
+    char path[40];
+    enum ms_status s = MS_OK;
+    snprintf(path, sizeof path, "%s.p50_us", ms_series_name(c->series));
+    *n = 0;
+    for (size_t i = 0; s == MS_OK && i < g->n; i++) {
+        struct drawn *d = &out[*n];
+        *d = (struct drawn){.row = &g->row[i], .tail = g->row[i].value};
+        if (!g->row[i].r->ok || !ms_result_samples(g->row[i].r, c->series, arena, &d->sample))
+            continue;
+        d->p50 = ms_result_number(g->row[i].r, path);
+        d->colour = colour_of(c, g->row[i].label);
+        s = tail_interval(c, d, arena, err);
+        (*n)++;
+    }
+    return s;
+}
+
+/* ---- the script ---- */
+
+/* Single quotes: in double ones gnuplot would run what stands between backquotes. */
+static void add_quoted(struct ms_buf *b, const char *text)
+{
+    ms_buf_adds(b, "'");
+    for (const char *c = text; *c; c++) {
+        if (*c == '\'')
+            ms_buf_adds(b, "'");
+        if ((unsigned char)*c >= ' ')
+            ms_buf_add(b, c, 1);
+    }
+    ms_buf_adds(b, "'");
+}
+
+static void add_data(struct ms_buf *b, size_t group, const struct drawn *d, size_t n)
+{
+    ms_buf_printf(b, "$tail%zu << EOD\n", group);
+    for (size_t i = 0; i < n; i++) {
+        bool known = d[i].interval.has_interval;
+        ms_buf_printf(b, "%zu %.6g %.6g %.6g %.6g %s\n", i, d[i].p50, d[i].tail,
+                      known ? d[i].interval.lo : d[i].tail, known ? d[i].interval.hi : d[i].tail,
+                      colours[d[i].colour] + 1);
+    }
+    ms_buf_adds(b, "EOD\n");
+}
+
+/* Share of times above t, from 1 down to 1/n: one step a value. */
+static enum ms_status add_curve(struct ms_buf *b, size_t group, size_t row,
+                                const struct ms_clustered *s)
+{
+    double *v = malloc((s->n + 1) * sizeof *v);
+    if (!v)
+        return MS_NOMEM;
+    memcpy(v, s->value, s->n * sizeof *v);
+    qsort(v, s->n, sizeof *v, by_double);
+    ms_buf_printf(b, "$curve%zu_%zu << EOD\n", group, row);
+    for (size_t i = 0; i < s->n; i++)
+        ms_buf_printf(b, "%.6g %.6g\n", v[i], (double)(s->n - i) / (double)s->n);
+    ms_buf_adds(b, "EOD\n");
+    free(v);
+    return MS_OK;
+}
+
+static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size_t group,
+                           const struct drawn *d, size_t n, double left)
+{
+    char tail[16];
+    if (c->stat == MS_STAT_MAX || c->stat == MS_STAT_MEAN)
+        snprintf(tail, sizeof tail, "%s", c->stat == MS_STAT_MAX ? "max" : "mean");
+    else
+        snprintf(tail, sizeof tail, "p%d", c->stat);
+    ms_buf_printf(b, "set lmargin at screen %.4f\nset rmargin at screen 0.59\n", left);
+    ms_buf_printf(b, "unset logscale y\nset yrange [%g:-0.7]\nset ytics scale 0 (",
+                  (double)n - 0.3);
+    for (size_t i = 0; i < n; i++) {
+        ms_buf_adds(b, i ? ", " : "");
+        add_quoted(b, d[i].row->label);
+        ms_buf_printf(b, " %zu", i);
+    }
+    ms_buf_printf(b,
+                  ")\nunset grid\nset grid xtics lc rgb '#dddddd' lt 1\nset ylabel ''\n"
+                  "set xlabel '%s time, microseconds'\nset key at graph 1,1 right bottom "
+                  "horizontal maxrows 1 samplen 0.5\n",
+                  ms_series_name(c->series));
+    ms_buf_printf(b,
+                  "plot $tail%zu using 2:1:($3-$2):(0):(int(('0x'.strcol(6))+0)) with vectors "
+                  "nohead lw 1.5 lc rgb var notitle, \\\n"
+                  "  '' using 2:1:(int(('0x'.strcol(6))+0)) with points pt 6 ps 1.0 lw 2 lc rgb "
+                  "var notitle, \\\n"
+                  "  '' using 3:1:4:5:(int(('0x'.strcol(6))+0)) with xerrorbars pt 7 ps 0.9 lw 2 "
+                  "lc rgb var notitle, \\\n"
+                  "  NaN with points pt 6 lw 2 lc rgb '#444444' title 'p50', \\\n"
+                  "  NaN with points pt 7 lc rgb '#444444' title '%s and its 95%% interval'\n",
+                  group, tail);
+}
+
+static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, size_t group,
+                            const struct drawn *d, size_t n)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = d[i].sample.n > most ? d[i].sample.n : most;
+    ms_buf_printf(b,
+                  "set lmargin at screen 0.665\nset rmargin at screen 0.978\n"
+                  "set yrange [%g:1]\nset logscale y\nset ytics scale 0.5 autofreq\nset ytics add "
+                  "('1' 1, '0.1' "
+                  "0.1, '0.01' 0.01, '0.001' 0.001)\n"
+                  "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share of %ss longer "
+                  "than t' offset 1\n"
+                  "set xlabel 't, microseconds'\nunset key\n",
+                  most ? 0.9 / (double)most : 0.1, ms_series_name(c->series));
+    ms_buf_adds(b, "plot ");
+    for (size_t k = n; k-- > 0;) /* the baseline last, on top */
+        ms_buf_printf(b, "%s$curve%zu_%zu using 1:2 with steps lw %s lc rgb '%s' notitle",
+                      k + 1 < n ? ", \\\n  " : "", group, k, d[k].row->is_baseline ? "2.5" : "1.8",
+                      colours[d[k].colour]);
+    ms_buf_adds(b, "\n");
+}
+
+static double label_width(const struct ms_comparison *c)
+{
+    int most = 4;
+    for (size_t g = 0; g < c->n_groups; g++)
+        for (size_t i = 0; i < c->group[g].n; i++) {
+            int w = ms_text_width(c->group[g].row[i].label);
+            most = w > most ? w : most;
+        }
+    double share = (LABEL_PX * (double)most + 20) / WIDTH;
+    return share > 0.3 ? 0.3 : share;
+}
+
+static int group_height(size_t n)
+{
+    int h = ROW_TOP + 66 + ROW_LINE * (int)n;
+    return h < ROW_LEAST ? ROW_LEAST : h;
+}
+
+static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c, size_t group,
+                                const struct drawn *d, size_t n, double bottom, double height)
+{
+    add_data(b, group, d, n);
+    for (size_t i = 0; i < n; i++)
+        if (add_curve(b, group, i, &d[i].sample) != MS_OK)
+            return MS_NOMEM;
+    double px = group_height(n);
+    ms_buf_printf(b, "set bmargin at screen %.4f\nset tmargin at screen %.4f\n",
+                  bottom + height * 62 / px, bottom + height * (1 - 50 / px));
+    ms_buf_printf(b, "set label 1 ");
+    add_quoted(b, c->group[group].title);
+    ms_buf_printf(b, " at screen 0.012, screen %.4f left noenhanced font ',13'\n",
+                  bottom + height * (1 - 18 / px));
+    add_tail_panel(b, c, group, d, n, label_width(c));
+    ms_buf_adds(b, "unset label\n");
+    add_curve_panel(b, c, group, d, n);
+    return MS_OK;
+}
+
+static void add_head(struct ms_buf *b, const struct ms_comparison *c, const char *output, bool png,
+                     int height)
+{
+    ms_buf_printf(b,
+                  "set encoding utf8\nset terminal %s size %d,%d noenhanced font '%s,12' "
+                  "background rgb 'white'\nset output ",
+                  png ? "pngcairo" : "svg", WIDTH, height,
+                  png ? "DejaVu Sans" : "Helvetica,DejaVu Sans,Arial,sans-serif");
+    add_quoted(b, output);
+    ms_buf_adds(b, "\nset border 3 lc rgb '#444444'\nset xtics nomirror\nset ytics nomirror\nset "
+                   "xrange [0:*]\n"
+                   "set multiplot\nset label 2 ");
+    add_quoted(b, c->caption);
+    ms_buf_printf(b, " at screen 0.012, screen %.4f left noenhanced font ',14'\n",
+                  1 - 20.0 / height);
+}
+
+static enum ms_status add_groups(struct ms_buf *b, const struct ms_comparison *c, int total,
+                                 struct ms_err *err)
+{
+    double top = 1 - (double)HEAD / total;
+    enum ms_status s = MS_OK;
+    for (size_t g = 0; s == MS_OK && g < c->n_groups; g++) {
+        struct ms_arena arena = {0};
+        struct drawn *d = MS_NEW(&arena, struct drawn, c->group[g].n);
+        size_t n = 0;
+        s = d ? prepare(c, &c->group[g], &arena, d, &n, err) : MS_NOMEM;
+        double height = (double)group_height(c->group[g].n) / total;
+        if (s == MS_OK && n > 0)
+            s = add_group(b, c, g, d, n, top - height, height);
+        top -= height;
+        ms_arena_finish(&arena);
+    }
+    return s;
+}
+
+enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output, bool png,
+                              struct ms_buf *out, struct ms_err *err)
+{
+    int total = 0;
+    if (!c->is_series || c->series == MS_SERIES_RANK)
+        return ms_err_set(
+            err, MS_USAGE,
+            "--plot: records keep no samples of '%s'; a picture needs exchange, dispatch, combine, "
+            "layer or step times",
+            c->metric);
+    for (size_t g = 0; g < c->n_groups; g++)
+        total += group_height(c->group[g].n);
+    total += HEAD;
+    add_head(out, c, output, png, total);
+    enum ms_status s = add_groups(out, c, total, err);
+    ms_buf_adds(out, "unset multiplot\nset output\n");
+    return s == MS_OK && out->failed ? ms_err_set(err, MS_NOMEM, "out of memory for the picture")
+                                     : s;
+}
+
+/* ---- running gnuplot ---- */
+
+static enum ms_status run_gnuplot(const struct ms_buf *script, struct ms_err *err)
+{
+    FILE *f = popen("gnuplot", "we");
+    if (!f)
+        return ms_err_set(err, MS_IO, "--plot: cannot start gnuplot: %s", strerror(errno));
+    size_t written = fwrite(script->p, 1, script->n, f);
+    int status = pclose(f);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return ms_err_set(
+            err, MS_IO,
+            "--plot needs gnuplot, which is not installed (Debian: apt install gnuplot-nox)");
+    if (written != script->n || status != 0)
+        return ms_err_set(err, MS_IO, "--plot: gnuplot failed (its message is above)");
+    return MS_OK;
+}
+
+enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, struct ms_err *err)
+{
+    size_t n = strlen(path);
+    bool png = n > 4 && strcmp(path + n - 4, ".png") == 0,
+         svg = n > 4 && strcmp(path + n - 4, ".svg") == 0;
+    char part[4096];
+    struct ms_buf script = {0};
+    if (!png && !svg)
+        return ms_err_set(err, MS_USAGE, "--plot: '%s' ends neither in .svg nor in .png", path);
+    if (snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid()) >= (int)sizeof part)
+        return ms_err_set(err, MS_USAGE, "--plot: the path is too long");
+    enum ms_status s = ms_plot_script(c, part, png, &script, err);
+    if (s == MS_OK)
+        s = run_gnuplot(&script, err);
+    if (s == MS_OK && rename(part, path) != 0)
+        s = ms_err_set(err, MS_IO, "--plot: cannot write '%s': %s", path, strerror(errno));
+    if (s != MS_OK)
+        unlink(part);
+    ms_buf_finish(&script);
+    return s;
+}
