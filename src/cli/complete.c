@@ -1,7 +1,9 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "cli/cli.h"
+#include "scenario/scenario.h"
 
 static const struct ms_option *option_of(const struct ms_verb *v, const char *word)
 {
@@ -14,9 +16,16 @@ static const struct ms_option *option_of(const struct ms_verb *v, const char *wo
     return NULL;
 }
 
-/* "table|csv|jsonl": one a line. Anything else is left to the shell, which offers files. */
+/* "table|csv|jsonl": one a line; keys of a scenario. Anything else is left to the shell, which
+ * offers files. */
 static void choices(const char *value)
 {
+    if (strcmp(value, "KEY=VALUE") == 0) {
+        struct ms_buf keys = {0};
+        ms_scenario_key_names(&keys, "=\n");
+        fputs(keys.p ? keys.p : "", stdout);
+        ms_buf_finish(&keys);
+    }
     if (!strchr(value, '|'))
         return;
     for (const char *s = value;; s++) {
@@ -50,5 +59,7 @@ int ms_complete(int n, char **words)
             printf("--%s\n", o->name);
         puts("--help");
     }
+    for (size_t i = 0; v->word && v->word(i); i++)
+        puts(v->word(i));
     return MS_OK;
 }

@@ -32,7 +32,7 @@ static bool grouped(const char *name)
 
 static void verb_line(FILE *out, const struct ms_verb *v)
 {
-    fprintf(out, "  %-10s %s\n", v->name, v->summary);
+    fprintf(out, "  %-10s %.*s\n", v->name, (int)strcspn(v->summary, "\n"), v->summary);
 }
 
 static void group_lines(FILE *out, const struct group *g)

@@ -22,6 +22,9 @@ struct ms_verb {
     const struct ms_option *options;
     /** @return an exit code. argv[0] is the verb. */
     int (*run)(int argc, char **argv, const struct ms_verb *self);
+    /** Words that may stand as operands, for completion: word i, NULL past the last. NULL: files.
+     */
+    const char *(*word)(size_t i);
 };
 
 /** One parsed command line: options in order, then operands. */

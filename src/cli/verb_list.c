@@ -14,6 +14,7 @@
 #include "scenario/scenario.h"
 #include "sim/sim.h"
 #include "stats/imbalance.h"
+#include "sweep/series.h"
 
 struct kind {
     const char *name, *help;
@@ -130,6 +131,44 @@ static void imbalance(void)
         row(m->name, m->definition);
 }
 
+static void wide(const char *name, const char *help)
+{
+    printf("%-30s  %s\n", name, help);
+}
+
+/* What records hold and compare takes as --metric; definitions: model.md section 7. */
+static void metrics(void)
+{
+    static const char *const of[MS_N_SERIES] = {
+        [MS_SERIES_EXCHANGE] = "dispatch + combine of one (repeat, step, layer, group)",
+        [MS_SERIES_DISPATCH] = "tokens to the experts: last completion - last entry",
+        [MS_SERIES_COMBINE] = "results back: last completion - last entry",
+        [MS_SERIES_RANK] = "a rank's own dispatch + combine",
+        [MS_SERIES_LAYER] =
+            "first dispatch entry to last combine completion, compute and waiting included",
+        [MS_SERIES_STEP] = "all layers",
+    };
+    static const char *const ends[] = {"p50_us", "p95_us", "p99_us", "max_us", "mean_us"};
+    for (int i = 0; i < MS_N_SERIES; i++) {
+        char name[64];
+        wide(ms_series_name((enum ms_series)i), of[i]);
+        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+            snprintf(name, sizeof name, "%s.%s", ms_series_name((enum ms_series)i), ends[k]);
+            printf("  %s\n", name);
+        }
+    }
+    wide("entry_skew_us", "last - first dispatch entry, mean");
+    wide("slowdown.vs_balanced_p50", "p50 of the case / p50 of its balanced twin");
+    wide("slowdown.vs_balanced_p99", "p99 of the case / p99 of its balanced twin");
+    wide("bytes.network",
+         "payload over hops that leave a node; also bytes.intra_node, bytes.local");
+    for (const struct ms_imbalance_metric *m = ms_imbalance_metrics; m->name; m++)
+        if (strstr("gini cv variance entropy max_over_mean", m->name))
+            printf("imbalance.%-20s  %s\n", m->name, m->definition);
+    wide("imbalance.rank_max_over_mean", "selections computed by the busiest rank over the mean");
+    wide("imbalance.dropped_share", "selections dropped by capacity over those asked for");
+}
+
 static void keys(void)
 {
     struct ms_buf out = {0};
@@ -152,6 +191,7 @@ static const struct kind kinds[] = {
     {"topology", "what platform generate can write", "platform generate", topologies},
     {"router", "how a model in training routes", "train.router.name", routers},
     {"loss", "what pushes it towards balance", "train.losses", losses},
+    {"metric", "what is measured", "report.metric, compare --metric", metrics},
     {"imbalance", "measures of uneven load", "profile, results", imbalance},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
@@ -174,6 +214,11 @@ static const struct kind *find(const char *word)
             return &kinds[i];
     }
     return NULL;
+}
+
+static const char *word(size_t i)
+{
+    return i < N_KINDS ? kinds[i].name : i == N_KINDS ? "all" : NULL;
 }
 
 static int unknown(const struct ms_verb *self, const char *word)
@@ -221,4 +266,5 @@ const struct ms_verb ms_verb_list = {
                 "moesim list all",
     .options = (const struct ms_option[]){{0}},
     .run = run,
+    .word = word,
 };

@@ -70,9 +70,15 @@ static int check(int argc, char **argv)
     return code;
 }
 
+static const char *const words[] = {"generate", "check", "show"};
+
+static const char *word(size_t i)
+{
+    return i < 3 ? words[i] : NULL;
+}
+
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
-    static const char *const words[] = {"generate", "check", "show"};
     char list[128];
     if (argc < 2)
         return ms_usage(self, "say what to do: generate, check or show");
@@ -94,7 +100,8 @@ const struct ms_verb ms_verb_platform = {
     .name = "platform",
     .arguments = "generate TOPOLOGY | check FILE… | show FILE  [options]",
     .summary =
-        "Write, check or describe a cluster as a SimGrid platform file. Each has its own --help:\n"
+        "Write, check or describe a cluster as a SimGrid platform file\n"
+        "Each has its own --help:\n"
         "  generate   a topology: star, nvlink, rail, rail-only, fat-tree, dragonfly, "
         "dragonfly-plus, torus,\n"
         "             multi-plane, hyperx (moesim platform generate --help)\n"
@@ -106,4 +113,5 @@ const struct ms_verb ms_verb_platform = {
                 "moesim platform check rail-8x8.xml",
     .options = no_options,
     .run = run,
+    .word = word,
 };

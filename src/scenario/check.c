@@ -122,6 +122,15 @@ static void check_matrix(const struct check *c)
         fail(c, "workload.groups", "%d groups, but a matrix is one group", s->workload.groups);
 }
 
+static void check_report(const struct check *c)
+{
+    const char *by = c->s->report.by;
+    char hint[600];
+    if (by && !ms_key_settable(by))
+        fail(c, "report.by", "'%s' is no key of a scenario%s", by,
+             ms_key_hint(by, true, hint, sizeof hint));
+}
+
 /* ---- model ---- */
 
 static void check_model(const struct check *c)
@@ -280,6 +289,7 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_model(&c);
     check_layers(&c);
     check_train(&c);
+    check_report(&c);
     if (platform) {
         check_hosts(&c);
         check_nodes(&c);

@@ -102,3 +102,15 @@ void ms_scenario_keys(struct ms_buf *out)
                      "  KEY: [values]\n  KEY: {from, to, step}\n"
                      "  ANY WORD: {zip: {KEY: [values], KEY: [values]}}\n");
 }
+
+void ms_scenario_key_names(struct ms_buf *out, const char *tail)
+{
+    struct ms_key_cursor c = {0};
+    struct ms_key k;
+    while (ms_key_next(&c, &k)) {
+        ms_buf_printf(out, "%s%s", k.path, tail);
+        const struct ms_field *f = k.special && k.special->shape ? k.special->shape->fields : NULL;
+        for (; f && f->key; f++)
+            ms_buf_printf(out, "%s.%s%s", k.path, f->key, tail);
+    }
+}

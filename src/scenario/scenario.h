@@ -150,5 +150,7 @@ const char *ms_scenario_place(const struct ms_scenario *s, const char *key, int 
 void ms_scenario_schema(struct ms_buf *out);
 /** Every key with what it takes, its default and a line of help, for people. */
 void ms_scenario_keys(struct ms_buf *out);
+/** The dotted keys alone, each followed by `tail`. */
+void ms_scenario_key_names(struct ms_buf *out, const char *tail);
 
 #endif
