@@ -167,16 +167,39 @@ static void squeeze_list(const struct ms_fluid_comp *c, struct ms_fluid_bucket *
     b->len[l] = to - b->at[l];
 }
 
+/* Twice the room for one link's list, at the end of the entries. */
+static void move_list(struct ms_fluid_bucket *b, uint32_t l)
+{
+    uint32_t from = b->at[l], to = b->used, room = 2 * b->room[l] + 8, others = b->k - 1;
+    assert(b->used < UINT32_MAX - room);
+    size_t cap = b->n_entries;
+    b->owner = ms_fluid_grow(b->owner, &cap, (size_t)to + room, sizeof *b->owner);
+    b->other = ms_fluid_grow(b->other, &b->n_entries, (size_t)to + room, others * sizeof *b->other);
+    memcpy(b->other + (size_t)to * others, b->other + (size_t)from * others,
+           (size_t)b->len[l] * others * sizeof *b->other);
+    memcpy(b->owner + to, b->owner + from, b->len[l] * sizeof *b->owner);
+    for (uint32_t e = to; e < to + b->len[l]; e++) {
+        uint32_t i = b->owner[e], j = 0;
+        if (b->left[i] == INFINITY)
+            continue;
+        while (b->link[j][i] != l)
+            j++;
+        b->pos[j][i] = e;
+    }
+    b->at[l] = to;
+    b->room[l] = room;
+    b->used += room;
+}
+
 static void append_entries(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t i)
 {
-    for (uint32_t j = 0; j < b->k && !b->stale; j++) {
+    for (uint32_t j = 0; j < b->k; j++) {
         uint32_t l = b->link[j][i];
-        if (b->len[l] == b->room[l] && b->live[l] <= b->room[l])
+        if (b->len[l] == b->room[l] && b->live[l] * 4 <= b->room[l] * 3)
             squeeze_list(c, b, l);
         if (b->len[l] == b->room[l])
-            b->stale = true;
-        else
-            put_entry(b, i, j, b->at[l] + b->len[l]++);
+            move_list(b, l);
+        put_entry(b, i, j, b->at[l] + b->len[l]++);
     }
 }
 
@@ -257,19 +280,18 @@ static void close_holes(struct ms_fluid_bucket *b)
     b->dead = 0;
 }
 
-/* Lists grow with what they once held, so that the same exchange again does not come here. */
+/* Lists keep the room they once had, so that the same exchange again does not move them. */
 static void make_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
 {
     size_t at = 0;
     for (uint32_t l = 0; l < c->m; l++) {
-        uint32_t need = b->live[l], grown = b->room[l] ? need + need / 4 + 8 : need;
-        if (b->room[l] < need)
-            b->room[l] = grown;
+        b->room[l] = b->live[l] > b->room[l] ? b->live[l] : b->room[l];
         b->at[l] = (uint32_t)at;
         b->len[l] = 0;
         at += b->room[l];
     }
     assert(at < UINT32_MAX);
+    b->used = (uint32_t)at;
     if (at > b->n_entries) {
         free(b->other), free(b->owner);
         b->n_entries = at;
@@ -297,7 +319,7 @@ void ms_fluid_comp_tidy(struct ms_fluid_comp *c)
     for (uint32_t k = 1; k <= c->k_max; k++) {
         struct ms_fluid_bucket *b = c->by_k[k];
         if (!b || (!b->stale && b->dead <= b->n / 8 + 32))
-            continue;
+            continue; /* most solves */
         close_holes(b);
         b->dense = k == 2 && ms_fluid_bits_make(c, b);
         if (k > 1 && !b->dense)

@@ -40,6 +40,7 @@ struct ms_fluid_bucket {
     uint32_t *at, *len, *room; /**< [m] a link's list: first entry, entries, allocated */
     uint32_t *other;           /**< [entries][k-1] */
     uint32_t *owner;           /**< [entries] flow */
+    uint32_t used;             /**< entries given to lists */
     size_t n_entries;          /**< allocated */
     uint64_t *bits; /**< [planes][m][words] dense: the other link of each flow; plane p where more
                        than p have it */
