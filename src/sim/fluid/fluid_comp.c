@@ -28,27 +28,28 @@ static void *zeroed(size_t n, size_t size)
     return p;
 }
 
+static void *lines(size_t bytes)
+{
+    void *p;
+    if (posix_memalign(&p, 64, bytes) != 0)
+        abort();
+    return memset(p, 0, bytes);
+}
+
 static void filling_init(struct ms_fluid_filling *w, uint32_t m)
 {
     w->words = m / 64 + 1;
-    w->waiting = zeroed(m, sizeof *w->waiting);
+    w->room = lines(w->words * 64 * sizeof *w->room);
+    w->key = lines(w->words * 64 * sizeof *w->key);
+    w->crowd = lines(w->words * 64 * sizeof *w->crowd);
     w->done = zeroed(m, 1);
     w->undone = zeroed(w->words, sizeof *w->undone);
-    w->key = zeroed(m, sizeof *w->key);
-    w->front = zeroed(m, sizeof *w->front);
-    w->rest = zeroed(m, sizeof *w->rest);
-    w->order = zeroed(m, sizeof *w->order);
-    for (uint32_t l = 0; l < m; l++)
-        w->order[l] = l;
-    if (posix_memalign((void **)&w->room, 64, w->words * 64 * sizeof *w->room) != 0)
-        abort();
-    memset(w->room, 0, w->words * 64 * sizeof *w->room);
+    w->reach = 0.02;
 }
 
 static void filling_finish(struct ms_fluid_filling *w)
 {
-    free(w->room), free(w->waiting), free(w->done), free(w->undone), free(w->key), free(w->front);
-    free(w->rest), free(w->order);
+    free(w->room), free(w->key), free(w->crowd), free(w->done), free(w->undone);
 }
 
 void ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared)

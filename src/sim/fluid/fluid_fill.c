@@ -3,14 +3,13 @@
  * once for each instruction set (FILL); every operation is exactly rounded and their order is
  * fixed, so all of them give the same bits.
  *
- * A link's level only rises as others freeze, so an old level is a lower bound. `front` holds the
- * links up to some threshold in ascending order of such bounds; its head is computed anew, and
- * freezes if it is still the least, else moves back. Links change places little from one solve to
- * the next: the threshold comes from the first links of the last order. Links within TIE of the
- * water level freeze at it, so that flows which are equal stay equal to the bit. */
+ * A link's level only rises as others freeze. So the levels of all links are computed at once, now
+ * and then, and those little above the least stand in `front`, for which alone they are kept exact:
+ * the least of them freezes, until it is above the threshold that divides them from the rest. Links
+ * within TIE of the water level freeze at it, so that flows which are equal stay equal to the bit.
+ */
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -19,14 +18,16 @@
 #include "sim/fluid/fluid_internal.h"
 
 #define TIE 1e-10
-#define LOOSE (1 + 1e-9) /* of a link that limits nobody, above its fastest flow */
+
+enum { FRONT = 32, FEW = 12 };
 
 struct filling {
     struct ms_fluid_comp *c;
     struct ms_fluid_filling *w;
     const struct ms_fluid_bucket *dense; /* or NULL */
     double water, threshold;
-    uint32_t n_rest, n_front, n_order, head;
+    uint32_t n_front;
+    uint32_t front[FRONT];
 };
 
 static const uint64_t *dense_row(const struct filling *s, uint32_t plane, uint32_t l)
@@ -34,46 +35,40 @@ static const uint64_t *dense_row(const struct filling *s, uint32_t plane, uint32
     return s->dense->bits + ((size_t)plane * s->c->m + l) * s->dense->words;
 }
 
-static uint32_t crowd_of(const struct filling *s, uint32_t l)
-{
-    uint32_t n = s->w->waiting[l];
-    for (uint32_t p = 0; s->dense && p < s->dense->planes; p++) {
-        const uint64_t *row = dense_row(s, p, l);
-        for (uint32_t i = s->dense->lo[l]; i < s->dense->hi[l]; i++)
-            n += (uint32_t)__builtin_popcountll(row[i] & s->w->undone[i]);
-    }
-    return n;
-}
-
-static double level_of(const struct filling *s, uint32_t l)
-{
-    uint32_t crowd = crowd_of(s, l);
-    if (crowd == 0)
-        return MS_FLUID_FREE_RATE;
-    double level = s->c->fat[l] ? s->c->capacity[l] : s->w->room[l] / crowd;
-    return level > s->water ? level : s->water;
-}
-
-/* room -= used where a bit is set, 64 links. */
-static void take_word(double *room, uint64_t bits, double used)
+/* Where a bit is set, of 64 links: room -= used, crowd -= 1. */
+static void take_word(double *room, int32_t *crowd, uint64_t bits, double used)
 {
 #if defined(__AVX512F__)
     __m512d u = _mm512_set1_pd(used);
+    __m512i one = _mm512_set1_epi32(1);
     for (uint32_t j = 0; j < 64; j += 8) {
         __m512d v = _mm512_load_pd(room + j);
         _mm512_store_pd(room + j, _mm512_mask_sub_pd(v, (__mmask8)(bits >> j), v, u));
     }
+    for (uint32_t j = 0; j < 64; j += 16) {
+        __m512i v = _mm512_load_si512(crowd + j);
+        _mm512_store_si512(crowd + j, _mm512_mask_sub_epi32(v, (__mmask16)(bits >> j), v, one));
+    }
 #elif defined(__AVX2__)
     __m256d u = _mm256_set1_pd(used);
-    __m256i one = _mm256_set_epi64x(8, 4, 2, 1);
+    __m256i four = _mm256_set_epi64x(8, 4, 2, 1),
+            eight = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
     for (uint32_t j = 0; j < 64; j += 4) {
-        __m256i on = _mm256_and_si256(_mm256_set1_epi64x((long long)(bits >> j)), one);
-        __m256d mask = _mm256_castsi256_pd(_mm256_cmpeq_epi64(on, one));
+        __m256i on = _mm256_and_si256(_mm256_set1_epi64x((long long)(bits >> j)), four);
+        __m256d mask = _mm256_castsi256_pd(_mm256_cmpeq_epi64(on, four));
         _mm256_store_pd(room + j, _mm256_sub_pd(_mm256_load_pd(room + j), _mm256_and_pd(mask, u)));
     }
+    for (uint32_t j = 0; j < 64; j += 8) {
+        __m256i *v = (__m256i *)(crowd + j);
+        __m256i on = _mm256_and_si256(_mm256_set1_epi32((int)(bits >> j & 0xff)), eight);
+        _mm256_store_si256(v,
+                           _mm256_add_epi32(_mm256_load_si256(v), _mm256_cmpeq_epi32(on, eight)));
+    }
 #else
-    for (; bits; bits &= bits - 1)
+    for (; bits; bits &= bits - 1) {
         room[__builtin_ctzll(bits)] -= used;
+        crowd[__builtin_ctzll(bits)]--;
+    }
 #endif
 }
 
@@ -82,7 +77,7 @@ static void freeze_dense(const struct filling *s, uint32_t l)
     for (uint32_t p = 0; p < s->dense->planes; p++) {
         const uint64_t *row = dense_row(s, p, l);
         for (uint32_t i = s->dense->lo[l]; i < s->dense->hi[l]; i++)
-            take_word(s->w->room + (size_t)i * 64, row[i], s->water);
+            take_word(s->w->room + (size_t)i * 64, s->w->crowd + (size_t)i * 64, row[i], s->water);
     }
 }
 
@@ -92,10 +87,10 @@ static void freeze_two(const struct ms_fluid_filling *w, const uint32_t *other, 
                        double used)
 {
     double *room = w->room;
-    uint32_t *waiting = w->waiting;
+    int32_t *crowd = w->crowd;
     for (uint32_t e = 0; e < n; e++) {
         room[other[e]] -= used;
-        waiting[other[e]]--;
+        crowd[other[e]]--;
     }
 }
 
@@ -110,24 +105,18 @@ static void freeze_more(const struct ms_fluid_filling *w, const uint32_t *other,
             continue;
         for (uint32_t j = 0; j < others; j++) {
             w->room[other[j]] -= used;
-            w->waiting[other[j]]--;
+            w->crowd[other[j]]--;
         }
     }
-}
-
-static void leave(struct filling *s, uint32_t l, double level)
-{
-    s->c->level[l] = level;
-    s->w->done[l] = 1;
-    s->w->undone[l / 64] &= ~((uint64_t)1 << (l % 64));
-    s->w->order[s->n_order++] = l;
 }
 
 static void freeze(struct filling *s, uint32_t l, double level)
 {
     struct ms_fluid_comp *c = s->c;
     s->water = level > s->water * (1 + TIE) ? level : s->water;
-    leave(s, l, s->water);
+    c->level[l] = s->water;
+    s->w->done[l] = 1;
+    s->w->undone[l / 64] &= ~((uint64_t)1 << (l % 64));
     if (s->dense)
         freeze_dense(s, l);
     for (uint32_t k = 2; k <= c->k_max; k++) {
@@ -142,88 +131,125 @@ static void freeze(struct filling *s, uint32_t l, double level)
     }
 }
 
-static int by_level(const void *a, const void *b)
-{
-    const struct ms_fluid_key *x = a, *y = b;
-    if (x->level != y->level)
-        return x->level < y->level ? -1 : 1;
-    return x->link < y->link ? -1 : x->link > y->link;
-}
-
-/* Nearly in order already. */
-static void sort_front(struct ms_fluid_key *v, uint32_t n)
-{
-    if (n > 600) {
-        qsort(v, n, sizeof *v, by_level);
-        return;
-    }
-    for (uint32_t i = 1; i < n; i++) {
-        struct ms_fluid_key x = v[i];
-        uint32_t j = i;
-        for (; j > 0 && v[j - 1].level > x.level; j--)
-            v[j] = v[j - 1];
-        v[j] = x;
-    }
-}
-
-/* The threshold: three quarters up the levels of the first links that are left. */
-static double new_threshold(struct filling *s)
-{
-    struct ms_fluid_key *v = s->w->front;
-    uint32_t want = 32 + s->c->m / 32, n = 0;
-    for (uint32_t i = 0; i < s->n_rest && n < want; i++) {
-        uint32_t l = s->w->rest[i];
-        double level = s->w->key[l] = level_of(s, l);
-        if (level < MS_FLUID_FREE_RATE)
-            v[n++] = (struct ms_fluid_key){level, l};
-    }
-    sort_front(v, n);
-    return n ? v[n - 1 - n / 4].level : MS_FLUID_FREE_RATE;
-}
-
-static void refill(struct filling *s)
+/* Levels of all links into w->key; done ones, and those without flows to freeze, FREE. @return the
+ * least */
+static double all_levels(const struct filling *s)
 {
     struct ms_fluid_filling *w = s->w;
-    uint32_t kept = 0;
-    s->threshold = new_threshold(s);
-    s->n_front = s->head = 0;
-    for (uint32_t i = 0; i < s->n_rest; i++) {
-        uint32_t l = w->rest[i];
-        double level = w->key[l];
-        if (level <= s->threshold)
-            level = w->key[l] = level_of(s, l);
-        if (level >= MS_FLUID_FREE_RATE)
-            leave(s, l, s->water * LOOSE);
-        else if (level <= s->threshold)
-            w->front[s->n_front++] = (struct ms_fluid_key){level, l};
-        else
-            w->rest[kept++] = l;
+    double low = MS_FLUID_FREE_RATE;
+    uint32_t m = s->c->m, shared = s->c->m_shared, l = 0;
+#if defined(__AVX512F__)
+    __m512d free = _mm512_set1_pd(MS_FLUID_FREE_RATE), lows = free;
+    for (; l + 8 <= shared; l += 8) {
+        __m256i n = _mm256_load_si256((const __m256i *)(w->crowd + l));
+        __mmask8 on = _mm256_cmpgt_epi32_mask(n, _mm256_setzero_si256()) &
+                      (__mmask8)(w->undone[l / 64] >> (l % 64));
+        __m512d v =
+            _mm512_mask_div_pd(free, on, _mm512_load_pd(w->room + l), _mm512_cvtepi32_pd(n));
+        _mm512_store_pd(w->key + l, v);
+        lows = _mm512_min_pd(lows, v);
     }
-    s->n_rest = kept;
-    sort_front(w->front, s->n_front);
+    low = _mm512_reduce_min_pd(lows);
+#endif
+    for (; l < m; l++) {
+        bool on = w->crowd[l] > 0 && !w->done[l];
+        w->key[l] = !on           ? MS_FLUID_FREE_RATE
+                    : l >= shared ? s->c->capacity[l]
+                                  : w->room[l] / w->crowd[l];
+        low = w->key[l] < low ? w->key[l] : low;
+    }
+    return low;
 }
 
-static void step(struct filling *s)
+/* Links up to the threshold into front, as far as it goes. @return how many there are */
+static uint32_t collect(struct filling *s)
 {
-    struct ms_fluid_key *v = s->w->front;
-    uint32_t i = s->head, l = v[i].link;
-    double level = level_of(s, l);
-    if (level >= MS_FLUID_FREE_RATE) {
-        leave(s, l, s->water * LOOSE);
-        s->head++;
-    } else if (level <= s->water * (1 + TIE) ||
-               (level <= s->threshold && (i + 1 == s->n_front || level <= v[i + 1].level))) {
-        freeze(s, l, level);
-        s->head++;
-    } else if (level > s->threshold) {
-        s->w->key[l] = level;
-        s->w->rest[s->n_rest++] = l;
-        s->head++;
-    } else {
-        for (; i + 1 < s->n_front && v[i + 1].level < level; i++)
-            v[i] = v[i + 1];
-        v[i] = (struct ms_fluid_key){level, l};
+    const double *key = s->w->key;
+    uint32_t n = 0, m = s->c->m, l = 0;
+#if defined(__AVX512F__)
+    __m512d t = _mm512_set1_pd(s->threshold);
+    for (; l + 8 <= m; l += 8) {
+        uint32_t on = _mm512_cmp_pd_mask(_mm512_load_pd(key + l), t, _CMP_LE_OQ);
+        for (; on; on &= on - 1, n++) {
+            if (n < FRONT)
+                s->front[n] = l + (uint32_t)__builtin_ctz(on);
+        }
     }
+#endif
+    for (; l < m; l++) {
+        if (key[l] > s->threshold)
+            continue;
+        if (n < FRONT)
+            s->front[n] = l;
+        n++;
+    }
+    return n;
+}
+
+/* @return false: every flow is frozen */
+static bool refill(struct filling *s)
+{
+    double low = all_levels(s), *reach = &s->w->reach;
+    uint32_t n;
+    if (low >= MS_FLUID_FREE_RATE)
+        return false;
+    low = low > s->water ? low : s->water;
+    s->threshold = low * (1 + *reach);
+    for (int tries = 0; (n = collect(s)) > FRONT && tries < 8; tries++) {
+        *reach *= n > 4 * FRONT ? 0.25 : 0.5;
+        s->threshold = low * (1 + *reach);
+    }
+    if (n > FRONT) { /* ties: any of the least may freeze, but nothing above them */
+        s->threshold = low * (1 + TIE);
+        n = collect(s);
+        n = n > FRONT ? FRONT : n;
+    }
+    if (n < FEW)
+        *reach = *reach < 1 ? *reach * 1.6 + 1e-6 : *reach;
+    s->n_front = n;
+    for (; n < FRONT && n % 8; n++)
+        s->front[n] = s->c->m; /* the dummy: no flows */
+    return true;
+}
+
+/* The link of least level in front, into *level. */
+static uint32_t least_of_front(const struct filling *s, double *level)
+{
+    const struct ms_fluid_filling *w = s->w;
+    double low = MS_FLUID_FREE_RATE;
+    uint32_t best = 0;
+#if defined(__AVX512F__)
+    __m512d v[FRONT / 8], lows = _mm512_set1_pd(MS_FLUID_FREE_RATE);
+    __m256i zero = _mm256_setzero_si256(), shared = _mm256_set1_epi32((int)s->c->m_shared);
+    uint32_t n = (s->n_front + 7) / 8;
+    for (uint32_t i = 0; i < n; i++) {
+        __m256i l = _mm256_loadu_si256((const __m256i *)(s->front + 8 * i));
+        __m256i crowd = _mm256_i32gather_epi32(w->crowd, l, 4);
+        __mmask8 on = _mm256_cmpgt_epi32_mask(crowd, zero),
+                 fat = on & _mm256_cmpge_epi32_mask(l, shared);
+        v[i] = _mm512_mask_div_pd(_mm512_set1_pd(MS_FLUID_FREE_RATE), on,
+                                  _mm512_i32gather_pd(l, w->room, 8), _mm512_cvtepi32_pd(crowd));
+        if (fat)
+            v[i] = _mm512_mask_i32gather_pd(v[i], fat, l, s->c->capacity, 8);
+        lows = _mm512_min_pd(lows, v[i]);
+    }
+    low = _mm512_reduce_min_pd(lows);
+    for (uint32_t i = n; i-- > 0;) {
+        uint32_t on = _mm512_cmp_pd_mask(v[i], _mm512_set1_pd(low), _CMP_EQ_OQ);
+        best = on ? 8 * i + (uint32_t)__builtin_ctz(on) : best;
+    }
+#else
+    for (uint32_t i = 0; i < s->n_front; i++) {
+        uint32_t l = s->front[i];
+        if (w->crowd[l] <= 0)
+            continue;
+        double v = l >= s->c->m_shared ? s->c->capacity[l] : w->room[l] / w->crowd[l];
+        best = v < low ? i : best;
+        low = v < low ? v : low;
+    }
+#endif
+    *level = low;
+    return best;
 }
 
 static void start(struct filling *s)
@@ -235,25 +261,26 @@ static void start(struct filling *s)
     memset(w->done, 0, c->m);
     memset(w->undone, 0xff, w->words * sizeof *w->undone);
     memcpy(w->room, c->capacity, c->m * sizeof *w->room);
+    memcpy(w->crowd, c->crowd, c->m * sizeof *w->crowd);
     w->done[c->m] = 1;
-    for (uint32_t i = 0; i < c->m; i++) {
-        uint32_t l = w->order[i];
-        w->waiting[l] = c->crowd[l] - (s->dense ? s->dense->live[l] : 0);
-        w->key[l] = c->crowd[l] == 0 ? MS_FLUID_FREE_RATE
-                    : c->fat[l]      ? c->capacity[l]
-                                     : c->capacity[l] / c->crowd[l];
-        w->rest[s->n_rest++] = l;
-    }
+    w->crowd[c->m] = 0;
+    for (uint32_t l = 0; l < c->m; l++)
+        c->level[l] = MS_FLUID_FREE_RATE;
 }
 
 void FILL(struct ms_fluid_comp *c)
 {
     struct filling s = {.c = c, .w = &c->fill};
     start(&s);
-    while (s.n_rest > 0) {
-        refill(&s);
-        while (s.head < s.n_front)
-            step(&s);
+    while (refill(&s)) {
+        for (;;) {
+            double level;
+            uint32_t at = least_of_front(&s, &level), l = s.front[at];
+            if (level > s.threshold && level > s.water * (1 + TIE))
+                break;
+            s.front[at] = c->m;
+            freeze(&s, l, level);
+            c->fill.crowd[c->m] = 0;
+        }
     }
-    assert(s.n_order == c->m);
 }

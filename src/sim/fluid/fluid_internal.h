@@ -54,22 +54,15 @@ struct ms_fluid_ending {
     uint32_t k, flow, sink;
 };
 
-struct ms_fluid_key {
-    double level;
-    uint32_t link;
-};
-
-/** Scratch of progressive filling; `order` outlives the solve. */
+/** Scratch of progressive filling, in cache lines. */
 struct ms_fluid_filling {
-    double *room;      /**< [64 x words] capacity not yet given out; cache lines */
-    uint32_t *waiting; /**< [m+1] flows not yet frozen, those of dense buckets not counted */
-    uint8_t *done;     /**< [m+1] */
-    uint64_t *undone;  /**< [words] the same in bits, turned over */
-    double *key;       /**< [m] lower bound of the level a link will freeze at */
-    struct ms_fluid_key *front; /**< [m] */
-    uint32_t *rest,
-        *order; /**< [m] links not in front; links as they froze in the last solve, all of them */
+    double *room;     /**< [64 x words] capacity not yet given out */
+    double *key;      /**< [64 x words] levels */
+    int32_t *crowd;   /**< [64 x words] flows not yet frozen */
+    uint8_t *done;    /**< [m+1] */
+    uint64_t *undone; /**< [words] the same in bits, turned over */
     uint32_t words;
+    double reach; /**< how far above the least the front goes; kept from solve to solve */
 };
 
 /** Links that flows share, directly or through others, and their flows. */

@@ -111,10 +111,11 @@ static void make_components(struct ms_fluid *f)
     f->n_comps = n;
     f->n_dirty = 0;
     for (uint32_t l = 0; l < f->n_links; l++) {
-        if (f->comp_of[l] != MS_FLUID_NONE)
-            f->local_of[l] = size[f->comp_of[l]]++;
+        if (f->comp_of[l] == MS_FLUID_NONE)
+            continue;
+        f->local_of[l] = size[f->comp_of[l]]++;
+        shared[f->comp_of[l]] += !f->fat[l];
     }
-    memcpy(shared, size, n * sizeof *size);
     for (size_t i = 0; i < n_pairs; i++)
         size[pair[i] >> 32]++;
     for (uint32_t i = 0; i < n; i++) {
@@ -126,7 +127,8 @@ static void make_components(struct ms_fluid *f)
             name_link(f, &f->comp[f->comp_of[l]], f->local_of[l], l);
     }
     for (size_t i = 0; i < n_pairs; i++)
-        name_link(f, &f->comp[pair[i] >> 32], shared[pair[i] >> 32]++, (uint32_t)pair[i]);
+        name_link(f, &f->comp[pair[i] >> 32], shared[pair[i] >> 32]++,
+                  (uint32_t)pair[i]); /* after the shared */
     free(size), free(shared), free(pair);
 }
 
