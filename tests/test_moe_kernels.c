@@ -178,21 +178,21 @@ END_TEST
 START_TEST(test_softmax_and_cross_entropy)
 {
     const struct ms_kernels *k = sets[_i];
-    enum { R = 4, FIRST = 18, N = 22, V = 5001 };
-    float *s = noise(R * N, 1), p[R * N], again[R * N], lse[R];
+    enum { R = 4, FIRST = 18, N = 22, LD = 64, V = 5001 };
+    float *s = noise(R * LD, 1), p[R * LD], again[R * LD], lse[R];
     memcpy(p, s, sizeof p);
     memcpy(again, s, sizeof again);
-    k->softmax_causal(R, FIRST, N, p, N, lse);
-    k->exp_causal(R, FIRST, N, again, N, lse);
+    k->softmax_causal(R, FIRST, N, p, LD, lse);
+    k->exp_causal(R, FIRST, N, again, LD, lse);
     for (int r = 0; r < R; r++) {
         double sum = 0;
         for (int i = 0; i <= FIRST + r; i++)
-            sum += exp((double)s[r * N + i]);
+            sum += exp((double)s[r * LD + i]);
         near("lse", (double)lse[r], log(sum), 1e-6);
         for (int i = 0; i < N; i++) {
-            double truth = i <= FIRST + r ? exp((double)s[r * N + i]) / sum : 0;
-            near("p", (double)p[r * N + i], truth, 1e-6);
-            near("p again", (double)again[r * N + i], truth, 1e-6);
+            double truth = i <= FIRST + r ? exp((double)s[r * LD + i]) / sum : 0;
+            near("p", (double)p[r * LD + i], truth, 1e-6);
+            near("p again", (double)again[r * LD + i], truth, 1e-6);
         }
     }
     float *z = noise(2 * V, 2), *keep = noise(2 * V, 2), nll[2];

@@ -163,9 +163,12 @@ static void pack_transposed(int K, int n, const float *B, size_t ldb, float *out
 {
     int done = 0;
     if (n == NR)
-        for (; done + LANES <= K; done += LANES)
+        for (; done + LANES <= K; done += LANES) {
+            for (int i = 0; i < NR; i++) /* the same columns of the next panel */
+                __builtin_prefetch(B + (size_t)(NR + i) * ldb + done, 0, 2);
             for (int half = 0; half < NR; half += LANES)
                 transpose(B + (size_t)half * ldb + done, ldb, out + (size_t)done * NR + half, NR);
+        }
     for (int k = done; k < K; k++)
         for (int i = 0; i < NR; i++)
             out[(size_t)k * NR + (size_t)i] = i < n ? B[(size_t)i * ldb + (size_t)k] : 0;

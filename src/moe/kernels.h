@@ -46,8 +46,8 @@ struct ms_kernels {
      * h */
     void (*swiglu_backward)(int n, int f, float *gu, const float *dh, const float *weight,
                             float *wh, float *dweight);
-    /** Row i keeps columns 0..first+i of ld: softmax in place, zero after them up to n. @param lse
-     * [rows] */
+    /** Row i keeps columns 0..first+i: softmax in place, zero after them. Rows have room for n
+     * rounded up to `panel`. @param lse [rows] */
     void (*softmax_causal)(int rows, int first, int n, float *s, size_t ld, float *lse);
     /** The same from a known lse. */
     void (*exp_causal)(int rows, int first, int n, float *s, size_t ld, const float *lse);

@@ -24,16 +24,15 @@ INLINE void store(float *p, vec v)
 /* The last n < LANES floats of a row; the others are `fill`. */
 INLINE vec load_tail(const float *p, int n, float fill)
 {
-    vec v = fill - (vec){0};
-    for (int i = 0; i < n; i++)
-        v[i] = p[i];
-    return v;
+    float a[LANES];
+    store(a, fill - (vec){0});
+    memcpy(a, p, (size_t)n * sizeof *a);
+    return load(a);
 }
 
 INLINE void store_tail(float *p, vec v, int n)
 {
-    for (int i = 0; i < n; i++)
-        p[i] = v[i];
+    memcpy(p, &v, (size_t)n * sizeof *p);
 }
 
 /* Pairwise, the same order for every call. */
@@ -59,10 +58,12 @@ INLINE vec larger(vec a, vec b)
 
 INLINE float largest(vec v)
 {
-    float top = v[0];
-    for (int i = 1; i < LANES; i++)
-        top = v[i] > top ? v[i] : top;
-    return top;
+    float a[LANES];
+    memcpy(a, &v, sizeof a);
+    for (int n = LANES / 2; n; n /= 2)
+        for (int i = 0; i < n; i++)
+            a[i] = a[i + n] > a[i] ? a[i + n] : a[i];
+    return a[0];
 }
 
 /* exp(x) = 2^n exp(r), |r| <= ln2/2; the polynomial of Cephes' expf. */
@@ -193,11 +194,6 @@ static void swiglu_backward(int n, int f, float *gu, const float *dh0, const flo
     }
 }
 
-INLINE void zero_after(float *s, int from, int n)
-{
-    memset(s + from, 0, (size_t)(n - from) * sizeof *s);
-}
-
 static float row_max(const float *s, int n)
 {
     vec top = -INFINITY - (vec){0};
@@ -205,22 +201,42 @@ static float row_max(const float *s, int n)
     return largest(top);
 }
 
+/* Lanes i .. i+LANES-1 that are below n. */
+INLINE ivec below(int i, int n)
+{
+    ivec lane;
+    for (int l = 0; l < LANES; l++)
+        lane[l] = l;
+    return lane + i < n - (ivec){0};
+}
+
+/* Rows have room for whole vectors (ld): what lies after the kept columns is read and set to zero.
+ */
 static void softmax_causal(int rows, int first, int n, float *s0, size_t ld, float *lse)
 {
+    const vec none = -INFINITY - (vec){0};
     for (int row = 0; row < rows; row++) {
         float *s = s0 + (size_t)row * ld;
-        int kept = first + row + 1;
-        float top = row_max(s, kept);
-        vec acc = {0};
-        EACH_VECTOR(kept, {
-            vec e = vexp((WHOLE ? load(s + i) : load_tail(s + i, rest, -INFINITY)) - top);
-            PUT(s, e);
-            acc += WHOLE ? e : load_tail(s + i, rest, 0);
-        });
+        int kept = first + row + 1, i = 0;
+        vec top = none, acc = {0};
+        for (; i + LANES <= kept; i += LANES)
+            top = larger(load(s + i), top);
+        if (i < kept)
+            top = larger(select(below(i, kept), load(s + i), none), top);
+        float shift = largest(top);
+        for (i = 0; i < kept; i += LANES) {
+            vec e = vexp(load(s + i) - shift);
+            if (i + LANES > kept)
+                e = select(below(i, kept), e, (vec){0});
+            acc += e;
+            store(s + i, e);
+        }
         float total = sum(acc), factor = 1.0f / total;
-        EACH_VECTOR(kept, { PUT(s, GET(s) * factor); });
-        zero_after(s, kept, n);
-        lse[row] = top + logf(total);
+        for (int j = 0; j < kept; j += LANES)
+            store(s + j, load(s + j) * factor);
+        for (; i < n; i += LANES)
+            store(s + i, (vec){0});
+        lse[row] = shift + logf(total);
     }
 }
 
@@ -228,9 +244,15 @@ static void exp_causal(int rows, int first, int n, float *s0, size_t ld, const f
 {
     for (int row = 0; row < rows; row++) {
         float *s = s0 + (size_t)row * ld, shift = lse[row];
-        int kept = first + row + 1;
-        EACH_VECTOR(kept, { PUT(s, vexp(GET(s) - shift)); });
-        zero_after(s, kept, n);
+        int kept = first + row + 1, i = 0;
+        for (; i + LANES <= kept; i += LANES)
+            store(s + i, vexp(load(s + i) - shift));
+        if (i < kept) {
+            store(s + i, select(below(i, kept), vexp(load(s + i) - shift), (vec){0}));
+            i += LANES;
+        }
+        for (; i < n; i += LANES)
+            store(s + i, (vec){0});
     }
 }
 
@@ -288,7 +310,7 @@ static void cross_entropy_backward(int rows, int V, float *logits, const int32_t
     for (int row = 0; row < rows; row++) {
         float *z = logits + (size_t)row * (size_t)V, shift = lse[row];
         if (target[row] < 0) {
-            zero_after(z, 0, V);
+            memset(z, 0, (size_t)V * sizeof *z);
             continue;
         }
         EACH_VECTOR(V, { PUT(z, vexp(GET(z) - shift) * scale); });

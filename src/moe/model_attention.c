@@ -24,9 +24,16 @@ static struct head head_of(const struct ms_model *m, int layer, int b, int h)
                          a->lse + ((size_t)b * (size_t)m->c.heads + (size_t)h) * (size_t)T};
 }
 
+/* Scores of a query, whole vectors. */
+static size_t row_floats(const struct ms_model *m, int keys)
+{
+    size_t panel = (size_t)m->k->panel;
+    return ((size_t)keys + panel - 1) / panel * panel;
+}
+
 static size_t square_floats(const struct ms_model *m)
 {
-    return (size_t)QUERY_ROWS * (size_t)m->T;
+    return (size_t)QUERY_ROWS * row_floats(m, m->T);
 }
 
 static size_t wide_pack(const struct ms_model *m) /* of k^T, v^T: [hd][T] */
@@ -54,7 +61,7 @@ void ms_model_attention_forward(struct ms_model *m, int layer, int b, float *scr
         }
         for (int q = 0; q < T; q += QUERY_ROWS) {
             int rows = T - q < QUERY_ROWS ? T - q : QUERY_ROWS, keys = q + rows;
-            size_t ld = (size_t)keys;
+            size_t ld = row_floats(m, keys);
             K->gemm(rows, keys, hd, scale, x.q + (size_t)q * W, W, 1, kt, ldk, 0, s, ld);
             K->softmax_causal(rows, q, keys, s, ld, x.lse + q);
             K->gemm(rows, hd, keys, 1, s, ld, 1, v, (size_t)T, 0, x.o + (size_t)q * HD, HD);
@@ -77,7 +84,7 @@ static void backward_block(struct ms_model *m, const struct head *x, const struc
     const struct ms_kernels *K = m->k;
     int T = m->in.T, hd = m->c.head_dim, rows = T - q < QUERY_ROWS ? T - q : QUERY_ROWS,
         keys = q + rows;
-    size_t W = (size_t)m->W, HD = (size_t)m->HD, ldk = (size_t)hd, ld = (size_t)keys;
+    size_t W = (size_t)m->W, HD = (size_t)m->HD, ldk = (size_t)hd, ld = row_floats(m, keys);
     size_t at = (size_t)q * W, out = (size_t)q * HD;
     float scale = 1.0f / sqrtf((float)hd);
     K->gemm(rows, keys, hd, scale, x->q + at, W, 1, g->kt, ldk, 0, g->p, ld);

@@ -21,20 +21,19 @@ struct chunk {
     float *xg, *gu;     /* [n][C], [n][2F] */
 };
 
-static struct chunk chunk_of(const struct ms_model *m, const struct task *t, int done)
+/* Chunk i of the segment, cut into equal parts of at most CHUNK_ROWS. */
+static int n_chunks(const struct task *t)
+{
+    return (t->c + CHUNK_ROWS - 1) / CHUNK_ROWS;
+}
+
+static struct chunk chunk_of(const struct ms_model *m, const struct task *t, int i)
 {
     const struct layer *y = &m->layers[t->layer];
     const struct acts *a = &m->acts[t->layer];
-    struct chunk c = {m->k,
-                      routes_of(m, t->layer),
-                      m->c.hidden,
-                      y->F,
-                      t->b + done,
-                      t->c - done < CHUNK_ROWS ? t->c - done : CHUNK_ROWS,
-                      (size_t)m->c.hidden,
-                      (size_t)y->F,
-                      NULL,
-                      NULL};
+    int from = (int)((long)t->c * i / n_chunks(t)), to = (int)((long)t->c * (i + 1) / n_chunks(t));
+    struct chunk c = {m->k,      routes_of(m, t->layer), m->c.hidden,  y->F, t->b + from,
+                      to - from, (size_t)m->c.hidden,    (size_t)y->F, NULL, NULL};
     if (m->train) {
         c.xg = a->xg + (size_t)c.first * c.ldc;
         c.gu = a->gu + (size_t)c.first * 2 * c.ldf;
@@ -62,8 +61,8 @@ void ms_model_expert_forward(struct ms_model *m, const struct task *t, float *sc
     float *gu = h + CHUNK_ROWS * (size_t)F, *xg = gu + CHUNK_ROWS * 2 * (size_t)F;
     m->k->pack(1, C, 2 * F, value_at(m, l->wgu) + e * 2 * weight, (size_t)C, gate_up);
     m->k->pack(1, F, C, value_at(m, l->wd) + e * weight, (size_t)F, down);
-    for (int done = 0; done < t->c; done += CHUNK_ROWS) {
-        struct chunk c = chunk_of(m, t, done);
+    for (int i = 0; i < n_chunks(t); i++) {
+        struct chunk c = chunk_of(m, t, i);
         if (!m->train) {
             c.xg = xg;
             c.gu = gu;
@@ -79,12 +78,25 @@ struct backward {
     int add;                   /* to them */
 };
 
+/* Ask for memory that was last used long ago, all at once, instead of waiting line by line. */
+static void prefetch(const float *p, size_t n, int write)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        if (write)
+            __builtin_prefetch(p + i, 1, 2);
+        else
+            __builtin_prefetch(p + i, 0, 2);
+    }
+}
+
 /* With y = W_d h: dh = W_d^T g, and the gradient of the pair's weight is g.y = dh.h. */
 static void backward_chunk(const struct chunk *c, const struct backward *b, const float *dx,
                            float *dxg, float *dweight)
 {
     int n = c->n, C = c->C, F = c->F;
     size_t ldn = (size_t)n;
+    prefetch(c->gu, ldn * 2 * c->ldf, 1);
+    prefetch(c->xg, ldn * c->ldc, 0);
     gather(c->r, c->first, n, c->ldc, dx, b->g);
     c->k->gemm(n, F, C, 1, b->g, c->ldc, 1, b->down, c->ldc, 0, b->dh, c->ldf);
     c->k->swiglu_backward(n, F, c->gu, b->dh, c->r->weight + c->first, b->wh, dweight);
@@ -113,9 +125,9 @@ void ms_model_expert_backward(struct ms_model *m, const struct task *t, float *s
     }
     m->k->pack(0, 2 * F, C, value_at(m, l->wgu) + e * 2 * weight, (size_t)C, b.gate_up);
     m->k->pack(0, C, F, value_at(m, l->wd) + e * weight, (size_t)F, b.down);
-    for (int done = 0; done < t->c; done += CHUNK_ROWS) {
-        struct chunk c = chunk_of(m, t, done);
-        b.add = done > 0;
+    for (int i = 0; i < n_chunks(t); i++) {
+        struct chunk c = chunk_of(m, t, i);
+        b.add = i > 0;
         backward_chunk(&c, &b, m->dx, m->dxg + (size_t)c.first * c.ldc, m->dweight + c.first);
     }
 }
