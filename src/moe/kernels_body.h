@@ -35,15 +35,35 @@ INLINE void store_tail(float *p, vec v, int n)
     memcpy(p, &v, (size_t)n * sizeof *p);
 }
 
-/* Pairwise, the same order for every call. */
+typedef float vec4 __attribute__((vector_size(16)));
+typedef int32_t ivec4 __attribute__((vector_size(16)));
+typedef float vec8 __attribute__((vector_size(32)));
+typedef int32_t ivec8 __attribute__((vector_size(32)));
+#define LARGER(v, i, a, b) ((v)((((a) > (b)) & (i)(a)) | (~((a) > (b)) & (i)(b))))
+
+/* Halves are folded onto each other down to four: the same order for every call. */
+INLINE vec4 to_four(vec v, int largest)
+{
+#if LANES == 16
+    vec8 half[2], w;
+    memcpy(half, &v, sizeof half);
+    w = largest ? LARGER(vec8, ivec8, half[0], half[1]) : half[0] + half[1];
+#elif LANES == 8
+    vec8 w = v;
+#endif
+#if LANES >= 8
+    vec4 quarter[2];
+    memcpy(quarter, &w, sizeof quarter);
+    return largest ? LARGER(vec4, ivec4, quarter[0], quarter[1]) : quarter[0] + quarter[1];
+#else
+    return v;
+#endif
+}
+
 INLINE float sum(vec v)
 {
-    float a[LANES];
-    memcpy(a, &v, sizeof a);
-    for (int n = LANES / 2; n; n /= 2)
-        for (int i = 0; i < n; i++)
-            a[i] += a[i + n];
-    return a[0];
+    vec4 q = to_four(v, 0);
+    return (q[0] + q[2]) + (q[1] + q[3]);
 }
 
 INLINE vec select(ivec mask, vec a, vec b)
@@ -58,12 +78,9 @@ INLINE vec larger(vec a, vec b)
 
 INLINE float largest(vec v)
 {
-    float a[LANES];
-    memcpy(a, &v, sizeof a);
-    for (int n = LANES / 2; n; n /= 2)
-        for (int i = 0; i < n; i++)
-            a[i] = a[i + n] > a[i] ? a[i + n] : a[i];
-    return a[0];
+    vec4 q = to_four(v, 1);
+    float a = q[0] > q[1] ? q[0] : q[1], b = q[2] > q[3] ? q[2] : q[3];
+    return a > b ? a : b;
 }
 
 /* exp(x) = 2^n exp(r), |r| <= ln2/2; the polynomial of Cephes' expf. */

@@ -41,10 +41,23 @@ static struct chunk chunk_of(const struct ms_model *m, const struct task *t, int
     return c;
 }
 
+/* Ask for memory that was last used long ago, all at once, instead of waiting line by line. */
+static void prefetch(const float *p, size_t n, int write)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        if (write)
+            __builtin_prefetch(p + i, 1, 2);
+        else
+            __builtin_prefetch(p + i, 0, 2);
+    }
+}
+
 /* y [n][C] = down(silu(gate x) * up x) */
 static void forward_chunk(const struct chunk *c, const float *x, const float *gate_up,
-                          const float *down, float *h, float *y)
+                          const float *down, float *h, float *y, bool cold)
 {
+    if (cold)
+        prefetch(c->gu, (size_t)c->n * 2 * c->ldf, 1);
     gather(c->r, c->first, c->n, c->ldc, x, c->xg);
     c->k->gemm(c->n, 2 * c->F, c->C, 1, c->xg, c->ldc, 1, gate_up, c->ldc, 0, c->gu, 2 * c->ldf);
     c->k->swiglu(c->n, c->F, c->gu, h);
@@ -67,7 +80,7 @@ void ms_model_expert_forward(struct ms_model *m, const struct task *t, float *sc
             c.xg = xg;
             c.gu = gu;
         }
-        forward_chunk(&c, m->xn2, gate_up, down, h, m->y + (size_t)c.first * c.ldc);
+        forward_chunk(&c, m->xn2, gate_up, down, h, m->y + (size_t)c.first * c.ldc, m->train);
     }
 }
 
@@ -77,17 +90,6 @@ struct backward {
     float *d_gate_up, *d_down; /* gradients [2F][C], [C][F] */
     int add;                   /* to them */
 };
-
-/* Ask for memory that was last used long ago, all at once, instead of waiting line by line. */
-static void prefetch(const float *p, size_t n, int write)
-{
-    for (size_t i = 0; i < n; i += 16) {
-        if (write)
-            __builtin_prefetch(p + i, 1, 2);
-        else
-            __builtin_prefetch(p + i, 0, 2);
-    }
-}
 
 /* With y = W_d h: dh = W_d^T g, and the gradient of the pair's weight is g.y = dh.h. */
 static void backward_chunk(const struct chunk *c, const struct backward *b, const float *dx,
