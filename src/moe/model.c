@@ -222,11 +222,14 @@ static void make_shared(struct ms_model *m, size_t N, bool *ok)
     if (!m->train)
         return;
     m->dx = floats(r, N, C, ok);
-    m->dmid = floats(r, N, C, ok);
-    m->dqkv = floats(r, N, (size_t)m->W, ok);
-    m->xn1 = floats(r, N, C, ok);
-    m->dnorm_ld = 3 * C + (size_t)m->W;
-    m->dnorm = floats(r, B, m->dnorm_ld, ok);
+    struct pieces *q = &m->piece;
+    size_t W = (size_t)m->W, HD = (size_t)m->HD, gate = (size_t)m->c.experts * C;
+    *q = (struct pieces){.norm1 = 0, .norm2 = C, .last = 2 * C, .qk = 3 * C, .qkv = 3 * C + W};
+    q->out = q->qkv + W * C;
+    q->gate = q->out + C * HD;
+    q->noise = q->gate + gate;
+    m->part_ld = q->noise + (m->noise_gate ? gate : 0);
+    m->parts = floats(r, B < GROUPS ? B : GROUPS, m->part_ld, ok);
 }
 
 static void make_packs(struct ms_model *m, bool *ok)

@@ -100,7 +100,7 @@ static void backward_block(struct ms_model *m, const struct head *x, const struc
 }
 
 void ms_model_attention_backward(struct ms_model *m, int layer, int b, const float *datt,
-                                 float *scratch)
+                                 float *dqkv, float *scratch)
 {
     int T = m->in.T, hd = m->c.head_dim, group = m->c.heads / m->c.kv_heads;
     size_t W = (size_t)m->W, HD = (size_t)m->HD;
@@ -110,15 +110,15 @@ void ms_model_attention_backward(struct ms_model *m, int layer, int b, const flo
     g.k = g.vt + wide_pack(m);
     g.pack = g.k + tall_pack(m);
     g.d = g.pack + ms_packed_size(m->k, QUERY_ROWS, hd);
-    float *row = m->dqkv + (size_t)b * (size_t)T * W;
+
     const float *base = m->acts[layer].qkv + (size_t)b * (size_t)T * W;
     for (size_t t = 0; t < (size_t)T; t++)
-        memset(row + t * W + HD, 0, (W - HD) * sizeof *row);
+        memset(dqkv + t * W + HD, 0, (W - HD) * sizeof *dqkv);
     for (int h = 0; h < m->c.heads; h++) {
         struct head x = head_of(m, layer, b, h);
-        g.dq = row + (x.q - base);
-        g.dk = row + (x.k - base);
-        g.dv = row + (x.v - base);
+        g.dq = dqkv + (x.q - base);
+        g.dk = dqkv + (x.k - base);
+        g.dv = dqkv + (x.v - base);
         g.dout = datt + (size_t)h * (size_t)hd;
         if (h % group == 0) {
             m->k->pack(1, hd, T, x.k, W, g.kt);

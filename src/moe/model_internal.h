@@ -1,9 +1,9 @@
 /** @file model_internal.h  What the parts of the model share: layout of parameters, activations and
- * work items.
+ *  work items.
  *
- *  model.c makes and names, model_rows.c is what a batch row does (attention sub-layer, head),
- * model_experts.c what a chunk of an expert's tokens does, model_step.c the order of it all. W = (H
- * + 2*KV)*hd floats of q, k, v of a token. */
+ *  model.c makes and names; model_rows.c and model_rows_back.c are what batch rows do (attention
+ *  sub-layer, head), model_experts.c what a segment of an expert's tokens does, model_step.c the
+ *  order of it all. W = (H + 2*KV)*hd floats of q, k and v of a token. */
 #ifndef MS_MOE_MODEL_INTERNAL_H
 #define MS_MOE_MODEL_INTERNAL_H
 
@@ -19,7 +19,8 @@ enum {
                      items */
     QUERY_ROWS = 32,  /* queries of a head whose scores are held at once */
     BLOCK_ROWS = 128, /* rows of a dense weight's gradient in one work item */
-    VOCAB_BLOCKS = 16
+    VOCAB_BLOCKS = 16,
+    GROUPS = 8 /* of batch rows whose weight gradients are summed together */
 };
 
 /* Offsets into values and gradients; NONE where a layer has no such parameter. */
@@ -60,6 +61,11 @@ struct task {
     int M, N, K, lda, ldb;
 };
 
+/* Where in a part the gradients lie: norms, then projections and gates. */
+struct pieces {
+    size_t norm1, norm2, last, qk, qkv, out, gate, noise;
+};
+
 struct ms_model {
     struct ms_moe_config c;
     struct ms_arena arena, route_arena; /* the second one is remade by set_router */
@@ -85,10 +91,11 @@ struct ms_model {
     float *cosines, *sines;                                            /* [T][hd/2] */
     float *xn2, *xlast, *xf, *rf, *logits, *lse, *nll; /* [N][C] x3, [N], [N][V], [N], [N] */
     int32_t *no_targets;                               /* [N] of -1 */
-    float *dx, *dmid, *dqkv, *xn1;                     /* [N][C], [N][C], [N][W], [N][C] */
-    float *dnorm; /* [B][4C + 2W]: partial gradients of norm1, norm2, qnorm, knorm, final norm of a
-                     batch row */
-    size_t dnorm_ld;
+    float *dx;                                         /* [N][C] */
+    float *parts; /* [GROUPS][part_ld]: gradients of one layer's dense weights by group of batch
+                     rows */
+    size_t part_ld;
+    struct pieces piece;
     double *row_nll; /* [B] */
 
     const struct ms_router *router;
@@ -118,17 +125,41 @@ static inline const struct ms_routes *routes_of(const struct ms_model *m, int la
     return m->layers[layer].moe < 0 ? &m->whole : &m->routes[m->layers[layer].moe];
 }
 
+static inline size_t ms_model_token(const struct ms_model *m, int b)
+{
+    return (size_t)b * (size_t)m->in.T;
+}
+
+static inline int ms_model_groups(const struct ms_model *m)
+{
+    return m->in.B < GROUPS ? m->in.B : GROUPS;
+}
+
+static inline struct ms_norm_shape ms_model_norm_shape(const struct ms_model *m)
+{
+    return (struct ms_norm_shape){m->in.T, 1, m->c.hidden};
+}
+
+/* The pieces of q (or k) that are normed on their own. */
+static inline struct ms_norm_shape ms_model_qk_shape(const struct ms_model *m, int heads)
+{
+    int hd = m->c.head_dim;
+    return m->c.qk_norm == MS_QK_NORM_WIDTH ? (struct ms_norm_shape){m->in.T, 1, heads * hd}
+                                            : (struct ms_norm_shape){m->in.T, heads, hd};
+}
+
 /* model_rows.c: a = the batch row */
 void ms_model_row_forward(struct ms_model *m, const struct task *t, float *scratch);
 void ms_model_head_forward(struct ms_model *m, const struct task *t, float *scratch);
+/* model_rows_back.c: a = the group of batch rows */
 void ms_model_head_backward(struct ms_model *m, const struct task *t, float *scratch);
-void ms_model_row_backward(struct ms_model *m, const struct task *t, float *scratch);
+void ms_model_rows_backward(struct ms_model *m, const struct task *t, float *scratch);
 size_t ms_model_row_scratch(const struct ms_model *m);
 /* model_attention.c: heads of one batch row */
 void ms_model_attention_forward(struct ms_model *m, int layer, int b, float *scratch);
-/* datt [T][H*hd] -> m->dqkv, not yet turned back */
+/* datt [T][H*hd] -> dqkv [T][W], not yet turned back */
 void ms_model_attention_backward(struct ms_model *m, int layer, int b, const float *datt,
-                                 float *scratch);
+                                 float *dqkv, float *scratch);
 size_t ms_model_attention_scratch(const struct ms_model *m);
 /* model_experts.c: a = expert, b = first pair, c = pairs; backward: gradients into C [2F][C] and D
  * [C][F] */

@@ -133,15 +133,21 @@ static void push_product(struct ms_model *m, size_t gradient, int out, int in, i
                               .ldb = ldb});
 }
 
-/* gradient [n] = sum over batch rows of a piece of dnorm */
-static void push_sums(struct ms_model *m, size_t gradient, size_t piece, int n)
+/* gradient [n] = sum over the groups of batch rows of a piece of their parts */
+static void push_parts(struct ms_model *m, size_t gradient, size_t piece, size_t n)
 {
     push(m, (struct task){.run = run_sums,
-                          .B = m->dnorm + piece,
+                          .B = m->parts + piece,
                           .C = m->gradients + gradient,
-                          .N = n,
-                          .K = m->in.B,
-                          .ldb = (int)m->dnorm_ld});
+                          .N = (int)n,
+                          .K = ms_model_groups(m),
+                          .ldb = (int)m->part_ld});
+}
+
+static void push_groups(struct ms_model *m, task_fn fn, int layer)
+{
+    for (int i = 0; i < ms_model_groups(m); i++)
+        push(m, (struct task){.run = fn, .layer = layer, .a = i});
 }
 
 /* ---- forward ---- */
@@ -259,28 +265,26 @@ enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input 
 /* Gradients of the dense weights of layer l, or of the head for l = L. */
 static void push_weights(struct ms_model *m, int l)
 {
-    int N = m->in.B * m->in.T, C = m->c.hidden, HD = m->HD, hd = m->c.head_dim;
+    size_t C = (size_t)m->c.hidden, HD = (size_t)m->HD;
     if (l == m->c.layers) {
-        push_product(m, m->head, m->c.vocab, C, N, m->logits, m->c.vocab, m->xf, C, BLOCK_ROWS);
-        push_sums(m, m->norm, 2 * (size_t)C, C);
+        push_product(m, m->head, m->c.vocab, m->c.hidden, m->in.B * m->in.T, m->logits, m->c.vocab,
+                     m->xf, m->c.hidden, BLOCK_ROWS);
+        push_parts(m, m->norm, m->piece.last, C);
         return;
     }
     const struct layer *y = &m->layers[l];
-
-    push_product(m, y->wqkv, m->W, C, N, m->dqkv, m->W, m->xn1, C, BLOCK_ROWS);
-    push_product(m, y->wo, C, HD, N, m->dmid, C, m->acts[l].att, HD, BLOCK_ROWS);
+    push_parts(m, y->wqkv, m->piece.qkv, (size_t)m->W * C);
+    push_parts(m, y->wo, m->piece.out, C * HD);
     if (y->moe >= 0)
-        push_product(m, y->gate, y->E, C, N, m->router_dlogits[y->moe], y->E, m->xn2, C,
-                     BLOCK_ROWS);
+        push_parts(m, y->gate, m->piece.gate, (size_t)y->E * C);
     if (y->moe >= 0 && m->noise_gate)
-        push_product(m, y->noise, y->E, C, N, m->dnoise[y->moe], y->E, m->xn2, C, BLOCK_ROWS);
-    push_sums(m, y->norm1, 0, C);
-    push_sums(m, y->norm2, (size_t)C, C);
+        push_parts(m, y->noise, m->piece.noise, (size_t)y->E * C);
+    push_parts(m, y->norm1, m->piece.norm1, C);
+    push_parts(m, y->norm2, m->piece.norm2, C);
     if (m->c.qk_norm) {
-        int q = m->c.qk_norm == MS_QK_NORM_WIDTH ? HD : hd;
-        push_sums(m, y->qnorm, 3 * (size_t)C, q);
-        push_sums(m, y->knorm, 3 * (size_t)C + (size_t)q,
-                  m->c.qk_norm == MS_QK_NORM_WIDTH ? m->c.kv_heads * hd : hd);
+        size_t q = (size_t)ms_model_qk_shape(m, m->c.heads).len;
+        push_parts(m, y->qnorm, m->piece.qk, q);
+        push_parts(m, y->knorm, m->piece.qk + q, (size_t)ms_model_qk_shape(m, m->c.kv_heads).len);
     }
 }
 
@@ -300,7 +304,7 @@ static void run_embedding(struct ms_model *m, const struct task *t, float *scrat
 void ms_model_backward(struct ms_model *m)
 {
     assert(m->train && m->in.targets);
-    push_rows(m, ms_model_head_backward, -1);
+    push_groups(m, ms_model_head_backward, -1);
     run(m);
     for (int l = m->c.layers - 1; l >= 0; l--) {
         push_experts(m, ms_model_expert_backward, l, true);
@@ -312,7 +316,7 @@ void ms_model_backward(struct ms_model *m)
             ms_router_backward(m->router, &p, &m->work, &m->routes[i], m->dweight,
                                m->router_dlogits[i], m->noise_gate ? m->dnoise[i] : NULL);
         }
-        push_rows(m, ms_model_row_backward, l);
+        push_groups(m, ms_model_rows_backward, l);
         push_spare_sums(m, l);
         run(m);
     }
