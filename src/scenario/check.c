@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "moe/checkpoint.h"
+#include "moe/router.h"
 #include "moe/train.h"
 #include "scenario/read.h"
 
@@ -107,6 +109,38 @@ static void check_source(const struct check *c)
         fail(c, "routing.text", "must be given for routing.source: checkpoint");
     for (int i = 0; p->source == MS_SOURCE_CHECKPOINT && i < p->n_text; i++)
         check_file(c, "routing.text", p->text[i]);
+}
+
+/* Assignments work on a router's logits, and only a checkpoint has them: nothing else may pretend.
+ */
+static void check_assignment(const struct check *c)
+{
+    const struct ms_routing_params *p = &c->s->routing;
+    const struct ms_router *a = ms_assign_find(p->assignment);
+    if (DOUBTFUL(c, "routing"))
+        return;
+    if (p->source != MS_SOURCE_CHECKPOINT && strcmp(p->assignment, "top_k") != 0)
+        fail(c, "routing.assignment",
+             "'%s' works on the logits of a router: it needs routing.source: checkpoint",
+             p->assignment);
+    else if (p->source == MS_SOURCE_CHECKPOINT && a && a->expert_choice)
+        fail(c, "routing.assignment",
+             "'%s' gives a token no fixed number of experts; a checkpoint's traffic needs that",
+             p->assignment);
+}
+
+/* The headers of a checkpoint; its weights are left to the run. */
+static void check_checkpoint(const struct check *c)
+{
+    const struct ms_scenario *s = c->s;
+    struct ms_checkpoint *open = NULL;
+    struct ms_err err = {0};
+    if (s->routing.source != MS_SOURCE_CHECKPOINT || !s->routing.checkpoint ||
+        access(s->routing.checkpoint, F_OK) != 0)
+        return;
+    if (ms_checkpoint_open(s->routing.checkpoint, &open, &err) != MS_OK)
+        pass_on(c, &err);
+    ms_checkpoint_close(open);
 }
 
 static void check_matrix(const struct check *c)
@@ -285,6 +319,8 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_needs(&c, use);
     check_file(&c, "platform", platform ? NULL : s->platform);
     check_source(&c);
+    check_assignment(&c);
+    check_checkpoint(&c);
     check_matrix(&c);
     check_model(&c);
     check_layers(&c);
