@@ -39,23 +39,6 @@ struct kind {
     bool shared;
 };
 
-/* "nic_12_UP" -> "nic" */
-static void kind_name(const char *link, char *out, size_t size)
-{
-    size_t n = 0;
-    for (; *link && n + 1 < size; link++) {
-        if (*link >= '0' && *link <= '9')
-            continue;
-        if (*link == '_' && (link[1] == '\0' || strchr("0123456789", link[1]) ||
-                             !strcmp(link, "_UP") || !strcmp(link, "_DOWN")))
-            continue;
-        if (!strcmp(link, "UP") || !strcmp(link, "DOWN"))
-            break;
-        out[n++] = *link;
-    }
-    out[n] = '\0';
-}
-
 static bool is_down(const struct ms_platform *p, int l)
 {
     size_t n = strlen(p->link[l].name);
@@ -72,7 +55,7 @@ static int count_kinds(const struct ms_platform *p, struct kind *row)
         int i = 0;
         if (is_down(p, l))
             continue;
-        kind_name(k->name, name, sizeof name);
+        ms_platform_link_kind(k->name, name, sizeof name);
         while (i < n &&
                (strcmp(row[i].name, name) != 0 || row[i].bandwidth_Bps != k->bandwidth_Bps ||
                 row[i].latency_s != k->latency_s))

@@ -153,6 +153,22 @@ static void nodes_fill(struct ms_check *c, struct ms_platform *p)
     even_nodes(p);
 }
 
+void ms_platform_link_kind(const char *link, char *out, size_t size)
+{
+    size_t n = 0;
+    for (; *link && n + 1 < size; link++) {
+        if (*link >= '0' && *link <= '9')
+            continue;
+        if (*link == '_' && (link[1] == '\0' || strchr("0123456789", link[1]) ||
+                             !strcmp(link, "_UP") || !strcmp(link, "_DOWN")))
+            continue;
+        if (!strcmp(link, "UP") || !strcmp(link, "DOWN"))
+            break;
+        out[n++] = *link;
+    }
+    out[n] = '\0';
+}
+
 const char *ms_platform_prop(const struct ms_platform *p, const char *key)
 {
     for (int i = 0; i < p->n_props; i++)

@@ -106,6 +106,10 @@ enum ms_status ms_platform_group(struct ms_platform *p, int gpus_per_node, struc
 /** The value of a property of the top zone, or NULL. */
 const char *ms_platform_prop(const struct ms_platform *p, const char *key);
 
+/** What a link is for, by its name: without numbers and direction ("nic_12_UP": "nic",
+ * "local_0_1_UP": "local"). */
+void ms_platform_link_kind(const char *link, char *out, size_t size);
+
 /** Links that could stand in for each other: same rate and policy, from the same router to routers
  * with the same neighbours (leaf 0 to each spine). twin[l] = the first link of l's group, itself
  * where it has no twin.

@@ -38,7 +38,8 @@ static const struct ms_attr_rule router_attrs[] = {
 static const struct ms_attr_rule link_attrs[] = {
     {"id", ATTR_ID, true, NULL, NULL},
     {"bandwidth", ATTR_RATE, true, NULL, NULL},
-    {"latency", ATTR_TIME, false, NULL, NULL},
+    {"latency", ATTR_TIME, true, NULL,
+     NULL}, /* the DTD says optional; SimGrid 3.32 aborts without it */
     {"sharing_policy", ATTR_WORD, false, sharing, NULL},
     {"bandwidth_file", ATTR_FILE, false, NULL, NULL},
     {"latency_file", ATTR_FILE, false, NULL, NULL},

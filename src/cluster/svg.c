@@ -5,129 +5,13 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "cluster/wiring.h"
+#include "cluster/svg_picture.h"
 
 /* Colours: one a leaf (Okabe and Ito's palette, told apart by the colour-blind), greens for NVLink,
  * greys for the rest. */
 static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                       "#e69f00", "#56b4e9", "#8c6d31", "#6a51a3"};
-enum { N_COLOURS = 8, TITLE_H = 64, LEGEND_H = 30, MAX_HOSTS = 4096, MAX_KINDS = 12 };
-
-struct kind {
-    char text[96];
-    double width;
-    const char *colour;
-    double bandwidth_Bps;
-    int cables, tier_a, tier_b;
-};
-
-struct picture {
-    const struct ms_platform *p;
-    const struct ms_wiring *w;
-    struct ms_buf *out;
-    double *x, *y; /* [vertices] middle */
-    double *box_x; /* [nodes] left */
-    int n_nodes, M, cols, rows;
-    double gpu, box_w, box_h, width, height, base; /* base: top of the node boxes */
-    double least_Bps;                              /* of trunks and NICs */
-    struct kind kind[MAX_KINDS];
-    int n_kinds;
-};
-
-static void measure(struct picture *d)
-{
-    const struct ms_platform *p = d->p;
-    d->n_nodes = p->n_nodes ? p->n_nodes : p->n_hosts;
-    d->M = 1;
-    for (int n = 0; n < p->n_nodes; n++)
-        d->M = p->node_size[n] > d->M ? p->node_size[n] : d->M;
-    d->gpu = d->n_nodes <= 16 ? 18 : d->n_nodes <= 32 ? 12 : 8;
-    d->cols = d->M <= 4 ? (d->M + 1) / 2 : d->M <= 16 ? 4 : 12;
-    d->cols = d->cols < 1 ? 1 : d->cols;
-    d->rows = (d->M + d->cols - 1) / d->cols;
-    d->box_w = d->cols * (d->gpu + 4) + 8;
-    d->box_h = d->rows * (d->gpu + 4) + (d->n_nodes <= 32 ? 40 : 14);
-    double gap = d->n_nodes <= 16 ? 18 : 6;
-    d->width = d->n_nodes * (d->box_w + gap) + 48;
-    double left = d->width < 900 ? (900 - d->n_nodes * (d->box_w + gap) + gap) / 2 : 24;
-    d->width = d->width < 900 ? 900 : d->width;
-    for (int n = 0; n < d->n_nodes; n++)
-        d->box_x[n] = left + n * (d->box_w + gap);
-}
-
-static int compare_x(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return x[0] != y[0] ? (x[0] < y[0] ? -1 : 1) : x[1] < y[1] ? -1 : x[1] > y[1];
-}
-
-/* One tier in a row: over the middle of what hangs below, then apart so that boxes do not meet. */
-static void place_tier(struct picture *d, int tier, double y, double (*row)[2])
-{
-    const struct ms_wiring *w = d->w;
-    int n = 0;
-    for (int v = 0; v < w->n_vertices; v++) {
-        double sum = 0, count = 0;
-        if (w->vertex[v].tier != tier || w->vertex[v].place != MS_PLACE_SWITCH)
-            continue;
-        for (int e = 0; e < w->n_edges; e++)
-            if (w->edge[e].b == v && w->vertex[w->edge[e].a].tier == tier - 1) {
-                sum += d->x[w->edge[e].a];
-                count++;
-            }
-        row[n][0] = count > 0 ? floor(sum / count) : d->width / 2;
-        row[n++][1] = v;
-    }
-    qsort(row, (size_t)n, sizeof *row, compare_x);
-    double room = (d->width - 60) / (n ? n : 1), least = room < 92 ? room : 92, last = -1e9, shift;
-    for (int i = 0; i < n; i++) {
-        row[i][0] = row[i][0] < last + least ? last + least : row[i][0];
-        last = row[i][0];
-    }
-    shift = n ? (row[0][0] + row[n - 1][0]) / 2 - d->width / 2 : 0;
-    shift = n && (row[n - 1][0] > d->width - 40 || n > 2) ? shift : 0;
-    for (int i = 0; i < n; i++) {
-        d->x[(int)row[i][1]] = row[i][0] - shift;
-        d->y[(int)row[i][1]] = y;
-    }
-}
-
-static bool flat_tier(const struct ms_wiring *w, int tier)
-{
-    for (int e = 0; e < w->n_edges; e++)
-        if (w->vertex[w->edge[e].a].tier == tier && w->vertex[w->edge[e].b].tier == tier &&
-            w->vertex[w->edge[e].a].place == MS_PLACE_SWITCH)
-            return true;
-    return false;
-}
-
-static bool place_all(struct picture *d)
-{
-    const struct ms_wiring *w = d->w;
-    double(*row)[2] = calloc((size_t)w->n_vertices + 1, sizeof *row);
-    int tiers = w->n_tiers - 1;
-    double y = TITLE_H;
-    if (!row)
-        return false;
-    for (int t = tiers; t >= 1; t--)
-        y += (flat_tier(w, t) ? 150 : 20) + 100;
-    d->base = y + 10;
-    for (int v = 0; v < w->n_vertices; v++) {
-        const struct ms_wiring_vertex *k = &w->vertex[v];
-        if (k->place != MS_PLACE_HOST)
-            continue;
-        int local = d->p->n_nodes ? d->p->host_local[k->host] : 0;
-        d->x[v] = d->box_x[k->node] + 6 + local % d->cols * (d->gpu + 4) + d->gpu / 2;
-        d->y[v] = d->base + 8 + local / d->cols * (d->gpu + 4) + d->gpu / 2;
-    }
-    for (int t = 1; t <= tiers; t++) {
-        y -= 100;
-        place_tier(d, t, y + 30, row);
-        y -= flat_tier(w, t) ? 150 : 20;
-    }
-    free(row);
-    return true;
-}
+enum { N_COLOURS = 8, MAX_HOSTS = 4096 };
 
 static void escaped(struct ms_buf *o, const char *s)
 {
@@ -138,49 +22,58 @@ static void escaped(struct ms_buf *o, const char *s)
             ms_buf_add(o, s, 1);
 }
 
-static void text_at(struct picture *d, double x, double y, int size, const char *anchor,
+static void text_at(struct ms_svg_picture *d, double x, double y, double size, const char *anchor,
                     const char *colour, const char *s)
 {
     ms_buf_printf(d->out,
-                  "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\" text-anchor=\"%s\" fill=\"%s\">", x,
-                  y, size, anchor, colour);
+                  "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%.3g\" text-anchor=\"%s\" fill=\"%s\">",
+                  x, y, size, anchor, colour);
     escaped(d->out, s);
     ms_buf_adds(d->out, "</text>\n");
 }
 
-static double stroke(const struct picture *d, double Bps)
+static double stroke(const struct ms_svg_picture *d, double Bps)
 {
     double s = 1.0 + 0.7 * log2(Bps / d->least_Bps);
     return s < 1 ? 1 : s > 7 ? 7 : s;
 }
 
-/* One legend row for each rate between each pair of tiers. */
-static void note_kind(struct picture *d, const struct ms_wiring_edge *e, const char *what,
-                      const char *colour)
+/* One legend row for each kind of link and rate. @return its colour */
+static const char *note_kind(struct ms_svg_picture *d, const struct ms_wiring_edge *e, bool nvlink,
+                             bool nic, bool arc)
 {
-    char rate[32];
-    int a = d->w->vertex[e->a].tier, b = d->w->vertex[e->b].tier;
-    for (int i = 0; i < d->n_kinds; i++)
-        if (d->kind[i].bandwidth_Bps == e->bandwidth_Bps && d->kind[i].tier_a == a &&
-            d->kind[i].tier_b == b && d->kind[i].cables == e->cables)
-            return;
-    if (d->n_kinds == MAX_KINDS)
-        return;
-    struct kind *k = &d->kind[d->n_kinds++];
-    *k = (struct kind){.width = stroke(d, e->bandwidth_Bps),
-                       .colour = colour,
-                       .bandwidth_Bps = e->bandwidth_Bps,
-                       .cables = e->cables,
-                       .tier_a = a,
-                       .tier_b = b};
+    static const char *const arcs[] = {"#0072b2", "#e69f00", "#009e73",
+                                       "#cc79a7", "#56b4e9", "#8c6d31"};
+    char rate[32], name[48];
+    int n_arcs = 0;
+    ms_platform_link_kind(d->p->link[e->link].name, name, sizeof name);
+    if (nvlink || nic)
+        snprintf(name, sizeof name, "%s", nvlink ? "NVLink" : "NIC");
+    for (int i = 0; i < d->n_kinds; i++) {
+        n_arcs += d->kind[i].arc;
+        if (d->kind[i].bandwidth_Bps == e->bandwidth_Bps && d->kind[i].cables == e->cables &&
+            !strcmp(d->kind[i].name, name))
+            return d->kind[i].colour;
+    }
+    const char *colour = nvlink ? "#74c476" : nic ? "#969696" : arc ? arcs[n_arcs % 6] : "#636363";
+    if (d->n_kinds == MS_SVG_KINDS)
+        return colour;
+    struct ms_svg_kind *k = &d->kind[d->n_kinds++];
+    *k = (struct ms_svg_kind){.width = stroke(d, e->bandwidth_Bps),
+                              .colour = colour,
+                              .bandwidth_Bps = e->bandwidth_Bps,
+                              .cables = e->cables,
+                              .arc = arc};
+    snprintf(k->name, sizeof k->name, "%s", name);
     ms_units_show(e->bandwidth_Bps, MS_UNIT_RATE, rate, sizeof rate);
     if (e->cables > 1)
-        snprintf(k->text, sizeof k->text, "%s %s (%d cables)", what, rate, e->cables);
+        snprintf(k->text, sizeof k->text, "%s %s (%d cables)", name, rate, e->cables);
     else
-        snprintf(k->text, sizeof k->text, "%s %s", what, rate);
+        snprintf(k->text, sizeof k->text, "%s %s", name, rate);
+    return colour;
 }
 
-static const char *leaf_colour(const struct picture *d, int v)
+static const char *leaf_colour(const struct ms_svg_picture *d, int v)
 {
     int leaf = 0;
     for (int k = 0; k < v; k++)
@@ -188,60 +81,57 @@ static const char *leaf_colour(const struct picture *d, int v)
     return palette[leaf % N_COLOURS];
 }
 
-static void draw_edge(struct picture *d, const struct ms_wiring_edge *e, const char *colour)
+static void draw_edge(struct ms_svg_picture *d, const struct ms_wiring_edge *e, const char *colour)
 {
-    double xa = d->x[e->a], ya = d->y[e->a], xb = d->x[e->b], yb = d->y[e->b],
-           s = stroke(d, e->bandwidth_Bps);
+    double xa = d->x[e->a], ya = d->y[e->a], xb = d->x[e->b], yb = d->y[e->b], half = 11 * d->k;
+    double s = stroke(d, e->bandwidth_Bps), lift = 20 * d->k + 0.32 * fabs(xb - xa);
     const struct ms_wiring_vertex *a = &d->w->vertex[e->a], *b = &d->w->vertex[e->b];
-    bool arc = a->tier == b->tier;
-    if (arc) {
-        double lift = 20 + 0.32 * fabs(xb - xa);
-        lift = lift > 250 ? 250 : lift;
-        ms_buf_printf(d->out,
-                      "<path d=\"M%.1f %.1f Q%.1f %.1f %.1f %.1f\" fill=\"none\" stroke=\"%s\" "
-                      "stroke-width=\"%.2f\" "
-                      "opacity=\"0.75\"/>\n",
-                      xa, ya - 11, (xa + xb) / 2, ya - 11 - lift, xb, yb - 11, colour, s);
-        return;
-    }
     bool nic = a->place == MS_PLACE_HOST;
-    ms_buf_printf(d->out,
-                  "<path d=\"M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f\" fill=\"none\" "
-                  "stroke=\"%s\" stroke-width=\"%.2f\" "
-                  "opacity=\"%s\"/>\n",
-                  xa, ya - (nic ? d->gpu / 2 : 11), xa, ya - (nic ? 40 : 50), xb,
-                  yb + (nic ? 60 : 50), xb, yb + 11, colour, s, nic ? "0.55" : "0.85");
+    lift = lift > 250 * d->k ? 250 * d->k : lift;
+    if (a->tier == b->tier)
+        ms_buf_printf(d->out, "<path d=\"M%.1f %.1f Q%.1f %.1f %.1f %.1f\"", xa, ya - half,
+                      (xa + xb) / 2, ya - half - lift, xb, yb - half);
+    else
+        ms_buf_printf(d->out, "<path d=\"M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f\"", xa,
+                      ya - (nic ? d->gpu / 2 : half), xa, ya - (nic ? 40 : 50) * d->k, xb,
+                      yb + (nic ? 60 : 50) * d->k, xb, yb + half);
+    ms_buf_printf(d->out, " fill=\"none\" stroke=\"%s\" stroke-width=\"%.2f\" opacity=\"%s\"/>\n",
+                  colour, s, nic ? "0.55" : "0.85");
 }
 
-static void draw_edges(struct picture *d)
+static void draw_edges(struct ms_svg_picture *d)
 {
     const struct ms_wiring *w = d->w;
     for (int e = 0; e < w->n_edges; e++) {
         const struct ms_wiring_edge *k = &w->edge[e];
         const struct ms_wiring_vertex *a = &w->vertex[k->a], *b = &w->vertex[k->b];
         bool nvlink = b->place == MS_PLACE_NVSWITCH, nic = a->place == MS_PLACE_HOST && !nvlink;
-        const char *colour = nvlink               ? "#74c476"
-                             : nic                ? leaf_colour(d, k->b)
-                             : a->tier == b->tier ? palette[(a->tier + e) % 2 ? 0 : 5]
-                                                  : "#636363";
-        note_kind(d, k,
-                  nvlink ? "NVLink"
-                  : nic  ? "NIC"
-                         : "trunk",
-                  nic      ? "#969696"
-                  : nvlink ? colour
-                           : "#636363");
+        bool arc = a->tier == b->tier;
+        const char *colour = note_kind(d, k, nvlink || d->nvlink_only, nic, arc);
+        if (nic && !d->nvlink_only)
+            colour = leaf_colour(d, k->b);
         if (!nvlink)
             draw_edge(d, k, colour);
     }
 }
 
-static void draw_switches(struct picture *d)
+/* "leaf 3"; "switch 3" where switches of a tier are joined; "router 3" where there are none but in
+ * the nodes. */
+static const char *tier_word(const struct ms_svg_picture *d, int tier)
+{
+    static const char *const names[] = {"", "leaf", "spine", "core", "top"};
+    if (d->nvlink_only)
+        return "NVSwitch";
+    if (ms_svg_flat_tier(d->w, tier))
+        return d->p->n_switches == 0 ? "router" : "switch";
+    return names[tier < 4 ? tier : 4];
+}
+
+static void draw_switches(struct ms_svg_picture *d)
 {
     const struct ms_wiring *w = d->w;
-    static const char *const names[] = {"", "leaf", "spine", "core", "top"};
-    char label[64];
     int seen[5] = {0};
+    char label[64];
     for (int v = 0; v < w->n_vertices; v++) {
         const struct ms_wiring_vertex *k = &w->vertex[v];
         if (k->place != MS_PLACE_SWITCH || k->tier < 1)
@@ -249,19 +139,20 @@ static void draw_switches(struct picture *d)
         int t = k->tier < 4 ? k->tier : 4, ports = 0;
         for (int e = 0; e < w->n_edges; e++)
             ports += w->edge[e].a == v || w->edge[e].b == v ? w->edge[e].cables : 0;
-        snprintf(label, sizeof label, "%s %d", names[t], seen[t]++);
+        snprintf(label, sizeof label, "%s %d", tier_word(d, k->tier), seen[t]++);
         ms_buf_printf(d->out,
-                      "<g><title>%s: %d ports</title><rect x=\"%.1f\" y=\"%.1f\" width=\"76\" "
-                      "height=\"22\" rx=\"5\" "
-                      "fill=\"%s\" stroke=\"%s\" stroke-width=\"1.4\"/>",
-                      k->name ? k->name : label, ports, d->x[v] - 38, d->y[v] - 11,
-                      t == 1 ? "#f7fbff" : "#f0f0f0", t == 1 ? leaf_colour(d, v) : "#525252");
-        text_at(d, d->x[v], d->y[v] + 4, 11, "middle", "#252525", label);
+                      "<g><title>%s: %d ports</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+                      "height=\"%.1f\" "
+                      "rx=\"5\" fill=\"%s\" stroke=\"%s\" stroke-width=\"1.4\"/>",
+                      k->name ? k->name : label, ports, d->x[v] - d->switch_w / 2,
+                      d->y[v] - 11 * d->k, d->switch_w, 22 * d->k, t == 1 ? "#f7fbff" : "#f0f0f0",
+                      t == 1 ? leaf_colour(d, v) : "#525252");
+        text_at(d, d->x[v], d->y[v] + 4 * d->k, d->switch_w / 7, "middle", "#252525", label);
         ms_buf_adds(d->out, "</g>\n");
     }
 }
 
-static void draw_nodes(struct picture *d)
+static void draw_nodes(struct ms_svg_picture *d)
 {
     const struct ms_wiring *w = d->w;
     bool *nvswitch = calloc((size_t)d->n_nodes + 1, sizeof *nvswitch);
@@ -309,7 +200,7 @@ static void draw_nodes(struct picture *d)
     }
 }
 
-static void draw_frame(struct picture *d, const struct ms_platform_cost *cost)
+static void draw_frame(struct ms_svg_picture *d, const struct ms_platform_cost *cost)
 {
     const struct ms_platform *p = d->p;
     char line[256], rate[32];
@@ -320,7 +211,7 @@ static void draw_frame(struct picture *d, const struct ms_platform_cost *cost)
                   "font-family=\"Helvetica, Arial, sans-serif\">\n<rect width=\"100%%\" "
                   "height=\"100%%\" fill=\"white\"/>\n",
                   d->width, d->height, d->width, d->height);
-    text_at(d, 24, 30, 20, "start", "#111111", p->name);
+    text_at(d, 24, 30 * d->k, 20 * d->k, "start", "#111111", p->name);
     n += snprintf(line + n, sizeof line - (size_t)n, "%s%s%d GPUs", p->topology ? p->topology : "",
                   p->topology ? ", " : "", p->n_hosts);
     if (p->n_nodes)
@@ -335,38 +226,43 @@ static void draw_frame(struct picture *d, const struct ms_platform_cost *cost)
     if (cost->bisection_per_gpu_Bps >= 0)
         snprintf(line + n, sizeof line - (size_t)n, " · bisection %s a GPU",
                  ms_units_show(cost->bisection_per_gpu_Bps, MS_UNIT_RATE, rate, sizeof rate));
-    text_at(d, 24, 50, 13, "start", "#525252", line);
+    text_at(d, 24, 50 * d->k, 13 * d->k, "start", "#525252", line);
 }
 
-static void draw_legend(struct picture *d)
+static void draw_legend(struct ms_svg_picture *d)
 {
-    double x = 24, y = d->base + d->box_h + 28;
+    double x = 24, y = d->base + d->box_h + 28 * d->k;
+    bool spray = ms_platform_prop(d->p, "multipath") &&
+                 !strcmp(ms_platform_prop(d->p, "multipath"), "spray");
     for (int i = 0; i < d->n_kinds; i++) {
-        double w = 44 + 6.6 * (double)strlen(d->kind[i].text);
+        double w = (44 + 6.8 * (double)strlen(d->kind[i].text)) * d->k;
         if (x + w > d->width - 10) {
             x = 24;
-            y += 22;
+            y += 22 * d->k;
         }
         ms_buf_printf(d->out,
                       "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" "
                       "stroke-width=\"%.2f\"/>\n",
-                      x, y, x + 26, y, d->kind[i].colour, d->kind[i].width);
-        text_at(d, x + 32, y + 4, 12, "start", "#252525", d->kind[i].text);
+                      x, y, x + 26 * d->k, y, d->kind[i].colour, d->kind[i].width);
+        text_at(d, x + 32 * d->k, y + 4 * d->k, 12 * d->k, "start", "#252525", d->kind[i].text);
         x += w;
     }
+    if (spray && d->w->n_tiers > 2)
+        text_at(d, 24, y + 24 * d->k, 11 * d->k, "start", "#636363",
+                "A box above the leaves stands for all switches over which its trunks spray their "
+                "packets evenly.");
 }
 
-static enum ms_status draw(struct picture *d, const struct ms_platform_cost *cost)
+static enum ms_status draw(struct ms_svg_picture *d, const struct ms_platform_cost *cost)
 {
     const struct ms_wiring *w = d->w;
     d->least_Bps = INFINITY;
     for (int e = 0; e < w->n_edges; e++)
         if (w->edge[e].bandwidth_Bps < d->least_Bps)
             d->least_Bps = w->edge[e].bandwidth_Bps;
-    measure(d);
-    if (!place_all(d))
+    if (!ms_svg_layout(d))
         return MS_NOMEM;
-    d->height = d->base + d->box_h + 80;
+    d->height = d->base + d->box_h + 80 * d->k;
     draw_frame(d, cost);
     draw_edges(d);
     draw_switches(d);
@@ -380,10 +276,11 @@ enum ms_status ms_svg_platform(const struct ms_platform *p, const struct ms_plat
                                struct ms_buf *out, struct ms_err *err)
 {
     struct ms_wiring w;
-    struct picture d = {.p = p, .w = &w, .out = out};
+    struct ms_svg_picture d = {.p = p, .w = &w, .out = out};
     if (p->n_hosts > MAX_HOSTS)
         return ms_err_set(err, MS_INFEASIBLE, "%d GPUs are too many for a picture (at most %d)",
                           p->n_hosts, MAX_HOSTS);
+    d.nvlink_only = p->topology && !strcmp(p->topology, "nvlink");
     enum ms_status s = ms_wiring_find(p, &w, err);
     if (s != MS_OK)
         return s;
