@@ -1,14 +1,12 @@
 /* `moesim evaluate`: what each token assignment costs a trained model in perplexity, with its own
  * weights. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/npy.h"
+#include "cli/evaluate.h"
 #include "cli/moe_args.h"
 #include "moe/data.h"
-#include "stats/imbalance.h"
 
 static const struct ms_option options[] = {
     {"text", 't', "FILE…", "texts, read as bytes (.gz too); needs a vocabulary of 256"},
@@ -38,13 +36,6 @@ struct subject {
     struct ms_windows windows;
 };
 
-struct result {
-    const char *text, *assignment;
-    bool causal;
-    struct ms_perplexity x;
-    int64_t *counts; /* [layers][experts] */
-};
-
 struct job {
     const struct ms_verb *verb;
     struct ms_args args;
@@ -58,8 +49,7 @@ struct job {
     struct subject *subjects;
     int n_subjects;
     struct ms_probe probe;
-    struct result *results;
-    int n_results;
+    struct ms_evaluations results;
 };
 
 /* ---- the command line ---- */
@@ -254,121 +244,58 @@ static enum ms_status open_probe(struct job *j, struct ms_err *err)
                              (int)j->threads, err);
 }
 
-static enum ms_status evaluate(struct job *j, struct ms_err *err)
+static enum ms_status evaluate_one(struct job *j, const struct subject *subject,
+                                   const struct ms_router *assign, struct ms_evaluation *e,
+                                   struct ms_err *err)
 {
-    size_t grid = (size_t)j->probe.n_layers * (size_t)j->probe.n_experts;
-    enum ms_status s = MS_OK;
-    j->results = calloc((size_t)j->n_subjects * (size_t)j->n_assigns, sizeof *j->results);
-    if (!j->results)
-        return ms_err_set(err, MS_NOMEM, "no memory for the results");
-    for (int i = 0; i < j->n_subjects; i++)
-        for (int a = 0; a < j->n_assigns && !s; a++) {
-            struct result *r = &j->results[j->n_results++];
-            *r = (struct result){.text = j->subjects[i].name, .assignment = j->assign[a]->name};
-            r->counts = r->x.counts = calloc(grid + 1, sizeof *r->counts);
-            if (!r->counts)
-                return ms_err_set(err, MS_NOMEM, "no memory for the counts");
-            s = ms_probe_use(&j->probe, j->assign[a], j->capacity_factor, j->drop_policy,
-                             strcmp(r->assignment, "top_k_filtered") == 0 ? j->excluded : NULL,
-                             &r->causal, err);
-            s = s ? s
-                  : ms_perplexity_run(j->probe.model, &j->subjects[i].windows, j->probe.B, 0,
-                                      (uint64_t)j->seed, &r->x, err);
-        }
+    struct ms_perplexity x = {0};
+    *e = (struct ms_evaluation){.text = subject->name, .assignment = assign->name};
+    e->counts =
+        calloc((size_t)j->probe.n_layers * (size_t)j->probe.n_experts + 1, sizeof *e->counts);
+    x.counts = e->counts;
+    if (!e->counts)
+        return ms_err_set(err, MS_NOMEM, "no memory for the counts");
+    enum ms_status s = ms_probe_use(
+        &j->probe, assign, j->capacity_factor, j->drop_policy,
+        strcmp(assign->name, "top_k_filtered") == 0 ? j->excluded : NULL, &e->causal, err);
+    s = s ? s
+          : ms_perplexity_run(j->probe.model, &subject->windows, j->probe.B, 0, (uint64_t)j->seed,
+                              &x, err);
+    e->tokens = x.tokens;
+    e->ce = x.ce;
+    e->ppl = x.ppl;
     return s;
 }
 
-/* ---- what is printed ---- */
-
-static double max_over_mean(const struct job *j, const struct result *r)
+static enum ms_status evaluate(struct job *j, struct ms_err *err)
 {
-    size_t L = (size_t)j->probe.n_layers, E = (size_t)j->probe.n_experts;
-    double sum = 0, load[E], scratch[E];
-    for (size_t l = 0; l < L; l++) {
-        for (size_t e = 0; e < E; e++)
-            load[e] = (double)r->counts[l * E + e];
-        sum += ms_imbalance_of(load, E, scratch).max_over_mean / (double)L;
-    }
-    return L > 0 ? sum : 1;
+    struct ms_evaluations *all = &j->results;
+    enum ms_status s = MS_OK;
+    all->n_assigns = j->n_assigns;
+    all->n_layers = j->probe.n_layers;
+    all->n_experts = j->probe.n_experts;
+    all->window = j->probe.N;
+    all->windows_at_once = j->probe.B;
+    all->e = calloc((size_t)j->n_subjects * (size_t)j->n_assigns, sizeof *all->e);
+    if (!all->e)
+        return ms_err_set(err, MS_NOMEM, "no memory for the results");
+    for (int i = 0; i < j->n_subjects; i++)
+        for (int a = 0; a < j->n_assigns && !s; a++)
+            s = evaluate_one(j, &j->subjects[i], j->assign[a], &all->e[all->n++], err);
+    return s;
 }
 
-static void print_json(const struct job *j, struct ms_buf *out)
-{
-    struct ms_json w = {.out = out};
-    ms_json_object(&w, NULL);
-    ms_json_array(&w, "results");
-    for (int i = 0; i < j->n_results; i++) {
-        const struct result *r = &j->results[i];
-        ms_json_object(&w, NULL);
-        ms_json_string(&w, "text", r->text);
-        ms_json_string(&w, "assignment", r->assignment);
-        ms_json_bool(&w, "causal", r->causal);
-        ms_json_integer(&w, "tokens", r->x.tokens);
-        ms_json_number(&w, "ce", r->x.ce);
-        ms_json_number(&w, "ppl", r->x.ppl);
-        ms_json_number(&w, "max_over_mean", max_over_mean(j, r));
-        ms_json_array(&w, "expert_counts");
-        for (int l = 0; l < j->probe.n_layers; l++) {
-            ms_json_array(&w, NULL);
-            for (int e = 0; e < j->probe.n_experts; e++)
-                ms_json_integer(&w, NULL, r->counts[l * j->probe.n_experts + e]);
-            ms_json_end_array(&w);
-        }
-        ms_json_end_array(&w);
-        ms_json_end_object(&w);
-    }
-    ms_json_end_array(&w);
-    ms_json_integer(&w, "seq", j->probe.N);
-    ms_json_integer(&w, "windows_at_once", j->probe.B);
-    ms_json_end_object(&w);
-    ms_buf_adds(out, "\n");
-}
-
-static void print_csv(const struct job *j, struct ms_buf *out)
-{
-    char a[32], b[32], c[32];
-    ms_buf_adds(out, "text,assignment,causal,tokens,ce,ppl,max_over_mean\n");
-    for (int i = 0; i < j->n_results; i++) {
-        const struct result *r = &j->results[i];
-        ms_buf_printf(out, "%s,%s,%s,%lld,%s,%s,%s\n", r->text, r->assignment,
-                      r->causal ? "true" : "false", (long long)r->x.tokens, ms_number(r->x.ce, a),
-                      ms_number(r->x.ppl, b), ms_number(max_over_mean(j, r), c));
-    }
-}
-
-static void print_table(const struct job *j, struct ms_buf *out)
-{
-    int wide = 4;
-    bool future = false;
-    for (int i = 0; i < j->n_results; i++)
-        wide = (int)strlen(j->results[i].text) > wide ? (int)strlen(j->results[i].text) : wide;
-    ms_buf_printf(out, "%-*s  %-14s %6s  %9s  %8s  %9s  %9s  %8s\n", wide, "text", "assignment",
-                  "causal", "tokens", "ce nats", "ppl", "ppl ratio", "max/mean");
-    for (int i = 0; i < j->n_results; i++) {
-        const struct result *r = &j->results[i],
-                            *first = &j->results[i / j->n_assigns * j->n_assigns];
-        ms_buf_printf(out, "%-*s  %-14s %6s  %9lld  %8.4f  %9.4f  %9.3f  %8.2f\n", wide, r->text,
-                      r->assignment, r->causal ? "yes" : "no", (long long)r->x.tokens, r->x.ce,
-                      r->x.ppl, r->x.ppl / first->x.ppl, max_over_mean(j, r));
-        future = future || !r->causal;
-    }
-    if (future)
-        ms_buf_printf(out,
-                      "causal no: a token's experts depend on the whole batch of %d windows, later "
-                      "tokens too; such a "
-                      "perplexity cannot be had when generating text.\n",
-                      j->probe.B);
-}
+/* ---- the run ---- */
 
 static void finish(struct job *j)
 {
-    for (int i = 0; i < j->n_results; i++)
-        free(j->results[i].counts);
+    for (int i = 0; i < j->results.n; i++)
+        free(j->results.e[i].counts);
     for (int i = 0; j->subjects && i < j->n_subjects; i++) {
         ms_buf_finish(&j->subjects[i].text);
         free(j->subjects[i].rows);
     }
-    free(j->results);
+    free(j->results.e);
     free(j->subjects);
     free(j->excluded);
     ms_probe_close(&j->probe);
@@ -389,7 +316,11 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         s = s ? s : evaluate(&j, &err);
         code = s ? ms_moe_fail(&err) : MS_OK;
         if (!s) {
-            (j.format == JSON ? print_json : j.format == CSV ? print_csv : print_table)(&j, &out);
+            void (*print)(const struct ms_evaluations *, struct ms_buf *) =
+                j.format == JSON  ? ms_evaluate_json
+                : j.format == CSV ? ms_evaluate_csv
+                                  : ms_evaluate_table;
+            print(&j.results, &out);
             fwrite(out.p, 1, out.n, stdout);
         }
     }

@@ -1,0 +1,33 @@
+/** @file evaluate.h  What `moesim evaluate` found, between its running (verb_evaluate.c) and its
+ * printing. */
+#ifndef MS_CLI_EVALUATE_H
+#define MS_CLI_EVALUATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/file.h"
+
+/** One text under one assignment. */
+struct ms_evaluation {
+    const char *text, *assignment;
+    bool causal;
+    int64_t tokens;
+    double ce, ppl;
+    int64_t *counts; /**< [n_layers][n_experts] */
+};
+
+/** All of them, text x assignment. */
+struct ms_evaluations {
+    struct ms_evaluation *e;
+    int n, n_assigns;
+    int n_layers, n_experts;
+    int window,
+        windows_at_once; /**< tokens; windows that assignments which are not causal see together */
+};
+
+void ms_evaluate_json(const struct ms_evaluations *all, struct ms_buf *out);
+void ms_evaluate_csv(const struct ms_evaluations *all, struct ms_buf *out);
+void ms_evaluate_table(const struct ms_evaluations *all, struct ms_buf *out);
+
+#endif

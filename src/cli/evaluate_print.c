@@ -1,0 +1,87 @@
+/* The record, the CSV and the table of `moesim evaluate`. */
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/evaluate.h"
+#include "stats/imbalance.h"
+
+static double max_over_mean(const struct ms_evaluations *all, const struct ms_evaluation *r)
+{
+    size_t L = (size_t)all->n_layers, E = (size_t)all->n_experts;
+    double sum = 0, load[E], scratch[E];
+    for (size_t l = 0; l < L; l++) {
+        for (size_t e = 0; e < E; e++)
+            load[e] = (double)r->counts[l * E + e];
+        sum += ms_imbalance_of(load, E, scratch).max_over_mean / (double)L;
+    }
+    return L > 0 ? sum : 1;
+}
+
+void ms_evaluate_json(const struct ms_evaluations *all, struct ms_buf *out)
+{
+    struct ms_json w = {.out = out};
+    ms_json_object(&w, NULL);
+    ms_json_array(&w, "results");
+    for (int i = 0; i < all->n; i++) {
+        const struct ms_evaluation *r = &all->e[i];
+        ms_json_object(&w, NULL);
+        ms_json_string(&w, "text", r->text);
+        ms_json_string(&w, "assignment", r->assignment);
+        ms_json_bool(&w, "causal", r->causal);
+        ms_json_integer(&w, "tokens", r->tokens);
+        ms_json_number(&w, "ce", r->ce);
+        ms_json_number(&w, "ppl", r->ppl);
+        ms_json_number(&w, "max_over_mean", max_over_mean(all, r));
+        ms_json_array(&w, "expert_counts");
+        for (int l = 0; l < all->n_layers; l++) {
+            ms_json_array(&w, NULL);
+            for (int e = 0; e < all->n_experts; e++)
+                ms_json_integer(&w, NULL, r->counts[l * all->n_experts + e]);
+            ms_json_end_array(&w);
+        }
+        ms_json_end_array(&w);
+        ms_json_end_object(&w);
+    }
+    ms_json_end_array(&w);
+    ms_json_integer(&w, "seq", all->window);
+    ms_json_integer(&w, "windows_at_once", all->windows_at_once);
+    ms_json_end_object(&w);
+    ms_buf_adds(out, "\n");
+}
+
+void ms_evaluate_csv(const struct ms_evaluations *all, struct ms_buf *out)
+{
+    char a[32], b[32], c[32];
+    ms_buf_adds(out, "text,assignment,causal,tokens,ce,ppl,max_over_mean\n");
+    for (int i = 0; i < all->n; i++) {
+        const struct ms_evaluation *r = &all->e[i];
+        ms_buf_printf(out, "%s,%s,%s,%lld,%s,%s,%s\n", r->text, r->assignment,
+                      r->causal ? "true" : "false", (long long)r->tokens, ms_number(r->ce, a),
+                      ms_number(r->ppl, b), ms_number(max_over_mean(all, r), c));
+    }
+}
+
+void ms_evaluate_table(const struct ms_evaluations *all, struct ms_buf *out)
+{
+    int wide = 4;
+    bool future = false;
+    for (int i = 0; i < all->n; i++)
+        wide = (int)strlen(all->e[i].text) > wide ? (int)strlen(all->e[i].text) : wide;
+    ms_buf_printf(out, "%-*s  %-14s %6s  %9s  %8s  %9s  %9s  %8s\n", wide, "text", "assignment",
+                  "causal", "tokens", "ce nats", "ppl", "ppl ratio", "max/mean");
+    for (int i = 0; i < all->n; i++) {
+        const struct ms_evaluation *r = &all->e[i],
+                                   *first = &all->e[i / all->n_assigns * all->n_assigns];
+        ms_buf_printf(out, "%-*s  %-14s %6s  %9lld  %8.4f  %9.4f  %9.3f  %8.2f\n", wide, r->text,
+                      r->assignment, r->causal ? "yes" : "no", (long long)r->tokens, r->ce, r->ppl,
+                      r->ppl / first->ppl, max_over_mean(all, r));
+        future = future || !r->causal;
+    }
+    if (future)
+        ms_buf_printf(out,
+                      "causal no: a token's experts depend on the whole batch of %d windows, later "
+                      "tokens too; such a "
+                      "perplexity cannot be had when generating text.\n",
+                      all->windows_at_once);
+}
