@@ -29,7 +29,7 @@ static bool allocate(struct ms_sampler *s)
     s->group_of = MS_NEW(&s->arena, uint8_t, E);
     s->weight = MS_NEW(&s->arena, double, E);
     s->group_weight = MS_NEW(&s->arena, double, G);
-    s->rest_inverse = MS_NEW(&s->arena, double, E);
+    s->rest_inverse = MS_NEW(&s->arena, float, E);
     s->all = MS_NEW(&s->arena, struct ms_alias, E);
     s->local = MS_NEW(&s->arena, struct ms_alias, E);
     s->pi = MS_NEW(&s->arena, uint64_t, E);
@@ -37,8 +37,14 @@ static bool allocate(struct ms_sampler *s)
     s->stamp = MS_NEW(&s->arena, uint32_t, E);
     s->alias_scratch = MS_NEW(&s->arena, double, E);
     s->order = MS_NEW(&s->arena, int, 2 * E);
-    return s->group_of && s->weight && s->group_weight && s->rest_inverse && s->all && s->local &&
-           s->pi && s->group_pi && s->stamp && s->alias_scratch && s->order;
+    s->first_inverse = MS_NEW(&s->arena, float, G);
+    s->e1 = MS_NEW(&s->arena, float, G *MS_LANES);
+    s->e2 = MS_NEW(&s->arena, float, G *MS_LANES);
+    s->rest = MS_NEW(&s->arena, float, G *MS_LANES);
+    s->first = MS_NEW(&s->arena, uint16_t, G * MS_LANES);
+    return s->first_inverse && s->e1 && s->e2 && s->rest && s->first && s->group_of && s->weight &&
+           s->group_weight && s->rest_inverse && s->all && s->local && s->pi && s->group_pi &&
+           s->stamp && s->alias_scratch && s->order;
 }
 
 struct ms_sampler *ms_sampler_create(const struct ms_model_shape *m)
@@ -60,6 +66,7 @@ struct ms_sampler *ms_sampler_create(const struct ms_model_shape *m)
     for (int e = 0; e < s->E; e++)
         s->group_of[e] = (uint8_t)(e / s->size);
     fill_log_table(s);
+    s->ops = ms_lane_ops();
     return s;
 }
 
@@ -115,12 +122,14 @@ static void set_weights(struct ms_sampler *s, const double *f)
     for (int g = 0; g < s->groups; g++)
         build_alias(s, f + (size_t)g * s->size, s->size, g * s->size,
                     s->local + (size_t)g * s->size);
+    for (int g = 0; g < s->groups; g++)
+        s->first_inverse[g] = (float)(1 / s->group_weight[g]);
     for (int e = 0; e < s->E; e++) {
         int first = e - e % s->size;
         double rest = 0;
         for (int i = first; i < first + s->size; i++)
             rest += i == e ? 0 : f[i];
-        s->rest_inverse[e] = 1 / rest;
+        s->rest_inverse[e] = (float)(1 / rest);
     }
 }
 
@@ -202,6 +211,10 @@ void ms_sampler_begin(struct ms_sampler *s, struct ms_rng stream)
 {
     s->words.rng = stream;
     s->words.at = s->words.n = 0;
+    s->exp_words.rng = stream;
+    s->exp_words.at = s->exp_words.n = 0;
+    s->exp_words.rng.ctr[1] |= 0x80000000u;
+    s->exp_at = MS_EXP_BATCH;
     for (int e = 0; e < s->E && s->inclusion; e++)
         s->order[e] = e;
 }

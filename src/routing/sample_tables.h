@@ -4,8 +4,9 @@
 
 #include "base/arena.h"
 #include "routing/sample.h"
+#include "routing/sample_lanes.h"
 
-enum { MS_WORDS_BLOCKS = 256, MS_WORDS_SPARE = 64 };
+enum { MS_WORDS_BLOCKS = 256, MS_WORDS_SPARE = 64, MS_EXP_BATCH = 256 };
 
 /** One cell of an alias table (Walker 1977, Vose 1991): keep `self` when the word's fraction is
  * below keep, else `other`. */
@@ -35,7 +36,7 @@ struct ms_sampler {
     uint8_t *group_of;            /* [E] */
     double *weight;               /* [E] of sum 1 */
     double *group_weight;         /* [groups] */
-    double *rest_inverse;         /* [E] 1 / (weight of the group without e) */
+    float *rest_inverse;          /* [E] 1 / (weight of the group without e) */
     struct ms_alias *all, *local; /* [E]; local: [groups][size] */
     uint64_t *pi;       /* [E] in units of 2^-32 (of its group's turn under a limit), sum exact */
     uint64_t *group_pi; /* [groups] the same for whole groups */
@@ -45,6 +46,14 @@ struct ms_sampler {
     int *order;            /* [E] scratch */
     struct ms_log_cell log_table[MS_LOG_CELLS];
     struct ms_words words;
+    /* Score top2_sum: MS_LANES tokens at a time, and exponentials from a stream of their own. */
+    const struct ms_lane_ops *ops;
+    float *first_inverse;  /* [groups] 1 / group_weight */
+    float *e1, *e2, *rest; /* [groups][MS_LANES] */
+    uint16_t *first;       /* [groups][MS_LANES] first arrival */
+    struct ms_words exp_words;
+    int exp_at;
+    float exp[MS_EXP_BATCH];
 };
 
 void ms_words_refill(struct ms_words *w);

@@ -4,26 +4,55 @@
  * the groups are chosen, their races go on from t2 (memoryless) and are merged until top_k have
  * arrived. Nothing is drawn for experts that do not matter. */
 #include <math.h>
+#include <string.h>
 
 #include "routing/sample_tables.h"
 
-enum { MOST_GROUPS = 64 };
+enum { MOST_GROUPS = 64, TRIES = 16, KNOWN = 3 };
 
-/* The race of one group. */
-struct lane {
-    double next;  /* time of the next arrival */
-    double after; /* arrival after it, while n < 2 */
-    double left;  /* weight still in the race once `n` have arrived */
-    uint16_t first;
-    int n, group;
+/** The races of the groups a token may use, in the order of the groups. */
+struct lanes {
+    uint64_t next[MOST_GROUPS];     /* key() of the next arrival */
+    float time[MOST_GROUPS][KNOWN]; /* of the first arrivals */
+    uint16_t id[MOST_GROUPS][2];
+    int n[MOST_GROUPS]; /* arrived */
+    int group[MOST_GROUPS];
+    double left[MOST_GROUPS]; /* weight still in the race behind the KNOWN - 1 first */
 };
 
+/* Times are positive: their bits order as they do. The low byte holds the lane. */
+static inline uint64_t key(float time, int lane)
+{
+    uint32_t bits;
+    memcpy(&bits, &time, sizeof bits);
+    return (uint64_t)bits << 8 | (unsigned)lane;
+}
+
+static inline float key_time(uint64_t key)
+{
+    uint32_t bits = (uint32_t)(key >> 8);
+    float time;
+    memcpy(&time, &bits, sizeof time);
+    return time;
+}
+
+static float exponential(struct ms_sampler *s)
+{
+    if (s->exp_at == MS_EXP_BATCH) {
+        uint32_t word[MS_EXP_BATCH];
+        ms_rng_fill(&s->exp_words.rng, word, MS_EXP_BATCH / 4);
+        s->ops->exponentials(word, s->exp, MS_EXP_BATCH);
+        s->exp_at = 0;
+    }
+    return s->exp[s->exp_at++];
+}
+
 /* One more expert of a group by weight, not among those stamped. */
-static uint16_t arrive(struct ms_sampler *s, int group)
+static inline uint16_t arrive(struct ms_sampler *s, int group)
 {
     const struct ms_alias *table = s->local + (size_t)group * s->size;
     ms_words_need(&s->words);
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < TRIES; i++) {
         uint16_t e = ms_alias_pick(table, (uint32_t)s->size, ms_word(&s->words));
         if (s->stamp[e] != s->token)
             return e;
@@ -39,72 +68,99 @@ static double weight_left(const struct ms_sampler *s, int group)
     return sum;
 }
 
-/* The first two arrivals of every group, and the product that ranks them. */
-static void start(struct ms_sampler *s, struct lane *lane, double *product)
+/* Time from an arrival to the next one of the group; what is left is summed anew where the
+ * difference lost its digits. */
+static inline float gap(struct ms_sampler *s, int group, double *left)
 {
+    if (*left < 1e-6 * s->group_weight[group])
+        *left = weight_left(s, group);
+    return exponential(s) / (float)*left;
+}
+
+/* First and second arrivals of all groups for MS_LANES tokens, and which groups each may use. */
+static void start(struct ms_sampler *s, uint64_t *mask)
+{
+    int n = s->groups * MS_LANES;
     for (int g = 0; g < s->groups; g++) {
-        if ((g & 15) == 0)
-            ms_words_need(&s->words);
-        const uint32_t *w = s->words.w + s->words.at;
-        s->words.at += 3;
-        uint16_t e = ms_alias_pick(s->local + (size_t)g * s->size, (uint32_t)s->size, w[0]);
-        double t1 = ms_word_exponential(s, w[1]) / s->group_weight[g];
-        double t2 = t1 + ms_word_exponential(s, w[2]) * s->rest_inverse[e];
-        lane[g] = (struct lane){t1, t2, 0, e, 0, g};
-        product[g] = t1 * t2;
+        const struct ms_alias *table = s->local + (size_t)g * s->size;
+        for (int i = 0; i < MS_LANES; i++) {
+            if ((i & 31) == 0)
+                ms_words_need(&s->words);
+            uint16_t e = ms_alias_pick(table, (uint32_t)s->size, ms_word(&s->words));
+            s->first[g * MS_LANES + i] = e;
+            s->rest[g * MS_LANES + i] = s->rest_inverse[e];
+        }
+    }
+    uint32_t word[2 * MS_LANES];
+    for (int i = 0; i < n; i += MS_LANES) {
+        ms_rng_fill(&s->exp_words.rng, word, 2 * MS_LANES / 4);
+        s->ops->exponentials(word, s->e1 + i, MS_LANES);
+        s->ops->exponentials(word + MS_LANES, s->e2 + i, MS_LANES);
+    }
+    s->ops->groups(s->groups, s->limit, s->first_inverse, s->rest, s->e1, s->e2, mask);
+}
+
+/* The three first arrivals of every group the token may use. */
+static inline void enter(struct ms_sampler *s, int token, uint64_t mask, int limit, struct lanes *l)
+{
+    for (int i = 0; i < limit; i++, mask &= mask - 1) {
+        int g = __builtin_ctzll(mask), at = g * MS_LANES + token;
+        uint16_t a = s->first[at];
+        s->stamp[a] = s->token;
+        uint16_t b = arrive(s, g);
+        s->stamp[b] = s->token;
+        l->group[i] = g;
+        l->n[i] = 0;
+        l->id[i][0] = a;
+        l->id[i][1] = b;
+        l->left[i] = s->group_weight[g] - s->weight[a] - s->weight[b];
+        l->time[i][0] = s->e1[at];
+        l->next[i] = key(s->e1[at], i);
+        l->time[i][1] = s->e2[at];
+        l->time[i][2] = s->size > 2 ? s->e2[at] + gap(s, g, &l->left[i]) : INFINITY;
     }
 }
 
-/* Move the lanes of the chosen groups to the front. */
-static void choose(const struct ms_sampler *s, struct lane *lane, double *product)
+/* Merge the races until top_k have arrived. */
+static inline __attribute__((always_inline)) void merge(struct ms_sampler *s, int limit,
+                                                        struct lanes *l, uint16_t *chosen)
 {
-    for (int i = 0; i < s->limit; i++) {
-        int best = i;
-        for (int g = i + 1; g < s->groups; g++)
-            best = product[g] < product[best] ? g : best;
-        struct lane l = lane[best];
-        lane[best] = lane[i];
-        lane[i] = l;
-        product[best] = product[i];
+    for (int k = 0; k < s->K; k++) {
+        uint64_t least = l->next[0];
+        for (int i = 1; i < limit; i++)
+            least = l->next[i] < least ? l->next[i] : least;
+        int best = (int)(least & 255), n = l->n[best]++;
+        if (n < KNOWN - 1) {
+            chosen[k] = l->id[best][n];
+            l->next[best] = key(l->time[best][n + 1], best);
+            continue;
+        }
+        uint16_t e = arrive(s, l->group[best]);
+        chosen[k] = e;
+        s->stamp[e] = s->token;
+        l->left[best] -= s->weight[e];
+        float next =
+            n + 1 < s->size ? key_time(least) + gap(s, l->group[best], &l->left[best]) : INFINITY;
+        l->next[best] = key(next, best);
     }
-}
-
-/* The next arrival of a lane has been taken: who was it, and when is the one after it? */
-static uint16_t advance(struct ms_sampler *s, struct lane *l)
-{
-    uint16_t e = l->n == 0 ? l->first : arrive(s, l->group);
-    s->stamp[e] = s->token;
-    if (l->n++ == 0) {
-        l->next = l->after;
-        l->left = s->group_weight[l->group] - s->weight[e];
-        return e;
-    }
-    l->left -= s->weight[e];
-    if (l->left < 1e-6 * s->group_weight[l->group])
-        l->left = weight_left(s, l->group);
-    ms_words_need(&s->words);
-    double step = ms_word_exponential(s, ms_word(&s->words));
-    l->next = l->n < s->size ? l->next + step / l->left : INFINITY;
-    return e;
 }
 
 void ms_sample_top2(struct ms_sampler *s, int n, uint16_t *chosen)
 {
-    struct lane lane[MOST_GROUPS];
-    double product[MOST_GROUPS];
-    for (int t = 0; t < n; t++) {
+    struct lanes l;
+    uint64_t mask[MS_LANES];
+    for (int t = 0; t < n; t++, chosen += s->K) {
+        if (t % MS_LANES == 0)
+            start(s, mask);
         if (++s->token == 0) {
             for (int e = 0; e < s->E; e++)
                 s->stamp[e] = 0;
             s->token = 1;
         }
-        start(s, lane, product);
-        choose(s, lane, product);
-        for (int k = 0; k < s->K; k++) {
-            int best = 0;
-            for (int i = 1; i < s->limit; i++)
-                best = lane[i].next < lane[best].next ? i : best;
-            *chosen++ = advance(s, &lane[best]);
-        }
+        enter(s, t % MS_LANES, mask[t % MS_LANES], s->limit, &l);
+        if (s->limit == 4)
+            merge(s, 4, &l, chosen);
+        else
+            merge(s, s->limit, &l, chosen);
     }
 }

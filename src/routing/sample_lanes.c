@@ -1,0 +1,91 @@
+#include "routing/sample_lanes.h"
+
+#include <string.h>
+
+/* -ln x for x in (0, 1): exponent and mantissa apart, then the classic polynomial of Cephes' logf.
+ */
+static inline __attribute__((always_inline)) void exponentials(const uint32_t *word, float *out,
+                                                               int n)
+{
+    for (int i = 0; i < n; i++) {
+        float x = ((float)(int32_t)(word[i] >> 9) + 0.5f) * 0x1p-23f;
+        uint32_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        int32_t exponent = (int32_t)(bits >> 23) - 127;
+        bits = (bits & 0x7fffffu) | 0x3f800000u;
+        float m;
+        memcpy(&m, &bits, sizeof m);
+        int32_t high = m > 1.41421356f;
+        m = high ? m * 0.5f : m;
+        float e = (float)(exponent + high), f = m - 1, z = f * f;
+        float p = 7.0376836292e-2f;
+        p = p * f - 1.1514610310e-1f;
+        p = p * f + 1.1676998740e-1f;
+        p = p * f - 1.2420140846e-1f;
+        p = p * f + 1.4249322787e-1f;
+        p = p * f - 1.6668057665e-1f;
+        p = p * f + 2.0000714765e-1f;
+        p = p * f - 2.4999993993e-1f;
+        p = p * f + 3.3333331174e-1f;
+        float y = p * f * z - 2.12194440e-4f * e - 0.5f * z;
+        out[i] = -(y + f + 0.693359375f * e);
+    }
+}
+
+static inline __attribute__((always_inline)) void groups(int n, int limit, const float *first,
+                                                         const float *rest, float *e1, float *e2,
+                                                         uint64_t *mask)
+{
+    float product[64][MS_LANES];
+    for (int g = 0; g < n; g++)
+        for (int i = 0; i < MS_LANES; i++) {
+            float t1 = e1[g * MS_LANES + i] * first[g];
+            float t2 = t1 + e2[g * MS_LANES + i] * rest[g * MS_LANES + i];
+            e1[g * MS_LANES + i] = t1;
+            e2[g * MS_LANES + i] = t2;
+            product[g][i] = t1 * t2;
+        }
+    for (int i = 0; i < MS_LANES; i++)
+        mask[i] = 0;
+    for (int g = 0; g < n; g++) {
+        int32_t before[MS_LANES] = {0};
+        for (int h = 0; h < g; h++)
+            for (int i = 0; i < MS_LANES; i++)
+                before[i] += product[h][i] <= product[g][i];
+        for (int h = g + 1; h < n; h++)
+            for (int i = 0; i < MS_LANES; i++)
+                before[i] += product[h][i] < product[g][i];
+        for (int i = 0; i < MS_LANES; i++)
+            mask[i] |= (uint64_t)(before[i] < limit) << g;
+    }
+}
+
+#define OPS(name, attributes)                                                                      \
+    static attributes void exponentials_##name(const uint32_t *word, float *out, int n)            \
+    {                                                                                              \
+        exponentials(word, out, n);                                                                \
+    }                                                                                              \
+    static attributes void groups_##name(int n, int limit, const float *first, const float *rest,  \
+                                         float *e1, float *e2, uint64_t *mask)                     \
+    {                                                                                              \
+        groups(n, limit, first, rest, e1, e2, mask);                                               \
+    }                                                                                              \
+    static const struct ms_lane_ops name##_ops = {exponentials_##name, groups_##name};
+
+OPS(plain, )
+#if defined(__x86_64__)
+OPS(avx2, __attribute__((target("avx2"))))
+OPS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,prefer-vector-width=512"))))
+#endif
+
+const struct ms_lane_ops *ms_lane_ops(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+        return &avx512_ops;
+    if (__builtin_cpu_supports("avx2"))
+        return &avx2_ops;
+#endif
+    return &plain_ops;
+}
