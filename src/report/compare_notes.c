@@ -7,7 +7,7 @@
 #include "report/compare.h"
 #include "stats/percentile.h"
 
-enum { MAX_NOTES = 16 };
+enum { MAX_NOTES = 40 };
 
 static void __attribute__((format(printf, 2, 3))) add(struct ms_comparison *c, const char *fmt, ...)
 {
@@ -121,6 +121,39 @@ static void note_spread(struct ms_comparison *c, const struct ms_compare_group *
                "even, or something else binds.");
 }
 
+enum { HOT = 2 }; /* a rank with twice the mean load is worth a sentence */
+
+static bool same_hot(const struct ms_result *a, const struct ms_result *b)
+{
+    return ms_result_number(a, "tail.layer") == ms_result_number(b, "tail.layer") &&
+           ms_result_number(a, "tail.rank") == ms_result_number(b, "tail.rank") &&
+           ms_result_number(a, "tail.expert") == ms_result_number(b, "tail.expert");
+}
+
+/* Is it the same hot expert that is there in the tail of most alternatives? Record: `tail`. */
+static void note_hot(struct ms_comparison *c, const struct ms_compare_group *g)
+{
+    const struct ms_result *first = g->row[0].r;
+    size_t same = 0, n = 0;
+    if (!c->is_series || strcmp(c->by, "platform") != 0 ||
+        !(ms_result_number(first, "tail.rank_load_over_mean") >= HOT))
+        return;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct ms_result *r = g->row[i].r;
+        n += r->ok;
+        same += r->ok && ms_result_number(r, "tail.share") > 0.5 && same_hot(r, first);
+    }
+    if (n < 2 || 2 * same <= n)
+        return;
+    add(c,
+        "%s%son %zu of %zu the slowest 1 %% of exchanges are mostly those of layer %.0f, where "
+        "expert %.0f gives rank %.0f x%.1f of "
+        "the mean load.",
+        g->title, *g->title ? ": " : "", same, n, ms_result_number(first, "tail.layer"),
+        ms_result_number(first, "tail.expert"), ms_result_number(first, "tail.rank"),
+        ms_result_number(first, "tail.rank_load_over_mean"));
+}
+
 /* A key that differs along the compared one is part of the comparison: say where. */
 static void note_along(struct ms_comparison *c)
 {
@@ -174,6 +207,7 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
         return MS_NOMEM;
     for (size_t i = 0; i < c->n_groups; i++) {
         note_ties(c, &c->group[i]);
+        note_hot(c, &c->group[i]);
         note_spread(c, &c->group[i]);
     }
     struct tally t = count_all(c);

@@ -73,12 +73,13 @@ void ms_case_input_finish(struct ms_case_input *in)
 struct source {
     const struct ms_case_input *in;
     struct ms_demand *demand;
-    int stride;               /* runs a repeat: 1 or 2 */
-    int *repeat_run;          /* [repeats] */
-    int *twin_run;            /* [repeats] */
-    struct ms_hash *twin_key; /* [repeats] */
-    double *scratch;          /* [max of experts and ranks] twice */
-    struct ms_imbalance sum;  /* over n_exchanges */
+    int stride;                /* runs a repeat: 1 or 2 */
+    int *repeat_run;           /* [repeats] */
+    int *twin_run;             /* [repeats] */
+    struct ms_hash *twin_key;  /* [repeats] */
+    struct ms_record_hot *hot; /* [repeat][step][layer][group] */
+    double *scratch;           /* [max of experts and ranks] twice */
+    struct ms_imbalance sum;   /* over n_exchanges */
     double rank_max_sum, realised_sum, dropped, requested, first_layer_requested;
     size_t n_exchanges;
     double routing_s;
@@ -116,7 +117,24 @@ static void add_imbalance(struct ms_imbalance *sum, const struct ms_imbalance *m
     sum->max_over_mean += m->max_over_mean;
 }
 
-static void measure(struct source *s, const struct ms_traffic *t, int layer)
+/* The most loaded rank, and of its slots the one with the most tokens. */
+static struct ms_record_hot hottest(const struct ms_traffic *t, const double *rank_load,
+                                    const struct ms_placement *p, int layer)
+{
+    int per_rank = t->n_slots / t->n_ranks, rank = 0;
+    for (int r = 1; r < t->n_ranks; r++)
+        if (rank_load[r] > rank_load[rank])
+            rank = r;
+    int slot = rank * per_rank;
+    for (int k = slot + 1; k < (rank + 1) * per_rank; k++)
+        if (t->slot_tokens[k] > t->slot_tokens[slot])
+            slot = k;
+    return (struct ms_record_hot){.rank = rank,
+                                  .expert = p ? p->slot_expert[layer * p->n_slots + slot] : -1};
+}
+
+static void measure(struct source *s, const struct ms_traffic *t, int layer, int group,
+                    struct ms_record_hot *hot)
 {
     if (t->is_matrix)
         return;
@@ -129,7 +147,9 @@ static void measure(struct source *s, const struct ms_traffic *t, int layer)
         for (int k = 0; k < per_rank; k++)
             rank[r] += t->slot_tokens[r * per_rank + k];
     }
+    *hot = hottest(t, rank, ms_demand_placement(s->demand, group), layer);
     m = ms_imbalance_of(rank, (size_t)t->n_ranks, s->scratch);
+    hot->max_over_mean = m.max_over_mean;
     s->rank_max_sum += m.max_over_mean;
     s->dropped += t->dropped;
     s->requested += t->requested;
@@ -138,13 +158,14 @@ static void measure(struct source *s, const struct ms_traffic *t, int layer)
     s->n_exchanges++;
 }
 
-static void measure_all(struct source *s)
+static void measure_all(struct source *s, int repeat)
 {
     const struct ms_workload *w = &s->in->s.workload;
+    size_t at = (size_t)repeat * (size_t)w->steps * (size_t)w->layers * (size_t)w->groups;
     for (int p = 0; p < w->steps; p++)
         for (int l = 0; l < w->layers; l++)
             for (int g = 0; g < w->groups; g++)
-                measure(s, ms_demand_traffic(s->demand, p, l, g), l);
+                measure(s, ms_demand_traffic(s->demand, p, l, g), l, g, &s->hot[at++]);
     s->realised_sum += ms_demand_note(s->demand).realised_max_over_mean;
 }
 
@@ -156,7 +177,7 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
     if (run % s->stride == 0) {
         status = ms_demand_begin(s->demand, run / s->stride, err);
         if (status == MS_OK)
-            measure_all(s);
+            measure_all(s, run / s->stride);
     } else {
         status = ms_demand_begin_twin(s->demand, s->in->per_node_leg, err);
     }
@@ -175,7 +196,10 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
     s->twin_run = MS_NEW(arena, int, R);
     s->twin_key = MS_NEW(arena, struct ms_hash, R);
     s->scratch = MS_NEW(arena, double, 2 * widest);
-    if (!s->repeat_run || !s->twin_run || !s->twin_key || !s->scratch)
+    const struct ms_workload *w = &in->s.workload;
+    s->hot = MS_NEW(arena, struct ms_record_hot,
+                    R * (size_t)w->steps * (size_t)w->layers * (size_t)w->groups);
+    if (!s->hot || !s->repeat_run || !s->twin_run || !s->twin_key || !s->scratch)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     for (size_t r = 0; r < R; r++)
         s->repeat_run[r] = (int)r * s->stride;
@@ -248,6 +272,7 @@ static enum ms_status answer(const struct source *s, const struct ms_platform *p
                                  .repeat_run = s->repeat_run,
                                  .twin_run = s->stride == 2 ? s->twin_run : NULL,
                                  .load = &load,
+                                 .hot = load.has_experts ? s->hot : NULL,
                                  .note = ms_demand_note(s->demand),
                                  .work_hash = work_hash};
     status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);

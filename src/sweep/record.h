@@ -1,22 +1,26 @@
 /** @file record.h  The body of a result record (interface.md), from what was simulated.
  *
  *  Only what the simulation produced goes in; everything is a function of the scenario, the input
- * files, the versions and the seed. Beside the members interface.md names: work_hash     equal for
- * cases that move the same tokens: seed, repeats, model, workload and routing with their files.
- *                  compare pairs repeats only between records whose work is the same
- *    caption       words for tables: scenario, algorithm, placement, source
- *    platform      name, hosts, nodes, switches, cables, bisection_per_gpu_Bps (null = unknown):
- * the cost columns co_selection, oracle, requested_max_over_mean, realised_max_over_mean samples
- * [repeat][step, layer, group] times in us, rounded to nine significant digits: exchange_us,
- * dispatch_us, layer_us, and step_us [repeat][step, group]. The paired bootstrap needs them, and
- * samples/ is only there on request; combine = exchange - dispatch. Three series of 400 exchanges
- * are 13 KB. Rank times are left to samples/. Percentiles in the record are of the unrounded
- * values. */
+ *  files, the versions and the seed. Beside the members interface.md names:
+ *  - work_hash: equal for cases that move the same tokens (seed, repeats, model, workload and
+ *    routing with their files). compare pairs repeats only between records whose work is the same.
+ *  - caption: words for tables (scenario, algorithm, placement, source, model).
+ *  - platform: name, hosts, nodes, switches, cables, bisection_per_gpu_Bps (null = unknown).
+ *  - co_selection, oracle, requested_max_over_mean, realised_max_over_mean (model.md section 3).
+ *  - tail: of the slowest 1 % of exchanges (at least one) how many (n); the layer met most often
+ *    together with its most loaded rank and the expert that loads it most; their share of n; that
+ *    rank's load over the mean. Who is there when it is slow, not yet why.
+ *  - samples: [repeat][step, layer, group] times in us, rounded to nine significant digits:
+ *    exchange_us, dispatch_us, layer_us, and step_us [repeat][step, group]. The paired bootstrap
+ *    needs them, and samples/ is there on request only; combine = exchange - dispatch. Three series
+ *    of 400 exchanges are 13 KB. Rank times are left to samples/. Percentiles in the record are of
+ *    the unrounded values. */
 #ifndef MS_SWEEP_RECORD_H
 #define MS_SWEEP_RECORD_H
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "cluster/platform.h"
 #include "place/demand.h"
 #include "scenario/scenario.h"
@@ -33,6 +37,12 @@ struct ms_record_load {
     bool has_experts;       /**< false for a matrix */
 };
 
+/** The most loaded rank of an exchange and the expert that loads it most. */
+struct ms_record_hot {
+    int rank, expert;
+    double max_over_mean; /**< of the ranks' selections computed */
+};
+
 struct ms_record_input {
     const struct ms_scenario *s; /**< resolved */
     const struct ms_platform *platform;
@@ -41,6 +51,7 @@ struct ms_record_input {
     const int *repeat_run; /**< [s->repeats] run of each repeat */
     const int *twin_run;   /**< [s->repeats] run of its balanced twin, NULL: not simulated */
     const struct ms_record_load *load;
+    const struct ms_record_hot *hot; /**< [repeat][step][layer][group], NULL: a matrix */
     struct ms_demand_note note;
     struct ms_hash work_hash;
 };
@@ -49,6 +60,9 @@ struct ms_record_input {
  *  @return MS_OK; MS_INTERNAL: a time that is no time; MS_NOMEM */
 enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *out,
                               struct ms_err *err);
+/** The member `tail` (record_tail.c). */
+enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_input *in,
+                                  struct ms_err *err);
 /** samples/cNNNN.csv: a row for every exchange (rank "all") and every rank of it. */
 void ms_record_samples_csv(const struct ms_record_input *in, struct ms_buf *out);
 

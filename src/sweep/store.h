@@ -1,18 +1,19 @@
 /** @file store.h  The results folder: what is on disk while a sweep runs, after it ended, and after
- * it was killed.
+ *  it was killed.
  *
- *    results.jsonl   one record a line (interface.md), appended with one write() as cases finish,
- * sorted by case at the end timing.jsonl    wall times and memory of the same cases: the only file
- * that differs between two equal runs summary.csv     one row a case, written at the end
- *    scenario.json   name, axes and report defaults of the study, and its hash
- *    samples/        cNNNN.csv, with --samples
- *    .lock           held with fcntl while somebody writes here
+ *  - results.jsonl: one record a line (interface.md), appended as cases finish, sorted at the end.
+ *  - timing.jsonl: wall times and memory of the same cases; the only file that differs between two
+ *    equal runs.
+ *  - summary.csv: one row a case, written at the end.
+ *  - scenario.json: name, axes and report defaults of the study, and its hash.
+ *  - samples/cNNNN.csv, with --samples; trace/cNNNN.json, with --timeline.
+ *  - .lock: held with fcntl while somebody writes here.
  *
  *  A record is a head (case, key, axes, status, scenario_hash), which the parent knows, and a body,
- * which the child made. Opening a folder keeps every record whose key equals that of a case of this
- * study, with a new head: so the file has the same bytes whatever was run before, in which order,
- * by how many processes. Torn lines, failed records, and records of no case are dropped. Files are
- * replaced whole (temporary file, rename). Nothing here knows what a body says. */
+ *  which the child made. Opening a folder keeps every record whose key equals that of a case of
+ *  this study, with a new head: so the file has the same bytes whatever was run before, in which
+ *  order, by how many processes. Torn lines, failed records, and records of no case are dropped.
+ *  Files are replaced whole (temporary file, rename). Nothing here knows what a body says. */
 #ifndef MS_SWEEP_STORE_H
 #define MS_SWEEP_STORE_H
 
