@@ -142,6 +142,8 @@ int main(int argc, char **argv)
            1e6 * out.dispatch_s[0], 1e6 * out.combine_s[0], wall() - start, read_s,
            out.platform_wall_s, sim_s, use.ru_maxrss, (long long)out.n_flows,
            (long long)out.n_solves);
+    for (int r = 0; getenv("RANKS") && r < n; r++)
+        printf("%d %.9f %.9f\n", r, 1e6 * out.rank_dispatch_s[r], 1e6 * out.rank_combine_s[r]);
     ms_sim_finish(&out);
     return 0;
 }

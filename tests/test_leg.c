@@ -218,6 +218,48 @@ START_TEST(test_frame_catches_what_cannot_be)
 }
 END_TEST
 
+/* Flows on links of their own: together with eleven other such sets as alone. ends: [200] of set
+ * `only`, or of all. */
+static void play_sets(int n_sets, int first, double *ends)
+{
+    struct ms_fluid_link links[12 * 8];
+    struct ms_fluid *f;
+    uint32_t sink, route;
+    for (int i = 0; i < n_sets * 8; i++)
+        links[i] = (struct ms_fluid_link){46e9, false};
+    ck_assert(!ms_fluid_create(links, (size_t)n_sets * 8, NULL, &f, NULL));
+    for (int k = 0; k < n_sets; k++) {
+        struct ms_rng r;
+        ms_rng_init(&r, 3, "sets", (uint64_t)(first + k), 0, 0);
+        for (int i = 0; i < 200; i++) {
+            uint32_t on[2] = {8u * (uint32_t)k + ms_rng_below(&r, 4),
+                              8u * (uint32_t)k + 4 + ms_rng_below(&r, 4)};
+            ms_fluid_route(f, on, 2, &route, NULL);
+            ms_fluid_open(f, 1, (uint64_t)(k * 200 + i), &sink, NULL);
+            double start_s = ms_rng_below(&r, 50) * 20e-6, bytes = ms_rng_unit(&r) * 1e6;
+            ms_fluid_add(f, &(struct ms_fluid_flow){bytes, start_s, route, sink}, 1, NULL);
+        }
+    }
+    const struct ms_fluid_event *e;
+    size_t n = ms_fluid_advance(f, INFINITY, &e);
+    ck_assert_uint_eq(n, 200u * (unsigned)n_sets);
+    for (size_t i = 0; i < n; i++)
+        ends[e[i].tag] = e[i].finish_s;
+    ms_fluid_destroy(f);
+}
+
+START_TEST(test_flows_that_share_nothing_do_not_disturb_each_other)
+{
+    static double all[12 * 200], alone[200];
+    play_sets(12, 0, all);
+    for (int k = 0; k < 12; k++) {
+        play_sets(1, k, alone);
+        for (int i = 0; i < 200; i++)
+            CLOSE(all[k * 200 + i], alone[i], 1e-9);
+    }
+}
+END_TEST
+
 START_TEST(test_layout_finds_nodes_rails_and_forwarders)
 {
     /* nodes numbered by first appearance; the second has fewer ranks */
@@ -248,6 +290,7 @@ int main(void)
     tcase_add_test(t, test_transfers_are_one_sided);
     tcase_add_test(t, test_the_last_completion_is_never_before_the_port_bound);
     tcase_add_test(t, test_frame_catches_what_cannot_be);
+    tcase_add_test(t, test_flows_that_share_nothing_do_not_disturb_each_other);
     tcase_add_test(t, test_layout_finds_nodes_rails_and_forwarders);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -296,8 +296,14 @@ static void solve_dirty(struct ms_fluid *f)
     for (uint32_t i = 0; i < f->n_dirty; i++)
         work += f->comp[f->dirty[i]].n_live;
     ms_pool_run(f->n_dirty > 1 && work > 20000 ? f->pool : NULL, f->n_dirty, solve_one, f);
+    for (uint32_t i = 0; i < f->n_dirty; i++) { /* the heap takes one changed key at a time */
+        struct ms_fluid_comp *c = &f->comp[f->dirty[i]];
+        c->new_end_s = c->end_s;
+        c->end_s = INFINITY;
+    }
     for (uint32_t i = 0; i < f->n_dirty; i++) {
         struct ms_fluid_comp *c = &f->comp[f->dirty[i]];
+        c->end_s = c->new_end_s;
         c->dirty = false;
         step_moved(f, f->dirty[i]);
         if (f->tracing)

@@ -84,6 +84,7 @@ struct ms_fluid_comp {
     double busy_s;   /**< since when it has had flows */
     double solved_s; /**< when the rates were computed */
     double end_s;    /**< next step: when the bandwidth freed is handed out; INFINITY: never */
+    double new_end_s; /**< the same while the heap still has it at INFINITY */
     bool dirty;      /**< settled at solved_s, rates to be computed */
     bool serving;    /**< `serve` still has to be taken off the flows */
     struct ms_fluid_ending *ending;
