@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/safetensors.h"
+#include "moe/checkpoint_names.h"
 #include "moe/model.h"
 
 struct ms_checkpoint {
@@ -178,89 +179,6 @@ const char *ms_checkpoint_metadata(const struct ms_checkpoint *c, const char *ke
     return c->n_files ? ms_st_metadata(c->files[0], key) : NULL;
 }
 
-/* ---- names ---- */
-
-/* One stored tensor that fills a piece of a parameter. Names are written as the family's files have
- * them; `other` is the second spelling that is read (or ""). */
-struct piece {
-    char name[192], other[192];
-    size_t offset; /* floats into the parameter */
-    int n_dims;
-    size_t shape[3];
-};
-
-static size_t piece_count(const struct piece *p)
-{
-    size_t n = 1;
-    for (int d = 0; d < p->n_dims; d++)
-        n *= p->shape[d];
-    return n;
-}
-
-/* Rest of a parameter's name behind "model.layers.N.", or NULL. */
-static const char *in_layer(const struct ms_param *p)
-{
-    const char *dots = p->layer < 0 ? NULL : strstr(p->name, "layers.");
-    return dots ? strchr(dots + 7, '.') + 1 : NULL;
-}
-
-static bool is_stacked(const struct ms_param *p)
-{
-    return p->n_dims == 3;
-}
-
-/* Pieces of a stacked parameter: gate and up (two an expert), or down. */
-static size_t n_pieces(const struct ms_param *p)
-{
-    if (!is_stacked(p))
-        return 1;
-    return p->shape[0] * (strstr(p->name, "gate_up_proj") ? 2 : 1);
-}
-
-static struct piece expert_piece(enum ms_moe_family family, const struct ms_param *p, size_t i)
-{
-    static const char *const modern[] = {"gate_proj", "up_proj", "down_proj"};
-    static const char *const mixtral[] = {"w1", "w3", "w2"};
-    bool gate_up = strstr(p->name, "gate_up_proj") != NULL;
-    size_t e = gate_up ? i / 2 : i, which = gate_up ? i % 2 : 2,
-           rows = gate_up ? p->shape[1] / 2 : p->shape[1];
-    struct piece out = {
-        .offset = i * rows * p->shape[2], .n_dims = 2, .shape = {rows, p->shape[2]}};
-    char a[192], b[192];
-    snprintf(a, sizeof a, "model.layers.%d.block_sparse_moe.experts.%zu.%s.weight", p->layer, e,
-             mixtral[which]);
-    snprintf(b, sizeof b, "model.layers.%d.mlp.experts.%zu.%s.weight", p->layer, e, modern[which]);
-    memcpy(out.name, family == MS_FAMILY_MIXTRAL ? a : b, sizeof out.name);
-    memcpy(out.other, family == MS_FAMILY_MIXTRAL ? b : a, sizeof out.other);
-    return out;
-}
-
-static struct piece piece_of(enum ms_moe_family family, const struct ms_param *p, size_t i)
-{
-    if (is_stacked(p))
-        return expert_piece(family, p, i);
-    struct piece out = {.n_dims = p->n_dims, .shape = {p->shape[0], p->shape[1]}};
-    const char *rest = in_layer(p);
-    snprintf(out.name, sizeof out.name, "%s", p->name);
-    if (rest && strcmp(rest, "mlp.gate.weight") == 0) {
-        snprintf(out.other, sizeof out.other, "model.layers.%d.block_sparse_moe.gate.weight",
-                 p->layer);
-        if (family == MS_FAMILY_MIXTRAL) {
-            char swap[sizeof out.name];
-            memcpy(swap, out.name, sizeof swap);
-            memcpy(out.name, out.other, sizeof swap);
-            memcpy(out.other, swap, sizeof swap);
-        }
-    }
-    return out;
-}
-
-static void bias_name(const struct ms_model *m, int i, char *out, size_t size)
-{
-    snprintf(out, size, "model.layers.%d.mlp.gate.e_score_correction_bias",
-             ms_model_moe_layer_id(m, i));
-}
-
 /* ---- loading ---- */
 
 static enum ms_status take(const struct found f, int n_dims, const size_t *shape, float *out,
@@ -297,13 +215,13 @@ static enum ms_status take(const struct found f, int n_dims, const size_t *shape
 static enum ms_status load_param(const struct ms_checkpoint *c, const struct ms_param *p,
                                  size_t *n_used, struct ms_err *err)
 {
-    struct found whole = is_stacked(p) ? find(c, p->name) : (struct found){0};
+    struct found whole = ms_tensor_stacked(p) ? find(c, p->name) : (struct found){0};
     if (whole.tensor) {
         ++*n_used;
         return take(whole, p->n_dims, p->shape, p->value, err);
     }
-    for (size_t i = 0; i < n_pieces(p); i++) {
-        struct piece piece = piece_of(c->config.family, p, i);
+    for (size_t i = 0; i < ms_tensor_pieces(p); i++) {
+        struct ms_tensor_piece piece = ms_tensor_piece(c->config.family, p, i);
         struct found f = find(c, piece.name);
         if (!f.tensor && piece.other[0])
             f = find(c, piece.other);
@@ -324,7 +242,7 @@ static enum ms_status load_bias(const struct ms_checkpoint *c, struct ms_model *
     size_t E = (size_t)c->config.experts;
     for (int i = 0; i < ms_model_moe_layers(m); i++) {
         char name[192];
-        bias_name(m, i, name, sizeof name);
+        ms_tensor_bias(m, i, name, sizeof name);
         struct found f = find(c, name);
         memset(ms_model_router_bias(m) + (size_t)i * E, 0, E * sizeof(float));
         if (!f.tensor)
@@ -354,14 +272,14 @@ static enum ms_status refuse_strangers(const struct ms_checkpoint *c, const stru
     char name[192];
     for (size_t i = 0; i < n; i++) {
         json_object_set_new(known, params[i].name, json_true());
-        for (size_t j = 0; j < n_pieces(&params[i]); j++) {
-            struct piece p = piece_of(c->config.family, &params[i], j);
+        for (size_t j = 0; j < ms_tensor_pieces(&params[i]); j++) {
+            struct ms_tensor_piece p = ms_tensor_piece(c->config.family, &params[i], j);
             json_object_set_new(known, p.name, json_true());
             json_object_set_new(known, p.other, json_true());
         }
     }
     for (int i = 0; i < ms_model_moe_layers(m); i++) {
-        bias_name(m, i, name, sizeof name);
+        ms_tensor_bias(m, i, name, sizeof name);
         json_object_set_new(known, name, json_true());
     }
     enum ms_status s = known ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
@@ -382,7 +300,7 @@ enum ms_status ms_checkpoint_load(const struct ms_checkpoint *c, struct ms_model
     size_t n, used = 0, stored = 0;
     const struct ms_param *params = ms_model_params(m, &n);
     for (size_t i = 0; i < n; i++) {
-        const char *rest = in_layer(&params[i]);
+        const char *rest = ms_tensor_rest(&params[i]);
         bool noise = rest && strcmp(rest, "mlp.gate_noise.weight") == 0;
         if (noise &&
             !find(c, params[i].name)
@@ -418,14 +336,14 @@ static size_t list_tensors(const struct ms_model *m, struct ms_arena *a, struct 
     size_t n_params, n = 0, E = (size_t)c->experts;
     const struct ms_param *params = ms_model_params(m, &n_params);
     for (size_t i = 0; i < n_params; i++)
-        for (size_t j = 0; j < n_pieces(&params[i]); j++) {
-            struct piece p = piece_of(c->family, &params[i], j);
+        for (size_t j = 0; j < ms_tensor_pieces(&params[i]); j++) {
+            struct ms_tensor_piece p = ms_tensor_piece(c->family, &params[i], j);
             struct ms_st_tensor *t = &out[n++];
             *t = (struct ms_st_tensor){.name = ms_arena_strdup(a, p.name),
                                        .type = MS_ST_F32,
                                        .n_dims = p.n_dims,
                                        .shape = {p.shape[0], p.shape[1]},
-                                       .count = piece_count(&p),
+                                       .count = ms_tensor_count(&p),
                                        .data = params[i].value + p.offset};
             if (!t->name)
                 return 0;
@@ -434,7 +352,7 @@ static size_t list_tensors(const struct ms_model *m, struct ms_arena *a, struct 
     for (int i = 0; any(bias, E * (size_t)ms_model_moe_layers(m)) && i < ms_model_moe_layers(m);
          i++) {
         char name[192];
-        bias_name(m, i, name, sizeof name);
+        ms_tensor_bias(m, i, name, sizeof name);
         struct ms_st_tensor *t = &out[n++];
         *t = (struct ms_st_tensor){ms_arena_strdup(a, name), MS_ST_F32, 1, {E}, E,
                                    bias + (size_t)i * E};
@@ -451,7 +369,7 @@ static enum ms_status save_weights(const struct ms_model *m, const char *path,
     size_t n_params, most = (size_t)ms_model_moe_layers(m);
     const struct ms_param *params = ms_model_params(m, &n_params);
     for (size_t i = 0; i < n_params; i++)
-        most += n_pieces(&params[i]);
+        most += ms_tensor_pieces(&params[i]);
     struct ms_st_tensor *tensors = MS_NEW(&a, struct ms_st_tensor, most);
     struct ms_st_meta *all = MS_NEW(&a, struct ms_st_meta, n_meta + 1);
     size_t n = tensors && all ? list_tensors(m, &a, tensors) : 0;

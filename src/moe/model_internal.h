@@ -1,9 +1,9 @@
 /** @file model_internal.h  What the parts of the model share: layout of parameters, activations and
  *  work items.
  *
- *  model.c makes and names; model_rows.c and model_rows_back.c are what batch rows do (attention
- *  sub-layer, head), model_experts.c what a segment of an expert's tokens does, model_step.c the
- *  order of it all. W = (H + 2*KV)*hd floats of q, k and v of a token. */
+ *  model.c makes and names, model_room.c holds memory; model_rows.c and model_rows_back.c are what
+ * batch rows do (attention sub-layer, head), model_experts.c what a segment of an expert's tokens
+ * does, model_step.c the order of it all. W = (H + 2*KV)*hd floats of q, k and v of a token. */
 #ifndef MS_MOE_MODEL_INTERNAL_H
 #define MS_MOE_MODEL_INTERNAL_H
 
@@ -147,6 +147,11 @@ static inline struct ms_norm_shape ms_model_qk_shape(const struct ms_model *m, i
     return m->c.qk_norm == MS_QK_NORM_WIDTH ? (struct ms_norm_shape){m->in.T, 1, heads * hd}
                                             : (struct ms_norm_shape){m->in.T, heads, hd};
 }
+
+/* model_room.c: everything but parameters; false: out of memory */
+bool ms_model_make_room(struct ms_model *m);
+/* what depends on the router, in route_arena */
+enum ms_status ms_model_make_routes(struct ms_model *m, struct ms_err *err);
 
 /* model_rows.c: a = the batch row */
 void ms_model_row_forward(struct ms_model *m, const struct task *t, float *scratch);
