@@ -28,8 +28,11 @@ bool ms_reading_text(struct ms_reading *r, const struct ms_entry *e, const char 
                      const char *wanted, const char **text)
 {
     if (e->value->kind != MS_YAML_SCALAR)
-        ms_reading_fail(r, e, path, "a %s is not %s",
-                        e->value->kind == MS_YAML_LIST ? "list" : "mapping", wanted);
+        ms_reading_fail(r, e, path, "a %s is not %s%s",
+                        e->value->kind == MS_YAML_LIST ? "list" : "mapping", wanted,
+                        e->value->kind == MS_YAML_LIST && e->key
+                            ? "; to go through several values, list them under `sweep`"
+                            : "");
     else if (ms_yaml_null(e->value))
         ms_reading_fail(r, e, path, "there is no value; it must be %s", wanted);
     else {
@@ -144,6 +147,10 @@ bool ms_reading_integer(struct ms_reading *r, const struct ms_entry *e, const ch
         ms_reading_fail(r, e, path, "'%s' is not a plain decimal number", clean(text, shown));
         return false;
     }
+    double huge;
+    if (!whole(text, &v) && ms_units_parse(text, MS_UNIT_NONE, &huge) && huge == trunc(huge) &&
+        !in_range(r, e, path, f, huge))
+        return false;
     if (!whole(text, &v)) {
         ms_reading_fail(r, e, path, "'%s' is not a whole number", clean(text, shown));
         return false;
