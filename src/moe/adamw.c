@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "moe/kernels.h"
+
 enum { CHUNK = 16384 }; /* values of one work item */
 
 struct ms_adamw_chunk {
@@ -85,7 +87,8 @@ static void cut_chunks(struct ms_adamw *o)
 enum ms_status ms_adamw_init(struct ms_adamw *o, struct ms_arena *a, struct ms_adamw_params params,
                              const struct ms_adamw_part *parts, size_t n_parts, struct ms_err *err)
 {
-    *o = (struct ms_adamw){.params = params, .parts = parts, .n_parts = n_parts};
+    *o = (struct ms_adamw){
+        .params = params, .parts = parts, .n_parts = n_parts, .kernels = ms_kernels_pick()};
     for (size_t i = 0; i < n_parts; i++) {
         o->n_values += parts[i].n;
         o->n_chunks += (parts[i].n + CHUNK - 1) / CHUNK;
@@ -101,23 +104,11 @@ enum ms_status ms_adamw_init(struct ms_adamw *o, struct ms_arena *a, struct ms_a
     return MS_OK;
 }
 
-/* Eight running sums, so that the compiler may use vectors without changing the order from machine
- * to machine. */
 static void norm_item(void *ctx, size_t item, int thread)
 {
     struct ms_adamw *o = ctx;
     const struct ms_adamw_chunk *c = &o->chunks[item];
-    const float *g = c->part->gradient + c->first;
-    double sum[8] = {0}, total = 0;
-    size_t i = 0;
-    for (; i + 8 <= c->n; i += 8)
-        for (size_t j = 0; j < 8; j++)
-            sum[j] += (double)g[i + j] * g[i + j];
-    for (; i < c->n; i++)
-        sum[0] += (double)g[i] * g[i];
-    for (size_t j = 0; j < 8; j++)
-        total += sum[j];
-    o->sums[item] = total;
+    o->sums[item] = o->kernels->squares(c->n, c->part->gradient + c->first);
 }
 
 double ms_adamw_norm(struct ms_adamw *o, struct ms_pool *pool)
@@ -144,21 +135,17 @@ static void step_item(void *ctx, size_t item, int thread)
 {
     const struct ms_adamw *o = ctx;
     const struct ms_adamw_chunk *c = &o->chunks[item];
-    float *restrict w = c->part->value + c->first;
-    const float *restrict g = c->part->gradient + c->first;
-    float *restrict m = o->m + c->at, *restrict v = o->v + c->at;
-    float b1 = (float)o->params.betas[0], b2 = (float)o->params.betas[1],
-          eps = (float)o->params.eps;
-    float c1 = (float)(1 - o->params.betas[0]), c2 = (float)(1 - o->params.betas[1]),
-          clip = (float)o->factor;
-    float keep = (float)(1 - o->lr_now * o->params.weight_decay);
-    float rate = (float)(o->lr_now / o->correction1), root = (float)(1 / sqrt(o->correction2));
-    for (size_t i = 0; i < c->n; i++) {
-        float gi = g[i] * clip;
-        m[i] = b1 * m[i] + c1 * gi;
-        v[i] = b2 * v[i] + c2 * gi * gi;
-        w[i] = w[i] * keep - rate * m[i] / (sqrtf(v[i]) * root + eps);
-    }
+    struct ms_adamw_rates q = {.clip = (float)o->factor,
+                               .beta1 = (float)o->params.betas[0],
+                               .rest1 = (float)(1 - o->params.betas[0]),
+                               .beta2 = (float)o->params.betas[1],
+                               .rest2 = (float)(1 - o->params.betas[1]),
+                               .keep = (float)(1 - o->lr_now * o->params.weight_decay),
+                               .rate = (float)(o->lr_now / o->correction1),
+                               .root = (float)(1 / sqrt(o->correction2)),
+                               .eps = (float)o->params.eps};
+    o->kernels->adamw(c->n, &q, c->part->gradient + c->first, c->part->value + c->first,
+                      o->m + c->at, o->v + c->at);
 }
 
 void ms_adamw_step(struct ms_adamw *o, double norm, struct ms_pool *pool)

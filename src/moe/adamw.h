@@ -34,6 +34,7 @@ struct ms_adamw_part {
 
 struct ms_adamw {
     struct ms_adamw_params params;
+    const struct ms_kernels *kernels;
     const struct ms_adamw_part *parts;
     size_t n_parts;
     size_t n_values; /**< of all parts */

@@ -17,6 +17,11 @@ struct ms_norm_shape {
     int rows, parts, len;
 };
 
+/** What one step of AdamW multiplies with (adamw.c). */
+struct ms_adamw_rates {
+    float clip, beta1, rest1, beta2, rest2, keep, rate, root, eps;
+};
+
 struct ms_kernels {
     const char *name;
     int panel; /**< columns of a panel of packed B */
@@ -64,6 +69,12 @@ struct ms_kernels {
                                    const float *lse, float scale);
     /** y += a x */
     void (*axpy)(int n, float a, const float *x, float *y);
+    /** d = clip g; m = beta1 m + rest1 d; v = beta2 v + rest2 d^2; w = keep w - rate m / (root
+     * sqrt(v) + eps) */
+    void (*adamw)(size_t n, const struct ms_adamw_rates *q, const float *g, float *w, float *m,
+                  float *v);
+    /** Sum of x^2 in double. */
+    double (*squares)(size_t n, const float *x);
     /** For tests: y = exp(x) */
     void (*exp)(int n, const float *x, float *y);
 };

@@ -340,6 +340,35 @@ static void axpy(int n, float a, const float *x, float *y)
     EACH_VECTOR(n, { PUT(y, GET(y) + a * GET(x)); });
 }
 
+/* One step of AdamW; plain loops: the compiler makes vectors of them, and a remainder is rounded
+ * the same. */
+static void adamw(size_t n, const struct ms_adamw_rates *q, const float *restrict g,
+                  float *restrict w, float *restrict m, float *restrict v)
+{
+    const struct ms_adamw_rates a = *q;
+    for (size_t i = 0; i < n; i++) {
+        float d = g[i] * a.clip;
+        m[i] = a.beta1 * m[i] + a.rest1 * d;
+        v[i] = a.beta2 * v[i] + a.rest2 * d * d;
+        w[i] = w[i] * a.keep - a.rate * m[i] / (sqrtf(v[i]) * a.root + a.eps);
+    }
+}
+
+/* Sixteen running sums, the same order for every instruction set. */
+static double squares(size_t n, const float *x)
+{
+    double sum[16] = {0}, total = 0;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t j = 0; j < 16; j++)
+            sum[j] += (double)x[i + j] * (double)x[i + j];
+    for (; i < n; i++)
+        sum[0] += (double)x[i] * (double)x[i];
+    for (size_t j = 0; j < 16; j++)
+        total += sum[j];
+    return total;
+}
+
 static void exp_all(int n, const float *x, float *y)
 {
     EACH_VECTOR(n, { PUT(y, vexp(GET(x))); });
@@ -364,5 +393,7 @@ const struct ms_kernels TABLE = {
     .cross_entropy = cross_entropy,
     .cross_entropy_backward = cross_entropy_backward,
     .axpy = axpy,
+    .adamw = adamw,
+    .squares = squares,
     .exp = exp_all,
 };
