@@ -32,7 +32,7 @@ static void print_counts(const struct ms_results *s, const char *series, FILE *o
     if (most == 0)
         return;
     if (least == most)
-        fprintf(out, "%.0f %ss a case", most, series);
+        fprintf(out, "%.0f %s%s a case", most, series, most == 1 ? "" : "s");
     else
         fprintf(out, "%.0f to %.0f %ss a case", least, most, series);
 }
