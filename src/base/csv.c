@@ -117,9 +117,24 @@ void ms_csv_finish(struct ms_csv *c)
     *c = (struct ms_csv){0};
 }
 
+/* Most fields are plain whole numbers: up to 15 digits are exact in a double. */
+static bool whole_number(const char *field, double *out)
+{
+    long long v = 0;
+    int n = 0;
+    for (; field[n] >= '0' && field[n] <= '9' && n < 16; n++)
+        v = 10 * v + (field[n] - '0');
+    if (n == 0 || n > 15 || field[n] != '\0')
+        return false;
+    *out = (double)v;
+    return true;
+}
+
 bool ms_csv_number(const char *field, double *out)
 {
     char *end;
+    if (whole_number(field, out))
+        return true;
     double v = strtod(field, &end);
     if (end == field || !isfinite(v))
         return false;
