@@ -387,6 +387,48 @@ START_TEST(test_every_placement_holds_every_expert)
 }
 END_TEST
 
+/* Every token assignment on a law's scores: what it promises shows in the traffic. */
+START_TEST(test_assignments_shape_synthetic_traffic)
+{
+    static const char *const names[] = {"balanced",       "round_robin", "random",
+                                        "top_k_filtered", "load_aware",  "expert_choice"};
+    double top[7];
+    for (int i = 0; i < 7; i++) {
+        struct study s;
+        study_init(&s);
+        s.work.tokens.count = 256;
+        s.routing.assignment = i < 6 ? names[i] : "top_k";
+        struct ms_demand *d = begin(&s, 0);
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, 1, 0);
+        check_traffic(t, ms_demand_rank_node(d, 0));
+        ck_assert_double_eq(t->requested, RANKS * 256 * 8);
+        top[i] = 0;
+        for (int e = 0; e < 64; e++)
+            top[i] = fmax(top[i], t->expert_tokens[e] * 64 / t->requested);
+        ms_demand_destroy(d);
+    }
+    ck_assert_double_gt(top[6], 2); /* log-normal 1 under top-k */
+    ck_assert_double_eq(top[1], 1); /* in turn */
+    ck_assert_double_eq(top[5], 1); /* each expert takes as many as any other */
+    ck_assert_double_lt(top[2], 1.15);
+    ck_assert_double_lt(top[0], top[6]);
+    ck_assert_double_eq_tol(top[3], top[6], 0.2); /* nothing excluded: top-k again */
+}
+END_TEST
+
+START_TEST(test_assignments_need_scores)
+{
+    struct study s;
+    study_init(&s);
+    s.routing.assignment = "balanced";
+    s.routing.popularity.law = "mixed-domain";
+    struct ms_demand *d = NULL;
+    struct ms_err err = {0};
+    ck_assert_int_eq(ms_demand_create(&s.in, &d, &err), MS_INVALID);
+    ck_assert_str_eq(err.key, "routing.assignment");
+}
+END_TEST
+
 /* DeepSeek's own answers (tests/data/eplb_vectors.json). */
 START_TEST(test_eplb_is_deepseeks)
 {
@@ -487,6 +529,8 @@ int main(void)
     tcase_add_test(t, test_twins_keep_every_leg);
     tcase_add_test(t, test_bad_routing_is_found_before_anything_is_drawn);
     tcase_add_test(t, test_every_placement_holds_every_expert);
+    tcase_add_test(t, test_assignments_shape_synthetic_traffic);
+    tcase_add_test(t, test_assignments_need_scores);
     tcase_add_test(t, test_eplb_is_deepseeks);
     tcase_add_test(t, test_replicas_balance_what_no_permutation_can);
     SRunner *r = srunner_create(s);

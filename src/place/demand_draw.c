@@ -5,6 +5,7 @@
 #include "base/pool.h"
 #include "place/count.h"
 #include "place/demand_int.h"
+#include "routing/assign.h"
 #include "routing/capacity.h"
 #include "routing/sample.h"
 
@@ -13,10 +14,12 @@ enum { RANKS_PER_ITEM = 64 };
 /** One thread's tables. */
 struct worker {
     struct ms_sampler *sampler;
+    struct ms_assigner *assigner; /* instead of the sampler */
     struct ms_counter *counter;
     int counter_nodes; /* nodes it was made for */
     uint16_t *chosen;  /* [tokens][K], tokens = block or, with capacity, the largest rank's */
     float *prob;
+    double requested; /* selections before drops, of the item */
     struct ms_err err;
     size_t err_item;
 };
@@ -52,6 +55,25 @@ struct row {
     int step, layer, group, rank;
 };
 
+/* Is there a token assignment to put on a law's scores? */
+static bool assigned(const struct ms_demand *d)
+{
+    return d->assign != NULL && d->law != NULL;
+}
+
+/* All tokens of a rank under a token assignment: they are the batch it sees. */
+static void draw_assigned(struct job *j, struct worker *w, struct row x, struct ms_rng stream,
+                          int T)
+{
+    struct ms_demand *d = j->d;
+    uint64_t run = (uint64_t)j->repeat << 32 | (unsigned)x.step;
+    uint64_t seed = ms_rng_derive(d->in.seed, "assignment", run, (uint64_t)x.group, 0);
+    const double *f = ms_demand_frequencies(d, x.step, x.layer, x.group, x.rank);
+    int64_t got = ms_assigner_draw(w->assigner, f, stream, seed, x.layer,
+                                   (uint64_t)x.rank * (uint64_t)j->block, T, w->chosen, w->prob);
+    w->requested += d->assign->expert_choice ? (double)got : (double)T * d->K;
+}
+
 static enum ms_status drop(struct job *j, struct worker *w, int64_t T, double *dropped)
 {
     const struct ms_routing_params *r = j->d->in.routing;
@@ -74,13 +96,17 @@ static enum ms_status draw_row(struct job *j, struct worker *w, struct row x, do
                 ids ? (uint64_t)x.step << 32 : where, who);
     ms_rng_init(&replicas, d->in.seed, "replicas", (uint64_t)j->repeat, where, who);
     ms_counter_source(w->counter, x.rank, replicas);
-    if (!ids)
+    if (!ids && w->sampler != NULL)
         ms_sampler_begin(w->sampler, stream);
     int64_t T = ms_demand_tokens(d, x.step, x.layer, x.group, x.rank);
+    if (!assigned(d))
+        w->requested += (double)T * d->K;
     for (int64_t t = 0; t < T; t += j->block) {
         int n = (int)(T - t < j->block ? T - t : j->block);
         if (ids)
             draw_ids(d, &stream, x.layer, n, w->chosen);
+        else if (w->assigner != NULL)
+            draw_assigned(j, w, x, stream, n);
         else
             ms_sampler_draw(w->sampler, n, w->chosen, w->prob);
         if (ids && w->prob != NULL)
@@ -100,21 +126,28 @@ static enum ms_status prepare(struct job *j, struct worker *w, struct row x)
     int n_nodes = d->group_nodes[x.group];
     if (w->counter == NULL || w->counter_nodes != n_nodes) {
         ms_counter_destroy(w->counter);
-        w->counter =
-            ms_counter_create(d->G, n_nodes, d->S, d->E, d->K, node, d->in.place->replica_choice);
+        w->counter = ms_counter_create(d->G, n_nodes, d->S, d->E, d->width, node,
+                                       d->in.place->replica_choice);
         w->counter_nodes = n_nodes;
     }
-    if (w->sampler == NULL)
+    if (assigned(d) && w->assigner == NULL)
+        w->assigner = ms_assigner_create(d->in.model, d->assign, d->in.routing->capacity_factor,
+                                         (int)j->block, &w->err);
+    if (!assigned(d) && w->sampler == NULL)
         w->sampler = ms_sampler_create(d->in.model);
     if (w->chosen == NULL)
-        w->chosen = malloc((size_t)(j->block + 1) * d->K * sizeof *w->chosen);
+        w->chosen = malloc((size_t)(j->block + 1) * d->width * sizeof *w->chosen);
     if (w->prob == NULL && j->capacity && d->in.routing->drop_policy == MS_DROP_PROBS)
         w->prob = malloc((size_t)(j->block + 1) * d->K * sizeof *w->prob);
     bool no_prob = j->capacity && d->in.routing->drop_policy == MS_DROP_PROBS && w->prob == NULL;
-    if (w->counter == NULL || w->sampler == NULL || w->chosen == NULL || no_prob)
+    if (w->err.status != MS_OK)
+        return w->err.status;
+    bool no_source = w->sampler == NULL && w->assigner == NULL;
+    if (w->counter == NULL || no_source || w->chosen == NULL || no_prob)
         return ms_err_set(&w->err, MS_NOMEM, "out of memory");
     ms_counter_layer(w->counter, p->slot_expert + (size_t)x.layer * d->S, node);
-    if (d->trace.ids != NULL || ms_demand_ranks_differ(d))
+    w->requested = 0;
+    if (d->trace.ids != NULL || assigned(d) || ms_demand_ranks_differ(d))
         return MS_OK;
     return ms_sampler_set(w->sampler, ms_demand_frequencies(d, x.step, x.layer, x.group, 0),
                           d->inclusion, &w->err);
@@ -145,10 +178,10 @@ static void run_item(void *ctx, size_t item, int thread)
                                d->inclusion, &w->err);
         if (s == MS_OK)
             s = draw_row(j, w, x, dropped);
-        *requested += (double)ms_demand_tokens(d, x.step, x.layer, x.group, x.rank) * d->K;
         if (s == MS_OK)
             ms_counter_row(w->counter, t, slots, experts);
     }
+    *requested = w->requested;
 }
 
 /* The parts of an exchange's items, in their order. */
@@ -181,6 +214,7 @@ static enum ms_status finish(struct job *j, int n_threads, struct ms_err *err)
         *err = worst->err;
     for (int i = 0; i < n_threads; i++) {
         ms_sampler_destroy(j->worker[i].sampler);
+        ms_assigner_destroy(j->worker[i].assigner);
         ms_counter_destroy(j->worker[i].counter);
         free(j->worker[i].chosen);
         free(j->worker[i].prob);
@@ -200,8 +234,9 @@ static int64_t most_tokens(const struct ms_demand *d)
 static enum ms_status draw_traffic(struct ms_demand *d, int repeat, struct ms_err *err)
 {
     struct job j = {.d = d, .repeat = repeat, .block = MS_SAMPLE_BLOCK};
-    j.capacity = d->in.routing->capacity_factor > 0;
-    if (j.capacity)
+    bool expert_choice = d->assign != NULL && d->assign->expert_choice;
+    j.capacity = d->in.routing->capacity_factor > 0 && !expert_choice;
+    if (j.capacity || assigned(d))
         j.block = most_tokens(d) + 1;
     j.chunks = (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;
     size_t n_items = (size_t)d->P * d->L * d->Q * j.chunks;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "moe/router.h"
 #include "place/demand.h"
 #include "routing/law.h"
 #include "routing/matrix.h"
@@ -23,6 +24,9 @@ struct ms_demand {
     struct ms_trace trace;
     double *trace_f; /* [steps][ranks][layers][experts] of sum 1 */
     bool inclusion;
+    const struct ms_router
+        *assign; /* on a law's scores; NULL: plain top-k, or a source that has chosen already */
+    int width;   /* experts a token may have: K, or E under expert choice */
     struct ms_matrix matrix;
     struct ms_demand_note note;
 

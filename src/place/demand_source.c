@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "place/demand_int.h"
+#include "routing/assign.h"
 #include "routing/sample.h"
 
 /* Inclusion frequencies that cannot be: found before anything is drawn, and named. */
@@ -159,11 +160,38 @@ static enum ms_status check_tokens(const struct ms_demand *d, struct ms_err *err
     return MS_OK;
 }
 
+/* Another strategy than top_k works on scores: those of a law of weights, or of a checkpoint's
+ * router, which has chosen by it already. */
+static enum ms_status open_assignment(struct ms_demand *d, struct ms_err *err)
+{
+    const struct ms_routing_params *r = d->in.routing;
+    d->width = d->K;
+    if (r->assignment == NULL || strcmp(r->assignment, "top_k") == 0 ||
+        r->source == MS_SOURCE_CHECKPOINT)
+        return MS_OK;
+    d->assign = ms_assign_find(r->assignment);
+    if (d->assign == NULL)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
+                         "'%s' is not a token assignment", r->assignment);
+    const struct ms_law *law =
+        r->source == MS_SOURCE_SYNTHETIC ? ms_law_find(r->popularity.law) : NULL;
+    if (r->source != MS_SOURCE_SYNTHETIC || (law != NULL && law->inclusion))
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
+                         "'%s' works on the scores of a router: a checkpoint has them, and so has "
+                         "a popularity law of "
+                         "weights; counts and targets have none",
+                         r->assignment);
+    d->width = ms_assigner_width(d->in.model, d->assign);
+    return MS_OK;
+}
+
 enum ms_status ms_demand_open_source(struct ms_demand *d, struct ms_err *err)
 {
     if (d->in.routing->source == MS_SOURCE_MATRIX)
         return open_matrix(d, err);
     enum ms_status s = check_tokens(d, err);
+    if (s == MS_OK)
+        s = open_assignment(d, err);
     if (s != MS_OK)
         return s;
     return d->in.routing->source == MS_SOURCE_SYNTHETIC ? open_law(d, err) : open_trace(d, err);

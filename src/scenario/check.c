@@ -111,18 +111,19 @@ static void check_source(const struct check *c)
         check_file(c, "routing.text", p->text[i]);
 }
 
-/* Assignments work on a router's logits, and only a checkpoint has them: nothing else may pretend.
- */
+/* Assignments work on the scores of a router: a checkpoint has them, and a law of weights (ln weight + noise). */
 static void check_assignment(const struct check *c)
 {
     const struct ms_routing_params *p = &c->s->routing;
     const struct ms_router *a = ms_assign_find(p->assignment);
     if (DOUBTFUL(c, "routing"))
         return;
-    if (p->source != MS_SOURCE_CHECKPOINT && strcmp(p->assignment, "top_k") != 0)
+    bool counts = p->source == MS_SOURCE_TRACE || p->source == MS_SOURCE_MATRIX;
+    if (counts && strcmp(p->assignment, "top_k") != 0)
         fail(c, "routing.assignment",
-             "'%s' works on the logits of a router: it needs routing.source: checkpoint",
-             p->assignment);
+             "'%s' works on the scores of a router: a checkpoint has them, and so has a popularity "
+             "law; a %s has none",
+             p->assignment, source_name(p->source));
     else if (p->source == MS_SOURCE_CHECKPOINT && a && a->expert_choice)
         fail(c, "routing.assignment",
              "'%s' gives a token no fixed number of experts; a checkpoint's traffic needs that",
