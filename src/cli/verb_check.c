@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/verb.h"
 #include "cluster/platform.h"
 #include "scenario/scenario.h"
@@ -11,6 +12,8 @@
 
 static const struct ms_option options[] = {
     {"set", 's', "KEY=VALUE", "replace a key of the scenarios (VALUE is YAML); may be repeated"},
+    {"print", 'p', NULL,
+     "print the effective scenario of every case of good files, one JSON object a line"},
     {"quiet", 'q', NULL, "say nothing about files that are good"},
     {0}};
 
@@ -50,13 +53,47 @@ static enum ms_status check_platform(const char *path, struct ms_errs *errs, cha
     return s;
 }
 
+/* {"case":"c0000","axes":{…},"scenario":{…}} */
+static void print_case(const struct ms_case *c)
+{
+    struct ms_buf out = {0}, scenario = {0};
+    struct ms_json j = {.out = &out};
+    char id[32];
+    snprintf(id, sizeof id, "c%04zu", c->index);
+    ms_scenario_echo(&c->s, &scenario, NULL);
+    ms_json_object(&j, NULL);
+    ms_json_string(&j, "case", id);
+    ms_json_object(&j, "axes");
+    for (int a = 0; a < c->n_axes; a++)
+        ms_json_raw(&j, c->axis[a].key, c->axis[a].json);
+    ms_json_end_object(&j);
+    ms_json_raw(&j, "scenario", scenario.p ? scenario.p : "null");
+    ms_json_end_object(&j);
+    if (!out.failed)
+        puts(out.p);
+    ms_buf_finish(&scenario);
+    ms_buf_finish(&out);
+}
+
+static void print_cases(const struct ms_study *study)
+{
+    for (size_t i = 0; i < study->n_cases; i++) {
+        struct ms_case c = {0};
+        if (ms_study_case(study, i, &c, NULL) == MS_OK)
+            print_case(&c);
+        ms_case_finish(&c);
+    }
+}
+
 static enum ms_status check_scenario(const char *path, const char *const *sets, size_t n_sets,
-                                     struct ms_errs *errs, char *good, size_t size)
+                                     bool print, struct ms_errs *errs, char *good, size_t size)
 {
     struct ms_study study = {0};
     enum ms_status s = ms_study_read(&study, path, sets, n_sets, errs);
     if (s == MS_OK || s == MS_INVALID)
         s = ms_study_check(&study, MS_USE_ANY, errs);
+    if (s == MS_OK && print)
+        print_cases(&study);
     if (s == MS_OK)
         snprintf(good, size, "%s, %zu case%s", study.base.train ? "training scenario" : "scenario",
                  study.n_cases, study.n_cases == 1 ? "" : "s");
@@ -74,6 +111,8 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (args.n_operands == 0)
         return ms_usage(self, "no file given");
+    bool print = ms_args_get(&args, "print", NULL) != NULL;
+    bool quiet = print || ms_args_get(&args, "quiet", NULL);
     for (int i = 0; i < args.n_options; i++)
         if (strcmp(args.option[i].name, "set") == 0)
             sets[n_sets++] = args.option[i].value;
@@ -81,12 +120,12 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         const char *path = args.operand[i];
         struct ms_errs errs = {0};
         char good[240] = "";
-        enum ms_status s = is_platform(path)
-                               ? check_platform(path, &errs, good, sizeof good)
-                               : check_scenario(path, sets, n_sets, &errs, good, sizeof good);
+        enum ms_status s =
+            is_platform(path) ? check_platform(path, &errs, good, sizeof good)
+                              : check_scenario(path, sets, n_sets, print, &errs, good, sizeof good);
         ms_errs_print(stderr, &errs);
         n_errors += errs.n;
-        if (s == MS_OK && !ms_args_get(&args, "quiet", NULL))
+        if (s == MS_OK && !quiet)
             printf("%s: ok (%s)\n", path, good);
         if (s != MS_OK && code != MS_INTERNAL)
             code = ms_exit_code(s) > code ? ms_exit_code(s) : code;
@@ -101,9 +140,11 @@ const struct ms_verb ms_verb_check = {
     .name = "check",
     .arguments = "FILE… [options]",
     .summary = "Check scenarios and platforms; report every error, simulate nothing",
-    .examples = "moesim check scenarios/compare-topologies.yaml\n"
-                "moesim check platforms/*.xml\n"
-                "moesim check mine.yaml --set workload.ranks=32",
+    .examples =
+        "moesim check scenarios/compare-topologies.yaml\n"
+        "moesim check platforms/*.xml\n"
+        "moesim check mine.yaml --set workload.ranks=32\n"
+        "moesim check mine.yaml --print      # every key of every case at its effective value",
     .options = options,
     .run = run,
 };
