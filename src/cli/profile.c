@@ -210,7 +210,8 @@ static const char *judgement(double max_over_mean)
     if (max_over_mean < 1.35)
         return "as even as models trained with a balancing loss (Mixtral 8x7B: 1.08 to 1.33)";
     if (max_over_mean < 2.2)
-        return "less even than models trained with a balancing loss, more so than OLMoE on mixed text";
+        return "less even than models trained with a balancing loss, more so than OLMoE on mixed "
+               "text";
     if (max_over_mean < 3.5)
         return "like OLMoE on mixed text (2.5 to 3.0)";
     if (max_over_mean < 8.5)

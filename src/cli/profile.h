@@ -55,4 +55,9 @@ void ms_profile_csv(const struct ms_profile *p, struct ms_buf *out);
 /** One row a layer. @param report the long form: definitions, the busiest experts, the parts */
 void ms_profile_table(const struct ms_profile *p, bool report, struct ms_buf *out);
 
+/** profile.svg and profile.png in dir: the loads by layer and expert, and over the steps of a
+ * trace.
+ *  @return MS_OK; MS_IO: gnuplot is missing or failed (the profile itself is none the worse) */
+enum ms_status ms_profile_plot(const struct ms_profile *p, const char *dir, struct ms_err *err);
+
 #endif

@@ -19,7 +19,8 @@ static const struct ms_option options[] = {
     {"step", 0, "N|all|last", "step of a trace, counted from 0 (default: all, summed)"},
     {"set", 's', "KEY=VALUE", "replace a key of a scenario (VALUE is YAML); may be repeated"},
     {"threads", 'j', "N", "threads (default: all cores)"},
-    {"output", 'o', "DIR", "write profiling_report.txt, profile.json and counts.csv there"},
+    {"output", 'o', "DIR",
+     "write profiling_report.txt, profile.json, counts.csv and pictures there"},
     {"format", 'f', "FORMAT",
      "table (default), json or csv (layer_id,expert_id,count: a routing.trace)"},
     {0}};
@@ -237,8 +238,13 @@ static int show(struct job *j, struct ms_err *err)
         (j->format == 1 ? ms_profile_json : ms_profile_csv)(&j->profile, &out);
     fwrite(out.p, 1, out.n, stdout);
     ms_buf_finish(&out);
-    if (dir)
-        fprintf(stderr, "wrote %s/{profiling_report.txt,profile.json,counts.csv}\n", dir);
+    if (!dir)
+        return MS_OK;
+    bool drawn = ms_profile_plot(&j->profile, dir, err) == MS_OK;
+    if (!drawn)
+        fprintf(stderr, "%s\n", err->text);
+    fprintf(stderr, "wrote %s/{profiling_report.txt,profile.json,counts.csv%s}\n", dir,
+            drawn ? ",profile.svg,profile.png" : "");
     return MS_OK;
 }
 
