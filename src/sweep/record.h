@@ -13,7 +13,7 @@
  *  - samples: [repeat][step, layer, group] times in us, rounded to nine significant digits:
  *    exchange_us, dispatch_us, layer_us, and step_us [repeat][step, group]. The paired bootstrap
  *    needs them, and samples/ is there on request only; combine = exchange - dispatch. Three series
- *    of 400 exchanges are 13 KB. Rank times are left to samples/. Percentiles in the record are of
+ *    of 400 exchanges are 15 KB. Rank times are left to samples/. Percentiles in the record are of
  *    the unrounded values. */
 #ifndef MS_SWEEP_RECORD_H
 #define MS_SWEEP_RECORD_H
