@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "leg_world.h"
+#include "sim/compute.h"
 
 #define CLOSE(a, b, rel)                                                                           \
     ck_assert_msg(fabs((a) - (b)) <= (rel)*fabs(b), "%.12g is not %.12g", (a), (b))
@@ -278,6 +279,46 @@ START_TEST(test_layout_finds_nodes_rails_and_forwarders)
 }
 END_TEST
 
+/* The profiles against the grouped measurements they were not tabulated from
+ * (reference/h200_grouped_ffn_dev.csv). */
+START_TEST(test_h200_profiles_match_skewed_groups)
+{
+    FILE *f = fopen(TEST_DATA "/h200_grouped_ffn_dev.csv", "r");
+    ck_assert_ptr_nonnull(f);
+    char line[512], model[64], counts[256];
+    double grouped_us, looped_us, error[2] = {0}, sigma;
+    int n = 0, total;
+    while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%63[^,],8,%d,%lf,%255[^,],%lf,%lf", model, &total, &sigma, counts,
+                   &grouped_us, &looped_us) != 6)
+            continue;
+        double tokens[8];
+        char *at = counts;
+        for (int i = 0; i < 8; i++)
+            tokens[i] = strtod(at, &at);
+        int hidden = model[0] == 'm' ? 4096 : model[0] == 'd' ? 7168 : 2048;
+        int wide = model[0] == 'm' ? 14336 : model[0] == 'd' ? 2048 : 768;
+        struct ms_compute_params loop = {.profile = "h200"}, group = {.profile = "h200-grouped"};
+        error[0] += fabs(1e6 * ms_compute_ffns_s(&loop, hidden, wide, tokens, 8) / looped_us - 1);
+        error[1] += fabs(1e6 * ms_compute_ffns_s(&group, hidden, wide, tokens, 8) / grouped_us - 1);
+        n++;
+    }
+    fclose(f);
+    ck_assert_int_eq(n, 36);
+    ck_assert_msg(error[0] / n < 0.08 && error[1] / n < 0.10, "%g %g", error[0] / n, error[1] / n);
+    /* a single expert is the table itself; shapes between and beyond keep the order */
+    struct ms_compute_params p = {.profile = "h200"};
+    double one = 1024, last = 0;
+    CLOSE(ms_compute_ffns_s(&p, 7168, 2048, &one, 1), 138.6e-6, 1e-9);
+    for (int wide = 256; wide < 40000; wide *= 2) {
+        double t = ms_compute_ffns_s(&p, 4096, wide, &one, 1);
+        ck_assert(t >= last && t > 10e-6);
+        last = t;
+    }
+    ck_assert(ms_compute_ffns_s(&p, 4096, 2048, (double[]){0, 0}, 2) == 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("leg");
@@ -292,6 +333,7 @@ int main(void)
     tcase_add_test(t, test_frame_catches_what_cannot_be);
     tcase_add_test(t, test_flows_that_share_nothing_do_not_disturb_each_other);
     tcase_add_test(t, test_layout_finds_nodes_rails_and_forwarders);
+    tcase_add_test(t, test_h200_profiles_match_skewed_groups);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -17,8 +17,8 @@ bool ms_compute_known(const struct ms_compute_params *p);
  * matrices. */
 double ms_compute_experts_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
                             const struct ms_traffic *t, int rank, double share);
-/** One expert of any shape with `tokens` > 0. */
-double ms_compute_ffn_s(const struct ms_compute_params *p, int hidden, int intermediate,
-                        double tokens);
+/** n experts of one shape on one rank, with tokens[n] each; those without tokens cost nothing. */
+double ms_compute_ffns_s(const struct ms_compute_params *p, int hidden, int intermediate,
+                         const double *tokens, int n);
 
 #endif
