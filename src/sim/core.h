@@ -116,6 +116,7 @@ struct ms_core {
     struct ms_lane *lane; /**< [R * lanes] */
     struct ms_gpu *gpu;   /**< [R] */
     int n_waiting;        /**< lanes at the end of the run */
+    int n_quiet;          /**< lanes that wait until another actor lets them go (ms_lane_wait) */
     sg_sem_t director;
     struct ms_barrier *barrier;          /**< [groups * lanes], synchronise: layer */
     double *layer_begin_s, *layer_end_s; /**< [2][step][layer][group]: forward, backward */

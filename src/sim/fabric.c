@@ -1,5 +1,6 @@
 #include "sim/fabric.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,10 +128,8 @@ void ms_fabric_start(struct ms_fabric *f, struct ms_fabric_leg *leg, uint32_t ga
     f->status = ms_fluid_add(f->fluid, f->batch, n, f->err);
 }
 
-enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s)
+static enum ms_status tell(struct ms_fabric *f, const struct ms_fluid_event *events, size_t n)
 {
-    const struct ms_fluid_event *events;
-    size_t n = ms_fluid_advance(f->fluid, to_s, &events);
     if (n > f->event_cap) { /* a copy: telling the engines adds flows */
         free(f->events);
         f->events = malloc(2 * n * sizeof *f->events);
@@ -144,4 +143,18 @@ enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s)
         ms_exec_ended(f->leg[f->events[i].tag >> 32]->exec, (uint32_t)f->events[i].tag,
                       f->events[i].finish_s);
     return f->status;
+}
+
+enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s)
+{
+    const struct ms_fluid_event *events;
+    size_t n = ms_fluid_advance(f->fluid, to_s, &events);
+    return tell(f, events, n);
+}
+
+enum ms_status ms_fabric_run_to_event(struct ms_fabric *f)
+{
+    const struct ms_fluid_event *events;
+    size_t n = ms_fluid_run_to_event(f->fluid, INFINITY, &events);
+    return tell(f, events, n);
 }

@@ -10,6 +10,18 @@
 #include "sim/core.h"
 #include "sim/lane.h"
 
+void ms_lane_wait(struct ms_lane *lane)
+{
+    lane->core->n_quiet++;
+    sg_sem_acquire(lane->sem);
+}
+
+void ms_lane_wake(struct ms_lane *lane)
+{
+    lane->core->n_quiet--;
+    sg_sem_release(lane->sem);
+}
+
 /* The rank's processor works for `for_s`; a second lane waits its turn. */
 static void compute(struct ms_lane *lane, int step, double for_s)
 {
@@ -37,7 +49,7 @@ static bool exchange(struct ms_lane *lane, int step, int layer, enum ms_phase ph
     ms_engine_sleep_until(c, ready_s);
     if (ms_leg_enter(c, lane, step, layer, phase, entry_s, ready_s))
         return false;
-    sg_sem_acquire(lane->sem);
+    ms_lane_wait(lane);
     if (c->status)
         return false;
     lane->now_s = lane->complete_s;
@@ -53,7 +65,7 @@ static bool barrier(struct ms_lane *lane)
     struct ms_barrier *b = &c->barrier[lane->group * c->n_lanes + lane->lane];
     b->latest_s = fmax(b->latest_s, lane->now_s);
     if (++b->n_in < c->n_ranks) {
-        sg_sem_acquire(lane->sem);
+        ms_lane_wait(lane);
         if (c->status)
             return false;
         lane->now_s = lane->complete_s;
@@ -65,7 +77,7 @@ static bool barrier(struct ms_lane *lane)
         struct ms_lane *other = &c->lane[(lane->group * c->n_ranks + r) * c->n_lanes + lane->lane];
         other->complete_s = lane->now_s;
         if (other != lane)
-            sg_sem_release(other->sem);
+            ms_lane_wake(other);
     }
     return true;
 }
@@ -123,7 +135,7 @@ static void lane_main(int argc, char **argv)
     struct ms_lane *lane = sg_actor_self_get_data();
     struct ms_core *c = lane->core;
     for (;;) {
-        sg_sem_acquire(lane->sem);
+        ms_lane_wait(lane);
         if (c->over || c->status)
             break;
         for (int s = 0; s < c->n_steps && !c->status; s++)
@@ -181,7 +193,7 @@ static void director_main(int argc, char **argv)
         if (begin_run(c, run))
             break;
         for (int i = 0; i < c->n_total * c->n_lanes; i++)
-            sg_sem_release(c->lane[i].sem);
+            ms_lane_wake(&c->lane[i]);
         sg_sem_acquire(c->director);
         if (!c->status)
             end_run(c);

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <simgrid/semaphore.h>
-
 #include "sim/core.h"
+#include "sim/lane.h"
 
 /* Do bytes flow from experts to tokens? */
 static bool is_combine(enum ms_phase phase)
@@ -161,7 +160,7 @@ static void leg_complete(struct ms_exec *x, int rank, double at_s)
     struct ms_lane *lane = &c->lane[(leg->group * c->n_ranks + rank) * c->n_lanes + leg->lane];
     leg->last_complete_s = fmax(leg->last_complete_s, at_s);
     lane->complete_s = at_s;
-    sg_sem_release(lane->sem);
+    ms_lane_wake(lane);
 }
 
 static void leg_done(struct ms_exec *x)

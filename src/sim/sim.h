@@ -1,8 +1,10 @@
-/** @file sim.h  One case simulated: ranks as SimGrid actors over a platform file. The only header other rooms need.
+/** @file sim.h  One case simulated: ranks as SimGrid actors over a platform file. The only header
+ * other rooms need.
  *
- *  A process simulates at most once (SimGrid's engine cannot be loaded twice): sweep/ forks a child per case and calls
- *  ms_sim_run there, before anything else of SimGrid. Times in seconds of SimGrid's clock, bytes, ranks 0..groups*G-1 in the
- *  natural order of hosts (after group_layout). */
+ *  A process simulates at most once (SimGrid's engine cannot be loaded twice): sweep/ forks a child
+ * per case and calls ms_sim_run there, before anything else of SimGrid. Times in seconds of
+ * SimGrid's clock, bytes, ranks 0..groups*G-1 in the natural order of hosts (after group_layout).
+ */
 #ifndef MS_SIM_SIM_H
 #define MS_SIM_SIM_H
 
@@ -21,32 +23,32 @@ enum ms_latency_at { MS_LATENCY_DEFAULT, MS_LATENCY_SENDER, MS_LATENCY_FLOW };
 enum ms_overlap { MS_OVERLAP_NONE, MS_OVERLAP_TWO_BATCH };
 
 struct ms_exchange_params {
-    const char *algorithm;       /**< a name of the exchange table */
+    const char *algorithm; /**< a name of the exchange table */
     int window, chunk_tokens;
     int deduplicate, forwarding; /**< enum ms_dedup, ms_forwarding */
 };
 
 struct ms_compute_params {
-    const char *profile;         /**< "none", a measured profile's name, or NULL with the roofline below */
+    const char *profile; /**< "none", a measured profile's name, or NULL with the roofline below */
     double flops, bandwidth, floor_s;
-    double dense_s;              /**< attention and dense time a layer */
+    double dense_s; /**< attention and dense time a layer */
     int overlap;
 };
 
 struct ms_hardware_params {
-    const char *profile;         /**< "none", a name, or NULL with the numbers below */
+    const char *profile; /**< "none", a name, or NULL with the numbers below */
     double dispatch_alpha_s, combine_alpha_s, message_gap_s;
 };
 
 struct ms_network_params {
-    const char *model;           /**< fluid cm02 lv08 smpi ib */
+    const char *model; /**< fluid cm02 lv08 smpi ib */
     double quantum;
-    int latency;                 /**< enum ms_latency_at */
+    int latency; /**< enum ms_latency_at */
 };
 
 struct ms_fault_link {
-    const char *pattern;         /**< shell wildcard over link names */
-    double at_s, until_s;        /**< until may be INFINITY */
+    const char *pattern;  /**< shell wildcard over link names */
+    double at_s, until_s; /**< until may be INFINITY */
     double bandwidth_factor;
 };
 
@@ -67,70 +69,82 @@ struct ms_sim_params {
     struct ms_fault_params faults;
 };
 
-/** Where the traffic of one run comes from; a run = one repeat, or one balanced twin. Called in the simulating process in any
- *  order of (step, layer, group) within a run; the answer is borrowed until the next run starts. */
+/** Where the traffic of one run comes from; a run = one repeat, or one balanced twin. Called in the
+ * simulating process in any order of (step, layer, group) within a run; the answer is borrowed
+ * until the next run starts. */
 struct ms_sim_source {
     void *ctx;
     const struct ms_traffic *(*traffic)(void *ctx, int run, int step, int layer, int group);
     /** Called when run starts (all ranks idle); NULL when nothing has to be prepared. */
     enum ms_status (*begin)(void *ctx, int run, struct ms_err *err);
-    /** Asked before begin; false: the run is left out, its samples and bytes stay 0 (an equal twin was simulated before).
-     *  NULL: every run is wanted. */
+    /** Asked before begin; false: the run is left out, its samples and bytes stay 0 (an equal twin
+     * was simulated before). NULL: every run is wanted. */
     bool (*wanted)(void *ctx, int run);
 };
 
 struct ms_sim_input {
     const struct ms_platform *platform;
     const struct ms_model_shape *model;
-    const struct ms_workload *workload;   /**< resolved: no zeros left */
+    const struct ms_workload *workload; /**< resolved: no zeros left */
     const struct ms_sim_params *params;
     struct ms_sim_source source;
     int n_runs;
-    uint64_t seed;                        /**< for jitter and stragglers */
-    int n_threads;                        /**< threads the case may use */
-    const char *timeline_path;            /**< Chrome trace, NULL = none */
+    uint64_t seed;             /**< for jitter and stragglers */
+    int n_threads;             /**< threads the case may use */
+    const char *timeline_path; /**< Chrome trace, NULL = none */
 };
 
-/** Samples of all runs. With overlap two_batch dispatch, combine, entry_skew and the ranks' times are NAN (only layer and
- *  step are defined). L layers, P steps, Q groups, G ranks a group; index [run][step][layer][group](rank).
- *  A training pass has dispatch and combine of the forward and backward pass summed; exchange = dispatch + combine. */
+/** Samples of all runs. With overlap two_batch dispatch, combine, entry_skew and the ranks' times
+ * are NAN (only layer and step are defined). L layers, P steps, Q groups, G ranks a group; index
+ * [run][step][layer][group](rank). A training pass has dispatch and combine of the forward and
+ * backward pass summed; exchange = dispatch + combine. */
 struct ms_sim_output {
-    struct ms_arena arena;       /**< owns the arrays */
+    struct ms_arena arena; /**< owns the arrays */
     int n_runs, n_steps, n_layers, n_groups, n_ranks;
-    double *dispatch_s, *combine_s;      /**< [run][step][layer][group] last completion - last entry */
-    double *entry_skew_s;                /**< same shape: last - first dispatch entry */
-    double *layer_s;                     /**< same shape: first dispatch entry to last combine completion */
-    double *rank_dispatch_s, *rank_combine_s; /**< [run][step][layer][group][rank] own entry to own completion */
-    double *step_s;                      /**< [run][step][group] */
-    double *exposed_s;                   /**< [run][step][group] communication not hidden behind compute (mean over ranks) */
-    double *bytes_network, *bytes_intra_node, *bytes_local; /**< [run], dispatch + combine, payload per hop at the sender */
+    double *dispatch_s, *combine_s; /**< [run][step][layer][group] last completion - last entry */
+    double *entry_skew_s;           /**< same shape: last - first dispatch entry */
+    double *layer_s; /**< same shape: first dispatch entry to last combine completion */
+    double *rank_dispatch_s,
+        *rank_combine_s; /**< [run][step][layer][group][rank] own entry to own completion */
+    double *step_s;      /**< [run][step][group] */
+    double *exposed_s;   /**< [run][step][group] communication not hidden behind compute (mean over
+                            ranks) */
+    double *bytes_network, *bytes_intra_node,
+        *bytes_local; /**< [run], dispatch + combine, payload per hop at the sender */
     int n_links;
-    const char **link_name;              /**< [link] */
-    double *link_bandwidth;              /**< [link] bytes/s */
-    double *link_bytes;                  /**< [run][link] */
-    double *active_s;                    /**< [run] time in which at least one exchange is active */
-    double *run_wall_s;                  /**< [run] wall time of the simulation of that run (solver_s, twin_s) */
-    double platform_wall_s;              /**< loading and routes */
+    const char **link_name; /**< [link] */
+    double *link_bandwidth; /**< [link] bytes/s */
+    double *link_bytes;     /**< [run][link] */
+    double *active_s;       /**< [run] time in which at least one exchange is active */
+    double *run_wall_s;     /**< [run] wall time of the simulation of that run (solver_s, twin_s) */
+    double platform_wall_s; /**< loading and routes */
     int64_t n_flows, n_solves;
 };
 
-/** Simulate all runs; needs a process of its own (see above). SimGrid's stderr log is off; signal handlers are left as they
- *  were. source.begin runs on a stack of 8 MiB, source.traffic on one of 1 MiB. Checks bytes conservation, finished ranks and finite times itself: MS_INTERNAL with a sentence when they fail.
+/** Simulate all runs; needs a process of its own (see above). SimGrid's stderr log is off; signal
+ * handlers are left as they were. source.begin runs on a stack of 8 MiB, source.traffic on one of 1
+ * MiB. Checks bytes conservation, finished ranks and finite times itself: MS_INTERNAL with a
+ * sentence when they fail.
  *  @param out zeroed on entry; owned by the caller (ms_sim_finish). */
-enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out, struct ms_err *err);
+enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out,
+                          struct ms_err *err);
 void ms_sim_finish(struct ms_sim_output *out);
 
 /** The host (index in platform order) of a rank of a group, after group_layout. */
 int ms_sim_host_of(const struct ms_workload *w, int group, int rank);
-/** The node of each rank of a group, numbered by first appearance: the columns of ms_traffic.node_copies. Without node
- *  properties every rank is a node of its own. @param rank_node [w->ranks] @return the number of nodes */
-int ms_sim_rank_nodes(const struct ms_platform *p, const struct ms_workload *w, int group, int *rank_node);
+/** The node of each rank of a group, numbered by first appearance: the columns of
+ * ms_traffic.node_copies. Without node properties every rank is a node of its own. @param rank_node
+ * [w->ranks] @return the number of nodes */
+int ms_sim_rank_nodes(const struct ms_platform *p, const struct ms_workload *w, int group,
+                      int *rank_node);
 
-/** Can these parameters be simulated on this platform with these ranks? Everything that can be known before the fork (nodes missing for
- *  hierarchical, rail-only without pxn …); errors carry the scenario key. */
+/** Can these parameters be simulated on this platform with these ranks? Everything that can be
+ * known before the fork (nodes missing for hierarchical, rail-only without pxn …); errors carry the
+ * scenario key. */
 void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs);
 
-/** The exchange algorithms, network models, compute profiles and hardware profiles as {name, help} tables, NULL-terminated by name. */
+/** The exchange algorithms, network models, compute profiles and hardware profiles as {name, help}
+ * tables, NULL-terminated by name. */
 struct ms_sim_name {
     const char *name, *help;
 };
