@@ -214,6 +214,25 @@ START_TEST(test_softmax_and_cross_entropy)
 }
 END_TEST
 
+START_TEST(test_combine)
+{
+    enum { LEN = 21 };
+    float *x = noise(LEN, 1), *a = noise(LEN, 2), *b = noise(LEN, 3), out[LEN];
+    const float *const y[2] = {a, b};
+    const float w[2] = {0.5f, -2};
+    for (int n = 0; n <= 2; n++) {
+        sets[_i]->combine(LEN, x, n, y, w, out);
+        for (int i = 0; i < LEN; i++)
+            near("sum", (double)out[i],
+                 (double)x[i] + (n > 0 ? 0.5 * (double)a[i] : 0) - (n > 1 ? 2 * (double)b[i] : 0),
+                 1e-6);
+    }
+    free(x);
+    free(a);
+    free(b);
+}
+END_TEST
+
 START_TEST(test_rope_turns_back)
 {
     enum { R = 3, HEADS = 2, HD = 10 };
@@ -253,6 +272,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, test_norms, 0, n_sets);
     tcase_add_loop_test(tc, test_swiglu, 0, n_sets);
     tcase_add_loop_test(tc, test_softmax_and_cross_entropy, 0, n_sets);
+    tcase_add_loop_test(tc, test_combine, 0, n_sets);
     tcase_add_loop_test(tc, test_rope_turns_back, 0, n_sets);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);

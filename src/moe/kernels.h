@@ -67,6 +67,9 @@ struct ms_kernels {
     /** logits become scale * (softmax - onehot), 0 for target -1 */
     void (*cross_entropy_backward)(int rows, int V, float *logits, const int32_t *target,
                                    const float *lse, float scale);
+    /** out = x + the sum over j of w[j] y[j]; out may be x. @param y [n] rows of len floats */
+    void (*combine)(int len, const float *x, int n, const float *const *y, const float *w,
+                    float *out);
     /** y += a x */
     void (*axpy)(int n, float a, const float *x, float *y);
     /** d = clip g; m = beta1 m + rest1 d; v = beta2 v + rest2 d^2; w = keep w - rate m / (root

@@ -335,6 +335,17 @@ static void cross_entropy_backward(int rows, int V, float *logits, const int32_t
     }
 }
 
+static void combine(int len, const float *x, int n, const float *const *y, const float *w,
+                    float *out)
+{
+    EACH_VECTOR(len, {
+        vec v = GET(x);
+        for (int j = 0; j < n; j++)
+            v += w[j] * GET(y[j]);
+        PUT(out, v);
+    });
+}
+
 static void axpy(int n, float a, const float *x, float *y)
 {
     EACH_VECTOR(n, { PUT(y, GET(y) + a * GET(x)); });
@@ -392,6 +403,7 @@ const struct ms_kernels TABLE = {
     .dots = dots,
     .cross_entropy = cross_entropy,
     .cross_entropy_backward = cross_entropy_backward,
+    .combine = combine,
     .axpy = axpy,
     .adamw = adamw,
     .squares = squares,

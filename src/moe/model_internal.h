@@ -153,6 +153,10 @@ bool ms_model_make_room(struct ms_model *m);
 /* what depends on the router, in route_arena */
 enum ms_status ms_model_make_routes(struct ms_model *m, struct ms_err *err);
 
+/* out [C] = x + the sum over token n's computed pairs of weight (NULL: 1) times their row of rows
+ * [P][C] */
+void ms_model_sum_pairs(const struct ms_model *m, const struct ms_routes *r, size_t n,
+                        const float *rows, const float *weight, const float *x, float *out);
 /* model_rows.c: a = the batch row */
 void ms_model_row_forward(struct ms_model *m, const struct task *t, float *scratch);
 void ms_model_head_forward(struct ms_model *m, const struct task *t, float *scratch);

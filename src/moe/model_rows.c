@@ -6,18 +6,35 @@
 #include "moe/blas.h"
 #include "moe/model_internal.h"
 
+void ms_model_sum_pairs(const struct ms_model *m, const struct ms_routes *r, size_t n,
+                        const float *rows, const float *weight, const float *x, float *out)
+{
+    enum { ONCE = 16 }; /* pairs; a token rarely has more */
+    const float *y[ONCE];
+    float w[ONCE];
+    int i = r->token_start[n], end = r->token_start[n + 1], C = m->c.hidden;
+    do {
+        int k = 0;
+        for (; i < end && k < ONCE; i++) {
+            int pair = r->token_pair[i];
+            if (pair >= r->n) /* dropped */
+                continue;
+            y[k] = rows + (size_t)pair * (size_t)C;
+            w[k++] = weight ? weight[pair] : 1;
+        }
+        m->k->combine(C, x, k, y, w, out);
+        x = out;
+    } while (i < end);
+}
+
 /* out [T][C] = mid + the weighted outputs of each token's experts */
 static void combine(struct ms_model *m, int layer, int b, float *out)
 {
     const struct ms_routes *r = routes_of(m, layer);
     size_t C = (size_t)m->c.hidden, first = ms_model_token(m, b);
-    memcpy(out, m->acts[layer].mid + first * C, (size_t)m->in.T * C * sizeof *out);
     for (size_t t = 0; t < (size_t)m->in.T; t++)
-        for (int i = r->token_start[first + t]; i < r->token_start[first + t + 1]; i++) {
-            int pair = r->token_pair[i];
-            if (pair < r->n)
-                m->k->axpy((int)C, r->weight[pair], m->y + (size_t)pair * C, out + t * C);
-        }
+        ms_model_sum_pairs(m, r, first + t, m->y, r->weight, m->acts[layer].mid + (first + t) * C,
+                           out + t * C);
 }
 
 static void embed(struct ms_model *m, int b, float *out)

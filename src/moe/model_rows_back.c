@@ -49,11 +49,8 @@ static void gather_dxn2(struct ms_model *m, int layer, int b, float *dxn2)
         ms_sgemm(0, 0, T, C, E, 1, m->dnoise[y->moe] + row, E, value_at(m, y->noise), C, 1, dxn2,
                  C);
     for (size_t t = 0; t < (size_t)T; t++)
-        for (int i = r->token_start[first + t]; i < r->token_start[first + t + 1]; i++) {
-            int pair = r->token_pair[i];
-            if (pair < r->n)
-                m->k->axpy(C, 1, m->dxg + (size_t)pair * (size_t)C, dxn2 + t * (size_t)C);
-        }
+        ms_model_sum_pairs(m, r, first + t, m->dxg, NULL, dxn2 + t * (size_t)C,
+                           dxn2 + t * (size_t)C);
 }
 
 /* One row's place and scratch. */
