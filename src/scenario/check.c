@@ -111,7 +111,8 @@ static void check_source(const struct check *c)
         check_file(c, "routing.text", p->text[i]);
 }
 
-/* Assignments work on the scores of a router: a checkpoint has them, and a law of weights (ln weight + noise). */
+/* Assignments work on the scores of a router: a checkpoint has them, and a law of weights (ln
+ * weight + noise). */
 static void check_assignment(const struct check *c)
 {
     const struct ms_routing_params *p = &c->s->routing;

@@ -96,7 +96,7 @@ bool ms_key_settable(const char *path);
  * out */
 const char *ms_key_hint(const char *path, bool full, char *out, size_t size);
 
-/* ---- reading (value.c) ---- */
+/* ---- reading (value.c, path.c) ---- */
 /** Report at e; the key of the message is path. */
 void ms_reading_fail(struct ms_reading *r, const struct ms_entry *e, const char *path,
                      const char *fmt, ...) __attribute__((format(printf, 4, 5)));

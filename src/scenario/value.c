@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "scenario/fields.h"
 
@@ -198,17 +197,6 @@ static bool read_enum(struct ms_reading *r, const struct ms_entry *e, const char
     snprintf(what, sizeof what, "a known %s", f->key);
     ms_reading_unknown(r, e, path, what, text, f->names, n);
     return false;
-}
-
-const char *ms_reading_path(struct ms_reading *r, const struct ms_entry *e, const char *text)
-{
-    char *beside = ms_path_beside(r->file, text);
-    const char *use = beside ? beside : text;
-    if (strcmp(e->file, "--set") == 0 && access(use, F_OK) != 0 && access(text, F_OK) == 0)
-        use = text;
-    char *copy = ms_arena_strdup(r->arena, use);
-    free(beside);
-    return copy;
 }
 
 bool ms_reading_value(struct ms_reading *r, const struct ms_entry *e, const char *path,
