@@ -24,9 +24,9 @@ static double cpu(void)
 }
 
 static int bench(const char *what, const struct ms_model_shape *model, struct ms_popularity law,
-                 int layers, int threads, double capacity)
+                 int layers, int threads, double capacity, int tokens_per_rank)
 {
-    enum { RANKS = 64, TOKENS = 4096 };
+    enum { RANKS = 64 };
     int node[RANKS];
     for (int r = 0; r < RANKS; r++)
         node[r] = r / 8;
@@ -34,7 +34,7 @@ static int bench(const char *what, const struct ms_model_shape *model, struct ms
                             .groups = 1,
                             .layers = layers,
                             .steps = 1,
-                            .tokens = {.kind = MS_TOKENS_EQUAL, .count = TOKENS}};
+                            .tokens = {.kind = MS_TOKENS_EQUAL, .count = tokens_per_rank}};
     struct ms_routing_params r = {
         .source = MS_SOURCE_SYNTHETIC, .popularity = law, .capacity_factor = capacity};
     struct ms_place_params p = {.strategy = "contiguous"};
@@ -55,7 +55,8 @@ static int bench(const char *what, const struct ms_model_shape *model, struct ms
     double start = now(), cpu_start = cpu();
     if (ms_demand_begin(d, 1, &err) != MS_OK)
         return 1;
-    double s = now() - start, c = cpu() - cpu_start, tokens = (double)layers * RANKS * TOKENS;
+    double s = now() - start, c = cpu() - cpu_start,
+           tokens = (double)layers * RANKS * tokens_per_rank;
     printf("%-40s %8.3f s  %7.2f Mtokens/s  %6.2f a core second\n", what, s, tokens / s / 1e6,
            tokens / c / 1e6);
     ms_demand_destroy(d);
@@ -72,17 +73,22 @@ int main(int argc, char **argv)
     struct ms_model_shape v3 = ms_model_preset_find("deepseek-v3")->shape, max = v3, open = v3;
     max.group_score = MS_GROUP_MAX;
     open.groups = open.group_limit = 1;
-    bad |= bench("group max, uniform", &max, uniform, layers, threads, 0);
-    bad |= bench("group max, lognormal 1", &max, lognormal, layers, threads, 0);
-    bad |= bench("group max, zipf 1", &max, zipf, layers, threads, 0);
-    bad |= bench("group max, two experts 60 %", &max, hot, layers, threads, 0);
-    bad |= bench("group top2_sum, uniform", &v3, uniform, layers, threads, 0);
-    bad |= bench("group top2_sum, lognormal 1", &v3, lognormal, layers, threads, 0);
-    bad |= bench("group top2_sum, zipf 1", &v3, zipf, layers, threads, 0);
-    bad |= bench("no groups, uniform", &open, uniform, layers, threads, 0);
-    bad |= bench("no groups, zipf 1", &open, zipf, layers, threads, 0);
-    bad |= bench("exact inclusion, no groups, max/mean 6", &open, target, layers, threads, 0);
-    bad |= bench("exact inclusion, groups, max/mean 6", &v3, target, layers, threads, 0);
-    bad |= bench("group max, lognormal, capacity 1.25", &max, lognormal, layers, threads, 1.25);
+    bad |= bench("group max, uniform", &max, uniform, layers, threads, 0, 4096);
+    bad |= bench("group max, lognormal 1", &max, lognormal, layers, threads, 0, 4096);
+    bad |= bench("group max, zipf 1", &max, zipf, layers, threads, 0, 4096);
+    bad |= bench("group max, two experts 60 %", &max, hot, layers, threads, 0, 4096);
+    bad |= bench("group top2_sum, uniform", &v3, uniform, layers, threads, 0, 4096);
+    bad |= bench("group top2_sum, lognormal 1", &v3, lognormal, layers, threads, 0, 4096);
+    bad |= bench("group top2_sum, zipf 1", &v3, zipf, layers, threads, 0, 4096);
+    bad |= bench("no groups, uniform", &open, uniform, layers, threads, 0, 4096);
+    bad |= bench("no groups, zipf 1", &open, zipf, layers, threads, 0, 4096);
+    bad |= bench("exact inclusion, no groups, max/mean 6", &open, target, layers, threads, 0, 4096);
+    bad |= bench("exact inclusion, groups, max/mean 6", &v3, target, layers, threads, 0, 4096);
+    bad |=
+        bench("group max, lognormal, capacity 1.25", &max, lognormal, layers, threads, 1.25, 4096);
+    struct ms_model_shape olmoe = ms_model_preset_find("olmoe-1b-7b")->shape;
+    bad |=
+        bench("OLMoE, 128 a rank, exact inclusion", &olmoe, target, 16 * layers, threads, 0, 128);
+    bad |= bench("OLMoE, 128 a rank, uniform", &olmoe, uniform, 16 * layers, threads, 0, 128);
     return bad;
 }

@@ -9,8 +9,8 @@
 
 static double normal_quantile(double p)
 {
-    double low = -40, high = 40;
-    for (int i = 0; i < 200 && low < high; i++) {
+    double low = -9, high = 9;
+    for (int i = 0; i < 60; i++) {
         double mid = 0.5 * (low + high);
         if (0.5 * erfc(-mid * M_SQRT1_2) < p)
             low = mid;
@@ -72,10 +72,12 @@ static enum ms_status draw(const double *param, int n_experts, int top_k, struct
     double *z = malloc((size_t)n_experts * sizeof *z);
     if (z == NULL)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    for (int i = 0; i < n_experts; i++)
+    for (int i = 0; i < (n_experts + 1) / 2; i++) {
         z[i] = normal_quantile(1 - (i + 0.5) / n_experts);
+        z[n_experts - 1 - i] = -z[i];
+    }
     double low = 0, high = 1000;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 64; i++) {
         double mid = 0.5 * (low + high);
         family(mid, z, n_experts, top_k, w);
         bool less =

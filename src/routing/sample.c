@@ -34,6 +34,11 @@ static bool allocate(struct ms_sampler *s)
     s->local = MS_NEW(&s->arena, struct ms_alias, E);
     s->pi = MS_NEW(&s->arena, uint64_t, E);
     s->group_pi = MS_NEW(&s->arena, uint64_t, G);
+    s->group_turn = MS_NEW(&s->arena, uint64_t, G);
+    s->members = MS_NEW(&s->arena, int, G);
+    s->arc_start = MS_NEW(&s->arena, uint32_t, E);
+    s->arc_last = MS_NEW(&s->arena, uint32_t, E);
+    s->arc_mask = MS_NEW(&s->arena, uint32_t, E);
     s->stamp = MS_NEW(&s->arena, uint32_t, E);
     s->alias_scratch = MS_NEW(&s->arena, double, E);
     s->order = MS_NEW(&s->arena, int, 2 * E);
@@ -42,7 +47,8 @@ static bool allocate(struct ms_sampler *s)
     s->e2 = MS_NEW(&s->arena, float, G *MS_LANES);
     s->rest = MS_NEW(&s->arena, float, G *MS_LANES);
     s->first = MS_NEW(&s->arena, uint16_t, G * MS_LANES);
-    return s->first_inverse && s->e1 && s->e2 && s->rest && s->first && s->group_of && s->weight &&
+    return s->group_turn && s->members && s->arc_start && s->arc_last && s->arc_mask &&
+           s->first_inverse && s->e1 && s->e2 && s->rest && s->first && s->group_of && s->weight &&
            s->group_weight && s->rest_inverse && s->all && s->local && s->pi && s->group_pi &&
            s->stamp && s->alias_scratch && s->order;
 }
@@ -215,8 +221,8 @@ void ms_sampler_begin(struct ms_sampler *s, struct ms_rng stream)
     s->exp_words.at = s->exp_words.n = 0;
     s->exp_words.rng.ctr[1] |= 0x80000000u;
     s->exp_at = MS_EXP_BATCH;
-    for (int e = 0; e < s->E && s->inclusion; e++)
-        s->order[e] = e;
+    if (s->inclusion)
+        ms_sample_pi_begin(s);
 }
 
 static void block(struct ms_sampler *s, int n, uint16_t *chosen, float *prob)

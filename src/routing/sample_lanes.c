@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 /* -ln x for x in (0, 1): exponent and mantissa apart, then the classic polynomial of Cephes' logf.
  */
 static inline __attribute__((always_inline)) void exponentials(const uint32_t *word, float *out,
@@ -60,6 +64,48 @@ static inline __attribute__((always_inline)) void groups(int n, int limit, const
     }
 }
 
+static void circle_plain(int n, const uint32_t *start, const uint32_t *last, const uint32_t *point,
+                         uint32_t *mask)
+{
+    for (int i = 0; i < n; i++) {
+        mask[i] = 0;
+        for (int t = 0; t < MS_CIRCLE; t++)
+            mask[i] |= (uint32_t)(point[t] - start[i] <= last[i]) << t;
+    }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void circle_avx2(int n, const uint32_t *start,
+                                                        const uint32_t *last, const uint32_t *point,
+                                                        uint32_t *mask)
+{
+    __m256i p[4];
+    for (int j = 0; j < 4; j++)
+        p[j] = _mm256_loadu_si256((const __m256i *)(const void *)(point + 8 * j));
+    for (int i = 0; i < n; i++) {
+        __m256i s = _mm256_set1_epi32((int)start[i]), l = _mm256_set1_epi32((int)last[i]);
+        mask[i] = 0;
+        for (int j = 0; j < 4; j++) {
+            __m256i x = _mm256_sub_epi32(p[j], s),
+                    in = _mm256_cmpeq_epi32(_mm256_min_epu32(x, l), x);
+            mask[i] |= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(in)) << (8 * j);
+        }
+    }
+}
+
+__attribute__((target("avx512f"))) static void circle_avx512(int n, const uint32_t *start,
+                                                             const uint32_t *last,
+                                                             const uint32_t *point, uint32_t *mask)
+{
+    __m512i low = _mm512_loadu_si512(point), high = _mm512_loadu_si512(point + 16);
+    for (int i = 0; i < n; i++) {
+        __m512i s = _mm512_set1_epi32((int)start[i]), l = _mm512_set1_epi32((int)last[i]);
+        mask[i] = (uint32_t)_mm512_cmple_epu32_mask(_mm512_sub_epi32(low, s), l) |
+                  (uint32_t)_mm512_cmple_epu32_mask(_mm512_sub_epi32(high, s), l) << 16;
+    }
+}
+#endif
+
 #define OPS(name, attributes)                                                                      \
     static attributes void exponentials_##name(const uint32_t *word, float *out, int n)            \
     {                                                                                              \
@@ -70,7 +116,8 @@ static inline __attribute__((always_inline)) void groups(int n, int limit, const
     {                                                                                              \
         groups(n, limit, first, rest, e1, e2, mask);                                               \
     }                                                                                              \
-    static const struct ms_lane_ops name##_ops = {exponentials_##name, groups_##name};
+    static const struct ms_lane_ops name##_ops = {exponentials_##name, groups_##name,              \
+                                                  circle_##name};
 
 OPS(plain, )
 #if defined(__x86_64__)

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { MS_LANES = 64 };
+enum { MS_LANES = 64, MS_CIRCLE = 32 };
 
 struct ms_lane_ops {
     /** Standard exponentials -ln(u), u = (word / 2^9 + 1/2) / 2^23 (absolute error below 1e-7); n a
@@ -21,6 +21,10 @@ struct ms_lane_ops {
      *  @param rest [groups][MS_LANES] @param mask [MS_LANES] bits of the chosen groups */
     void (*groups)(int groups, int limit, const float *first, const float *rest, float *e1,
                    float *e2, uint64_t *mask);
+    /** Arcs of a circle of 2^32: bit t of mask[i] says whether point[t] lies in start[i] ..
+     * start[i] + last[i] (modulo 2^32). @param point [MS_CIRCLE] */
+    void (*circle)(int n, const uint32_t *start, const uint32_t *last, const uint32_t *point,
+                   uint32_t *mask);
 };
 
 /** The widest this machine has. */

@@ -11,7 +11,7 @@
 
 #include "routing/sample_tables.h"
 
-enum { BATCH = 32, MOST_GROUPS = 64 };
+enum { BATCH = MS_CIRCLE, MOST_GROUPS = 64 };
 
 /* v [n] in units of 2^-32, none above 1, sum exactly total: what rounding left goes to those that
  * can take it. */
@@ -101,6 +101,21 @@ static enum ms_status set_limited(struct ms_sampler *s, const double *pi, struct
     return MS_OK;
 }
 
+/* Experts that are ever chosen, group by group, and the turn of each group. */
+void ms_sample_pi_begin(struct ms_sampler *s)
+{
+    for (int g = 0; g < s->groups; g++) {
+        int *member = s->order + (size_t)g * s->size, n = 0;
+        s->group_turn[g] = 0;
+        for (int e = g * s->size; e < (g + 1) * s->size; e++) {
+            s->group_turn[g] += s->pi[e];
+            if (s->pi[e] != 0)
+                member[n++] = e;
+        }
+        s->members[g] = n;
+    }
+}
+
 enum ms_status ms_sample_pi_set(struct ms_sampler *s, const double *f, struct ms_err *err)
 {
     double *pi = s->weight;
@@ -129,98 +144,102 @@ static void shuffle(struct ms_words *w, int *order, int n)
     }
 }
 
-/* B starting points, rising; the low 8 bits hold the token. */
-static void starting_points(struct ms_words *w, int B, uint64_t *u)
-{
-    ms_words_need(w);
-    for (int i = 0; i < B; i++) {
-        uint64_t x = (uint64_t)ms_word(w) << 8 | (unsigned)i;
-        int at = i;
-        for (; at > 0 && u[at - 1] > x; at--)
-            u[at] = u[at - 1];
-        u[at] = x;
-    }
-}
+/** BATCH tokens that share an order. */
+struct batch {
+    uint32_t live;     /* tokens that are there */
+    uint32_t u[BATCH]; /* starting points */
+    int taken[BATCH];
+    uint16_t *chosen; /* [live][K] */
+};
 
-static void batch_free(struct ms_sampler *s, int B, uint16_t *chosen)
+/* Experts of one group, in a fresh order: each is taken by the tokens whose circle its arc covers.
+ * point: where the group stands on each token's circle; who: the tokens that may use it. */
+static void take_group(struct ms_sampler *s, int group, const uint32_t *point, uint32_t who,
+                       struct batch *b)
 {
-    uint64_t u[BATCH];
-    shuffle(&s->words, s->order, s->E);
-    starting_points(&s->words, B, u);
-    const int *order = s->order;
-    const uint64_t *pi = s->pi;
-    uint64_t end = pi[*order];
-    for (int k = 0; k < s->K; k++)
-        for (int i = 0; i < B; i++) {
-            uint64_t at = ((uint64_t)k << 32) + (u[i] >> 8);
-            while (end <= at)
-                end += pi[*++order];
-            chosen[(size_t)(u[i] & 255) * s->K + k] = (uint16_t)*order;
+    int *member = s->order + (size_t)group * s->size, n = s->members[group];
+    uint32_t at = 0;
+    shuffle(&s->words, member, n);
+    for (int i = 0; i < n; i++) {
+        s->arc_start[i] = at;
+        s->arc_last[i] = (uint32_t)(s->pi[member[i]] - 1);
+        at += (uint32_t)s->pi[member[i]];
+    }
+    s->ops->circle(n, s->arc_start, s->arc_last, point, s->arc_mask);
+    for (int i = 0; i < n; i++)
+        for (uint32_t m = s->arc_mask[i] & who; m != 0; m &= m - 1) {
+            int t = __builtin_ctz(m), k = b->taken[t];
+            b->chosen[t * s->K + (k < s->K ? k : s->K - 1)] = (uint16_t)member[i];
+            b->taken[t] = k + 1;
         }
 }
 
-/* Experts of one token's groups: the group's members follow each other in the batch's order. */
-static void token_limited(struct ms_sampler *s, uint64_t groups, const int *group_order, uint64_t u,
-                          uint16_t *chosen)
+/* Which groups each token uses, then their experts: a token's circle holds its groups one behind
+ * the other. */
+static void take_limited(struct ms_sampler *s, struct batch *b)
 {
-    uint64_t end = 0, at = u;
-    int k = 0;
-    for (int i = 0; i < s->groups; i++) {
-        int g = group_order[i];
-        if (!(groups >> g & 1))
-            continue;
-        const int *member = s->order + (size_t)g * s->size;
-        for (int j = 0; j < s->size; j++) {
-            int e = member[j];
-            end += s->pi[e];
-            if (at >= end || k == s->K)
-                continue;
-            chosen[k++] = (uint16_t)e;
-            at += 1ull << 32;
-        }
+    int order[MOST_GROUPS];
+    uint32_t pick[BATCH], start[MOST_GROUPS], last[MOST_GROUPS], who[MOST_GROUPS], at = 0;
+    int n = 0;
+    for (int g = 0; g < s->groups; g++)
+        if (s->group_pi[g] != 0)
+            order[n++] = g;
+    shuffle(&s->words, order, n);
+    ms_words_need(&s->words);
+    for (int t = 0; t < BATCH; t++)
+        pick[t] = ms_word(&s->words);
+    for (int i = 0; i < n; i++) {
+        start[i] = at;
+        last[i] = (uint32_t)(s->group_pi[order[i]] - 1);
+        at += (uint32_t)s->group_pi[order[i]];
     }
-    /* Rounding of the groups' sums (a few units in 2^32) may leave the last turn past the end. */
-    for (; k < s->K; k++)
+    s->ops->circle(n, start, last, pick, who);
+    uint32_t point[BATCH];
+    for (int t = 0; t < BATCH; t++)
+        point[t] = b->u[t];
+    for (int i = 0; i < n; i++) {
+        take_group(s, order[i], point, who[i] & b->live, b);
+        uint32_t turn = (uint32_t)s->group_turn[order[i]];
+        for (int t = 0; t < BATCH; t++)
+            point[t] -= who[i] >> t & 1 ? turn : 0;
+    }
+}
+
+/* The turns of a token's groups may miss top_k by a few units of 2^-32, and then a token an expert:
+ * give it any other. */
+static void complete(struct ms_sampler *s, const struct batch *b, int t)
+{
+    uint16_t *chosen = b->chosen + t * s->K;
+    uint64_t groups = 0;
+    for (int k = 0; k < b->taken[t]; k++)
+        groups |= 1ull << s->group_of[chosen[k]];
+    for (int k = b->taken[t]; k < s->K; k++)
         for (int e = 0; e < s->E; e++) {
             bool used = !(groups >> s->group_of[e] & 1);
             for (int j = 0; j < k; j++)
                 used |= chosen[j] == e;
-            if (!used) {
-                chosen[k] = (uint16_t)e;
-                break;
-            }
+            if (used)
+                continue;
+            chosen[k] = (uint16_t)e;
+            break;
         }
-}
-
-static void batch_limited(struct ms_sampler *s, int B, uint16_t *chosen)
-{
-    int group_order[MOST_GROUPS];
-    for (int g = 0; g < s->groups; g++) {
-        group_order[g] = g;
-        shuffle(&s->words, s->order + (size_t)g * s->size, s->size);
-    }
-    shuffle(&s->words, group_order, s->groups);
-    for (int t = 0; t < B; t++) {
-        ms_words_need(&s->words);
-        uint32_t u = ms_word(&s->words), start = 0;
-        uint64_t groups = 0;
-        for (int i = 0; i < s->groups; i++) {
-            uint64_t q = s->group_pi[group_order[i]];
-            groups |= (uint64_t)(q != 0 && (uint32_t)(u - start) <= (uint32_t)(q - 1))
-                      << group_order[i];
-            start += (uint32_t)q;
-        }
-        token_limited(s, groups, group_order, ms_word(&s->words), chosen + (size_t)t * s->K);
-    }
 }
 
 void ms_sample_pi(struct ms_sampler *s, int n, uint16_t *chosen)
 {
-    for (int t = 0; t < n; t += BATCH) {
-        int B = n - t < BATCH ? n - t : BATCH;
+    for (int first = 0; first < n; first += BATCH) {
+        int B = n - first < BATCH ? n - first : BATCH;
+        struct batch b = {.live = B == BATCH ? ~0u : (1u << B) - 1,
+                          .chosen = chosen + (size_t)first * s->K};
+        ms_words_need(&s->words);
+        for (int t = 0; t < BATCH; t++)
+            b.u[t] = ms_word(&s->words);
         if (s->limited)
-            batch_limited(s, B, chosen + (size_t)t * s->K);
+            take_limited(s, &b);
         else
-            batch_free(s, B, chosen + (size_t)t * s->K);
+            take_group(s, 0, b.u, b.live, &b);
+        for (int t = 0; t < B; t++)
+            if (b.taken[t] < s->K)
+                complete(s, &b, t);
     }
 }

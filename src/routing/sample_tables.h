@@ -38,12 +38,15 @@ struct ms_sampler {
     double *group_weight;         /* [groups] */
     float *rest_inverse;          /* [E] 1 / (weight of the group without e) */
     struct ms_alias *all, *local; /* [E]; local: [groups][size] */
-    uint64_t *pi;       /* [E] in units of 2^-32 (of its group's turn under a limit), sum exact */
-    uint64_t *group_pi; /* [groups] the same for whole groups */
-    uint32_t *stamp;    /* [E] token that chose it last */
-    uint32_t token;     /* current stamp */
-    double *alias_scratch; /* [2 * E] */
-    int *order;            /* [E] scratch */
+    uint64_t *pi;         /* [E] in units of 2^-32 (of its group's turn under a limit), sum exact */
+    uint64_t *group_pi;   /* [groups] the same for whole groups */
+    uint64_t *group_turn; /* [groups] sum of the group's pi */
+    int *members;         /* [groups] experts of pi > 0; s->order lists them */
+    uint32_t *arc_start, *arc_last, *arc_mask; /* [size] */
+    uint32_t *stamp;                           /* [E] token that chose it last */
+    uint32_t token;                            /* current stamp */
+    double *alias_scratch;                     /* [2 * E] */
+    int *order;                                /* [E] scratch */
     struct ms_log_cell log_table[MS_LOG_CELLS];
     struct ms_words words;
     /* Score top2_sum: MS_LANES tokens at a time, and exponentials from a stream of their own. */
@@ -105,6 +108,8 @@ uint16_t ms_sample_exact(struct ms_sampler *s, uint64_t group_ok);
 
 void ms_sample_weight(struct ms_sampler *s, int n, uint16_t *chosen);
 void ms_sample_top2(struct ms_sampler *s, int n, uint16_t *chosen);
+/** Lists the experts in their own order again: a stream's tokens depend on nothing before it. */
+void ms_sample_pi_begin(struct ms_sampler *s);
 void ms_sample_pi(struct ms_sampler *s, int n, uint16_t *chosen);
 enum ms_status ms_sample_pi_set(struct ms_sampler *s, const double *f, struct ms_err *err);
 
