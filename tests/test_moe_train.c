@@ -554,6 +554,9 @@ START_TEST(test_wrong_parameters_name_their_key)
     SPOILT("micro_batches", p.micro_batches = 3);
     SPOILT("bias_update", p.bias_update = 1e-3);
     SPOILT("groups", p.router_params.groups = 3);
+    struct ms_loss_term device = {ms_loss_find("device"), 1};
+    SPOILT("train.losses.device", p.losses = &device; p.n_losses = 1);
+    SPOILT("bias_update", p.router = ms_router_find("group_limited"); p.bias_update = 1e-3);
     struct ms_loss_term twice[] = {{ms_loss_find("z"), 1}, {ms_loss_find("z"), 2}};
     SPOILT("losses", p.losses = twice; p.n_losses = 2);
     struct ms_train_params p = small();

@@ -151,6 +151,40 @@ static enum ms_status check_model(const struct ms_train_params *p, struct ms_err
     return ms_router_check(p->router, &p->router_params, (int)m->experts, (int)m->top_k, err);
 }
 
+static enum ms_status check_losses(const struct ms_train_params *p, struct ms_err *err)
+{
+    char key[80];
+    for (size_t i = 0; i < p->n_losses; i++) {
+        const char *name = p->losses[i].loss->name;
+        bool grouped = strcmp(name, "device") == 0 || strcmp(name, "communication") == 0;
+        snprintf(key, sizeof key, "train.losses.%s", name);
+        for (size_t j = 0; j < i; j++)
+            if (p->losses[i].loss == p->losses[j].loss)
+                return ms_err_at(err, MS_INVALID, NULL, 0, 0, key, "given twice");
+        if (grouped && p->router_params.groups < 2)
+            return ms_err_at(
+                err, MS_INVALID, NULL, 0, 0, key,
+                "balances groups of experts, and router '%s' has none; use router: {name: "
+                "group_limited, groups: N, group_limit: N}",
+                p->router->name);
+    }
+    return MS_OK;
+}
+
+static enum ms_status check_bias(const struct ms_train_params *p, struct ms_err *err)
+{
+    if (p->bias_update <= 0)
+        return MS_OK;
+    if (!p->router->uses_bias)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "train.bias_update",
+                         "router '%s' has no bias; use sigmoid_bias or group_limited",
+                         p->router->name);
+    if (ms_router_score(p->router, &p->router_params, (int)p->model.top_k) != MS_SCORE_SIGMOID)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "train.bias_update",
+                         "group_limited has a bias with group_score: top2_sum only");
+    return MS_OK;
+}
+
 enum ms_status ms_train_params_check(const struct ms_train_params *p, struct ms_err *err)
 {
     if ((p->data.n_text > 0) == (p->data.tokens != NULL))
@@ -167,14 +201,7 @@ enum ms_status ms_train_params_check(const struct ms_train_params *p, struct ms_
     if (p->micro_batches > 1 && p->batch % p->micro_batches != 0)
         return bad(err, "train.micro_batches", "%lld parts do not divide a batch of %lld",
                    p->micro_batches, p->batch);
-    for (size_t i = 0; i < p->n_losses; i++)
-        for (size_t j = 0; j < i; j++)
-            if (p->losses[i].loss == p->losses[j].loss)
-                return ms_err_at(err, MS_INVALID, NULL, 0, 0, "train.losses", "'%s' is given twice",
-                                 p->losses[i].loss->name);
-    if (p->bias_update > 0 && !p->router->uses_bias)
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "train.bias_update",
-                         "router '%s' has no bias; use sigmoid_bias or group_limited",
-                         p->router->name);
-    return check_model(p, err);
+    enum ms_status s = check_losses(p, err);
+    s = s ? s : check_bias(p, err);
+    return s ? s : check_model(p, err);
 }
