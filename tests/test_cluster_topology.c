@@ -11,6 +11,7 @@
 #include "cluster/svg.h"
 #include "cluster/topology.h"
 #include "sim/probe_check.h"
+#include "sim/probe_flow.h"
 
 /* One generated platform: parameters, fabric, file, what was read back. */
 struct made {
@@ -209,9 +210,8 @@ START_TEST(test_cables_add_up)
     for (int l = 0; l < m.file.n_links; l++)
         sum += m.file.link[l].cables; /* both directions */
     bool idle_spines = strstr(all[_i], "cross_rail=nvlink") &&
-                       m.p.nodes_per_leaf == 0;          /* nothing is routed over them */
-    bool ports_are_trunks = !strcmp(m.t->name, "torus"); /* NIC ports are the trunks' ends */
-    if (!idle_spines && !ports_are_trunks)
+                       m.p.nodes_per_leaf == 0; /* nothing is routed over them */
+    if (!idle_spines)
         ck_assert_msg(sum == 2 * m.f.n_cables, "%s: %d links' cables, %d said", all[_i], sum / 2,
                       m.f.n_cables);
     unmake(&m);
@@ -387,6 +387,15 @@ START_TEST(test_ready_made_clusters_pass)
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/cluster-torus.xml", &sum, &errs), MS_OK);
     ck_assert_int_eq((int)sum.n_pairs, 12 * 11);
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/cluster.xml", &sum, &errs), MS_OK);
+    struct ms_platform p;
+    struct ms_platform_cost cost;
+    ck_assert_int_eq(ms_platform_read(TEST_DATA "/platforms/cluster-torus.xml", &p, &errs), MS_OK);
+    ck_assert_int_eq(ms_platform_cost(&p, &cost, NULL), MS_OK);
+    ck_assert(cost.bisection_Bps == -1);
+    ck_assert_int_eq(ms_probe_cost(&p, &cost, NULL), MS_OK);
+    /* hosts 0-5 and 6-11 of a 3 x 4 torus: two cuts between rings of three, 50 GB/s each */
+    ck_assert(fabs(cost.bisection_Bps - 6 * 50e9) < 1);
+    ms_platform_finish(&p);
     ms_errs_finish(&errs);
 }
 END_TEST

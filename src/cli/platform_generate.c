@@ -45,6 +45,23 @@ static bool has(const struct built *b, const char *name)
     return false;
 }
 
+/* Lines of at most `width` bytes: blanks become line ends. */
+static void wrap(char *text, size_t width)
+{
+    char *start = text, *blank = NULL;
+    for (char *c = text; *c; c++) {
+        if (*c == '\n')
+            start = c + 1, blank = NULL;
+        if (*c == ' ')
+            blank = c;
+        if ((size_t)(c - start) >= width && blank) {
+            *blank = '\n';
+            start = blank + 1;
+            blank = NULL;
+        }
+    }
+}
+
 static void add_field(struct built *b, const struct ms_field *f)
 {
     int i = b->n;
@@ -60,6 +77,7 @@ static void add_field(struct built *b, const struct ms_field *f)
         snprintf(b->help[i], HELP_BYTES, "%s", f->help);
     else
         snprintf(b->help[i], HELP_BYTES, "%s [%s]", f->help, f->fallback);
+    wrap(b->help[i], 68);
     b->option[i] = (struct ms_option){
         b->name[i], 0,
         f->type == MS_FIELD_BOOL ? NULL : placeholder(f, b->value[i], sizeof b->value[i]),
@@ -86,6 +104,7 @@ static void build(struct built *b, const struct ms_topology *t)
     snprintf(b->title, sizeof b->title, "platform generate%s%s", t ? " " : "", t ? t->name : "");
     if (t) {
         snprintf(b->summary, sizeof b->summary, "%s.\n%s", t->help, t->detail);
+        wrap(b->summary, 100);
         snprintf(b->examples, sizeof b->examples,
                  "moesim platform generate %s --nodes %d --gpus-per-node %d -o my.xml", t->name,
                  strcmp(t->name, "nvlink") ? 8 : 1, strcmp(t->name, "nvlink") ? 8 : 72);
@@ -122,6 +141,14 @@ static int unknown_topology(const struct ms_verb *verb, const char *word)
                     ms_allowed(list, sizeof list, word, names, n));
 }
 
+/* "nic_bandwidth: …": the key as it stands on the command line. */
+static int wrong_value(const struct ms_verb *verb, char *text)
+{
+    for (char *c = text; *c && *c != ':' && *c != ' '; c++)
+        *c = *c == '_' ? '-' : *c;
+    return ms_usage(verb, "--%s", text);
+}
+
 static int generate(const struct ms_topology *t, const struct ms_verb *verb,
                     const struct ms_args *args)
 {
@@ -134,7 +161,7 @@ static int generate(const struct ms_topology *t, const struct ms_verb *verb,
         const char *name = args->option[i].name;
         if (strcmp(name, "output") != 0 &&
             ms_topology_set(t, &p, name, args->option[i].value, &err) != MS_OK)
-            return ms_usage(verb, "--%s", err.text);
+            return wrong_value(verb, err.text);
     }
     enum ms_status s = ms_topology_generate(t, &p, &out, &err);
     if (s == MS_OK)

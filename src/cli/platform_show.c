@@ -11,6 +11,7 @@
 #include "cluster/platform.h"
 #include "cluster/svg.h"
 #include "sim/probe.h"
+#include "sim/probe_flow.h"
 
 static const struct ms_option options[] = {
     {"route", 'r', "A B", "the route from host A to host B as SimGrid makes it, link by link"},
@@ -109,6 +110,13 @@ static void print_kinds(const struct kind *row, int n)
     }
 }
 
+/* What SimGrid makes of <cluster topology="TORUS"> and the like is not in the file. */
+static void print_unknown(const struct ms_platform *p)
+{
+    if (!p->links_complete)
+        puts("\nthe links of its ready-made clusters are SimGrid's own: see --route");
+}
+
 static void print_cost(const struct ms_platform_cost *c)
 {
     char all[32], each[32];
@@ -122,7 +130,8 @@ static void print_cost(const struct ms_platform_cost *c)
                ms_units_show(c->bisection_Bps, MS_UNIT_RATE, all, sizeof all),
                ms_units_show(c->bisection_per_gpu_Bps, MS_UNIT_RATE, each, sizeof each));
     else
-        puts("bisection       unknown (one GPU, or links that only SimGrid knows)");
+        puts(
+            "bisection       unknown (one GPU, or more than 256 on links that only SimGrid knows)");
 }
 
 static void print_route(const struct ms_platform *p, const struct ms_probe *r, int a, int b)
@@ -240,7 +249,7 @@ static enum ms_status show(const struct ms_platform *p, const struct request *q,
     struct ms_buf out = {0};
     struct ms_probe_pair ask = {pair[0], pair[1]};
     struct kind *row = calloc((size_t)p->n_links + 1, sizeof *row);
-    enum ms_status s = row ? ms_platform_cost(p, &cost, err) : MS_NOMEM;
+    enum ms_status s = row ? ms_probe_cost(p, &cost, err) : MS_NOMEM;
     if (s == MS_OK && q->from)
         s = ms_probe_routes(p, &ask, 1, &r, err);
     if (s == MS_OK && q->svg) {
@@ -254,7 +263,9 @@ static enum ms_status show(const struct ms_platform *p, const struct request *q,
         fwrite(out.p, 1, out.n, stdout);
     } else if (s == MS_OK && !(q->svg && !strcmp(q->svg, "-"))) {
         print_head(p);
-        print_kinds(row, n);
+        if (n > 0)
+            print_kinds(row, n);
+        print_unknown(p);
         print_cost(&cost);
         if (q->from)
             print_route(p, &r, pair[0], pair[1]);

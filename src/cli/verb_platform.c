@@ -39,8 +39,8 @@ static enum ms_status check_one(const char *path, bool routes, bool quiet, size_
         s = ms_probe_check(&p, &sum, &errs);
     ms_errs_print(stderr, &errs);
     if (s == MS_OK && !quiet)
-        printf("%s: ok: %d hosts, %d nodes, %d links%s%s\n", path, p.n_hosts, p.n_nodes, p.n_links,
-               routes ? ", " : "", routes ? sum.text : "");
+        printf("%s: ok: %d hosts, %d node%s, %d links%s%s\n", path, p.n_hosts, p.n_nodes,
+               p.n_nodes == 1 ? "" : "s", p.n_links, routes ? ", " : "", routes ? sum.text : "");
     if (s == MS_NOMEM || s == MS_INTERNAL)
         fprintf(stderr, "moesim platform check: %s: %s\n", path,
                 s == MS_NOMEM ? "out of memory" : "SimGrid failed");

@@ -66,10 +66,11 @@ struct ms_fabric {
     int n_hubs;
     int n_switches, n_cables, planes; /**< a cable of a P-plane fabric has 1/P of the NIC's rate */
     enum ms_transit transit;
-    bool mirrored;    /**< the way back is the way there, turned around */
-    bool rails;       /**< GPUs of one node have different edges */
-    bool nvlink_only; /**< no NIC at all */
-    void *own;        /**< the topology's */
+    bool ports_are_trunks; /**< no NIC cable: a node's NIC ports are its trunks' ends */
+    bool mirrored;         /**< the way back is the way there, turned around */
+    bool rails;            /**< GPUs of one node have different edges */
+    bool nvlink_only;      /**< no NIC at all */
+    void *own;             /**< the topology's */
     /** Trunks from edge a to edge b (a != b) into out. @return how many, -1 when the fabric does
      * not join them */
     int (*route)(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out);

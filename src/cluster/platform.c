@@ -249,6 +249,21 @@ static void link_hosts(struct ms_check *c, struct ms_platform *p)
             p->link_host[l] > 0 && g->link[l].policy == MS_LINK_SHARED ? p->link_host[l] - 1 : -1;
 }
 
+/* The property may count cables that no link stands for (idle spines), never fewer. */
+static void check_cables(struct ms_check *c, const struct ms_platform *p)
+{
+    int sum = 0;
+    for (int l = 0; l < p->n_links; l++) {
+        size_t n = strlen(p->link[l].name);
+        bool down = n > 5 && !strcmp(p->link[l].name + n - 5, "_DOWN");
+        sum += down ? 0 : p->link[l].cables;
+    }
+    if (p->n_cables >= 0 && sum > p->n_cables)
+        ms_check_error(c, c->graph->zone[0].el,
+                       "property cables says %d, but the links' properties add up to %d",
+                       p->n_cables, sum);
+}
+
 static void fill(struct ms_check *c, struct ms_platform *p)
 {
     char stem[256];
@@ -264,6 +279,7 @@ static void fill(struct ms_check *c, struct ms_platform *p)
     p->link = c->graph->link;
     p->n_links = c->graph->n_links;
     p->links_complete = !c->graph->own_links;
+    check_cables(c, p);
     p->path = ms_arena_strdup(&p->arena, c->path);
     p->name = ms_arena_strdup(&p->arena, ms_path_stem(c->path, stem, sizeof stem));
     c->nomem |= !p->path || !p->name;

@@ -3,7 +3,8 @@
  * DeepSeek-V3", arXiv:2505.09343, section 5). A message is striped in P equal sub-flows and
  * complete with the last. The planes are equal and separate, so the sub-flows advance alike, and
  * one flow over links of the summed rate is exact, as long as no plane fails: that is how the file
- * says it. */
+ * says it. A link's `cables` are a multiple of P, so a lost plane can still be told as a factor (P
+ * - 1) / P on it. */
 #include "cluster/topology.h"
 
 #define AT(member) offsetof(struct ms_topology_params, member)

@@ -87,6 +87,7 @@ static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
     for (int g = 0; g < f->n_gpus; g++)
         f->edge[g] = g / f->M;
     f->n_edges = n;
+    f->ports_are_trunks = true;
     f->own = t;
     f->route = route;
     return MS_OK;

@@ -64,7 +64,7 @@ static void gpu_link(struct writer *w, const char *indent, const char *kind, int
                                           : p->nic_latency_s;
     snprintf(name, sizeof name, "%s_%d", kind, g);
     link_row(w, indent, name, nvl ? p->nvlink_bandwidth_Bps : p->nic_bandwidth_Bps, lat,
-             "SPLITDUPLEX", nvl ? 0 : w->f->planes);
+             "SPLITDUPLEX", nvl || w->f->ports_are_trunks ? 0 : w->f->planes);
 }
 
 static bool nvlinks(const struct ms_fabric *f)

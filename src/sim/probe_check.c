@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/units.h"
 
 enum { ALL_PAIRS_HOSTS = 256, SAMPLE = 16, MAX_SAID = 5 };
 
@@ -114,8 +115,11 @@ static void check_twins(const struct ms_platform *p, const struct ms_probe *r,
     free(high);
 }
 
-static void summarise(const struct ms_probe *r, struct ms_probe_summary *s)
+static void summarise(const struct ms_platform *p, const struct ms_probe *r,
+                      struct ms_probe_summary *s)
 {
+    struct ms_platform_cost cost;
+    char rate[32];
     int least = s->longest;
     for (size_t i = 0; i < r->n_pairs; i++)
         least = r->first[i + 1] - r->first[i] < least ? r->first[i + 1] - r->first[i] : least;
@@ -124,6 +128,10 @@ static void summarise(const struct ms_probe *r, struct ms_probe_summary *s)
     if (s->n_transit)
         snprintf(s->text + n, sizeof s->text - (size_t)n, ", %zu over a third GPU's NVLink",
                  s->n_transit);
+    if (ms_platform_cost(p, &cost, NULL) == MS_OK && cost.bisection_per_gpu_Bps >= 0)
+        snprintf(s->text + strlen(s->text), sizeof s->text - strlen(s->text),
+                 ", bisection %s a GPU",
+                 ms_units_show(cost.bisection_per_gpu_Bps, MS_UNIT_RATE, rate, sizeof rate));
 }
 
 static enum ms_status analyse(const struct ms_platform *p, const struct ms_probe *r,
@@ -145,7 +153,7 @@ static enum ms_status analyse(const struct ms_platform *p, const struct ms_probe
                        "%zu of %zu routes in all pass through a third host", out->n_transit,
                        r->n_pairs);
     check_twins(p, r, out, errs);
-    summarise(r, out);
+    summarise(p, r, out);
     return errs->n > before ? MS_INVALID : MS_OK;
 }
 

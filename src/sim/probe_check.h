@@ -11,7 +11,7 @@ struct ms_probe_summary {
     size_t n_transit; /**< routes over a link next to a third host */
     size_t n_uneven;  /**< groups of interchangeable links carrying unequal numbers of routes */
     int longest;      /**< links */
-    char text[160];   /**< "4032 routes of 2 to 4 links" */
+    char text[200];   /**< "4032 routes of 2 to 4 links" */
 };
 
 /** Every pair up to 256 hosts, a spread sample above. Errors: a pair without a route; a route
