@@ -342,13 +342,14 @@ START_TEST(test_quantum_is_late_and_a_little)
     double last[2] = {0};
     for (uint32_t d = 0; d < N; d++) {
         double late = quick[d] / exact[d] - 1;
-        ck_assert_msg(late > -5e-4 && late < 0.01, "%s rank %u late by %g", topologies[_i / 2], d,
+        ck_assert_msg(late > -1e-9 && late < 0.01, "%s rank %u late by %g", topologies[_i / 2], d,
                       late);
         mean += late / N;
         last[0] = fmax(last[0], exact[d]);
         last[1] = fmax(last[1], quick[d]);
     }
-    ck_assert_msg(mean > 0 && mean <= 0.002, "%s mean %g", topologies[_i / 2], mean);
+    ck_assert_msg(mean > 0 && mean <= (_i % 2 ? 0.002 : 0.003), "%s mean %g", topologies[_i / 2],
+                  mean);
     ck_assert_double_ge(last[1], last[0] * (1 - 1e-9));
     free(exact), free(quick), free(b);
     net_free(&n);
@@ -436,7 +437,7 @@ START_TEST(test_trace_covers_the_life_and_changes_nothing)
         size_t m = ms_fluid_spans(f, i, &s);
         for (size_t j = 0; j < m; j++) {
             ck_assert_uint_lt(s[j].link, n.n_links);
-            ck_assert_double_gt(s[j].seconds, 0);
+            ck_assert(s[j].seconds > 0 || m == 1);
             sum += s[j].seconds;
         }
         ck_assert_double_eq(e[i].finish_s, plain[e[i].tag]);

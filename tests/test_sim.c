@@ -86,7 +86,9 @@ START_TEST(test_one_flow_is_size_over_bandwidth_plus_latency)
 }
 END_TEST
 
-/* Every rank's completion of two layers, dispatch and combine, ranks drifting apart. */
+/* Every rank's completion of two layers, dispatch and combine, ranks drifting apart. With a
+ * quantum: of the exchange, since a combine entered when the others are nearly done can be shorter
+ * than a quantum. */
 static void compare_models(const char *path, int n, int per_node, const char *algorithm,
                            double rel_worst, double rel_mean, double quantum)
 {
@@ -105,8 +107,11 @@ static void compare_models(const char *path, int n, int per_node, const char *al
     }
     double worst = 0, sum = 0;
     for (int i = 0; i < a[0].n_samples; i++) {
-        double e = fmax(fabs(a[1].rank_dispatch[i] / a[0].rank_dispatch[i] - 1),
-                        fabs(a[1].rank_combine[i] / a[0].rank_combine[i] - 1));
+        double d = a[1].rank_dispatch[i] - a[0].rank_dispatch[i];
+        double c = a[1].rank_combine[i] - a[0].rank_combine[i];
+        double e = quantum > 0
+                       ? fabs(d + c) / (a[0].rank_dispatch[i] + a[0].rank_combine[i])
+                       : fmax(fabs(d) / a[0].rank_dispatch[i], fabs(c) / a[0].rank_combine[i]);
         worst = fmax(worst, e);
         sum += e;
     }
@@ -146,8 +151,8 @@ START_TEST(test_the_default_quantum_costs_little)
 {
     write_five();
     for (int p = 0; p < 5; p++) {
-        compare_models(path_of(five[p]), 16, 4, "direct", 0.015, 0.003, 0.001);
-        compare_models(path_of(five[p]), 16, 4, "hierarchical", 0.015, 0.003, 0.001);
+        compare_models(path_of(five[p]), 16, 4, "direct", 0.01, 0.002, 0.001);
+        compare_models(path_of(five[p]), 16, 4, "hierarchical", 0.01, 0.002, 0.001);
     }
 }
 END_TEST

@@ -9,6 +9,12 @@
 
 #include "sim/fluid/fluid_internal.h"
 
+#define SPAN                                                                                       \
+    3          /* quanta in one solve, at most; credit makes up for what they are longer than one  \
+                */
+#define RAMP 2 /* times its ramp (ms_fluid_set_ramp) */
+#define MANY_FLOWS 16 /* a link, from which on it is the most */
+
 static double wall_s(void)
 {
     struct timespec t;
@@ -102,12 +108,6 @@ void ms_fluid_set_ramp(struct ms_fluid *f, double epoch_s, double share)
 {
     f->ramp_epoch_s = epoch_s;
     f->ramp_share = share;
-}
-
-static double quantum_at(const struct ms_fluid *f, double at_s)
-{
-    double most_s = f->ramp_share * (at_s - f->ramp_epoch_s);
-    return f->ramp_share > 0 && most_s < f->quantum_s ? most_s : f->quantum_s;
 }
 
 static bool run_before(const struct ms_fluid_run *a, const struct ms_fluid_run *b)
@@ -256,19 +256,68 @@ void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp)
     step_moved(f, comp);
 }
 
+/* Flows that ended before at_s left their bandwidth idle until then. What the others gain by it is
+ * known only once rates are solved for again; they are then credited with that gain for the time it
+ * was idle on average, link by link: credit = (idle bytes) / (rates that ended). Over a link that
+ * is full the gains sum to the rates that ended, and a flow is credited for the least time of its
+ * links where it gains and for the longest where it loses, so a full link never carries more than
+ * it could: ends stay late, never early, but by much less than the time between solves. */
+static void count_idle(struct ms_fluid_comp *c, double at_s)
+{
+    double *rates = c->fill.room, *idle = c->credit, all_rates = 0, all_idle = 0;
+    memset(rates, 0, c->m * sizeof *rates);
+    memset(idle, 0, c->m * sizeof *idle);
+    for (size_t i = 0; i < c->n_ending; i++) {
+        const struct ms_fluid_ending *e = &c->ending[i];
+        uint32_t *const *link = c->by_k[e->k]->link;
+        double rate = MS_FLUID_FREE_RATE;
+        if (e->finish_s > at_s)
+            continue;
+        for (uint32_t j = 0; j < e->k; j++)
+            rate = fmin(rate, c->level[link[j][e->flow]]);
+        for (uint32_t j = 0; j < e->k; j++) {
+            rates[link[j][e->flow]] += rate;
+            idle[link[j][e->flow]] += rate * (at_s - e->finish_s);
+        }
+        all_rates += rate;
+        all_idle += rate * (at_s - e->finish_s);
+    }
+    c->crediting = all_idle > 0;
+    for (uint32_t l = 0; c->crediting && l < c->m; l++)
+        idle[l] = rates[l] > 0 ? idle[l] / rates[l] : all_idle / all_rates;
+}
+
 void ms_fluid_cut(struct ms_fluid *f, uint32_t comp, double at_s)
 {
     struct ms_fluid_comp *c = &f->comp[comp];
     if (c->dirty)
         return;
+    c->cut_s = at_s - c->solved_s;
+    assert(c->cut_s >= 0);
+    c->crediting = false;
+    if (f->quantum_s > 0 && c->cut_s > 0)
+        count_idle(c, at_s);
     ms_fluid_sink_apply(f, c, at_s);
-    double dt = at_s - c->solved_s;
-    assert(dt >= 0);
     for (uint32_t l = 0; l < c->m; l++)
-        c->serve[l] = c->level[l] * dt;
+        c->serve[l] = c->level[l] * c->cut_s;
     c->serving = c->n_live > 0;
     c->solved_s = at_s;
     ms_fluid_mark_dirty(f, comp);
+}
+
+/* The time one solve stands for. Where few flows share a link one that ends leaves much of it idle:
+ * then hardly more than a quantum. */
+static double span_s(const struct ms_fluid *f, const struct ms_fluid_comp *c)
+{
+    double crossings = 0, links = 0;
+    for (uint32_t l = 0; l < c->m; l++) {
+        crossings += c->crowd[l];
+        links += c->crowd[l] > 0;
+    }
+    double many = links > 0 ? fmin(1, crossings / (links * MANY_FLOWS)) : 0;
+    double span = f->quantum_s * (1 + many * (SPAN - 1));
+    double ramp = RAMP * f->ramp_share * (c->solved_s - f->ramp_epoch_s);
+    return f->ramp_share > 0 ? fmin(span, ramp) : span;
 }
 
 static void solve_one(void *ctx, size_t item, int thread)
@@ -277,7 +326,7 @@ static void solve_one(void *ctx, size_t item, int thread)
     struct ms_fluid_comp *c = &f->comp[f->dirty[item]];
     ms_fluid_comp_tidy(c);
     ms_fluid_isa_of_this_cpu()->fill(c);
-    ms_fluid_pass(c, quantum_at(f, c->solved_s), f->n_dirty > 1 ? NULL : f->pool);
+    ms_fluid_pass(c, span_s(f, c), f->n_dirty > 1 ? NULL : f->pool);
 }
 
 static int by_index(const void *a, const void *b)
@@ -325,6 +374,8 @@ static void start_flow(struct ms_fluid *f, struct ms_fluid_wait w)
     }
     struct ms_fluid_comp *c = &f->comp[comp];
     ms_fluid_cut(f, comp, f->now_s);
+    if (c->crediting)
+        ms_fluid_comp_settle(c); /* the gain is that of those who were there */
     if (c->n_live == 0)
         c->busy_s = f->now_s;
     for (size_t h = f->off[w.route]; h < f->off[w.route + 1]; h++)

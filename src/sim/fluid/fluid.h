@@ -21,11 +21,12 @@
  *  A caller who knows that nobody can add flows before the next event (every rank waits for a sink)
  * calls ms_fluid_run_to_event instead and sleeps once an event, not once a step.
  *
- *  Quantum q (seconds): once rates are known, all flows that end at most q after the first of them
- * end at their own time (remaining / rate), and the bandwidth they free is handed out when the last
- * of them has ended; an arrival or a change of capacity in between is acted on at its own time. So
- * ends are never early, and the number of solves does not grow with the number of flows. q = 0:
- * exact.
+ *  Quantum q (seconds): once rates are known, all flows that end at most 3 q after the first of
+ * them end at their own time (remaining / rate); the bandwidth they free is handed out when the
+ * last of them has ended, and the others are credited then with what they would have got of it
+ * meanwhile, as far as no link carries more than it can. An arrival or a change of capacity in
+ * between is acted on at its own time. So ends are late, by less than q where all flows weigh
+ * alike, and the number of solves does not grow with the number of flows. q = 0: exact.
  *
  *  Units: bytes, seconds, bytes per second; links, routes and sinks count from 0. Results do not
  * depend on the number of threads of the pool, nor on how the caller cuts the time between events.
@@ -95,8 +96,8 @@ void ms_fluid_trace(struct ms_fluid *f, bool on);
 
 /** From the next solve on. >= 0 */
 void ms_fluid_set_quantum(struct ms_fluid *f, double quantum_s);
-/** Never more than `share` of the time since epoch_s: flows that end early keep their relative accuracy. share 0: no such
- * limit (the default). */
+/** Never more than `share` of the time since epoch_s: flows that end early keep their relative
+ * accuracy. share 0: no such limit (the default). */
 void ms_fluid_set_ramp(struct ms_fluid *f, double epoch_s, double share);
 
 /** A link's capacity from at_s on (a time before now means now); 0 stalls its flows. @return MS_OK;

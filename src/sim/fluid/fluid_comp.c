@@ -61,7 +61,7 @@ void ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared)
     c->crowd = zeroed(m, sizeof *c->crowd);
     c->level = zeroed(m, sizeof *c->level);
     c->serve = zeroed(m, sizeof *c->serve);
-    c->inverse = zeroed(m, sizeof *c->inverse);
+    c->credit = zeroed(m, sizeof *c->credit);
     filling_init(&c->fill, m);
 }
 
@@ -81,7 +81,7 @@ void ms_fluid_comp_finish(struct ms_fluid_comp *c)
     for (uint32_t k = 1; k <= c->k_max; k++)
         bucket_finish(c->by_k[k]);
     free(c->by_k), free(c->global), free(c->capacity), free(c->fat), free(c->crowd);
-    free(c->level), free(c->serve), free(c->inverse);
+    free(c->level), free(c->serve), free(c->credit);
     filling_finish(&c->fill);
     free(c->ending), free(c->cand_t), free(c->cand_flow);
     *c = (struct ms_fluid_comp){0};
@@ -221,6 +221,7 @@ void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t 
     if (tracing)
         b->chain[i] = chain;
     c->n_live++;
+    assert(!c->crediting);
     if (b->stale || k == 1)
         return;
     if (b->dense)
@@ -331,15 +332,25 @@ void ms_fluid_comp_tidy(struct ms_fluid_comp *c)
 
 void ms_fluid_comp_settle(struct ms_fluid_comp *c)
 {
+    const struct ms_fluid_isa *isa = ms_fluid_isa_of_this_cpu();
     double first = INFINITY;
+    if (c->serving && c->crediting) {
+        ms_fluid_comp_tidy(c);
+        isa->fill(c);
+    }
     for (uint32_t k = 1; c->serving && k <= c->k_max; k++) {
         struct ms_fluid_bucket *b = c->by_k[k];
         if (!b)
             continue;
         struct ms_fluid_kernel_args a = {
             .k = k, .link = b->link, .left = b->left, .serve = c->serve};
-        ms_fluid_kernel_base(&a, 0, b->n_served, &first);
-        b->n_served = b->n;
+        if (c->crediting) {
+            a.level = c->level;
+            a.credit = c->credit;
+            a.per_s = 1 / c->cut_s;
+        }
+        isa->kernel(&a, 0, b->n_served, &first);
+        b->n_served = 0;
     }
-    c->serving = false;
+    c->serving = c->crediting = false;
 }

@@ -76,17 +76,19 @@ struct ms_fluid_comp {
     double *level;    /**< [m+1] rate of the flows this link limits; of others more than any of its
                          flows has */
     double *serve;    /**< [m+1] bytes at that rate from solved_s to the settling */
-    double *inverse;  /**< [m+1] 1 / level */
     struct ms_fluid_filling fill;
     struct ms_fluid_bucket **by_k; /**< [k_max+1], NULL where empty so far */
     uint32_t k_max;
     uint64_t n_live;
-    double busy_s;   /**< since when it has had flows */
-    double solved_s; /**< when the rates were computed */
-    double end_s;    /**< next step: when the bandwidth freed is handed out; INFINITY: never */
+    double busy_s;    /**< since when it has had flows */
+    double solved_s;  /**< when the rates were computed */
+    double end_s;     /**< next step: when the bandwidth freed is handed out; INFINITY: never */
     double new_end_s; /**< the same while the heap still has it at INFINITY */
-    bool dirty;      /**< settled at solved_s, rates to be computed */
-    bool serving;    /**< `serve` still has to be taken off the flows */
+    bool dirty;       /**< settled at solved_s, rates to be computed */
+    double *credit;   /**< [m+1] seconds, see ms_fluid_cut */
+    bool crediting;
+    double cut_s; /**< length of what `serve` stands for */
+    bool serving; /**< `serve` still has to be taken off the flows */
     struct ms_fluid_ending *ending;
     size_t n_ending, ending_cap;
     double *cand_t; /**< [cand_cap] scratch of the pass: candidates, at the place of their chunk */
@@ -211,7 +213,8 @@ void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t 
 void ms_fluid_comp_remove(struct ms_fluid_comp *c, uint32_t k, uint32_t flow);
 /** Before a solve: squeeze holes out and make lists anew where due. */
 void ms_fluid_comp_tidy(struct ms_fluid_comp *c);
-/** Take off what was served; a solve does it on the way. */
+/** Take off what was served and credited (for which rates are computed); a solve does it on the
+ * way. */
 void ms_fluid_comp_settle(struct ms_fluid_comp *c);
 
 /* fluid_bits.c: dense buckets */
@@ -241,9 +244,11 @@ struct ms_fluid_kernel_args {
     uint32_t *const *link;
     double *left;
     const double *serve;       /**< NULL: nothing to take off */
-    const double *inverse;     /**< NULL: only take off */
+    const double *level;       /**< NULL: only take off */
+    const double *credit;      /**< seconds, see struct ms_fluid_comp; NULL: none */
+    double per_s;              /**< 1 / what `serve` stands for */
     double window, window_rel; /**< candidates: t <= first + max(window, window_rel * first) */
-    double *cand_t;            /**< at least end - begin */
+    double *cand_t;            /**< at least end - begin; NULL: none wanted */
     uint32_t *cand_flow;
 };
 /** Flows begin..end-1: left -= what was served, t = left / rate; candidates among them. @param

@@ -7,6 +7,8 @@
 
 #include "sim/fluid/fluid_internal.h"
 
+#define STILL 1e-300 /* a rate of zero: left / STILL is for ever */
+
 struct found { /* candidates so far and the bound for more */
     double first, bound;
     uint32_t n;
@@ -19,23 +21,39 @@ static void lower(const struct ms_fluid_kernel_args *a, struct found *f, double 
     f->bound = f->first + (a->window > rel ? a->window : rel);
 }
 
-static inline void one(const struct ms_fluid_kernel_args *a, uint32_t k, uint32_t i,
+/* What a change of rate is worth: the least of its links' credits where it gains, the largest where
+ * it loses. */
+static inline double credit_of(const struct ms_fluid_kernel_args *a, uint32_t k, uint32_t i,
+                               double gain)
+{
+    double low = a->credit[a->link[0][i]], high = low;
+    for (uint32_t j = 1; j < k; j++) {
+        double v = a->credit[a->link[j][i]];
+        low = v < low ? v : low;
+        high = v > high ? v : high;
+    }
+    return gain * (gain > 0 ? low : high);
+}
+
+static inline void one(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
                        struct found *f)
 {
-    double serve = a->serve ? a->serve[a->link[0][i]] : 0,
-           inverse = a->inverse ? a->inverse[a->link[0][i]] : 0;
+    double served = serve ? a->serve[a->link[0][i]] : 0,
+           rate = a->level ? a->level[a->link[0][i]] : 0;
     for (uint32_t j = 1; j < k; j++) {
         uint32_t l = a->link[j][i];
-        double s = a->serve ? a->serve[l] : 0, v = a->inverse ? a->inverse[l] : 0;
-        serve = s < serve ? s : serve;
-        inverse = v > inverse ? v : inverse;
+        double s = serve ? a->serve[l] : 0, r = a->level ? a->level[l] : 0;
+        served = s < served ? s : served;
+        rate = r < rate ? r : rate;
     }
-    if (a->serve) {
-        double rest = a->left[i] - serve;
+    if (serve) {
+        if (a->credit)
+            served += credit_of(a, k, i, rate - served * a->per_s);
+        double rest = a->left[i] - served;
         a->left[i] = rest > 0 ? rest : 0;
     }
-    double t = a->left[i] * inverse;
-    if (!a->inverse || !(t <= f->bound))
+    double t = a->left[i] / (rate > STILL ? rate : STILL);
+    if (!a->level || !(t <= f->bound))
         return;
     a->cand_t[f->n] = t;
     a->cand_flow[f->n++] = i;
@@ -63,18 +81,28 @@ static inline __m512d wide(const double *table, const uint32_t *link)
 static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
                         struct found *f)
 {
-    __m512d left = _mm512_loadu_pd(a->left + i);
+    __m512d left = _mm512_loadu_pd(a->left + i), rate = wide_of(a->level, a->link[0] + i);
+    for (uint32_t j = 1; j < k; j++)
+        rate = _mm512_min_pd(rate, wide(a->level, a->link[j] + i));
     if (serve) {
         __m512d s = wide_of(a->serve, a->link[0] + i);
         for (uint32_t j = 1; j < k; j++)
             s = _mm512_min_pd(s, wide(a->serve, a->link[j] + i));
+        if (a->credit) {
+            __m512d gain = _mm512_sub_pd(rate, _mm512_mul_pd(s, _mm512_set1_pd(a->per_s)));
+            __m512d low = wide_of(a->credit, a->link[0] + i), high = low;
+            for (uint32_t j = 1; j < k; j++) {
+                __m512d v = wide(a->credit, a->link[j] + i);
+                low = _mm512_min_pd(low, v);
+                high = _mm512_max_pd(high, v);
+            }
+            __mmask8 up = _mm512_cmp_pd_mask(gain, _mm512_setzero_pd(), _CMP_GT_OQ);
+            s = _mm512_add_pd(s, _mm512_mul_pd(gain, _mm512_mask_blend_pd(up, high, low)));
+        }
         left = _mm512_max_pd(_mm512_sub_pd(left, s), _mm512_setzero_pd());
         _mm512_storeu_pd(a->left + i, left);
     }
-    __m512d x = wide_of(a->inverse, a->link[0] + i);
-    for (uint32_t j = 1; j < k; j++)
-        x = _mm512_max_pd(x, wide(a->inverse, a->link[j] + i));
-    __m512d t = _mm512_mul_pd(left, x);
+    __m512d t = _mm512_div_pd(left, _mm512_max_pd(rate, _mm512_set1_pd(STILL)));
     uint32_t hit = _mm512_cmp_pd_mask(t, _mm512_set1_pd(f->bound), _CMP_LE_OQ);
     if (__builtin_expect(hit == 0, 1))
         return;
@@ -97,18 +125,29 @@ static inline __m256d wide(const double *table, const uint32_t *link)
 static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
                         struct found *f)
 {
-    __m256d left = _mm256_loadu_pd(a->left + i), x = wide(a->inverse, a->link[0] + i);
+    __m256d left = _mm256_loadu_pd(a->left + i), rate = wide(a->level, a->link[0] + i);
+    for (uint32_t j = 1; j < k; j++)
+        rate = _mm256_min_pd(rate, wide(a->level, a->link[j] + i));
     if (serve) {
         __m256d s = wide(a->serve, a->link[0] + i);
         for (uint32_t j = 1; j < k; j++)
             s = _mm256_min_pd(s, wide(a->serve, a->link[j] + i));
+        if (a->credit) {
+            __m256d gain = _mm256_sub_pd(rate, _mm256_mul_pd(s, _mm256_set1_pd(a->per_s)));
+            __m256d low = wide(a->credit, a->link[0] + i), high = low;
+            for (uint32_t j = 1; j < k; j++) {
+                __m256d v = wide(a->credit, a->link[j] + i);
+                low = _mm256_min_pd(low, v);
+                high = _mm256_max_pd(high, v);
+            }
+            __m256d up = _mm256_cmp_pd(gain, _mm256_setzero_pd(), _CMP_GT_OQ);
+            s = _mm256_add_pd(s, _mm256_mul_pd(gain, _mm256_blendv_pd(high, low, up)));
+        }
         left = _mm256_max_pd(_mm256_sub_pd(left, s), _mm256_setzero_pd());
         _mm256_storeu_pd(a->left + i, left);
     }
-    for (uint32_t j = 1; j < k; j++)
-        x = _mm256_max_pd(x, wide(a->inverse, a->link[j] + i));
     double t[WIDE];
-    __m256d v = _mm256_mul_pd(left, x);
+    __m256d v = _mm256_div_pd(left, _mm256_max_pd(rate, _mm256_set1_pd(STILL)));
     if (_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_set1_pd(f->bound), _CMP_LE_OQ)) == 0)
         return;
     _mm256_storeu_pd(t, v);
@@ -128,26 +167,27 @@ enum { WIDE = 1 };
 static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
                         struct found *f)
 {
-    one(a, k, i, f);
+    one(a, k, serve, i, f);
 }
 #endif
 
 static inline uint32_t run(const struct ms_fluid_kernel_args *a, uint32_t k, uint32_t begin,
                            uint32_t end, double *first)
 {
-    struct found f = {*first, 1e299, 0}; /* ends that never come are above the bound */
+    struct found f = {*first, a->cand_t ? 1e299 : -1,
+                      0}; /* ends that never come are above the bound */
     uint32_t i = begin;
-    if (*first < 1e299)
+    if (a->cand_t && *first < 1e299)
         lower(a, &f, *first);
-    if (a->inverse && a->serve) {
+    if (a->level && a->serve) {
         for (; i + WIDE <= end; i += WIDE)
             many(a, k, true, i, &f);
-    } else if (a->inverse) {
+    } else if (a->level) {
         for (; i + WIDE <= end; i += WIDE)
             many(a, k, false, i, &f);
     }
     for (; i < end; i++)
-        one(a, k, i, &f);
+        one(a, k, a->serve != NULL, i, &f);
     *first = f.first;
     return f.n;
 }

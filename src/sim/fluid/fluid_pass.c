@@ -51,7 +51,9 @@ static size_t cut_pieces(struct ms_fluid_comp *c, struct piece *out, double wind
                 out[n] = (struct piece){{.k = k,
                                          .link = b->link,
                                          .left = b->left,
-                                         .inverse = c->inverse,
+                                         .level = c->level,
+                                         .credit = c->crediting ? c->credit : NULL,
+                                         .per_s = 1 / c->cut_s,
                                          .serve = serve ? c->serve : NULL,
                                          .window = window,
                                          .window_rel = SAME,
@@ -128,8 +130,6 @@ void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *po
     double same = SAME * (c->solved_s - c->busy_s) + 1e-15 * c->solved_s;
     double window = quantum_s > same ? quantum_s : same;
     struct piece few[32];
-    for (uint32_t l = 0; l < c->m; l++)
-        c->inverse[l] = c->level[l] > 0 ? 1 / c->level[l] : MS_FLUID_FREE_RATE;
     reserve_candidates(c);
     struct pass p = {few, cut_pieces(c, NULL, 0)};
     if (p.n > sizeof few / sizeof *few && !(p.piece = malloc(p.n * sizeof *p.piece)))

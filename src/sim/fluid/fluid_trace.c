@@ -67,6 +67,8 @@ void ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s)
         ms_fluid_grow(f->span_off, &f->span_off_cap, f->n_events + 1, sizeof *f->span_off);
     f->span_off[f->n_events - 1] = first;
     for (double to = finish_s; chain != MS_FLUID_NONE; chain = f->node[chain].prev) {
+        if (f->node[chain].from_s == to && f->node[chain].prev != MS_FLUID_NONE)
+            continue; /* credited to its end */
         f->span = ms_fluid_grow(f->span, &f->span_cap, f->n_spans + 1, sizeof *f->span);
         f->span[f->n_spans++] =
             (struct ms_fluid_span){f->node[chain].link, to - f->node[chain].from_s};
