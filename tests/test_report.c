@@ -149,9 +149,10 @@ static void add_record(struct ms_buf *out, int index, const struct fake *f)
         ms_json_integer(&j, "n", (int64_t)s.n);
         ms_json_end_object(&j);
         ms_json_raw(&j, "slowdown", "{\"vs_balanced_p99\":1.9}");
-        ms_json_raw(
-            &j, "platform",
-            "{\"name\":\"x\",\"switches\":20,\"cables\":192,\"bisection_per_gpu_Bps\":4.6e10}");
+        ms_json_raw(&j, "platform",
+                    strcmp(f->platform, "star") == 0 ? "{\"topology\":\"star\"}"
+                                                     : "{\"name\":\"x\",\"switches\":20,\"cables\":"
+                                                       "192,\"bisection_per_gpu_Bps\":4.6e10}");
         ms_json_raw(&j, "samples", strchr(samples.p, ':') + 1);
         out->n--; /* the raw text ends with the outer brace */
     }
@@ -237,6 +238,23 @@ START_TEST(test_it_says_when_topology_does_not_matter)
     ck_assert_ptr_nonnull(
         strstr(text, "Topology does not matter here: all 2 alternatives tie with rail"));
     ck_assert_ptr_nonnull(strstr(text, "every case is x1.90 to x1.90 of its own balanced twin"));
+    free(text);
+    ms_compare_finish(&c);
+    ms_results_finish(&r);
+}
+END_TEST
+
+START_TEST(test_a_star_shows_who_waits_for_ports_only)
+{
+    struct fake f[3] = {four[0], four[2], four[0]};
+    f[2].platform = "star";
+    struct ms_results r = read_fakes(f, 3);
+    struct ms_comparison c = {0};
+    struct ms_compare_options o = {.margin = -1};
+    ck_assert_int_eq(ms_compare_make(&c, &r, &o, NULL), MS_OK);
+    char *text = table_text(&c);
+    ck_assert_ptr_nonnull(
+        strstr(text, "1 of 2 are within 5 % of star, which has ports and no fabric"));
     free(text);
     ms_compare_finish(&c);
     ms_results_finish(&r);
@@ -400,6 +418,7 @@ int main(void)
     tcase_add_test(t, test_no_colour_without_a_terminal);
     tcase_add_test(t, test_ratios_and_verdicts_are_those_of_the_samples);
     tcase_add_test(t, test_it_says_when_topology_does_not_matter);
+    tcase_add_test(t, test_a_star_shows_who_waits_for_ports_only);
     tcase_add_test(t, test_other_axes_make_groups_and_other_work_is_refused);
     tcase_add_test(t, test_unsupported_percentiles_are_marked_and_not_judged);
     tcase_add_test(t, test_wrong_names_are_usage_errors_that_say_what_is_there);

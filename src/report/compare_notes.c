@@ -40,7 +40,7 @@ static struct tally count(const struct ms_compare_group *g)
         t.faster += r->verdict == MS_VERDICT_FASTER;
         t.slower += r->verdict == MS_VERDICT_SLOWER;
         t.no_interval += !r->ratio.has_interval;
-        if (r->ratio.few_repeats) {
+        if (r->ratio.few_repeats && r->ratio.has_interval) {
             t.few++;
             t.few_repeats = ms_result_number(r->r, "repeats");
         }
@@ -119,6 +119,28 @@ static void note_spread(struct ms_comparison *c, const struct ms_compare_group *
     if (c->n_groups == 1 && slowdowns(g, &lo, &hi) && lo < 1 + c->margin && hi < 1 + c->margin)
         add(c, "No case is slower than its balanced twin by more than the margin: the load is "
                "even, or something else binds.");
+}
+
+/* A star has ports and no fabric: whoever is as fast as it cannot be waiting for a fabric. */
+static void note_ports(struct ms_comparison *c, const struct ms_compare_group *g)
+{
+    const struct ms_compare_row *star = NULL;
+    size_t near = 0, n = 0;
+    for (size_t i = 0; i < g->n && strcmp(c->by, "platform") == 0 && c->is_series; i++)
+        if (strcmp(ms_result_text(g->row[i].r, "platform.topology", ""), "star") == 0 &&
+            g->row[i].value > 0)
+            star = &g->row[i];
+    if (!star)
+        return;
+    for (size_t i = 0; i < g->n; i++) {
+        n += g->row[i].r->ok && &g->row[i] != star;
+        near += &g->row[i] != star && fabs(g->row[i].value / star->value - 1) < c->margin;
+    }
+    if (near > 0)
+        add(c,
+            "%s%s%zu of %zu are within %g %% of %s, which has ports and no fabric: they wait for "
+            "the port of a rank.",
+            g->title, *g->title ? ": " : "", near, n, 100 * c->margin, star->label);
 }
 
 enum { HOT = 2 }; /* a rank with twice the mean load is worth a sentence */
@@ -207,6 +229,7 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
         return MS_NOMEM;
     for (size_t i = 0; i < c->n_groups; i++) {
         note_ties(c, &c->group[i]);
+        note_ports(c, &c->group[i]);
         note_hot(c, &c->group[i]);
         note_spread(c, &c->group[i]);
     }

@@ -213,11 +213,13 @@ static void check_case(struct planner *p, const struct ms_case *c, bool known_go
     if (!known_good)
         ms_scenario_check(&c->s, platform, MS_USE_RUN, &found);
     if (found.n == 0) {
-        if (name_case(p, c, &demand, &err) == MS_OK)
+        bool named = name_case(p, c, &demand, &err) == MS_OK;
+        if (named)
             check_parts(p, c, platform, demand, &found);
         else
             ms_errs_add(&found, &err);
-        tell(p, &found);
+        if (named || known_good) /* a missing file was told by the study check */
+            tell(p, &found);
     }
     if (found.n > 0)
         mark(p, c->index, &found.e[0], found.e[0].status);

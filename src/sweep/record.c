@@ -294,6 +294,7 @@ static void add_platform(struct ms_json *j, const struct ms_record_input *in)
     const struct ms_platform *p = in->platform;
     ms_json_object(j, "platform");
     ms_json_string(j, "name", p->name);
+    ms_json_string(j, "topology", p->topology);
     ms_json_integer(j, "hosts", p->n_hosts);
     ms_json_integer(j, "nodes", p->n_nodes);
     number_or_null(j, "switches", in->cost->n_switches);

@@ -5,7 +5,8 @@
  *  - work_hash: equal for cases that move the same tokens (seed, repeats, model, workload and
  *    routing with their files). compare pairs repeats only between records whose work is the same.
  *  - caption: words for tables (scenario, algorithm, placement, source, model).
- *  - platform: name, hosts, nodes, switches, cables, bisection_per_gpu_Bps (null = unknown).
+ *  - platform: name, topology (the generator's word), hosts, nodes, switches, cables,
+ *    bisection_per_gpu_Bps (null = unknown).
  *  - co_selection, oracle, requested_max_over_mean, realised_max_over_mean (model.md section 3).
  *  - tail: of the slowest 1 % of exchanges (at least one) how many (n); the layer met most often
  *    together with its most loaded rank and the expert that loads it most; their share of n; that
