@@ -1,7 +1,7 @@
 /** @file kernels.h  What is not a matrix product: norms, rotations, softmax, SwiGLU, cross-entropy,
  * on rows of float32.
  *
- *  One source (kernels_body.h) compiled for several instruction sets; ms_kernels_pick takes the
+ *  One source (kernels_body.inc) compiled for several instruction sets; ms_kernels_pick takes the
  * widest the CPU has, so results are the same for the same CPU type. Sums run in a fixed order of
  * that type's vectors. exp is our own polynomial, within 2 units in the last place on [-87, 88],
  * clamped outside. ld = floats from row to row. */

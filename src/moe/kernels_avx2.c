@@ -1,4 +1,4 @@
 #define LANES 8
 #define TABLE ms_kernels_avx2
 #define NAME "avx2"
-#include "moe/kernels_body.h"
+#include "moe/kernels_body.inc"

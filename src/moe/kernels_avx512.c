@@ -1,4 +1,4 @@
 #define LANES 16
 #define TABLE ms_kernels_avx512
 #define NAME "avx512"
-#include "moe/kernels_body.h"
+#include "moe/kernels_body.inc"

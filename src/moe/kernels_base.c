@@ -1,4 +1,4 @@
 #define LANES 4
 #define TABLE ms_kernels_base
 #define NAME "base"
-#include "moe/kernels_body.h"
+#include "moe/kernels_body.inc"
