@@ -105,6 +105,12 @@ START_TEST(test_any_key_may_be_swept_also_inside_unions)
     ck_assert_str_eq(c.axis[0].label, "{law: zipf, exponent: 2}");
     ms_case_finish(&c);
     ms_study_finish(&st);
+    good(&st, "routing: {popularity: zipf}\nsweep: {routing.popularity.exponent: [0.5, 2]}");
+    ck_assert_int_eq(ms_study_case(&st, 1, &c, NULL), MS_OK);
+    ck_assert_str_eq(c.s.routing.popularity.law, "zipf");
+    ck_assert(c.s.routing.popularity.param[0].value == 2);
+    ms_case_finish(&c);
+    ms_study_finish(&st);
     good(&st, "sweep: {workload: {steps: [1, 2]}}"); /* nested, as the sections are */
     ck_assert_uint_eq(st.n_cases, 2);
     ck_assert_str_eq(ms_study_axis_key(&st, 0), "workload.steps");

@@ -40,8 +40,14 @@ static const struct ms_field roofline_fields[] = {
 static void parse_profile(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
                           void *base, const char **profile, const struct ms_field *fields)
 {
+    const struct ms_entry *inside = ms_yaml_get(e->value, "profile");
+    char shown[80];
     *profile = NULL;
-    if (e->value->kind == MS_YAML_MAP)
+    if (inside && inside->value->kind == MS_YAML_SCALAR)
+        ms_reading_fail(r, inside, k->path,
+                        "the profile '%s' is taken whole; a single number of it cannot be set",
+                        ms_yaml_clean(inside->value->text, shown, sizeof shown));
+    else if (e->value->kind == MS_YAML_MAP)
         ms_reading_table(r, e, k->path, fields, base);
     else if (e->value->kind == MS_YAML_LIST)
         ms_reading_fail(r, e, k->path, "a list is not %s", k->special->shape->allowed);

@@ -23,7 +23,7 @@ static const struct ms_yaml *put_set(struct ms_reading *r, const struct ms_yaml 
                                      const struct ms_sweep_set *set)
 {
     if (strncmp(set->key, "sweep.", 6) != 0)
-        return ms_yaml_set(r->arena, doc, set->key, set->value);
+        return ms_sweep_put(r->arena, doc, set->key, set->value);
     const struct ms_entry *old = ms_yaml_get(doc, "sweep");
     struct ms_yaml *sweep = MS_NEW(r->arena, struct ms_yaml, 1);
     struct ms_entry *e = MS_NEW(r->arena, struct ms_entry, 1);

@@ -341,6 +341,41 @@ size_t ms_sweep_value(const struct ms_sweep *s, int key, size_t index)
     return index % s->axis_n[s->key[key].axis];
 }
 
+/* The entry of {law: word} in place of a word. */
+static const struct ms_entry *spelled_out(struct ms_arena *arena, const struct ms_entry *word,
+                                          const char *key)
+{
+    struct ms_entry *e = MS_NEW(arena, struct ms_entry, 2);
+    struct ms_yaml *map = MS_NEW(arena, struct ms_yaml, 1);
+    if (!e || !map)
+        return NULL;
+    e[0] = e[1] = *word;
+    e[1].key = key;
+    e[1].next = NULL;
+    *map = (struct ms_yaml){.kind = MS_YAML_MAP, .first = &e[1], .n = 1, .expanded = 2};
+    e[0].value = map;
+    return &e[0];
+}
+
+const struct ms_yaml *ms_sweep_put(struct ms_arena *arena, const struct ms_yaml *doc,
+                                   const char *path, const struct ms_entry *e)
+{
+    for (const char *dot = strchr(path, '.'); dot && doc; dot = strchr(dot + 1, '.')) {
+        char prefix[128];
+        snprintf(prefix, sizeof prefix, "%.*s", (int)(dot - path), path);
+        const struct ms_entry *on_way = ms_yaml_find(doc, prefix, NULL);
+        if (!on_way || on_way->value->kind != MS_YAML_SCALAR || ms_yaml_null(on_way->value) ||
+            strcmp(on_way->value->text, "none") == 0)
+            continue;
+        const char *key = strcmp(prefix, "routing.popularity") == 0 ? "law"
+                          : strcmp(prefix, "train.router") == 0     ? "name"
+                                                                    : "profile";
+        const struct ms_entry *map = spelled_out(arena, on_way, key);
+        doc = map ? ms_yaml_set(arena, doc, prefix, map) : NULL;
+    }
+    return doc ? ms_yaml_set(arena, doc, path, e) : NULL;
+}
+
 const struct ms_entry *ms_sweep_case(const struct ms_sweep *s, struct ms_arena *arena, size_t index)
 {
     struct ms_entry *root = MS_NEW(arena, struct ms_entry, 1);
@@ -350,10 +385,10 @@ const struct ms_entry *ms_sweep_case(const struct ms_sweep *s, struct ms_arena *
     for (int i = 0; i < s->n_keys && root->value; i++) {
         const struct ms_sweep_key *k = &s->key[i];
         root->value =
-            ms_yaml_set(arena, root->value, k->key, &k->value[ms_sweep_value(s, i, index)]);
+            ms_sweep_put(arena, root->value, k->key, &k->value[ms_sweep_value(s, i, index)]);
     }
     for (size_t i = 0; i < s->n_sets && s->n_keys > 0 && root->value; i++)
         if (strncmp(s->set[i].key, "sweep", 5) != 0)
-            root->value = ms_yaml_set(arena, root->value, s->set[i].key, s->set[i].value);
+            root->value = ms_sweep_put(arena, root->value, s->set[i].key, s->set[i].value);
     return root->value ? root : NULL;
 }

@@ -42,6 +42,11 @@ struct ms_sweep {
 
 /** Read the section `sweep` of s->root, leaving out keys that a --set fixes. Errors to r->errs. */
 void ms_sweep_read(struct ms_reading *r, struct ms_sweep *s);
+/** Put a value into a document. Where a single word stands for a mapping on the way (popularity:
+ * zipf), it becomes that mapping ({law: zipf}) first, so that nothing is lost unseen. NULL: no
+ * memory. */
+const struct ms_yaml *ms_sweep_put(struct ms_arena *arena, const struct ms_yaml *doc,
+                                   const char *path, const struct ms_entry *e);
 /** The document of case `index`. NULL: no memory. */
 const struct ms_entry *ms_sweep_case(const struct ms_sweep *s, struct ms_arena *arena,
                                      size_t index);
