@@ -429,6 +429,37 @@ START_TEST(test_assignments_need_scores)
 }
 END_TEST
 
+/* Published: rank (max - mean) / mean 1.56 on 32 ranks, and 0.115 after EPLB with 288 slots. */
+START_TEST(test_r1_at_ep32_is_as_uneven_as_published)
+{
+    double top[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        struct study s;
+        study_init(&s);
+        s.model = ms_model_preset_find("deepseek-v3")->shape;
+        memset(s.node, 0, sizeof s.node); /* one domain: no group is tied to a node */
+        s.work.ranks = 32;
+        s.work.layers = 58;
+        s.work.tokens.count = 256;
+        s.routing.popularity.law = "r1-ep32";
+        s.place =
+            (struct ms_place_params){i ? "eplb" : "contiguous", i ? 32 : 0, MS_REPLICA_RANDOM};
+        struct ms_demand *d = begin(&s, 0);
+        for (int l = 0; l < 58; l++) {
+            const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);
+            double most = 0, all = total(t->slot_tokens, (size_t)t->n_slots);
+            for (int r = 0; r < 32; r++)
+                most = fmax(most,
+                            total(t->slot_tokens + r * t->n_slots / 32, (size_t)t->n_slots / 32));
+            top[i] += most * 32 / all / 58;
+        }
+        ms_demand_destroy(d);
+    }
+    ck_assert_double_eq_tol(top[0], 2.56, 0.1);
+    ck_assert_double_lt(top[1], 1.2);
+}
+END_TEST
+
 /* DeepSeek's own answers (tests/data/eplb_vectors.json). */
 START_TEST(test_eplb_is_deepseeks)
 {
@@ -531,6 +562,7 @@ int main(void)
     tcase_add_test(t, test_every_placement_holds_every_expert);
     tcase_add_test(t, test_assignments_shape_synthetic_traffic);
     tcase_add_test(t, test_assignments_need_scores);
+    tcase_add_test(t, test_r1_at_ep32_is_as_uneven_as_published);
     tcase_add_test(t, test_eplb_is_deepseeks);
     tcase_add_test(t, test_replicas_balance_what_no_permutation_can);
     SRunner *r = srunner_create(s);

@@ -13,9 +13,10 @@ struct bits {
 struct ms_counter {
     struct ms_arena arena;
     int G, N, S, E, K, n_items, source;
-    bool masks, random;
+    bool masks, random, fixed; /* fixed: one slot an expert, the same items for every source */
     const int *rank_node;
     const int *slot_expert;
+    int *slot_rank;      /* [S+1]; of S: 0 */
     int *start, *holder; /* [E+1], [S]: slots of each expert, rising */
     int *item_slot;      /* [n_items + 1] slot of an item; of the dropped one: S */
     struct bits *bits;   /* [n_items + 1] */
@@ -31,6 +32,7 @@ struct ms_counter {
 static bool allocate(struct ms_counter *c)
 {
     size_t items = (size_t)(c->E > c->S ? c->E : c->S) + 1;
+    c->slot_rank = MS_NEW(&c->arena, int, (size_t)c->S + 1);
     c->start = MS_NEW(&c->arena, int, (size_t)c->E + 2);
     c->holder = MS_NEW(&c->arena, int, (size_t)c->S);
     c->item_slot = MS_NEW(&c->arena, int, items);
@@ -41,8 +43,8 @@ static bool allocate(struct ms_counter *c)
     c->rank_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->G + 1);
     c->node_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->N + 1);
     c->slots = MS_NEW(&c->arena, uint16_t, BLOCK * (size_t)c->K);
-    return c->start && c->holder && c->item_slot && c->bits && c->count && c->rank_stamp &&
-           c->node_stamp && c->rank_copies && c->node_copies && c->slots;
+    return c->slot_rank && c->start && c->holder && c->item_slot && c->bits && c->count &&
+           c->rank_stamp && c->node_stamp && c->rank_copies && c->node_copies && c->slots;
 }
 
 struct ms_counter *ms_counter_create(int n_ranks, int n_nodes, int n_slots, int n_experts,
@@ -67,6 +69,8 @@ struct ms_counter *ms_counter_create(int n_ranks, int n_nodes, int n_slots, int 
         ms_counter_destroy(c);
         return NULL;
     }
+    for (int i = 0; i < n_slots; i++)
+        c->slot_rank[i] = (int)((int64_t)i * n_ranks / n_slots);
     return c;
 }
 
@@ -78,18 +82,13 @@ void ms_counter_destroy(struct ms_counter *c)
     free(c);
 }
 
-static int rank_of(const struct ms_counter *c, int slot)
-{
-    return (int)((int64_t)slot * c->G / c->S);
-}
-
 static void set_item(struct ms_counter *c, int item, int slot)
 {
     c->item_slot[item] = slot;
     c->bits[item] = (struct bits){0, 0};
     if (slot == c->S || !c->masks)
         return;
-    int r = rank_of(c, slot);
+    int r = c->slot_rank[slot];
     c->bits[item] = (struct bits){1ull << r, 1ull << c->rank_node[r]};
 }
 
@@ -107,6 +106,9 @@ void ms_counter_layer(struct ms_counter *c, const int *slot_expert, const int *r
     for (int i = 0; i < c->S && c->random; i++)
         set_item(c, i, i);
     set_item(c, c->n_items, c->S);
+    c->fixed = !c->random && c->S == c->E;
+    for (int e = 0; e < c->E && c->fixed; e++)
+        set_item(c, e, c->holder[c->start[e]]);
 }
 
 /* The source's own replica, else one on its node, else any; equally near ones are spread over
@@ -117,14 +119,14 @@ static int nearest(const struct ms_counter *c, int e)
     if (n == 1)
         return c->holder[first];
     for (int i = 0; i < n; i++) {
-        int r = rank_of(c, c->holder[first + i]);
+        int r = c->slot_rank[c->holder[first + i]];
         if (r == c->source)
             return c->holder[first + i];
         near += c->rank_node[r] == c->rank_node[c->source];
     }
     int pick = (c->source + e) % (near > 0 ? near : n);
     for (int i = 0; i < n; i++) {
-        int r = rank_of(c, c->holder[first + i]);
+        int r = c->slot_rank[c->holder[first + i]];
         if (near > 0 && c->rank_node[r] != c->rank_node[c->source])
             continue;
         if (pick-- == 0)
@@ -137,7 +139,7 @@ void ms_counter_source(struct ms_counter *c, int source, struct ms_rng replicas)
 {
     c->source = source;
     c->replicas = replicas;
-    for (int e = 0; e < c->E && !c->random; e++)
+    for (int e = 0; e < c->E && !c->random && !c->fixed; e++)
         set_item(c, e, nearest(c, e));
     memset(c->count, 0, ((size_t)c->n_items + 1) * sizeof *c->count);
     memset(c->rank_copies, 0, (size_t)c->G * sizeof *c->rank_copies);
@@ -200,7 +202,7 @@ static void add_stamps(struct ms_counter *c, int n, const uint16_t *item)
             c->count[*item]++;
             if (slot == c->S)
                 continue;
-            int r = rank_of(c, slot), node = c->rank_node[r];
+            int r = c->slot_rank[slot], node = c->rank_node[r];
             c->rank_copies[r] += c->rank_stamp[r] != token;
             c->node_copies[node] += c->node_stamp[node] != token;
             c->rank_stamp[r] = c->node_stamp[node] = token;
@@ -239,7 +241,7 @@ void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tok
     double *selections = t->selections + (size_t)c->source * c->G;
     for (int i = 0; i < c->n_items; i++) {
         int slot = c->item_slot[i];
-        selections[rank_of(c, slot)] += c->count[i];
+        selections[c->slot_rank[slot]] += c->count[i];
         slot_tokens[slot] += c->count[i];
         expert_tokens[c->slot_expert[slot]] += c->count[i];
     }
