@@ -148,6 +148,10 @@ static void add_record(struct ms_buf *out, int index, const struct fake *f)
         ms_json_number(&j, "mean_us", s.mean);
         ms_json_integer(&j, "n", (int64_t)s.n);
         ms_json_end_object(&j);
+        if (strcmp(f->source, "stragglers") == 0) {
+            ms_json_raw(&j, "caption", "{\"stragglers\":true}");
+            ms_json_raw(&j, "layer", "{\"p99_us\":5,\"n\":400}");
+        }
         ms_json_raw(&j, "slowdown", "{\"vs_balanced_p99\":1.9}");
         ms_json_raw(&j, "platform",
                     strcmp(f->platform, "star") == 0 ? "{\"topology\":\"star\"}"
@@ -256,6 +260,20 @@ START_TEST(test_a_star_shows_who_waits_for_ports_only)
     ck_assert_ptr_nonnull(
         strstr(text, "1 of 2 are within 5 % of star, which has ports and no fabric"));
     free(text);
+    ms_compare_finish(&c);
+    ms_results_finish(&r);
+}
+END_TEST
+
+START_TEST(test_with_stragglers_the_layer_is_compared)
+{
+    struct fake f[2] = {four[0], four[2]};
+    f[0].source = f[1].source = "stragglers";
+    struct ms_results r = read_fakes(f, 2);
+    struct ms_comparison c = {0};
+    struct ms_compare_options o = {.margin = -1};
+    ck_assert_int_eq(ms_compare_make(&c, &r, &o, NULL), MS_OK);
+    ck_assert_str_eq(c.metric, "layer.p99_us");
     ms_compare_finish(&c);
     ms_results_finish(&r);
 }
@@ -419,6 +437,7 @@ int main(void)
     tcase_add_test(t, test_ratios_and_verdicts_are_those_of_the_samples);
     tcase_add_test(t, test_it_says_when_topology_does_not_matter);
     tcase_add_test(t, test_a_star_shows_who_waits_for_ports_only);
+    tcase_add_test(t, test_with_stragglers_the_layer_is_compared);
     tcase_add_test(t, test_other_axes_make_groups_and_other_work_is_refused);
     tcase_add_test(t, test_unsupported_percentiles_are_marked_and_not_judged);
     tcase_add_test(t, test_wrong_names_are_usage_errors_that_say_what_is_there);

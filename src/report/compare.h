@@ -19,8 +19,8 @@
 struct ms_compare_options {
     const char
         *by; /**< NULL: the study's, else platform when it varies, else the first key that does */
-    const char *metric; /**< NULL: the study's, else exchange.p99_us; then a percentile the samples
-                           do not carry falls back to the highest they do */
+    const char *metric; /**< NULL: the study's, else exchange.p99_us (layer with stragglers); then a
+                           percentile the samples do not carry falls back to the highest they do */
     const char *baseline; /**< NULL: the first value in record order */
     double margin;        /**< < 0: the study's */
 };

@@ -124,6 +124,12 @@ static enum ms_status fall_back(struct ms_comparison *c, const struct ms_results
     return MS_OK;
 }
 
+/* A straggler enters late and waits in no exchange of its own: the layer is what feels it. */
+static bool has_stragglers(const struct ms_result *r)
+{
+    return json_is_true(json_object_get(json_object_get(r->json, "caption"), "stragglers"));
+}
+
 enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms_results *s,
                                         const char *told, struct ms_err *err)
 {
@@ -131,7 +137,10 @@ enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms
     if (!r)
         return ms_err_set(err, MS_INVALID,
                           "every case of these results failed: there is nothing to compare");
-    c->metric = told ? told : s->metric ? s->metric : "exchange.p99_us";
+    c->metric = told                ? told
+                : s->metric         ? s->metric
+                : has_stragglers(r) ? "layer.p99_us"
+                                    : "exchange.p99_us";
     if (!told && isnan(ms_result_number(
                      r, c->metric))) /* no exchanges with overlap: the layer is what there is */
         c->metric = isnan(ms_result_number(r, "layer.p99_us")) ? "step.p99_us" : "layer.p99_us";

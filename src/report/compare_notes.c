@@ -81,9 +81,14 @@ static bool slowdowns(const struct ms_compare_group *g, double *lo, double *hi)
     return g->n > 0;
 }
 
-static const char *thing_of(const struct ms_comparison *c)
+static const char *thing_of(struct ms_comparison *c)
 {
-    return strcmp(c->by, "platform") == 0 ? "topologies" : c->by;
+    char text[200];
+    if (strcmp(c->by, "platform") == 0)
+        return "topologies";
+    snprintf(text, sizeof text, "values of %s", c->by);
+    const char *copy = ms_arena_strdup(&c->arena, text);
+    return copy ? copy : c->by;
 }
 
 /* All alternatives of a group tie: the key does not matter there. With the twin's help: is it the

@@ -312,6 +312,8 @@ static void add_caption(struct ms_json *j, const struct ms_scenario *s)
     ms_json_string(j, "placement", s->placement.strategy);
     ms_json_string(j, "source", sources[s->routing.source]);
     ms_json_string(j, "model", s->has_model ? s->model.preset : NULL);
+    if (s->sim.faults.straggler_share > 0)
+        ms_json_bool(j, "stragglers", true);
     ms_json_end_object(j);
 }
 
