@@ -379,6 +379,18 @@ START_TEST(test_the_check_finds_transit_and_idle_spines)
 }
 END_TEST
 
+START_TEST(test_written_transit_is_a_warning)
+{
+    struct ms_errs errs = {0};
+    struct ms_probe_summary sum;
+    ck_assert_int_eq(check_file(TEST_DATA "/platforms/line.xml", &sum, &errs), MS_OK);
+    ck_assert_int_eq((int)sum.n_transit, 2);
+    ck_assert_int_eq((int)errs.n_warnings, 1);
+    ck_assert_ptr_nonnull(strstr(errs.warn[0].text, "'b_port' of a third host, 'b'"));
+    ms_errs_finish(&errs);
+}
+END_TEST
+
 /* SimGrid's own clusters: read, routed, and their links not pretended to be known. */
 START_TEST(test_ready_made_clusters_pass)
 {
@@ -386,6 +398,8 @@ START_TEST(test_ready_made_clusters_pass)
     struct ms_probe_summary sum;
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/cluster-torus.xml", &sum, &errs), MS_OK);
     ck_assert_int_eq((int)sum.n_pairs, 12 * 11);
+    ck_assert_int_eq(check_file(TEST_DATA "/platforms/two-clusters.xml", &sum, &errs), MS_OK);
+    ck_assert_int_eq((int)sum.n_pairs, 130 * 129);
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/cluster.xml", &sum, &errs), MS_OK);
     struct ms_platform p;
     struct ms_platform_cost cost;
@@ -429,6 +443,7 @@ int main(void)
     tcase_add_test(t, test_ecmp_follows_its_seed);
     tcase_add_test(t, test_impossible_fabrics_are_refused_with_the_reason);
     tcase_add_test(t, test_the_check_finds_transit_and_idle_spines);
+    tcase_add_test(t, test_written_transit_is_a_warning);
     tcase_add_test(t, test_ready_made_clusters_pass);
     tcase_add_test(t, test_two_thousand_gpus_load);
     tcase_set_timeout(t, 60);

@@ -153,6 +153,12 @@ static void nodes_fill(struct ms_check *c, struct ms_platform *p)
     even_nodes(p);
 }
 
+bool ms_platform_computes_routes(const struct ms_platform *p, int host)
+{
+    enum ms_routing r = p->graph->zone[p->graph->point[p->host_point[host]].zone].routing;
+    return r == ROUTING_FLOYD || r == ROUTING_DIJKSTRA;
+}
+
 void ms_platform_link_kind(const char *link, char *out, size_t size)
 {
     size_t n = 0;
@@ -239,7 +245,7 @@ static void link_hosts(struct ms_check *c, struct ms_platform *p)
         const struct ms_hop *h = &g->hop[i];
         for (int end = 0; end < 2 && h->n_links; end++) {
             int l = g->hop_link[h->first + (end ? h->n_links - 1 : 0)],
-                host = host_of[end ? h->to : h->from];
+                host = host_of[end ? h->dst : h->src];
             if (host && p->link_host[l] != host)
                 p->link_host[l] = p->link_host[l] ? -1 : host;
         }

@@ -110,6 +110,10 @@ const char *ms_platform_prop(const struct ms_platform *p, const char *key);
  * "local_0_1_UP": "local"). */
 void ms_platform_link_kind(const char *link, char *out, size_t size);
 
+/** Whether SimGrid computes the paths in the zone of a host (Floyd, Dijkstra), so that hosts may
+ * become way stations by accident; false where the author wrote every route (Full). */
+bool ms_platform_computes_routes(const struct ms_platform *p, int host);
+
 /** Links that could stand in for each other: same rate and policy, from the same router to routers
  * with the same neighbours (leaf 0 to each spine). twin[l] = the first link of l's group, itself
  * where it has no twin.

@@ -216,7 +216,8 @@ void ms_check_cluster(struct ms_check *c, int i, int parent_zone)
     c->graph->own_links |= !flat || *ms_xml_get(e, "limiter_link", "");
     for (int k = 0; k < n && !c->nomem; k++)
         add_host(c, &m, number[k], format(c, "%.200s_link_%d%s", id, number[k], ""));
-    if (c->nomem)
+    if (c->nomem ||
+        !flat) /* SimGrid's torus, fat-tree and dragonfly clusters have no router to enter by */
         return;
     if (!*router) {
         char text[700];
@@ -227,7 +228,7 @@ void ms_check_cluster(struct ms_check *c, int i, int parent_zone)
     ms_graph_point(c,
                    (struct ms_point){
                        .name = router, .type = POINT_ROUTER, .zone = zone, .itself = -1, .el = i});
-    if (flat && *ms_xml_get(e, "bb_bw", ""))
+    if (*ms_xml_get(e, "bb_bw", ""))
         c->graph->zone[zone].backbone = ms_graph_link(
             c, i, format(c, "%.200s_backbone%.0d%s", id, 0, ""), quantity(e, "bb_bw", ATTR_RATE),
             quantity(e, "bb_lat", ATTR_TIME),
