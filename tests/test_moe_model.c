@@ -238,6 +238,63 @@ START_TEST(test_rows_are_alone_and_room_does_not_matter)
 }
 END_TEST
 
+/* Sizes past every block of the kernels; the gradient as a whole against the slope along random
+ * directions. */
+START_TEST(test_large_sizes_cross_every_block)
+{
+    struct run r = make(0, false, NULL);
+    struct ms_rng g;
+    int32_t tokens[251], targets[251];
+    struct ms_moe_config c = r.s.c;
+    c.hidden = 272;
+    c.head_dim = 66;
+    c.expert_intermediate = 264;
+    c.experts = 3;
+    c.layers = 1;
+    c.vocab = 300;
+    c.max_positions = 251;
+    c.initializer_range = 0.05;
+    finish(&r);
+    struct ms_model *m = NULL;
+    struct ms_model_options o = {.B = 1, .T = 251, .train = true};
+    struct ms_model_input in = {.B = 1, .T = 251, .tokens = tokens, .targets = targets};
+    ck_assert_int_eq(ms_model_create(&c, &o, &m, NULL), MS_OK);
+    ms_model_init(m, 3);
+    ms_rng_init(&g, 5, "large", 0, 0, 0);
+    for (int i = 0; i < 251; i++) {
+        tokens[i] = (int32_t)ms_rng_below(&g, 300);
+        targets[i] = (int32_t)ms_rng_below(&g, 300);
+    }
+    struct naive n = naive_of(m, 1, 251);
+    double ce = 0, truth = naive_forward(&n, 1, 251, tokens, targets);
+    ck_assert_int_eq(ms_model_forward(m, &in, &ce, NULL), MS_OK);
+    ck_assert_msg(fabs(ce - truth) < 1e-5, "%.8f, not %.8f", ce, truth);
+    for (int i = 0; i < 251 * 300; i++)
+        ck_assert(fabs((double)ms_model_logits(m)[i] - n.logits[i]) < 1e-4);
+    ms_model_backward(m);
+    for (size_t p = 0; p < n.n_params; p++) {
+        double along = 0, h = 1e-4, slope[2], *d = calloc(n.params[p].n, sizeof *d);
+        for (size_t i = 0; i < n.params[p].n; i++) {
+            d[i] = (double)n.params[p].gradient[i] + 1e-6 * ms_rng_normal(&g); /* mostly uphill */
+            along += d[i] * (double)n.params[p].gradient[i];
+        }
+        for (int side = 0; side < 2; side++) {
+            for (size_t i = 0; i < n.params[p].n; i++)
+                n.value[p][i] = (double)n.params[p].value[i] + (side ? -h : h) * d[i];
+            slope[side] = naive_forward(&n, 1, 251, tokens, targets);
+        }
+        for (size_t i = 0; i < n.params[p].n; i++)
+            n.value[p][i] = (double)n.params[p].value[i];
+        double is = (slope[0] - slope[1]) / (2 * h);
+        ck_assert_msg(fabs(is - along) < 1e-3 * fabs(is) + 1e-9, "%s: %g, not %g", n.params[p].name,
+                      along, is);
+        free(d);
+    }
+    naive_free(&n);
+    ms_model_destroy(m);
+}
+END_TEST
+
 START_TEST(test_split_experts_and_capacity_have_right_gradients)
 {
     /* one hot expert takes most tokens, so that its gradient is made of several segments; a
@@ -345,6 +402,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, test_gradients_equal_central_differences, 0, SHAPES);
     tcase_add_loop_test(tc, test_bits_do_not_depend_on_threads_or_history, 0, SHAPES);
     tcase_add_loop_test(tc, test_rows_are_alone_and_room_does_not_matter, 0, SHAPES);
+    tcase_add_test(tc, test_large_sizes_cross_every_block);
     tcase_add_test(tc, test_split_experts_and_capacity_have_right_gradients);
     tcase_add_test(tc, test_every_router_and_assignment_runs);
     tcase_add_test(tc, test_wrong_input_is_refused);
