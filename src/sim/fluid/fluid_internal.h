@@ -265,7 +265,12 @@ uint32_t ms_fluid_kernel_avx512(const struct ms_fluid_kernel_args *a, uint32_t b
 void ms_fluid_fill_avx512(struct ms_fluid_comp *c);
 #endif
 
-/* fluid.c */
+/* fluid_wait.c */
+void ms_fluid_pop_change(struct ms_fluid *f);
+void ms_fluid_pop_run(struct ms_fluid *f);
+double ms_fluid_wall_s(void);
+
+/* fluid_step.c */
 /** Stop a component at at_s <= end_s: what ended ends, the rest is settled there; rates are to be
  * computed. */
 void ms_fluid_cut(struct ms_fluid *f, uint32_t comp, double at_s);

@@ -1,0 +1,248 @@
+/* Time: the steps of the components, what happens between them, events in their order. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/fluid/fluid_internal.h"
+
+/* Quanta in one solve, at most (credit makes up for what they are longer than one), and times the
+ * ramp (ms_fluid_set_ramp); from so many flows a link on. */
+#define SPAN 3
+#define RAMP 2
+#define MANY_FLOWS 16
+
+/* The heap of components by their next step. */
+static bool step_before(const struct ms_fluid *f, uint32_t a, uint32_t b)
+{
+    return f->comp[a].end_s < f->comp[b].end_s || (f->comp[a].end_s == f->comp[b].end_s && a < b);
+}
+
+static void step_moved(struct ms_fluid *f, uint32_t comp)
+{
+    uint32_t *h = f->step_heap, i = f->comp[comp].heap_at;
+    for (; i > 0 && step_before(f, comp, h[(i - 1) / 2]); i = (i - 1) / 2)
+        f->comp[h[i] = h[(i - 1) / 2]].heap_at = i;
+    for (uint32_t child; (child = 2 * i + 1) < f->n_comps; i = child) {
+        if (child + 1 < f->n_comps && step_before(f, h[child + 1], h[child]))
+            child++;
+        if (!step_before(f, h[child], comp))
+            break;
+        f->comp[h[i] = h[child]].heap_at = i;
+    }
+    f->comp[h[i] = comp].heap_at = i;
+}
+
+void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp)
+{
+    struct ms_fluid_comp *c = &f->comp[comp];
+    if (!c->dirty)
+        f->dirty[f->n_dirty++] = comp;
+    c->dirty = true;
+    c->end_s = INFINITY;
+    step_moved(f, comp);
+}
+
+/* Flows that ended before at_s left their bandwidth idle until then. What the others gain by it is
+ * known only once rates are solved for again; they are then credited with that gain for the time it
+ * was idle on average, link by link: credit = (idle bytes) / (rates that ended). Over a link that
+ * is full the gains sum to the rates that ended, and a flow is credited for the least time of its
+ * links where it gains and for the longest where it loses, so a full link never carries more than
+ * it could: ends stay late, never early, but by much less than the time between solves. */
+static void count_idle(struct ms_fluid_comp *c, double at_s)
+{
+    double *rates = c->fill.room, *idle = c->credit, all_rates = 0, all_idle = 0;
+    memset(rates, 0, c->m * sizeof *rates);
+    memset(idle, 0, c->m * sizeof *idle);
+    for (size_t i = 0; i < c->n_ending; i++) {
+        const struct ms_fluid_ending *e = &c->ending[i];
+        uint32_t *const *link = c->by_k[e->k]->link;
+        double rate = MS_FLUID_FREE_RATE;
+        if (e->finish_s > at_s)
+            continue;
+        for (uint32_t j = 0; j < e->k; j++)
+            rate = fmin(rate, c->level[link[j][e->flow]]);
+        for (uint32_t j = 0; j < e->k; j++) {
+            rates[link[j][e->flow]] += rate;
+            idle[link[j][e->flow]] += rate * (at_s - e->finish_s);
+        }
+        all_rates += rate;
+        all_idle += rate * (at_s - e->finish_s);
+    }
+    c->crediting = all_idle > 0;
+    for (uint32_t l = 0; c->crediting && l < c->m; l++)
+        idle[l] = rates[l] > 0 ? idle[l] / rates[l] : all_idle / all_rates;
+}
+
+void ms_fluid_cut(struct ms_fluid *f, uint32_t comp, double at_s)
+{
+    struct ms_fluid_comp *c = &f->comp[comp];
+    if (c->dirty)
+        return;
+    c->cut_s = at_s - c->solved_s;
+    assert(c->cut_s >= 0);
+    c->crediting = false;
+    if (f->quantum_s > 0 && c->cut_s > 0)
+        count_idle(c, at_s);
+    ms_fluid_sink_apply(f, c, at_s);
+    for (uint32_t l = 0; l < c->m; l++)
+        c->serve[l] = c->level[l] * c->cut_s;
+    c->serving = c->n_live > 0;
+    c->solved_s = at_s;
+    ms_fluid_mark_dirty(f, comp);
+}
+
+/* The time one solve stands for. Where few flows share a link one that ends leaves much of it idle:
+ * then hardly more than a quantum. */
+static double span_s(const struct ms_fluid *f, const struct ms_fluid_comp *c)
+{
+    double crossings = 0, links = 0;
+    for (uint32_t l = 0; l < c->m; l++) {
+        crossings += c->crowd[l];
+        links += c->crowd[l] > 0;
+    }
+    double many = links > 0 ? fmin(1, crossings / (links * MANY_FLOWS)) : 0;
+    double span = f->quantum_s * (1 + many * (SPAN - 1));
+    double ramp = RAMP * f->ramp_share * (c->solved_s - f->ramp_epoch_s);
+    return f->ramp_share > 0 ? fmin(span, ramp) : span;
+}
+
+static void solve_one(void *ctx, size_t item, int thread)
+{
+    struct ms_fluid *f = ctx;
+    struct ms_fluid_comp *c = &f->comp[f->dirty[item]];
+    ms_fluid_comp_tidy(c);
+    ms_fluid_isa_of_this_cpu()->fill(c);
+    ms_fluid_pass(c, span_s(f, c), f->n_dirty > 1 ? NULL : f->pool);
+}
+
+static int by_index(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void solve_dirty(struct ms_fluid *f)
+{
+    uint64_t work = 0;
+    if (f->n_dirty == 0)
+        return;
+    if (f->n_dirty > 1)
+        qsort(f->dirty, f->n_dirty, sizeof *f->dirty, by_index);
+    for (uint32_t i = 0; i < f->n_dirty; i++)
+        work += f->comp[f->dirty[i]].n_live;
+    ms_pool_run(f->n_dirty > 1 && work > 20000 ? f->pool : NULL, f->n_dirty, solve_one, f);
+    for (uint32_t i = 0; i < f->n_dirty; i++) { /* the heap takes one changed key at a time */
+        struct ms_fluid_comp *c = &f->comp[f->dirty[i]];
+        c->new_end_s = c->end_s;
+        c->end_s = INFINITY;
+    }
+    for (uint32_t i = 0; i < f->n_dirty; i++) {
+        struct ms_fluid_comp *c = &f->comp[f->dirty[i]];
+        c->end_s = c->new_end_s;
+        c->dirty = false;
+        step_moved(f, f->dirty[i]);
+        if (f->tracing)
+            ms_fluid_trace_note(f, c);
+        ms_fluid_sink_tentative(f, c);
+    }
+    f->stats.n_solves += f->n_dirty;
+    f->n_dirty = 0;
+}
+
+static void start_flow(struct ms_fluid *f, struct ms_fluid_wait w)
+{
+    uint32_t comp, k = w.bytes > 0 ? ms_fluid_net_links(f, w.route, &comp) : 0;
+    if (k == 0) {
+        uint32_t none = f->tracing ? ms_fluid_trace_none(f) : MS_FLUID_NONE;
+        ms_fluid_sink_end(f, w.sink, f->now_s, none);
+        ms_fluid_sink_check(f, w.sink);
+        return;
+    }
+    struct ms_fluid_comp *c = &f->comp[comp];
+    ms_fluid_cut(f, comp, f->now_s);
+    if (c->crediting)
+        ms_fluid_comp_settle(c); /* the gain is that of those who were there */
+    if (c->n_live == 0)
+        c->busy_s = f->now_s;
+    for (size_t h = f->off[w.route]; h < f->off[w.route + 1]; h++)
+        f->carried[f->hop[h]] += w.bytes;
+    ms_fluid_comp_add(c, f->scratch, k, w.bytes, w.route, w.sink, MS_FLUID_NONE, f->tracing);
+    f->n_live++;
+}
+
+/* Everything that is due at f->now_s, events excepted. */
+static void catch_up(struct ms_fluid *f)
+{
+    while (f->n_comps && f->comp[f->step_heap[0]].end_s <= f->now_s)
+        ms_fluid_cut(f, f->step_heap[0], f->now_s);
+    for (; f->n_changes && f->change[0].at_s <= f->now_s; ms_fluid_pop_change(f)) {
+        f->capacity[f->change[0].link] = f->change[0].capacity_Bps;
+        f->capacity_changed = true;
+    }
+    if ((f->n_runs && f->run[0].start_s <= f->now_s) || (f->capacity_changed && f->n_live))
+        ms_fluid_net_prepare(f);
+    while (f->n_runs && f->run[0].start_s <= f->now_s) {
+        struct ms_fluid_run r = f->run[0];
+        ms_fluid_pop_run(f);
+        for (uint32_t i = 0; i < r.n; i++)
+            start_flow(f, f->wait[r.first + i]);
+        f->n_waiting -= r.n;
+    }
+    if (f->n_waiting == 0)
+        f->n_waits = 0;
+    if (f->n_live > f->stats.n_active_max)
+        f->stats.n_active_max = f->n_live;
+    solve_dirty(f);
+}
+
+static double next_s(struct ms_fluid *f)
+{
+    double t = ms_fluid_sink_next(f);
+    if (f->n_comps)
+        t = fmin(t, f->comp[f->step_heap[0]].end_s);
+    if (f->n_runs)
+        t = fmin(t, f->run[0].start_s);
+    if (f->n_changes && (f->n_live || f->n_runs))
+        t = fmin(t, f->change[0].at_s);
+    return fmax(t, f->now_s);
+}
+
+double ms_fluid_next_s(struct ms_fluid *f)
+{
+    double t0 = ms_fluid_wall_s();
+    catch_up(f);
+    f->stats.solver_s += ms_fluid_wall_s() - t0;
+    return next_s(f);
+}
+
+static size_t go(struct ms_fluid *f, double to_s, bool stop, const struct ms_fluid_event **events)
+{
+    double t0 = ms_fluid_wall_s();
+    f->n_events = f->n_spans = 0;
+    for (;;) {
+        catch_up(f);
+        double t = next_s(f);
+        if (t > to_s || t == INFINITY)
+            break;
+        f->now_s = t;
+        ms_fluid_sink_deliver(f, t);
+        if (stop && f->n_events)
+            break;
+    }
+    if (!(stop && f->n_events) && to_s > f->now_s && to_s < INFINITY)
+        f->now_s = to_s;
+    f->stats.solver_s += ms_fluid_wall_s() - t0;
+    *events = f->event;
+    return f->n_events;
+}
+
+size_t ms_fluid_advance(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events)
+{
+    return go(f, to_s, false, events);
+}
+
+size_t ms_fluid_run_to_event(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events)
+{
+    return go(f, to_s, true, events);
+}
