@@ -10,22 +10,23 @@
 
 enum { MOST_GROUPS = 64, TRIES = 16, KNOWN = 3 };
 
-/** The races of the groups a token may use, in the order of the groups. */
+/** The races of the groups a token may use, lane i in the order of the groups. The arrivals known
+ * from the start stand at 4i .. 4i + KNOWN - 1; behind them a lane stays at 4i + KNOWN - 1. */
 struct lanes {
-    uint64_t next[MOST_GROUPS];     /* key() of the next arrival */
-    float time[MOST_GROUPS][KNOWN]; /* of the first arrivals */
-    uint16_t id[MOST_GROUPS][2];
-    int n[MOST_GROUPS]; /* arrived */
+    uint64_t next[MOST_GROUPS];      /* key() of the next arrival */
+    uint64_t known[4 * MOST_GROUPS]; /* key() of the known arrivals */
+    uint16_t id[4 * MOST_GROUPS];    /* who; the last known one is drawn when its turn comes */
+    int n[MOST_GROUPS];              /* arrived, once past the known ones */
     int group[MOST_GROUPS];
     double left[MOST_GROUPS]; /* weight still in the race behind the KNOWN - 1 first */
 };
 
-/* Times are positive: their bits order as they do. The low byte holds the lane. */
-static inline uint64_t key(float time, int lane)
+/* Times are positive: their bits order as they do. The low byte holds where the arrival stands. */
+static inline uint64_t key(float time, int at)
 {
     uint32_t bits;
     memcpy(&bits, &time, sizeof bits);
-    return (uint64_t)bits << 8 | (unsigned)lane;
+    return (uint64_t)bits << 8 | (unsigned)at;
 }
 
 static inline float key_time(uint64_t key)
@@ -34,6 +35,11 @@ static inline float key_time(uint64_t key)
     float time;
     memcpy(&time, &bits, sizeof time);
     return time;
+}
+
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static float exponential(struct ms_sampler *s)
@@ -104,21 +110,38 @@ static void start(struct ms_sampler *s, uint64_t *mask)
 static inline void enter(struct ms_sampler *s, int token, uint64_t mask, int limit, struct lanes *l)
 {
     for (int i = 0; i < limit; i++, mask &= mask - 1) {
+        if ((i & 31) == 0)
+            ms_words_need(&s->words);
         int g = __builtin_ctzll(mask), at = g * MS_LANES + token;
         uint16_t a = s->first[at];
         s->stamp[a] = s->token;
-        uint16_t b = arrive(s, g);
+        uint16_t b =
+            ms_alias_pick(s->local + (size_t)g * s->size, (uint32_t)s->size, ms_word(&s->words));
+        if (b == a)
+            b = arrive(s, g);
         s->stamp[b] = s->token;
         l->group[i] = g;
-        l->n[i] = 0;
-        l->id[i][0] = a;
-        l->id[i][1] = b;
+        l->n[i] = KNOWN;
+        l->id[4 * i] = a;
+        l->id[4 * i + 1] = b;
         l->left[i] = s->group_weight[g] - s->weight[a] - s->weight[b];
-        l->time[i][0] = s->e1[at];
-        l->next[i] = key(s->e1[at], i);
-        l->time[i][1] = s->e2[at];
-        l->time[i][2] = s->size > 2 ? s->e2[at] + gap(s, g, &l->left[i]) : INFINITY;
+        float third = s->size > 2 ? s->e2[at] + gap(s, g, &l->left[i]) : INFINITY;
+        l->next[i] = key(s->e1[at], 4 * i);
+        l->known[4 * i + 1] = key(s->e2[at], 4 * i + 1);
+        l->known[4 * i + 2] = key(third, 4 * i + 2);
     }
+}
+
+/* An arrival behind the known ones: who it is, and when the one after it comes. */
+static uint16_t further(struct ms_sampler *s, struct lanes *l, uint64_t arrival)
+{
+    int i = (int)(arrival & 255) / 4, g = l->group[i];
+    uint16_t e = arrive(s, g);
+    s->stamp[e] = s->token;
+    l->left[i] -= s->weight[e];
+    float next = l->n[i]++ < s->size ? key_time(arrival) + gap(s, g, &l->left[i]) : INFINITY;
+    l->next[i] = key(next, 4 * i + KNOWN - 1);
+    return e;
 }
 
 /* Merge the races until top_k have arrived. */
@@ -126,22 +149,21 @@ static inline __attribute__((always_inline)) void merge(struct ms_sampler *s, in
                                                         struct lanes *l, uint16_t *chosen)
 {
     for (int k = 0; k < s->K; k++) {
-        uint64_t least = l->next[0];
-        for (int i = 1; i < limit; i++)
-            least = l->next[i] < least ? l->next[i] : least;
-        int best = (int)(least & 255), n = l->n[best]++;
-        if (n < KNOWN - 1) {
-            chosen[k] = l->id[best][n];
-            l->next[best] = key(l->time[best][n + 1], best);
-            continue;
+        uint64_t least;
+        if (limit == 4) {
+            least = earlier(earlier(l->next[0], l->next[1]), earlier(l->next[2], l->next[3]));
+        } else {
+            least = l->next[0];
+            for (int i = 1; i < limit; i++)
+                least = earlier(least, l->next[i]);
         }
-        uint16_t e = arrive(s, l->group[best]);
-        chosen[k] = e;
-        s->stamp[e] = s->token;
-        l->left[best] -= s->weight[e];
-        float next =
-            n + 1 < s->size ? key_time(least) + gap(s, l->group[best], &l->left[best]) : INFINITY;
-        l->next[best] = key(next, best);
+        unsigned at = (unsigned)(least & 255);
+        if ((at & 3) == KNOWN - 1) {
+            chosen[k] = further(s, l, least);
+        } else {
+            chosen[k] = l->id[at];
+            l->next[at >> 2] = l->known[at + 1];
+        }
     }
 }
 
