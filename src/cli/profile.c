@@ -43,7 +43,7 @@ struct ms_imbalance ms_profile_mean(const struct ms_profile *p, const double *co
     for (int l = 0; l < p->n_layers; l++) {
         struct ms_imbalance m = layer_metrics(p, counts, l);
         for (const struct ms_imbalance_metric *r = ms_imbalance_metrics; r->name; r++)
-            *(double *)((char *)&mean + r->offset) += ms_imbalance_get(&m, r) / p->n_layers;
+            *(double *)(void *)((char *)&mean + r->offset) += ms_imbalance_get(&m, r) / p->n_layers;
     }
     return mean;
 }

@@ -59,7 +59,7 @@ static bool add_assignment(struct job *j, const char *word)
     const char *names[MAX_ASSIGNS] = {NULL};
     char allowed[256];
     size_t n = 0;
-    for (; ms_assigns[n] && n < MAX_ASSIGNS; n++)
+    for (; n < MAX_ASSIGNS && ms_assigns[n]; n++)
         names[n] = ms_assigns[n]->name;
     const struct ms_router *a = ms_assign_find(word);
     if (!a) {

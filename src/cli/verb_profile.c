@@ -81,7 +81,7 @@ static bool read_options(struct job *j)
     const char *names[16] = {NULL}, *word = ms_args_get(&j->args, "assignment", "top_k");
     char allowed[256];
     size_t n = 0;
-    for (; ms_assigns[n] && n < 15; n++)
+    for (; n < 15 && ms_assigns[n]; n++)
         names[n] = ms_assigns[n]->name;
     j->seed = 1;
     j->threads = ms_cores();

@@ -14,10 +14,10 @@ static double sequence_sum(struct ms_loss_state *s, size_t item, double weight)
         const float *z = p->logits[l] + t * E;
         float *dz = s->dlogits[l] + t * E;
         float top = z[0];
-        double total = 0;
         for (size_t e = 1; e < E; e++)
             top = z[e] > top ? z[e] : top;
-        for (size_t e = 0; e < E; e++)
+        double total = expf(z[0] - top);
+        for (size_t e = 1; e < E; e++)
             total += expf(z[e] - top);
         double lse = top + log(total), scale = weight * 2 * lse / (p->L * (double)p->T) / total;
         sum += lse * lse;
