@@ -230,6 +230,7 @@ static enum ms_status make(struct ms_comparison *c, const struct ms_results *s,
                            const struct ms_compare_options *o, struct ms_err *err)
 {
     c->margin = o->margin >= 0 ? o->margin : s->margin;
+    c->n_missing = s->n_wanted > s->n ? s->n_wanted - s->n : 0;
     enum ms_status status = ms_compare_choose_key(c, s, o->by, err);
     if (status == MS_OK)
         status = ms_compare_choose_metric(c, s, o->metric, err);

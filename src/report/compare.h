@@ -50,6 +50,7 @@ struct ms_comparison {
     int stat;              /**< MS_STAT_… or a percentile */
     bool more_is_better;
     double margin;
+    size_t n_missing; /**< cases of the studies without a record */
     const char *caption;
     const char **along; /**< [n_along] keys that differ along `by` and with nothing else */
     size_t n_along;

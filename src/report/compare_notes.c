@@ -252,6 +252,8 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
                                         : "fewer than two repeats, or not the same number");
     if (t.oracle > 0)
         add(c, "Placements marked 'oracle' saw the very loads they are scored on.");
+    if (c->n_missing > 0)
+        add(c, "%zu cases have no result yet; `moesim run` again goes on.", c->n_missing);
     if (t.failed > 0)
         add(c, "%zu cases failed; `moesim run` again tries them again.", t.failed);
     return MS_OK;

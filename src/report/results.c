@@ -123,6 +123,20 @@ static enum ms_status locate(struct ms_arena *arena, const char *path, const cha
     return MS_OK;
 }
 
+/* Shards of one study are one study. */
+static void count_cases(struct ms_results *s, const json_t *scenario)
+{
+    const char *hash = json_string_value(json_object_get(scenario, "study_hash"));
+    for (size_t i = 0; hash && i < s->n_studies; i++)
+        if (strcmp(s->study[i], hash) == 0)
+            return;
+    const char *copy = hash ? ms_arena_strdup(&s->arena, hash) : NULL;
+    if (!copy)
+        return;
+    s->study[s->n_studies++] = copy;
+    s->n_wanted += (size_t)json_integer_value(json_object_get(scenario, "n_cases"));
+}
+
 static void read_report(struct ms_results *s, const char *dir)
 {
     char *path = ms_path_join(&s->arena, dir, "scenario.json");
@@ -131,6 +145,7 @@ static void read_report(struct ms_results *s, const char *dir)
     const char *by = json_string_value(json_object_get(report, "by"));
     const char *metric = json_string_value(json_object_get(report, "metric"));
     const json_t *margin = json_object_get(report, "margin");
+    count_cases(s, o);
     if (by && !s->by)
         s->by = ms_arena_strdup(&s->arena, by);
     if (metric && !s->metric)
@@ -245,7 +260,8 @@ enum ms_status ms_results_read(struct ms_results *out, const char *const *paths,
                                struct ms_err *err)
 {
     struct ms_results s = {.margin = -1};
-    enum ms_status status = MS_OK;
+    s.study = MS_NEW(&s.arena, const char *, n_paths);
+    enum ms_status status = s.study ? MS_OK : nomem(err);
     for (size_t i = 0; status == MS_OK && i < n_paths; i++)
         status = read_one(&s, paths[i], err);
     if (status == MS_OK)

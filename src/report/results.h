@@ -31,6 +31,9 @@ struct ms_results {
     size_t n;
     const char *by, *metric; /**< report defaults of the first study, NULL = none */
     double margin;           /**< 0.05 where no study says */
+    size_t n_wanted;    /**< cases the studies have, each study once; more than n: unfinished */
+    const char **study; /**< [n_studies] hashes of the studies read */
+    size_t n_studies;
     const char **key; /**< [n_keys] keys that vary: axes in their order, then what records say about
                          themselves */
     size_t n_keys;
