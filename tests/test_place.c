@@ -429,6 +429,33 @@ START_TEST(test_assignments_need_scores)
 }
 END_TEST
 
+/* Drift: steps forget, the more the further apart; the imbalance asked for stays possible. */
+START_TEST(test_popularity_drifts_from_step_to_step)
+{
+    static const char *const laws[] = {"lognormal", "single-domain"};
+    for (int i = 0; i < 2; i++) {
+        struct study s;
+        study_init(&s);
+        s.work.steps = 12;
+        s.work.tokens.count = 2000;
+        s.routing.popularity.law = laws[i];
+        s.routing.drift = 0.2;
+        struct ms_demand *d = begin(&s, 0);
+        double apart[3] = {0};
+        const int steps[3] = {0, 1, 11};
+        for (int l = 0; l < 3; l++)
+            for (int e = 0; e < 64; e++)
+                for (int k = 0; k < 3; k++)
+                    apart[k] += fabs(ms_demand_traffic(d, 0, l, 0)->expert_tokens[e] -
+                                     ms_demand_traffic(d, steps[k], l, 0)->expert_tokens[e]);
+        ck_assert_double_eq(apart[0], 0);
+        ck_assert_double_gt(apart[1], 0);
+        ck_assert_double_gt(apart[2], 1.3 * apart[1]);
+        ms_demand_destroy(d);
+    }
+}
+END_TEST
+
 /* Published: rank (max - mean) / mean 1.56 on 32 ranks, and 0.115 after EPLB with 288 slots. */
 START_TEST(test_r1_at_ep32_is_as_uneven_as_published)
 {
@@ -562,6 +589,7 @@ int main(void)
     tcase_add_test(t, test_every_placement_holds_every_expert);
     tcase_add_test(t, test_assignments_shape_synthetic_traffic);
     tcase_add_test(t, test_assignments_need_scores);
+    tcase_add_test(t, test_popularity_drifts_from_step_to_step);
     tcase_add_test(t, test_r1_at_ep32_is_as_uneven_as_published);
     tcase_add_test(t, test_eplb_is_deepseeks);
     tcase_add_test(t, test_replicas_balance_what_no_permutation_can);

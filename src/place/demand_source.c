@@ -197,7 +197,30 @@ enum ms_status ms_demand_open_source(struct ms_demand *d, struct ms_err *err)
     return d->in.routing->source == MS_SOURCE_SYNTHETIC ? open_law(d, err) : open_trace(d, err);
 }
 
-/* drift d: ln p <- sqrt(1 - d^2) ln p + d x (a fresh draw of the law, always shuffled). */
+/* Scale f [n] to sum 1 with none above most: what passes it goes to the others in proportion. */
+static void scale_capped(double *f, int n, double most)
+{
+    for (int pass = 0; pass <= n; pass++) {
+        double left = 1, rest = 0;
+        bool cut = false;
+        for (int e = 0; e < n; e++) {
+            left -= f[e] < 0 ? most : 0; /* negative: cut already */
+            rest += f[e] < 0 ? 0 : f[e];
+        }
+        for (int e = 0; e < n; e++)
+            if (f[e] >= 0 && f[e] / rest * left > most) {
+                f[e] = -1;
+                cut = true;
+            }
+        for (int e = 0; e < n && !cut; e++)
+            f[e] = f[e] < 0 ? most : f[e] / rest * left;
+        if (!cut)
+            return;
+    }
+}
+
+/* drift d: ln p <- sqrt(1 - d^2) ln p + d x (a fresh draw of the law, always shuffled). Inclusion
+ * frequencies stay possible: none above 1 / top_k. */
 static enum ms_status drift(struct ms_demand *d, const double *before, double amount,
                             struct ms_rng *rng, double *fresh, double *now, struct ms_err *err)
 {
@@ -205,34 +228,14 @@ static enum ms_status drift(struct ms_demand *d, const double *before, double am
         ms_law_draw(d->law, d->param, MS_ORDER_SHUFFLED, d->E, d->K, rng, fresh, err);
     if (s != MS_OK)
         return s;
-    double keep = sqrt(1 - amount * amount), sum = 0, top = -INFINITY;
+    double keep = sqrt(1 - amount * amount), top = -INFINITY;
     for (int e = 0; e < d->E; e++) {
         now[e] = keep * log(fmax(before[e], 1e-300)) + amount * log(fmax(fresh[e], 1e-300));
         top = fmax(top, now[e]);
     }
     for (int e = 0; e < d->E; e++)
-        sum += now[e] = exp(now[e] - top);
-    /* Inclusion frequencies stay possible: what passes 1 / top_k goes to the others. */
-    double most = d->inclusion ? 1.0 / d->K : 1, left = 1;
-    for (int pass = 0; pass < d->E; pass++) {
-        bool cut = false;
-        double rest = 0;
-        left = 1;
-        for (int e = 0; e < d->E; e++) {
-            left -= now[e] < 0 ? most : 0;
-            rest += now[e] < 0 ? 0 : now[e];
-        }
-        for (int e = 0; e < d->E; e++)
-            if (now[e] >= 0 && now[e] / rest * left > most) {
-                now[e] = -1;
-                cut = true;
-            }
-        if (cut)
-            continue;
-        for (int e = 0; e < d->E; e++)
-            now[e] = now[e] < 0 ? most : now[e] / rest * left;
-        break;
-    }
+        now[e] = exp(now[e] - top);
+    scale_capped(now, d->E, d->inclusion ? 1.0 / d->K : 1);
     return MS_OK;
 }
 

@@ -20,7 +20,7 @@ static enum ms_status draw(const double *param, int n_experts, int top_k, struct
 static const struct ms_field fields[] = {
     {"alpha", MS_FIELD_NUMBER, 0, MS_UNIT_NONE, 0.001, 1e9, "1", NULL,
      "concentration; small = skewed", false},
-    {NULL},
+    {.key = NULL},
 };
 
 const struct ms_law ms_law_dirichlet = {

@@ -13,7 +13,7 @@ static enum ms_status draw(const double *param, int n_experts, int top_k, struct
 static const struct ms_field fields[] = {
     {"level", MS_FIELD_NUMBER, 0, MS_UNIT_NONE, 0, 10, "0.5", NULL,
      "imbalance level, 0..1 in the course project this grew from", false},
-    {NULL},
+    {.key = NULL},
 };
 
 const struct ms_law ms_law_exponential = {

@@ -18,7 +18,7 @@ static const struct ms_field fields[] = {
      false},
     {"share", MS_FIELD_NUMBER, sizeof(double), MS_UNIT_NONE, 0, 1, "0.5", NULL,
      "their part of the total weight", false},
-    {NULL},
+    {.key = NULL},
 };
 
 const struct ms_law ms_law_hotspot = {

@@ -97,7 +97,7 @@ static const struct ms_field fields[] = {
      "Gini coefficient of tokens per expert", false},
     {"max_over_mean", MS_FIELD_NUMBER, sizeof(double), MS_UNIT_NONE, 1, 1e6, "none", NULL,
      "tokens of the busiest expert over the mean", false},
-    {NULL},
+    {.key = NULL},
 };
 
 const struct ms_law ms_law_target = {

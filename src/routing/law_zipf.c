@@ -13,7 +13,7 @@ static enum ms_status draw(const double *param, int n_experts, int top_k, struct
 static const struct ms_field fields[] = {
     {"exponent", MS_FIELD_NUMBER, 0, MS_UNIT_NONE, 0, 20, "1", NULL,
      "power of the rank; 0 = uniform", false},
-    {NULL},
+    {.key = NULL},
 };
 
 const struct ms_law ms_law_zipf = {

@@ -122,7 +122,12 @@ __attribute__((target("avx512f"))) static void circle_avx512(int n, const uint32
 OPS(plain, )
 #if defined(__x86_64__)
 OPS(avx2, __attribute__((target("avx2"))))
-OPS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,prefer-vector-width=512"))))
+#if defined(__clang__)
+#define WIDE
+#else
+#define WIDE ",prefer-vector-width=512"
+#endif
+OPS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw" WIDE))))
 #endif
 
 const struct ms_lane_ops *ms_lane_ops(void)
