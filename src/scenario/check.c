@@ -260,10 +260,7 @@ static void check_nodes(const struct check *c)
 {
     const struct ms_scenario *s = c->s;
     const struct ms_platform *p = c->platform;
-    bool needs = strcmp(s->sim.exchange.algorithm, "hierarchical") == 0 ||
-                 s->sim.exchange.deduplicate == MS_DEDUP_NODE ||
-                 s->sim.exchange.forwarding == MS_FORWARD_PXN;
-    if (DOUBTFUL(c, "exchange", "cluster"))
+    if (DOUBTFUL(c, "cluster"))
         return;
     if (p->n_nodes > 0 && s->gpus_per_node > 0 && p->gpus_per_node != s->gpus_per_node)
         fail(c, "cluster.gpus_per_node", "%d, but %s has its own node property; leave this key out",
@@ -271,14 +268,9 @@ static void check_nodes(const struct check *c)
     if (p->n_nodes == 0 && s->gpus_per_node > 0 && p->n_hosts % s->gpus_per_node != 0)
         fail(c, "cluster.gpus_per_node", "%d does not divide the %d hosts of %s", s->gpus_per_node,
              p->n_hosts, s->platform);
-    if (needs && p->n_nodes == 0 && s->gpus_per_node == 0)
-        fail(c, "exchange.algorithm",
-             "'%s' needs to know the nodes, but the hosts of %s have no node property; give "
-             "cluster.gpus_per_node",
-             s->sim.exchange.algorithm, s->platform);
 }
 
-/* What the simulator knows better: rails that do not meet, profiles, models. */
+/* What the simulator knows better: algorithms that need nodes, rails that do not meet, profiles. */
 static void check_sim(const struct check *c)
 {
     struct ms_scenario s = *c->s;
@@ -328,10 +320,12 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_layers(&c);
     check_train(&c);
     check_report(&c);
+    size_t n = errs->n;
     if (platform) {
         check_hosts(&c);
         check_nodes(&c);
     }
-    if (platform && errs->n == c.n_before && c.n_before == 0 && s->workload.layers > 0)
+    if (platform && errs->n == n && s->workload.layers > 0 &&
+        !DOUBTFUL(&c, "workload", "exchange", "network", "compute", "hardware", "cluster"))
         check_sim(&c);
 }
