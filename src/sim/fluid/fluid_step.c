@@ -210,6 +210,9 @@ static double next_s(struct ms_fluid *f)
 
 double ms_fluid_next_s(struct ms_fluid *f)
 {
+    double t = next_s(f);
+    if (f->n_dirty == 0 && (t > f->now_s || ms_fluid_sink_next(f) <= t))
+        return t; /* nothing to catch up on */
     double t0 = ms_fluid_wall_s();
     catch_up(f);
     f->stats.solver_s += ms_fluid_wall_s() - t0;
