@@ -129,7 +129,7 @@ static inline void write_cluster(const char *path, int n, const char *topology,
 
 /* What one test simulates. */
 struct job {
-    const char *path;
+    const char *path, *timeline;
     struct ms_model_shape model;
     struct ms_workload w;
     struct ms_sim_params params;
@@ -208,7 +208,8 @@ static inline void child(struct job *j, int fd)
                               .source = {.ctx = j, .traffic = job_traffic, .wanted = job_wanted},
                               .n_runs = j->n_runs,
                               .seed = 1,
-                              .n_threads = 1};
+                              .n_threads = 1,
+                              .timeline_path = j->timeline};
     if (!a.status)
         a.status = ms_sim_run(&in, &o, &err);
     snprintf(a.text, sizeof a.text, "%s", err.text);

@@ -166,6 +166,36 @@ START_TEST(test_a_roofline_has_three_regimes)
 }
 END_TEST
 
+START_TEST(test_the_timeline_has_every_phase_of_every_rank)
+{
+    struct job j = uniform_job(16, "fluid");
+    char file[160];
+    snprintf(file, sizeof file, "%s.json", path);
+    j.timeline = file;
+    j.params.compute.dense_s = 5e-6;
+    j.w.training = 1;
+    j.n_runs = 2; /* the first is drawn */
+    struct answer a = run(&j);
+    FILE *f = fopen(file, "r");
+    ck_assert_ptr_nonnull(f);
+    char *text = calloc(1, 1 << 20);
+    ck_assert(fread(text, 1, (1 << 20) - 1, f) > 0);
+    fclose(f);
+    int spans = 0, dispatches = 0;
+    for (char *p = text; (p = strstr(p, "\"ph\":\"X\"")); p++)
+        spans++;
+    for (char *p = text; (p = strstr(p, "\"name\":\"dispatch\"")); p++)
+        dispatches++;
+    ck_assert_int_eq(dispatches, 16 * 4);
+    ck_assert_int_eq(spans, 16 * 4 * 6); /* dense and two legs, both ways; experts are free */
+    ck_assert_ptr_nonnull(strstr(text, "\"rank 15 on h15\""));
+    free(text);
+    unlink(file);
+    answer_finish(&a);
+    job_finish(&j);
+}
+END_TEST
+
 int main(void)
 {
     snprintf(path, sizeof path, "/tmp/moesim-step-XXXXXX");
@@ -182,6 +212,7 @@ int main(void)
     tcase_add_test(t, test_two_half_batches_hide_communication);
     tcase_add_test(t, test_groups_share_the_fabric);
     tcase_add_test(t, test_a_roofline_has_three_regimes);
+    tcase_add_test(t, test_the_timeline_has_every_phase_of_every_rank);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

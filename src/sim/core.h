@@ -121,6 +121,7 @@ struct ms_core {
     struct ms_barrier *barrier;          /**< [groups * lanes], synchronise: layer */
     double *layer_begin_s, *layer_end_s; /**< [2][step][layer][group]: forward, backward */
     double *rank_begin_s, *rank_end_s, *rank_busy_s; /**< [step][R] */
+    struct ms_timeline *timeline;                    /**< NULL: none asked for */
     struct ms_span *span;                            /**< [n_spans] when exchanges were active */
     size_t n_spans, span_cap;
     bool over;   /**< all runs done, or failed: everybody goes home */
@@ -165,6 +166,12 @@ void ms_samples_leg(struct ms_core *c, const struct ms_leg_run *leg);
  * quantum. */
 void ms_samples_bytes(struct ms_core *c, struct ms_leg_run *leg, const struct ms_leg_problem *p);
 enum ms_status ms_samples_end(struct ms_core *c);
+
+/* timeline.c: the first run drawn */
+void ms_timeline_begin(struct ms_core *c);
+void ms_timeline_span(struct ms_core *c, const struct ms_lane *lane, const char *name, int step,
+                      int layer, double from_s, double to_s);
+enum ms_status ms_timeline_write(struct ms_core *c);
 
 /** Index of (step, layer, group) in arrays of one run. */
 static inline size_t ms_core_cell(const struct ms_core *c, int step, int layer, int group)

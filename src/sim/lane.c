@@ -23,7 +23,7 @@ void ms_lane_wake(struct ms_lane *lane)
 }
 
 /* The rank's processor works for `for_s`; a second lane waits its turn. */
-static void compute(struct ms_lane *lane, int step, double for_s)
+static void compute(struct ms_lane *lane, const char *what, int step, int layer, double for_s)
 {
     struct ms_core *c = lane->core;
     int rank = lane->group * c->n_ranks + lane->rank;
@@ -34,11 +34,15 @@ static void compute(struct ms_lane *lane, int step, double for_s)
         sg_sem_acquire(gpu->lock);
     lane->now_s = fmax(lane->now_s, gpu->free_s) + for_s;
     gpu->free_s = lane->now_s;
+    ms_timeline_span(c, lane, what, step, layer, lane->now_s - for_s, lane->now_s);
     c->rank_busy_s[(size_t)step * (size_t)c->n_total + (size_t)rank] += for_s;
     ms_engine_sleep_until(c, lane->now_s);
     if (gpu->lock)
         sg_sem_release(gpu->lock);
 }
+
+static const char *const phase_name[] = {"dispatch", "combine", "combine backward",
+                                         "dispatch backward"};
 
 /* One leg: start-up, enter, wait for everything that is for this rank. @return false: go home */
 static bool exchange(struct ms_lane *lane, int step, int layer, enum ms_phase phase)
@@ -55,6 +59,7 @@ static bool exchange(struct ms_lane *lane, int step, int layer, enum ms_phase ph
     lane->now_s = lane->complete_s;
     ms_engine_sleep_until(c, lane->now_s);
     ms_samples_rank(c, lane, step, layer, phase, lane->now_s - entry_s);
+    ms_timeline_span(c, lane, phase_name[phase], step, layer, entry_s, lane->now_s);
     return !c->status;
 }
 
@@ -91,12 +96,13 @@ static bool forward(struct ms_lane *lane, int step, int layer)
     if (!t)
         return false;
     if (!t->is_matrix)
-        compute(lane, step, p->dense_s * share);
+        compute(lane, "dense", step, layer, p->dense_s * share);
     if (!exchange(lane, step, layer, MS_PHASE_DISPATCH))
         return false;
     if (t->is_matrix)
         return true;
-    compute(lane, step, ms_compute_experts_s(p, c->in->model, t, lane->rank, share));
+    compute(lane, "experts", step, layer,
+            ms_compute_experts_s(p, c->in->model, t, lane->rank, share));
     return exchange(lane, step, layer, MS_PHASE_COMBINE);
 }
 
@@ -109,10 +115,11 @@ static bool backward(struct ms_lane *lane, int step, int layer)
     const struct ms_traffic *t = ms_core_traffic(c, step, layer, lane->group);
     if (!t || !exchange(lane, step, layer, MS_PHASE_COMBINE_BACK))
         return false;
-    compute(lane, step, 2 * ms_compute_experts_s(p, c->in->model, t, lane->rank, share));
+    compute(lane, "experts backward", step, layer,
+            2 * ms_compute_experts_s(p, c->in->model, t, lane->rank, share));
     if (!exchange(lane, step, layer, MS_PHASE_DISPATCH_BACK))
         return false;
-    compute(lane, step, 2 * p->dense_s * share);
+    compute(lane, "dense backward", step, layer, 2 * p->dense_s * share);
     return true;
 }
 
@@ -166,6 +173,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     for (int i = 0; i < c->n_total; i++)
         c->gpu[i].free_s = 0;
     ms_samples_begin(c);
+    ms_timeline_begin(c);
     return c->transport->begin(c);
 }
 

@@ -142,6 +142,7 @@ enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *o
     enum ms_status s = simulate(c);
     if (s)
         return s; /* actors may still hold pointers into c: this process is of no more use */
+    s = ms_timeline_write(c);
     c->transport->finish(c);
     ms_legs_finish(c);
     for (int g = 0; g < c->n_groups; g++)
@@ -150,7 +151,7 @@ enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *o
     free(c->span);
     ms_arena_finish(&c->arena);
     free(c);
-    return MS_OK;
+    return s;
 }
 
 void ms_sim_finish(struct ms_sim_output *out)

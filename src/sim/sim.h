@@ -91,7 +91,7 @@ struct ms_sim_input {
     int n_runs;
     uint64_t seed;             /**< for jitter and stragglers */
     int n_threads;             /**< threads the case may use */
-    const char *timeline_path; /**< Chrome trace, NULL = none */
+    const char *timeline_path; /**< Chrome trace of the first run, NULL = none */
 };
 
 /** Samples of all runs. With overlap two_batch dispatch, combine, entry_skew and the ranks' times
