@@ -24,7 +24,7 @@ static const struct ms_option options[] = {
     {"keep-going", 'k', NULL, "record cases with invalid input as failed and run the others"},
     {"progress", 0, "auto|always|never", "progress bar on stderr (default: when it is a terminal)"},
     {"samples", 0, NULL, "also write samples/cNNNN.csv: every exchange and rank time"},
-    {"timeline", 0, NULL, "also write trace/cNNNN.json for Perfetto (not available yet)"},
+    {"timeline", 0, NULL, "also write trace/cNNNN.json for Perfetto: a case's first repeat"},
     {"case-timeout", 0, "SECONDS",
      "give a case up after this wall time (default: 3600; 0 = never)"},
     {"force", 0, NULL, "take over a folder that holds results of another scenario"},
@@ -115,8 +115,7 @@ static int parse(const struct ms_verb *self, const struct ms_args *a, struct set
     if (*end || end == timeout || !(s->run.timeout_s >= 0) || s->run.timeout_s > 1e9)
         return ms_usage(self, "--case-timeout: '%s' is not a number of seconds", timeout);
     s->run.samples = ms_args_get(a, "samples", NULL) != NULL;
-    if (ms_args_get(a, "timeline", NULL))
-        return ms_usage(self, "--timeline is not available yet");
+    s->run.timeline = ms_args_get(a, "timeline", NULL) != NULL;
     s->run.force = ms_args_get(a, "force", NULL) != NULL;
     s->dry_run = ms_args_get(a, "dry-run", NULL) != NULL;
     s->keep_going = ms_args_get(a, "keep-going", NULL) != NULL;
