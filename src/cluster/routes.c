@@ -186,14 +186,23 @@ static void one_route(struct ms_check *c, struct pairs *t, int i)
     if (!zone_takes_routes(c, i, zone) || !route_ends(c, i, zone, &e))
         return;
     int n = route_links(c, i, there, back);
-    if (n < 0 || e.src == e.dst) /* a loopback: ranks never send to themselves */
+    if (n < 0)
         return;
     const struct ms_point *p = c->graph->point;
+    if (e.src == e.dst && c->graph->zone[zone].routing != ROUTING_FULL) {
+        ms_check_error(
+            c, i,
+            "a route from '%s' to itself is for Full zones only (SimGrid aborts); leave it out",
+            p[e.src].name);
+        return;
+    }
     if (!pairs_add(c, t, pair_key(e.src, e.dst, bypass), i, &first)) {
         ms_check_error(c, i, "a second %s from '%s' to '%s'; the first is on line %d",
                        c->xml->el[i].name, p[e.src].name, p[e.dst].name, c->xml->el[first].line);
         return;
     }
+    if (e.src == e.dst) /* a loopback: ranks never send to themselves */
+        return;
     if (both && !pairs_add(c, t, pair_key(e.dst, e.src, bypass), i, &first)) {
         ms_check_error(
             c, i,
