@@ -34,7 +34,7 @@ const struct ms_verb *ms_verb_find(const char *name)
 }
 
 /* Verbs of interface.md that belong to later work. */
-static const char *const planned[] = {"report", "explain", "place", "demo", NULL};
+static const char *const planned[] = {"report", "explain", "demo", NULL};
 
 static int unknown(const char *word)
 {
