@@ -293,6 +293,17 @@ START_TEST(test_what_cannot_be_simulated_is_said)
     ck_assert_int_eq(a.status, MS_INTERNAL);
     answer_finish(&a);
     job_finish(&j);
+    /* a failure in the middle of a run ends it, whatever the actors are doing */
+    j = job_new(path_of("star"), 16, "hierarchical", "cm02");
+    j.w.layers = j.n_traffic = 2;
+    job_tokens(&j, 0, 4, 100, 2);
+    job_tokens(&j, 1, 4, 100, 3);
+    j.t[1].rank_copies[20] = NAN;
+    a = simulate(&j);
+    ck_assert_int_eq(a.status, MS_INTERNAL);
+    ck_assert_msg(strstr(a.text, "hierarchical"), "%s", a.text);
+    answer_finish(&a);
+    job_finish(&j);
 }
 END_TEST
 
