@@ -22,7 +22,7 @@ struct net {
 
 /* An early completion is settled to within this many quanta of its own time, not of the whole
  * exchange's. */
-#define RAMP 4
+#define RAMP 2
 
 static void poke(struct net *n)
 {
