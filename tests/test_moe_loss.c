@@ -37,8 +37,8 @@ static struct bench *bench_make(const char *router_name, int layers, int sequenc
         b->z[l] = b->logits[l];
         b->dz[l] = b->dlogits[l];
         b->dn[l] = b->dnoise[l];
-        ck_assert_int_eq(ms_moe_routes_init(&b->routes[l], &b->arena, router, &params, T, E, K, NULL),
-                         MS_OK);
+        ck_assert_int_eq(
+            ms_moe_routes_init(&b->routes[l], &b->arena, router, &params, T, E, K, NULL), MS_OK);
     }
     b->p = (struct ms_loss_problem){.L = layers,
                                     .T = T,

@@ -1,6 +1,7 @@
 /** @file arena.h  Memory for what dies together: bump allocation in chunks, freed as a whole.
  *
- *  Every block is zeroed and 64-byte aligned (a cache line; also wide enough for any vector load). Not thread-safe. */
+ *  Every block is zeroed and 64-byte aligned (a cache line; also wide enough for any vector load).
+ * Not thread-safe. */
 #ifndef MS_BASE_ARENA_H
 #define MS_BASE_ARENA_H
 
@@ -14,7 +15,8 @@ struct ms_arena {
     size_t total_bytes; /**< handed out so far */
 };
 
-/** count x size zeroed bytes, or NULL when the product overflows or memory is out. count 0 gives a valid pointer. */
+/** count x size zeroed bytes, or NULL when the product overflows or memory is out. count 0 gives a
+ * valid pointer. */
 void *ms_arena_alloc(struct ms_arena *a, size_t count, size_t size);
 /** A copy of a string, or NULL. */
 char *ms_arena_strdup(struct ms_arena *a, const char *s);

@@ -155,7 +155,8 @@ enum ms_status ms_dir_make(const char *path, struct ms_err *err)
             break;
     }
     free(p);
-    return why ? ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot make the folder: %s", strerror(why))
+    return why ? ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot make the folder: %s",
+                           strerror(why))
                : MS_OK;
 }
 

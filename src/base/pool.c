@@ -7,17 +7,19 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { SPINS = 4000 }; /* of pause: some 40 us, longer than most gaps between two runs of a training step */
+enum {
+    SPINS = 4000
+}; /* of pause: some 40 us, longer than most gaps between two runs of a training step */
 
 struct ms_pool {
     int n_threads;
     pthread_t *threads;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    atomic_uint round;       /* one more a run; workers watch it */
+    atomic_uint round; /* one more a run; workers watch it */
     bool stop;
-    atomic_size_t next;      /* next item */
-    atomic_int busy;         /* workers still in this round */
+    atomic_size_t next; /* next item */
+    atomic_int busy;    /* workers still in this round */
     size_t n_items;
     void (*fn)(void *ctx, size_t item, int thread);
     void *ctx;

@@ -11,12 +11,12 @@ struct scale {
     double factor;
 };
 
-static const struct scale times[] = {{"ps", 1e-12}, {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3},
-                                     {"s", 1},      {"m", 60},    {"h", 3600},  {"d", 86400},
-                                     {NULL, 0}};
+static const struct scale times[] = {{"ps", 1e-12}, {"ns", 1e-9}, {"us", 1e-6},
+                                     {"ms", 1e-3},  {"s", 1},     {"m", 60},
+                                     {"h", 3600},   {"d", 86400}, {NULL, 0}};
 static const struct scale prefixes[] = {
-    {"", 1},          {"k", 1e3},       {"M", 1e6},       {"G", 1e9},       {"T", 1e12}, {"P", 1e15},
-    {"Ki", 0x1p10},   {"Mi", 0x1p20},   {"Gi", 0x1p30},   {"Ti", 0x1p40},   {NULL, 0}};
+    {"", 1},        {"k", 1e3},     {"M", 1e6},     {"G", 1e9},     {"T", 1e12}, {"P", 1e15},
+    {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {NULL, 0}};
 
 /* "GBps" with tail "Bps" or "bps" (bits): the factor, or 0. */
 static double prefixed(const char *unit, const char *tail, double tail_factor)
@@ -56,7 +56,8 @@ static double unit_factor(const char *unit, enum ms_unit kind)
     return 0;
 }
 
-/* 0.05us must be the double nearest to 5e-8, and 0.05 x 1e-6 is not: move the decimal exponent in the text instead. */
+/* 0.05us must be the double nearest to 5e-8, and 0.05 x 1e-6 is not: move the decimal exponent in
+ * the text instead. */
 static double shifted(const char *number, const char *end, double factor)
 {
     char text[128];
@@ -110,12 +111,15 @@ const char *ms_units_show(double value, enum ms_unit unit, char *out, size_t siz
 {
     static const struct scale decimal[] = {{"P", 1e15}, {"T", 1e12}, {"G", 1e9}, {"M", 1e6},
                                            {"k", 1e3},  {"", 1},     {NULL, 0}};
-    static const struct scale small[] = {{"s", 1}, {"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {NULL, 0}};
+    static const struct scale small[] = {
+        {"s", 1}, {"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {NULL, 0}};
     const char *tail = unit == MS_UNIT_BYTES ? "B" : unit == MS_UNIT_RATE ? "B/s" : "flop/s";
     const struct scale *s = unit == MS_UNIT_TIME ? small : decimal;
     if (unit == MS_UNIT_NONE || value == 0 || !isfinite(value)) {
         snprintf(out, size, "%g%s%s", value, unit == MS_UNIT_NONE ? "" : " ",
-                 unit == MS_UNIT_NONE ? "" : unit == MS_UNIT_TIME ? "s" : tail);
+                 unit == MS_UNIT_NONE   ? ""
+                 : unit == MS_UNIT_TIME ? "s"
+                                        : tail);
         return out;
     }
     while (s[1].name && fabs(value) < s->factor * (1 - 1e-12))

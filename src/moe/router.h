@@ -147,8 +147,8 @@ int ms_router_max_pairs(const struct ms_router *r, const struct ms_router_params
 int ms_router_capacity(double factor, int T, int E, int K);
 
 enum ms_status ms_moe_routes_init(struct ms_routes *r, struct ms_arena *a,
-                              const struct ms_router *router, const struct ms_router_params *p,
-                              int T, int E, int K, struct ms_err *err);
+                                  const struct ms_router *router, const struct ms_router_params *p,
+                                  int T, int E, int K, struct ms_err *err);
 enum ms_status ms_router_work_init(struct ms_router_work *w, struct ms_arena *a,
                                    const struct ms_router *router, const struct ms_router_params *p,
                                    int T, int E, int K, struct ms_err *err);

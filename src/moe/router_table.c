@@ -157,8 +157,8 @@ double ms_assign_load(const struct ms_route_problem *p, const struct ms_routes *
 }
 
 enum ms_status ms_moe_routes_init(struct ms_routes *r, struct ms_arena *a,
-                              const struct ms_router *router, const struct ms_router_params *p,
-                              int T, int E, int K, struct ms_err *err)
+                                  const struct ms_router *router, const struct ms_router_params *p,
+                                  int T, int E, int K, struct ms_err *err)
 {
     int cap = ms_router_max_pairs(router, p, T, E, K);
     size_t grid = (size_t)T * (size_t)E, pairs = (size_t)cap;
