@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "cluster/svg.h"
 #include "cluster/topology.h"
+#include "sim/sim.h"
 #include "sim/probe_check.h"
 #include "sim/probe_flow.h"
 
@@ -396,13 +397,30 @@ START_TEST(test_ready_made_clusters_pass)
 {
     struct ms_errs errs = {0};
     struct ms_probe_summary sum;
-    ck_assert_int_eq(check_file(TEST_DATA "/platforms/cluster-torus.xml", &sum, &errs), MS_OK);
-    ck_assert_int_eq((int)sum.n_pairs, 12 * 11);
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/two-clusters.xml", &sum, &errs), MS_OK);
     ck_assert_int_eq((int)sum.n_pairs, 130 * 129);
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/cluster.xml", &sum, &errs), MS_OK);
+    ms_errs_finish(&errs);
+}
+END_TEST
+
+/* The bisection of a torus that SimGrid lays out itself comes from its routes. SimGrid 4.0 dies of
+ * TORUS clusters: then that is said in words. */
+START_TEST(test_ready_made_torus)
+{
+    struct ms_errs errs = {0};
+    struct ms_probe_summary sum;
     struct ms_platform p;
     struct ms_platform_cost cost;
+    enum ms_status s = check_file(TEST_DATA "/platforms/cluster-torus.xml", &sum, &errs);
+    if (s == MS_INTERNAL && strncmp(ms_sim_simgrid_version(), "4.", 2) == 0) {
+        ck_assert_uint_eq(errs.n, 1);
+        ck_assert_ptr_nonnull(strstr(errs.e[0].text, "SimGrid gave up"));
+        ms_errs_finish(&errs);
+        return;
+    }
+    ck_assert_int_eq(s, MS_OK);
+    ck_assert_int_eq((int)sum.n_pairs, 12 * 11);
     ck_assert_int_eq(ms_platform_read(TEST_DATA "/platforms/cluster-torus.xml", &p, &errs), MS_OK);
     ck_assert_int_eq(ms_platform_cost(&p, &cost, NULL), MS_OK);
     ck_assert(cost.bisection_Bps == -1);
@@ -445,6 +463,7 @@ int main(void)
     tcase_add_test(t, test_the_check_finds_transit_and_idle_spines);
     tcase_add_test(t, test_written_transit_is_a_warning);
     tcase_add_test(t, test_ready_made_clusters_pass);
+    tcase_add_test(t, test_ready_made_torus);
     tcase_add_test(t, test_two_thousand_gpus_load);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);

@@ -134,7 +134,7 @@ static enum ms_status boot_sides(const struct side *a, const struct side *b, int
                                  uint64_t seed, struct ms_ratio *out)
 {
     int R = a->n_repeats;
-    unsigned *weight = malloc(((size_t)R + 1) * sizeof *weight);
+    unsigned *weight = calloc((size_t)R + 1, sizeof *weight);
     double *draws = malloc(MS_BOOT_DRAWS * sizeof *draws);
     enum ms_status s = weight && draws ? MS_OK : MS_NOMEM;
     if (s == MS_OK) {
