@@ -116,7 +116,12 @@ struct ms_core {
     struct ms_lane *lane; /**< [R * lanes] */
     struct ms_gpu *gpu;   /**< [R] */
     int n_waiting;        /**< lanes at the end of the run */
-    int n_quiet;          /**< lanes that wait until another actor lets them go (ms_lane_wait) */
+    double *wake_s;       /**< [R * lanes] when a lane can act next: it sleeps until then; INFINITY:
+                             not before another actor lets it go; -INFINITY: it is awake */
+    struct ms_lane **held; /**< [R * lanes] lanes to be let go when the network has settled */
+    int n_held;
+    bool holding;   /**< ms_lane_wake only notes them */
+    double ahead_s; /**< the network has run to this time; no lane can act before it */
     sg_sem_t director;
     struct ms_barrier *barrier;          /**< [groups * lanes], synchronise: layer */
     double *layer_begin_s, *layer_end_s; /**< [2][step][layer][group]: forward, backward */

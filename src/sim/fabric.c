@@ -152,9 +152,9 @@ enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s)
     return tell(f, events, n);
 }
 
-enum ms_status ms_fabric_run_to_event(struct ms_fabric *f)
+enum ms_status ms_fabric_run_to_event(struct ms_fabric *f, double to_s)
 {
     const struct ms_fluid_event *events;
-    size_t n = ms_fluid_run_to_event(f->fluid, INFINITY, &events);
+    size_t n = ms_fluid_run_to_event(f->fluid, to_s, &events);
     return tell(f, events, n);
 }

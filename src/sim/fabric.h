@@ -52,8 +52,8 @@ void ms_fabric_leg_finish(struct ms_fabric_leg *leg);
 void ms_fabric_start(struct ms_fabric *f, struct ms_fabric_leg *leg, uint32_t gate, double at_s);
 /** Go to to_s and tell the engines what has ended. @return MS_OK or the first failure */
 enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s);
-/** Go to the next end, whenever that is, and tell its engine: for when nobody else can add flows
+/** Go to the next end, but not past to_s, and tell its engine: for when nobody else can add flows
  * before. */
-enum ms_status ms_fabric_run_to_event(struct ms_fabric *f);
+enum ms_status ms_fabric_run_to_event(struct ms_fabric *f, double to_s);
 
 #endif

@@ -9,6 +9,7 @@
 #include <simgrid/semaphore.h>
 
 #include "sim/core.h"
+#include "sim/lane.h"
 
 struct net {
     struct ms_core *core;
@@ -47,11 +48,18 @@ static bool wait_until(struct net *n, double next_s)
     return due;
 }
 
-/* Every rank waits for bytes: until the next of them is let go nobody can add flows, and SimGrid
- * need not be asked. */
-static bool alone(const struct ms_core *c)
+/* Until the first of the ranks wakes, or one is let go, nobody can add flows, and SimGrid need not
+ * be asked. */
+static enum ms_status run_ahead(struct net *n, double horizon_s)
 {
-    return c->n_quiet == c->n_total * c->n_lanes;
+    struct ms_core *c = n->core;
+    double to_s = horizon_s < INFINITY ? nextafter(horizon_s, 0) : INFINITY;
+    ms_lanes_hold(c);
+    enum ms_status s = ms_fabric_run_to_event(&n->fabric, to_s);
+    ms_fluid_next_s(n->fluid); /* what is due at this instant comes before what ranks do in it */
+    c->ahead_s = ms_fluid_now_s(n->fluid);
+    ms_lanes_release(c);
+    return s;
 }
 
 static void fabric_main(int argc, char **argv)
@@ -60,12 +68,12 @@ static void fabric_main(int argc, char **argv)
     struct ms_core *c = n->core;
     while (!c->over && !c->status) {
         double next_s = n->fluid ? ms_fluid_next_s(n->fluid) : INFINITY;
-        bool ahead = next_s < INFINITY && alone(c);
+        double horizon_s = next_s < INFINITY ? ms_lanes_horizon_s(c) : 0;
+        bool ahead = next_s < horizon_s;
         if (!ahead && (!wait_until(n, next_s) || c->status))
             continue;
         n->running = true;
-        enum ms_status s =
-            ahead ? ms_fabric_run_to_event(&n->fabric) : ms_fabric_advance(&n->fabric, next_s);
+        enum ms_status s = ahead ? run_ahead(n, horizon_s) : ms_fabric_advance(&n->fabric, next_s);
         n->running = false;
         if (s)
             ms_core_note(c, s);

@@ -12,14 +12,54 @@
 
 void ms_lane_wait(struct ms_lane *lane)
 {
-    lane->core->n_quiet++;
+    struct ms_core *c = lane->core;
+    c->wake_s[lane - c->lane] = INFINITY;
     sg_sem_acquire(lane->sem);
 }
 
 void ms_lane_wake(struct ms_lane *lane)
 {
-    lane->core->n_quiet--;
+    struct ms_core *c = lane->core;
+    if (c->holding) {
+        c->held[c->n_held++] = lane;
+        return;
+    }
+    c->wake_s[lane - c->lane] = -INFINITY;
     sg_sem_release(lane->sem);
+}
+
+void ms_lanes_hold(struct ms_core *c)
+{
+    c->n_held = 0;
+    c->holding = true;
+}
+
+void ms_lanes_release(struct ms_core *c)
+{
+    c->holding = false;
+    for (int i = 0; i < c->n_held; i++)
+        c->wake_s[c->held[i] - c->lane] = -INFINITY;
+    for (int i = 0; i < c->n_held; i++)
+        sg_sem_release(c->held[i]->sem);
+}
+
+double ms_lanes_horizon_s(const struct ms_core *c)
+{
+    double first = INFINITY;
+    for (int i = 0; i < c->n_total * c->n_lanes; i++)
+        first = c->wake_s[i] < first ? c->wake_s[i] : first;
+    return first;
+}
+
+/* Where the network has run ahead to that time already there is nothing to wait for. */
+static void sleep_until(struct ms_lane *lane, double at_s)
+{
+    struct ms_core *c = lane->core;
+    if (at_s <= c->ahead_s)
+        return;
+    c->wake_s[lane - c->lane] = at_s;
+    ms_engine_sleep_until(c, at_s);
+    c->wake_s[lane - c->lane] = -INFINITY;
 }
 
 /* The rank's processor works for `for_s`; a second lane waits its turn. */
@@ -36,7 +76,7 @@ static void compute(struct ms_lane *lane, const char *what, int step, int layer,
     gpu->free_s = lane->now_s;
     ms_timeline_span(c, lane, what, step, layer, lane->now_s - for_s, lane->now_s);
     c->rank_busy_s[(size_t)step * (size_t)c->n_total + (size_t)rank] += for_s;
-    ms_engine_sleep_until(c, lane->now_s);
+    sleep_until(lane, lane->now_s);
     if (gpu->lock)
         sg_sem_release(gpu->lock);
 }
@@ -50,14 +90,14 @@ static bool exchange(struct ms_lane *lane, int step, int layer, enum ms_phase ph
     struct ms_core *c = lane->core;
     bool dispatch = phase == MS_PHASE_DISPATCH || phase == MS_PHASE_DISPATCH_BACK;
     double entry_s = lane->now_s, ready_s = entry_s + c->alpha_s[dispatch ? 0 : 1];
-    ms_engine_sleep_until(c, ready_s);
+    sleep_until(lane, ready_s);
     if (ms_leg_enter(c, lane, step, layer, phase, entry_s, ready_s))
         return false;
     ms_lane_wait(lane);
     if (c->status)
         return false;
     lane->now_s = lane->complete_s;
-    ms_engine_sleep_until(c, lane->now_s);
+    sleep_until(lane, lane->now_s);
     ms_samples_rank(c, lane, step, layer, phase, lane->now_s - entry_s);
     ms_timeline_span(c, lane, phase_name[phase], step, layer, entry_s, lane->now_s);
     return !c->status;
@@ -168,6 +208,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
         return ms_core_note(c, status);
     c->wall_start_s = ms_wall_s();
     c->run_start_s = simgrid_get_clock();
+    c->ahead_s = -INFINITY;
     for (int i = 0; i < c->n_total * c->n_lanes; i++)
         c->lane[i].now_s = c->lane[i].complete_s = 0;
     for (int i = 0; i < c->n_total; i++)
@@ -233,8 +274,12 @@ enum ms_status ms_lanes_start(struct ms_core *c)
     c->lane = MS_NEW(&c->arena, struct ms_lane, n);
     c->gpu = MS_NEW(&c->arena, struct ms_gpu, (size_t)c->n_total);
     c->barrier = MS_NEW(&c->arena, struct ms_barrier, (size_t)c->n_groups * (size_t)c->n_lanes);
-    if (!c->lane || !c->gpu || !c->barrier)
+    c->wake_s = MS_NEW(&c->arena, double, n);
+    c->held = MS_NEW(&c->arena, struct ms_lane *, n);
+    if (!c->lane || !c->gpu || !c->barrier || !c->wake_s || !c->held)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %zu ranks", n);
+    for (size_t i = 0; i < n; i++)
+        c->wake_s[i] = -INFINITY;
     c->director = sg_sem_init(0);
     for (int r = 0; r < c->n_total; r++) {
         c->gpu[r].lock = c->n_lanes > 1 ? sg_sem_init(1) : NULL;
