@@ -74,7 +74,6 @@ struct ms_fluid_stats {
     uint64_t n_active_max; /**< most flows at once */
     uint64_t n_links;      /**< links that can bind */
     uint64_t n_components; /**< parts of the network that share none of them */
-    double solver_s;       /**< wall time inside this library since creation */
 };
 
 /** links: n_links rows, copied. pool: threads for big cases, borrowed, NULL = the caller's alone.

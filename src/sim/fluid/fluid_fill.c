@@ -110,10 +110,9 @@ static void freeze_more(const struct ms_fluid_filling *w, const uint32_t *other,
     }
 }
 
-static void freeze(struct filling *s, uint32_t l, double level)
+static void freeze(struct filling *s, uint32_t l)
 {
     struct ms_fluid_comp *c = s->c;
-    s->water = level > s->water * (1 + TIE) ? level : s->water;
     c->level[l] = s->water;
     s->w->done[l] = 1;
     s->w->undone[l / 64] &= ~((uint64_t)1 << (l % 64));
@@ -212,12 +211,29 @@ static bool refill(struct filling *s)
     return true;
 }
 
-/* The link of least level in front, into *level. */
-static uint32_t least_of_front(const struct filling *s, double *level)
+static double level_now(const struct filling *s, uint32_t l)
 {
     const struct ms_fluid_filling *w = s->w;
+    if (w->crowd[l] <= 0)
+        return MS_FLUID_FREE_RATE;
+    return l >= s->c->m_shared ? s->c->capacity[l] : w->room[l] / w->crowd[l];
+}
+
+/* What freezes together with a link of this level. */
+static double tie_of(const struct filling *s, double level)
+{
+    double water = level > s->water * (1 + TIE) ? level : s->water;
+    return water * (1 + TIE);
+}
+
+/* The least level in front, into *level. @return the places of the links that freeze with it */
+static uint32_t least_of_front(const struct filling *s, double *level)
+{
+#if defined(__AVX512F__)
+    const struct ms_fluid_filling *w = s->w;
+#endif
     double low = MS_FLUID_FREE_RATE;
-    uint32_t best = 0;
+    uint32_t tied = 0;
 #if defined(__AVX512F__)
     __m512d v[FRONT / 8], lows = _mm512_set1_pd(MS_FLUID_FREE_RATE);
     __m256i zero = _mm256_setzero_si256(), shared = _mm256_set1_epi32((int)s->c->m_shared);
@@ -234,22 +250,37 @@ static uint32_t least_of_front(const struct filling *s, double *level)
         lows = _mm512_min_pd(lows, v[i]);
     }
     low = _mm512_reduce_min_pd(lows);
-    for (uint32_t i = n; i-- > 0;) {
-        uint32_t on = _mm512_cmp_pd_mask(v[i], _mm512_set1_pd(low), _CMP_EQ_OQ);
-        best = on ? 8 * i + (uint32_t)__builtin_ctz(on) : best;
-    }
+    __m512d tie = _mm512_set1_pd(tie_of(s, low));
+    for (uint32_t i = 0; i < n; i++)
+        tied |= (uint32_t)_mm512_cmp_pd_mask(v[i], tie, _CMP_LE_OQ) << (8 * i);
 #else
+    double v[FRONT];
     for (uint32_t i = 0; i < s->n_front; i++) {
-        uint32_t l = s->front[i];
-        if (w->crowd[l] <= 0)
-            continue;
-        double v = l >= s->c->m_shared ? s->c->capacity[l] : w->room[l] / w->crowd[l];
-        best = v < low ? i : best;
-        low = v < low ? v : low;
+        v[i] = level_now(s, s->front[i]);
+        low = v[i] < low ? v[i] : low;
     }
+    double tie = tie_of(s, low);
+    for (uint32_t i = 0; i < s->n_front; i++)
+        tied |= (uint32_t)(v[i] <= tie) << i;
 #endif
     *level = low;
-    return best;
+    return tied;
+}
+
+/* All that stand at one level take the same off the others, so their order does not matter; one
+ * that the others of the tie lift out of it stays. */
+static void freeze_tied(struct filling *s, uint32_t tied, double level)
+{
+    double tie = tie_of(s, level);
+    s->water = level > s->water * (1 + TIE) ? level : s->water;
+    for (; tied; tied &= tied - 1) {
+        uint32_t at = (uint32_t)__builtin_ctz(tied), l = s->front[at];
+        if (level_now(s, l) > tie)
+            continue;
+        s->front[at] = s->c->m;
+        freeze(s, l);
+        s->w->crowd[s->c->m] = 0;
+    }
 }
 
 static void start(struct filling *s)
@@ -275,12 +306,10 @@ void FILL(struct ms_fluid_comp *c)
     while (refill(&s)) {
         for (;;) {
             double level;
-            uint32_t at = least_of_front(&s, &level), l = s.front[at];
+            uint32_t tied = least_of_front(&s, &level);
             if (level > s.threshold && level > s.water * (1 + TIE))
                 break;
-            s.front[at] = c->m;
-            freeze(&s, l, level);
-            c->fill.crowd[c->m] = 0;
+            freeze_tied(&s, tied, level);
         }
     }
 }

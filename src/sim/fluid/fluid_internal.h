@@ -268,7 +268,6 @@ void ms_fluid_fill_avx512(struct ms_fluid_comp *c);
 /* fluid_wait.c */
 void ms_fluid_pop_change(struct ms_fluid *f);
 void ms_fluid_pop_run(struct ms_fluid *f);
-double ms_fluid_wall_s(void);
 
 /* fluid_step.c */
 /** Stop a component at at_s <= end_s: what ended ends, the rest is settled there; rates are to be

@@ -213,15 +213,12 @@ double ms_fluid_next_s(struct ms_fluid *f)
     double t = next_s(f);
     if (f->n_dirty == 0 && (t > f->now_s || ms_fluid_sink_next(f) <= t))
         return t; /* nothing to catch up on */
-    double t0 = ms_fluid_wall_s();
     catch_up(f);
-    f->stats.solver_s += ms_fluid_wall_s() - t0;
     return next_s(f);
 }
 
 static size_t go(struct ms_fluid *f, double to_s, bool stop, const struct ms_fluid_event **events)
 {
-    double t0 = ms_fluid_wall_s();
     f->n_events = f->n_spans = 0;
     for (;;) {
         catch_up(f);
@@ -235,7 +232,6 @@ static size_t go(struct ms_fluid *f, double to_s, bool stop, const struct ms_flu
     }
     if (!(stop && f->n_events) && to_s > f->now_s && to_s < INFINITY)
         f->now_s = to_s;
-    f->stats.solver_s += ms_fluid_wall_s() - t0;
     *events = f->event;
     return f->n_events;
 }

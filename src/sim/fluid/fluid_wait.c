@@ -3,16 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "sim/fluid/fluid_internal.h"
-
-double ms_fluid_wall_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool run_before(const struct ms_fluid_run *a, const struct ms_fluid_run *b)
 {
@@ -97,7 +89,6 @@ static void squeeze_waits(struct ms_fluid *f)
 enum ms_status ms_fluid_add(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n,
                             struct ms_err *err)
 {
-    double t0 = ms_fluid_wall_s();
     for (size_t i = 0; i < n; i++) {
         if (!(flows[i].bytes >= 0) || !isfinite(flows[i].bytes) || isnan(flows[i].start_s))
             return ms_err_set(err, MS_INVALID,
@@ -125,6 +116,5 @@ enum ms_status ms_fluid_add(struct ms_fluid *f, const struct ms_fluid_flow *flow
         push_run(f, run);
     f->n_waiting += n;
     f->stats.n_flows += n;
-    f->stats.solver_s += ms_fluid_wall_s() - t0;
     return MS_OK;
 }
