@@ -45,10 +45,20 @@ void ms_lanes_release(struct ms_core *c)
 
 double ms_lanes_horizon_s(const struct ms_core *c)
 {
-    double first = INFINITY;
-    for (int i = 0; i < c->n_total * c->n_lanes; i++)
-        first = c->wake_s[i] < first ? c->wake_s[i] : first;
-    return first;
+    int n = c->n_total * c->n_lanes, i = 0;
+    const double *w = c->wake_s;
+    double a = INFINITY, b = a, d = a, e = a; /* four chains: a minimum waits for the one before */
+    for (; i + 4 <= n; i += 4) {
+        a = w[i] < a ? w[i] : a;
+        b = w[i + 1] < b ? w[i + 1] : b;
+        d = w[i + 2] < d ? w[i + 2] : d;
+        e = w[i + 3] < e ? w[i + 3] : e;
+    }
+    for (; i < n; i++)
+        a = w[i] < a ? w[i] : a;
+    a = b < a ? b : a;
+    d = e < d ? e : d;
+    return d < a ? d : a;
 }
 
 /* Where the network has run ahead to that time already there is nothing to wait for. */
