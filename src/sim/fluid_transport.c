@@ -23,7 +23,7 @@ struct net {
 
 /* An early completion is settled to within this many quanta of its own time, not of the whole
  * exchange's. */
-#define RAMP 2
+#define RAMP 4
 
 static void poke(struct net *n)
 {
