@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/field.h"
 #include "base/json.h"
-#include "scenario/tree.h"
+#include "base/yaml_tree.h"
 
 struct ms_key;
 

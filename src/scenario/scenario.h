@@ -24,7 +24,7 @@
 #include "sim/sim.h"
 
 struct ms_train_params; /* moe/train.h */
-struct ms_yaml;         /* tree.h */
+struct ms_yaml;         /* base/yaml_tree.h */
 struct ms_sweep;        /* sweep.h */
 
 /** Scenario section `report`. */

@@ -1,4 +1,6 @@
-#include "scenario/tree.h"
+/* From libyaml's events to a tree: what of YAML is taken, where each value stands, and the limits on
+ * size, depth and aliases. */
+#include "base/yaml_tree.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -142,8 +144,7 @@ static bool refuse_tag(struct parse *p, const yaml_char_t *tag, bool implicit)
     return fail_here(p, "YAML tags (!…) have no meaning in a scenario; write the value alone");
 }
 
-/* Remember a name given with &name. *slot is where its node goes once it is complete; -1 without a
- * name. */
+/* Remember a name given with &name. *slot is where its node goes once it is complete; -1: no name. */
 static bool open_anchor(struct parse *p, const yaml_char_t *name, int *slot)
 {
     *slot = -1;

@@ -1,7 +1,9 @@
+/* Trees of YAML values: looking up by dotted path, changing one value by copying the way to it, and
+ * showing a value on one line. */
+#include "base/yaml_tree.h"
+
 #include <ctype.h>
 #include <string.h>
-
-#include "scenario/tree.h"
 
 const struct ms_entry *ms_yaml_get(const struct ms_yaml *map, const char *key)
 {

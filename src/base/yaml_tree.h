@@ -1,12 +1,12 @@
-/** @file tree.h  YAML text -> a tree with positions, made by libyaml's events under our own limits.
+/** @file yaml_tree.h  YAML text -> a tree with positions, made by libyaml's events under our own limits.
  *
  *  libyaml checks syntax and knows no limits: deep flow collections cost it quadratic time, and
- * aliases let a kilobyte stand for gigabytes. The limits here are far above any scenario and far
- * below any harm. Trees are immutable and may share parts (aliases); changing one (ms_yaml_set)
- * copies the path to the change. Everything lives in an arena. Lines and columns count from 1,
- * columns in characters. Types are decided by who reads a value, not here. */
-#ifndef MS_SCENARIO_TREE_H
-#define MS_SCENARIO_TREE_H
+ *  aliases let a kilobyte stand for gigabytes. The limits here are far above any scenario and far
+ *  below any harm. Trees are immutable and may share parts (aliases); changing one (ms_yaml_set)
+ *  copies the path to the change. Everything lives in an arena. Lines and columns count from 1,
+ *  columns in characters. Types are decided by who reads a value, not here. */
+#ifndef MS_BASE_YAML_TREE_H
+#define MS_BASE_YAML_TREE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,25 +48,25 @@ struct ms_yaml {
 /** Parse exactly one document. The root entry has key "" and stands at the root's position.
  *  @param first_col added to the columns of line 1 (a value inside a --set argument)
  *  @return the root, or NULL after at least one error was added to errs; duplicate keys are errors
- * too, but come with a root: look at errs->n */
+ *  too, but come with a root: look at errs->n */
 const struct ms_entry *ms_yaml_parse(struct ms_arena *arena, const char *file, int first_col,
                                      const char *text, size_t n_bytes, struct ms_errs *errs);
 
 /** The entry of a mapping by key, or NULL (also when map is no mapping). */
 const struct ms_entry *ms_yaml_get(const struct ms_yaml *map, const char *key);
-/** The entry at "a.b.c" below a mapping, or NULL; in *last, if wanted, the deepest entry on the way
- * (NULL: none). */
+/** The entry at "a.b.c" below a mapping, or NULL.
+ *  @param last if wanted, the deepest entry on the way (NULL: none) */
 const struct ms_entry *ms_yaml_find(const struct ms_yaml *map, const char *path,
                                     const struct ms_entry **last);
 /** A copy of map in which path has the value and position of e; what was no mapping on the way
- * becomes one. NULL: no memory. */
+ *  becomes one. NULL: no memory. */
 const struct ms_yaml *ms_yaml_set(struct ms_arena *arena, const struct ms_yaml *map,
                                   const char *path, const struct ms_entry *e);
 /** A plain scalar. NULL: no memory. */
 const struct ms_yaml *ms_yaml_scalar(struct ms_arena *arena, const char *text);
 
 /** A mapping's entry without one of its keys (a shallow copy), or e itself where the key is not
- * there or memory is out. */
+ *  there or memory is out. */
 const struct ms_entry *ms_yaml_without(struct ms_arena *arena, const struct ms_entry *e,
                                        const char *key);
 
