@@ -19,7 +19,7 @@ struct made {
     const struct ms_topology *t;
     struct ms_topology_params p;
     struct ms_arena arena;
-    struct ms_fabric f;
+    struct ms_blueprint f;
     struct ms_platform file;
     char path[64];
 };
@@ -142,7 +142,7 @@ START_TEST(test_simgrid_routes_as_the_generator_says)
     for (size_t i = 0; i < n; i++) {
         ms_link_name want[MS_MAX_ROUTE_HOPS + 8];
         const char *got[MS_MAX_ROUTE_HOPS + 8];
-        int w = ms_fabric_links(&m.f, pair[i].src, pair[i].dst, want), g = probed(&r, i, got);
+        int w = ms_blueprint_links(&m.f, pair[i].src, pair[i].dst, want), g = probed(&r, i, got);
         ck_assert_msg(w == g, "%s: %d -> %d: %d links, not %d", all[_i], pair[i].src, pair[i].dst,
                       g, w);
         for (int k = 0; k < w; k++)

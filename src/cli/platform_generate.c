@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/platform.h"
+#include "cli/platform_verbs.h"
 #include "cli/verb.h"
 #include "cluster/topology.h"
 

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "cli/platform.h"
+#include "cli/platform_verbs.h"
 #include "cli/verb.h"
 #include "cluster/platform.h"
 #include "cluster/svg.h"
@@ -232,7 +232,7 @@ static int understand(const struct ms_args *a, struct request *q)
                           .json = !strcmp(format, "json")};
     if (!q->json && strcmp(format, "table") != 0)
         return ms_usage(&verb, "--format '%s' is not known; allowed: table, json", format);
-    want += q->from != NULL;
+    want += q->from ? 1 : 0;
     if (a->n_operands != want)
         return ms_usage(&verb, q->from ? "give one file, and --route two hosts" : "give one file");
     bool first = !q->from || strchr(a->operand[0], '.') || strchr(a->operand[0], '/');

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "cli/cli.h"
-#include "cli/platform.h"
+#include "cli/platform_verbs.h"
 #include "cli/verb.h"
 #include "cluster/platform.h"
 #include "sim/probe_check.h"

@@ -1,10 +1,12 @@
+/* Reads a platform file: runs the passes, then decides hosts and their order, nodes, properties of
+ * the top zone, and which link is next to which host. */
 #include "cluster/platform.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 static void add(struct ms_check *c, int el, bool error, const char *fmt, va_list ap)
 {
@@ -129,7 +131,7 @@ static void nodes_fill(struct ms_check *c, struct ms_platform *p)
     const struct ms_point *point = c->graph->point;
     bool any = false;
     for (int i = 0; i < p->n_hosts; i++)
-        any |= point[p->host_point[i]].node != NULL;
+        any |= !!point[p->host_point[i]].node;
     if (!any || !seen || !nodes_alloc(p)) {
         c->nomem |= any && (!seen || !p->node_size);
         return;

@@ -1,6 +1,6 @@
 /** @file platform.h  A SimGrid platform file, read and checked without SimGrid.
  *
- *  SimGrid aborts, exits or goes on silently when it meets a bad file, so every file is read here
+ * SimGrid aborts, exits or goes on silently when it meets a bad file, so every file is read here
  * first, with libxml2, and only a file without errors may be given to SimGrid. This header decides
  * what a good platform is: well-formed XML without tricks (entities, DTDs of its own, CDATA), known
  * elements and attributes in the order SimGrid wants, quantities with units, finite and positive,
@@ -8,8 +8,8 @@
  * that fit, other files only inside the platform's folder, no `<config>` outside a short list. It
  * never asks for a route (sim/probe.h does) and never writes.
  *
- *  Hosts, nodes and links count from 0. Hosts are in natural name order (n2 before n10): that is
- * the order of ranks. Rates in bytes per second, times in seconds. */
+ * Hosts, nodes and links count from 0. Hosts are in natural name order (n2 before n10): that is the
+ * order of ranks. Rates in bytes per second, times in seconds. */
 #ifndef MS_CLUSTER_PLATFORM_H
 #define MS_CLUSTER_PLATFORM_H
 
@@ -21,16 +21,17 @@
 
 /** Whether routes may pass through a third host: the zone property `transit`. */
 enum ms_transit {
-    MS_TRANSIT_NONE,   /**< never (no property, or "none") */
-    MS_TRANSIT_NVLINK, /**< "nvlink": cross-rail traffic hops over a local GPU, for every exchange
-                        */
-    MS_TRANSIT_PXN,    /**< "pxn": the fabric does not join the rails; a direct exchange needs
-                          exchange.forwarding: pxn */
+    /** never (no property, or "none") */
+    MS_TRANSIT_NONE,
+    /** "nvlink": cross-rail traffic hops over a local GPU, for every exchange */
+    MS_TRANSIT_NVLINK,
+    /** "pxn": the fabric does not join the rails; a direct exchange needs exchange.forwarding */
+    MS_TRANSIT_PXN,
 };
 
 enum ms_link_policy {
-    MS_LINK_SHARED,  /**< flows share its bandwidth; each direction of a SPLITDUPLEX link is one of
-                        these */
+    /** flows share its bandwidth; each direction of a SPLITDUPLEX link is one of these */
+    MS_LINK_SHARED,
     MS_LINK_FATPIPE, /**< every flow may have all of it */
 };
 
@@ -40,8 +41,8 @@ struct ms_platform_link {
     const char *name;
     double bandwidth_Bps, latency_s;
     enum ms_link_policy policy;
-    int cables; /**< physical cables it stands for: the link property `cables`; 0 where it says
-                   nothing */
+    /** physical cables it stands for: the link property `cables`; 0 where it says nothing */
+    int cables;
 };
 
 struct ms_platform_prop {
@@ -60,10 +61,10 @@ struct ms_platform {
     int n_hosts;            /**< at least 1 */
     const char **host_name; /**< [n_hosts] */
     double *host_speed;     /**< [n_hosts] flop/s */
-    int *host_node;  /**< [n_hosts] node of each host; -1 for all where the file has no `node`
-                        property */
-    int *host_local; /**< [n_hosts] index within its node, -1 likewise */
-    int n_nodes;     /**< 0 where the file has no `node` property */
+    /** [n_hosts] node of each host; -1 for all where the file has no `node` property */
+    int *host_node;
+    int *host_local;        /**< [n_hosts] index within its node, -1 likewise */
+    int n_nodes;            /**< 0 where the file has no `node` property */
     const char **node_name; /**< [n_nodes] in order of first appearance */
     int *node_size;         /**< [n_nodes] hosts of each */
     int gpus_per_node;      /**< when equal for every node, else 0 */
@@ -72,35 +73,35 @@ struct ms_platform {
                     and <peer>; the links of SimGrid's own torus, fat-tree and dragonfly clusters
                     are known to SimGrid only */
     struct ms_platform_link *link;
-    int *link_host;      /**< [n_links] the one host next to it (a NIC, an NVLink port), -1 none or
-                            several */
+    /** [n_links] the one host next to it (a NIC, an NVLink port), -1 none or several */
+    int *link_host;
     bool links_complete; /**< false where SimGrid makes links of its own */
 
     int n_props; /**< of the top zone */
     struct ms_platform_prop *prop;
     enum ms_transit transit;
-    int planes; /**< property `planes`: equal planes each message is striped over; their rates are
-                   summed in each link, which is exact as long as no plane fails. 1 without the
-                   property */
+    /** property `planes`: equal planes each message is striped over; their rates are summed in each
+     * link, which is exact as long as no plane fails. 1 without the property */
+    int planes;
     const char *topology; /**< property `topology` (the generator's word), or NULL */
     int n_switches;       /**< property `switches`, -1 unknown */
     int n_cables;         /**< property `cables`, -1 unknown */
 
-    struct ms_graph
-        *graph;      /**< points, hops and links (cluster/check.h), for this room; owned here */
+    /** points, hops and links (cluster/platform_check.h), for this room; owned here */
+    struct ms_graph *graph;
     int *host_point; /**< [n_hosts] in graph */
 };
 
 /** Read and check a file. Errors (at most 20 are kept) and warnings are added to errs with file and
  * line.
- *  @param path a regular file of at most 256 MiB; "-" is refused
- *  @param out zeroed on entry; filled on MS_OK, zero otherwise
- *  @return MS_OK; MS_INVALID with at least one error in errs; MS_IO; MS_NOMEM */
+ * @param path a regular file of at most 256 MiB; "-" is refused
+ * @param out zeroed on entry; filled on MS_OK, zero otherwise
+ * @return MS_OK; MS_INVALID with at least one error in errs; MS_IO; MS_NOMEM */
 enum ms_status ms_platform_read(const char *path, struct ms_platform *out, struct ms_errs *errs);
 void ms_platform_finish(struct ms_platform *p);
 
 /** Give nodes to a platform without `node` properties: hosts in order, gpus_per_node each.
- *  @return MS_OK; MS_INVALID when the file has nodes already, or the hosts are no multiple */
+ * @return MS_OK; MS_INVALID when the file has nodes already, or the hosts are no multiple */
 enum ms_status ms_platform_group(struct ms_platform *p, int gpus_per_node, struct ms_err *err);
 
 /** The value of a property of the top zone, or NULL. */
@@ -117,16 +118,16 @@ bool ms_platform_computes_routes(const struct ms_platform *p, int host);
 /** Links that could stand in for each other: same rate and policy, from the same router to routers
  * with the same neighbours (leaf 0 to each spine). twin[l] = the first link of l's group, itself
  * where it has no twin.
- *  @param twin [n_links] @return MS_OK or MS_NOMEM */
+ * @param twin [n_links] @return MS_OK or MS_NOMEM */
 enum ms_status ms_platform_twins(const struct ms_platform *p, int *twin);
 
 /** What the fabric costs and carries; the columns of `platform show` and `compare`. */
 struct ms_platform_cost {
-    int n_switches;               /**< -1 unknown */
-    int n_cables;                 /**< NVLink not counted; -1 unknown */
-    double bisection_Bps;         /**< max flow from the first half of the nodes (of the hosts, on a
-                                     platform of one node)         to the second, over the file's links; -1
-                                     unknown         (one host, or SimGrid's own links) */
+    int n_switches; /**< -1 unknown */
+    int n_cables;   /**< NVLink not counted; -1 unknown */
+    /** max flow from the first half of the nodes (of the hosts, on a platform of one node) to the
+     * second, over the file's links; -1 unknown (one host, or SimGrid's own links) */
+    double bisection_Bps;
     double bisection_per_gpu_Bps; /**< divided by the hosts of the first half; -1 unknown */
 };
 /** @return MS_OK or MS_NOMEM */

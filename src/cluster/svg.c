@@ -1,3 +1,5 @@
+/* Draws a platform as SVG: colours, strokes, labels and the legend. Where everything stands is
+ * decided in svg_layout.c. */
 #include "cluster/svg.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /** @file svg.h  A picture of a platform: nodes with their GPUs, tiers of switches, trunks with
  * their rates, a legend.
  *
- *  Drawn from the file's own links (wiring.h), so it shows foreign platforms too. Self-contained,
- * no script, no font file; the bytes depend on the platform alone. */
+ * Drawn from the file's own links (wiring.h), so it shows foreign platforms too. Self-contained, no
+ * script, no font file; the bytes depend on the platform alone. */
 #ifndef MS_CLUSTER_SVG_H
 #define MS_CLUSTER_SVG_H
 

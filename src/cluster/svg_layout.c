@@ -1,3 +1,5 @@
+/* Where everything of a picture stands: node boxes in a row, switches in tiers above what hangs
+ * below them. */
 #include <math.h>
 #include <stdlib.h>
 

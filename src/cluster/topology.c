@@ -1,3 +1,5 @@
+/* The frame of all topologies: their parameters, defaults and command, and the arithmetic they
+ * share. */
 #include "cluster/topology.h"
 
 #include <math.h>
@@ -168,13 +170,14 @@ void ms_topology_defaults(const struct ms_topology *t, struct ms_topology_params
 }
 
 enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_topology_params *p,
-                                 struct ms_arena *arena, struct ms_fabric *out, struct ms_err *err)
+                                 struct ms_arena *arena, struct ms_blueprint *out,
+                                 struct ms_err *err)
 {
     int64_t n = p->nodes * p->gpus_per_node;
     if (n > 32768)
         return ms_err_set(err, MS_INFEASIBLE, "%lld GPUs are more than a platform may have (32768)",
                           (long long)n);
-    *out = (struct ms_fabric){
+    *out = (struct ms_blueprint){
         .p = p, .arena = arena, .n_gpus = (int)n, .M = (int)p->gpus_per_node, .planes = 1};
     out->edge = MS_NEW(arena, int, (size_t)n);
     if (!out->edge)
@@ -217,11 +220,11 @@ enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms
 {
     struct ms_arena arena = {0};
     struct ms_buf command = {0};
-    struct ms_fabric f;
+    struct ms_blueprint f;
     enum ms_status s = ms_topology_build(t, p, &arena, &f, err);
     if (s == MS_OK) {
         command_of(t, p, &command);
-        s = command.failed ? MS_NOMEM : ms_fabric_write(&f, t->name, command.p, out, err);
+        s = command.failed ? MS_NOMEM : ms_blueprint_write(&f, t->name, command.p, out, err);
     }
     ms_buf_finish(&command);
     ms_arena_finish(&arena);

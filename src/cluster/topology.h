@@ -1,14 +1,14 @@
 /** @file topology.h  The topologies `moesim platform generate` can build: a table of strategies.
  *
- *  A topology is one topology_<name>.c and one word in the room's meson.build. It decides edge
+ * A topology is one topology_<name>.c and one word in the room's meson.build. It decides edge
  * switches, trunks and static routes; rates, names and the layout in SimGrid's zones are the
- * frame's (fabric.h), so that all topologies have the same NICs and are compared fairly. Bytes
+ * frame's (blueprint.h), so that all topologies have the same NICs and are compared fairly. Bytes
  * depend on the parameters alone. */
 #ifndef MS_CLUSTER_TOPOLOGY_H
 #define MS_CLUSTER_TOPOLOGY_H
 
 #include "base/field.h"
-#include "cluster/fabric.h"
+#include "cluster/blueprint.h"
 
 struct ms_topology {
     const char *name;
@@ -18,7 +18,7 @@ struct ms_topology {
         *fields; /**< its own parameters, beside the common ones; ends with a NULL key */
     /** Fill edges, trunks, route, cost. The frame has set p, arena, n_gpus, M and allocated edge
      * (all 0). */
-    enum ms_status (*build)(struct ms_fabric *f, struct ms_err *err);
+    enum ms_status (*build)(struct ms_blueprint *f, struct ms_err *err);
 };
 
 /** All topologies, NULL-terminated. */
@@ -31,14 +31,15 @@ const struct ms_field *ms_topology_common(void);
 /** Defaults of the common fields and of t's own. */
 void ms_topology_defaults(const struct ms_topology *t, struct ms_topology_params *p);
 /** Set one parameter by key ('-' or '_') from text; strings are borrowed.
- *  @return MS_OK; MS_USAGE with err: an unknown key, not a quantity, or out of range */
+ * @return MS_OK; MS_USAGE with err: an unknown key, not a quantity, or out of range */
 enum ms_status ms_topology_set(const struct ms_topology *t, struct ms_topology_params *p,
                                const char *key, const char *value, struct ms_err *err);
 
 /** A fabric in `arena`; the params must outlive it. @return MS_OK; MS_INFEASIBLE with the reason;
  * MS_NOMEM */
 enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_topology_params *p,
-                                 struct ms_arena *arena, struct ms_fabric *out, struct ms_err *err);
+                                 struct ms_arena *arena, struct ms_blueprint *out,
+                                 struct ms_err *err);
 /** The platform file of a topology. `name`: the top zone's id. @return as build */
 enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms_topology_params *p,
                                     struct ms_buf *out, struct ms_err *err);

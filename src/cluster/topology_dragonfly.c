@@ -46,7 +46,7 @@ static int local_hop(const struct dragonfly *d, int from, int to, struct ms_rout
     return 1;
 }
 
-static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out)
+static int route(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out)
 {
     const struct dragonfly *d = f->own;
     int A = a / d->a, B = b / d->a, n = 0;
@@ -59,7 +59,7 @@ static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *o
     return n;
 }
 
-static enum ms_status check_ports(const struct ms_fabric *f, const struct dragonfly *d, int T,
+static enum ms_status check_ports(const struct ms_blueprint *f, const struct dragonfly *d, int T,
                                   int local, int global, struct ms_err *err)
 {
     for (int s = 0; s < d->n; s++) {
@@ -78,25 +78,25 @@ static enum ms_status check_ports(const struct ms_fabric *f, const struct dragon
     return MS_OK;
 }
 
-static bool add_trunks(struct ms_fabric *f, struct dragonfly *d, int local, int global)
+static bool add_trunks(struct ms_blueprint *f, struct dragonfly *d, int local, int global)
 {
     bool good = true;
     for (int s = 0; s < d->n; s++)
         for (int t = s + 1; t < d->n && t / d->a == s / d->a; t++) {
-            d->local[s * d->a + t % d->a] = ms_fabric_trunk(f, local, "local_%d_%d", s, t);
+            d->local[s * d->a + t % d->a] = ms_blueprint_trunk(f, local, "local_%d_%d", s, t);
             good &= f->n_trunks > 0;
             f->n_cables += local;
         }
     for (int A = 0; A < d->groups; A++)
         for (int B = A + 1; B < d->groups; B++) {
-            d->global[A * d->groups + B] = ms_fabric_trunk(f, global, "global_%d_%d", A, B);
+            d->global[A * d->groups + B] = ms_blueprint_trunk(f, global, "global_%d_%d", A, B);
             good &= d->global[A * d->groups + B] >= 0;
             f->n_cables += global;
         }
     return good;
 }
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct dragonfly *d = MS_NEW(f->arena, struct dragonfly, 1);

@@ -26,7 +26,7 @@ struct plus {
     int *global;           /* [groups][groups] */
 };
 
-static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out)
+static int route(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out)
 {
     const struct plus *d = f->own;
     int A = a / d->a, B = b / d->a, n = 0;
@@ -38,27 +38,27 @@ static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *o
     return n;
 }
 
-static bool add_trunks(struct ms_fabric *f, struct plus *d, int per, int global)
+static bool add_trunks(struct ms_blueprint *f, struct plus *d, int per, int global)
 {
     int nodes = f->n_gpus / f->M;
     for (int l = 0; l < f->n_edges; l++) {
         int here = nodes - l * per < per ? nodes - l * per : per,
             up = (int)ms_uplinks(f->p, (int64_t)here * f->M);
-        if (ms_fabric_trunk(f, up, "leaf_%d", l) < 0)
+        if (ms_blueprint_trunk(f, up, "leaf_%d", l) < 0)
             return false;
         f->n_cables += up;
     }
     for (int A = 0; A < d->groups; A++)
         for (int B = A + 1; B < d->groups; B++) {
-            if ((d->global[A * d->groups + B] = ms_fabric_trunk(f, global, "global_%d_%d", A, B)) <
-                0)
+            if ((d->global[A * d->groups + B] =
+                     ms_blueprint_trunk(f, global, "global_%d_%d", A, B)) < 0)
                 return false;
             f->n_cables += global;
         }
     return true;
 }
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct plus *d = MS_NEW(f->arena, struct plus, 1);

@@ -20,7 +20,7 @@ struct tree {
     int n_leaves;
 };
 
-static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out)
+static int route(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out)
 {
     const struct tree *t = f->own;
     int n = 0;
@@ -35,21 +35,21 @@ static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *o
 }
 
 /* Leaves with their uplinks as trunks 0..L-1. @return all uplinks, -1: no memory */
-static int64_t add_leaves(struct ms_fabric *f, int per_leaf)
+static int64_t add_leaves(struct ms_blueprint *f, int per_leaf)
 {
     int64_t all = 0;
     int nodes = f->n_gpus / f->M;
     for (int l = 0; l < f->n_edges; l++) {
         int here = nodes - l * per_leaf < per_leaf ? nodes - l * per_leaf : per_leaf;
         int up = (int)ms_uplinks(f->p, (int64_t)here * f->M);
-        if (ms_fabric_trunk(f, up, "leaf_%d", l) < 0)
+        if (ms_blueprint_trunk(f, up, "leaf_%d", l) < 0)
             return -1;
         all += up;
     }
     return all;
 }
 
-static enum ms_status add_pods(struct ms_fabric *f, struct tree *t, struct ms_err *err)
+static enum ms_status add_pods(struct ms_blueprint *f, struct tree *t, struct ms_err *err)
 {
     int n_pods, pods_up = 0;
     int64_t size = f->p->leaves_per_pod ? f->p->leaves_per_pod : ms_ceil_div(f->n_edges, 4);
@@ -61,7 +61,7 @@ static enum ms_status add_pods(struct ms_fabric *f, struct tree *t, struct ms_er
         int up = 0;
         for (int l = pod * t->pod_size; l < (pod + 1) * t->pod_size && l < f->n_edges; l++)
             up += f->trunk[l].cables;
-        if (n_pods > 1 && ms_fabric_trunk(f, up, "pod_%d", pod) < 0)
+        if (n_pods > 1 && ms_blueprint_trunk(f, up, "pod_%d", pod) < 0)
             return ms_err_set(err, MS_NOMEM, "no memory");
         pods_up += n_pods > 1 ? up : 0;
         f->n_switches += t->spines;
@@ -71,7 +71,7 @@ static enum ms_status add_pods(struct ms_fabric *f, struct tree *t, struct ms_er
     return MS_OK;
 }
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct tree *t = MS_NEW(f->arena, struct tree, 1);

@@ -28,7 +28,7 @@ static int coordinate(const struct hyperx *x, int v, int d)
     return v / x->stride[d] % (int)x->size[d];
 }
 
-static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out)
+static int route(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out)
 {
     const struct hyperx *x = f->own;
     int n = 0;
@@ -45,13 +45,13 @@ static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *o
     return n;
 }
 
-static bool add_trunks(struct ms_fabric *f, struct hyperx *x)
+static bool add_trunks(struct ms_blueprint *f, struct hyperx *x)
 {
     for (int v = 0; v < f->n_edges; v++)
         for (int d = 0; d < x->dims; d++)
             for (int c = coordinate(x, v, d) + 1; c < x->size[d]; c++) {
                 int other = v + (c - coordinate(x, v, d)) * x->stride[d];
-                int t = ms_fabric_trunk(f, x->cables[d], "hyperx_%d_%d", v, other);
+                int t = ms_blueprint_trunk(f, x->cables[d], "hyperx_%d_%d", v, other);
                 if (t < 0)
                     return false;
                 x->trunk[(v * x->dims + d) * x->widest + c] = t;
@@ -60,7 +60,7 @@ static bool add_trunks(struct ms_fabric *f, struct hyperx *x)
     return true;
 }
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct hyperx *x = MS_NEW(f->arena, struct hyperx, 1);

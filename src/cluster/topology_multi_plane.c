@@ -22,7 +22,7 @@ struct planes {
     int spines;
 };
 
-static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out)
+static int route(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out)
 {
     const struct planes *d = f->own;
     out[0] = (struct ms_route_hop){a, false, 1};
@@ -30,7 +30,7 @@ static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *o
     return 2;
 }
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     struct ms_topology_params p = *f->p;
     struct planes *d = MS_NEW(f->arena, struct planes, 1);
@@ -52,7 +52,7 @@ static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
     for (int l = 0; l < f->n_edges && f->n_edges > 1; l++) {
         int here = (int)p.nodes - l * per < per ? (int)p.nodes - l * per : per;
         int up = (int)ms_uplinks(&p, (int64_t)here * f->M);
-        if (ms_fabric_trunk(f, up * f->planes, "leaf_%d", l) < 0)
+        if (ms_blueprint_trunk(f, up * f->planes, "leaf_%d", l) < 0)
             return ms_err_set(err, MS_NOMEM, "no memory");
         up_all += up;
     }

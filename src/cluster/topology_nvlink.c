@@ -2,7 +2,7 @@
  * ports only. */
 #include "cluster/topology.h"
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     if (f->p->no_nvlink || f->p->multipath != MS_MULTIPATH_SPRAY)
         return ms_err_set(

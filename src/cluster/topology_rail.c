@@ -39,7 +39,7 @@ struct rails {
 };
 
 /* Edges: leaf `rail` of scalable unit `unit` is unit * M + rail. */
-static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out)
+static int route(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out)
 {
     const struct rails *r = f->own;
     if (!r->cross && a % r->M != b % r->M)
@@ -51,7 +51,7 @@ static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *o
 
 /* Leaves and their trunks (trunk e = leaf e); hubs: one, or one a rail. @return uplinks of all
  * leaves, -1 with err set */
-static int64_t add_leaves(struct ms_fabric *f, struct rails *r, bool *joined, struct ms_err *err)
+static int64_t add_leaves(struct ms_blueprint *f, struct rails *r, bool *joined, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     int64_t all = 0, per_leaf = ms_leaf_nodes(p, 1, p->nodes, err);
@@ -69,14 +69,14 @@ static int64_t add_leaves(struct ms_fabric *f, struct rails *r, bool *joined, st
                 here = p->nodes - first < per_leaf ? p->nodes - first : per_leaf;
         int up = (int)ms_uplinks(p, here);
         f->hub[e] = !*joined ? -1 : r->cross ? 0 : e % f->M;
-        if (*joined && ms_fabric_trunk(f, up, "leaf_%d", e) < 0)
+        if (*joined && ms_blueprint_trunk(f, up, "leaf_%d", e) < 0)
             return ms_err_set(err, MS_NOMEM, "no memory"), -1;
         all += up;
     }
     return all;
 }
 
-static enum ms_status build_rails(struct ms_fabric *f, bool cross, bool spines_between,
+static enum ms_status build_rails(struct ms_blueprint *f, bool cross, bool spines_between,
                                   struct ms_err *err)
 {
     struct rails *r = MS_NEW(f->arena, struct rails, 1);
@@ -102,12 +102,12 @@ static enum ms_status build_rails(struct ms_fabric *f, bool cross, bool spines_b
     return MS_OK;
 }
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     return build_rails(f, f->p->cross_rail == 0, true, err);
 }
 
-static enum ms_status build_only(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build_only(struct ms_blueprint *f, struct ms_err *err)
 {
     return build_rails(f, false, false, err);
 }

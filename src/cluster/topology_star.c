@@ -1,7 +1,7 @@
 /* One ideal switch: what a network without any fabric limit would do. */
 #include "cluster/topology.h"
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     f->n_edges = 1;
     f->n_switches = 1;

@@ -35,7 +35,7 @@ static int previous(const struct torus *t, int v, int d)
     return coordinate(t, v, d) ? v - t->stride[d] : v + ((int)t->size[d] - 1) * t->stride[d];
 }
 
-static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out)
+static int route(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out)
 {
     const struct torus *t = f->own;
     int n = 0;
@@ -55,7 +55,7 @@ static int route(const struct ms_fabric *f, int a, int b, struct ms_route_hop *o
     return n;
 }
 
-static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
+static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct torus *t = MS_NEW(f->arena, struct torus, 1);
@@ -81,7 +81,7 @@ static enum ms_status build(struct ms_fabric *f, struct ms_err *err)
             if (t->size[d] < 2 || (pair && coordinate(t, v, d)))
                 continue;
             t->trunk[v * t->dims + d] =
-                ms_fabric_trunk(f, pair ? 2 * cables : cables, "torus_%d_%d", d, v);
+                ms_blueprint_trunk(f, pair ? 2 * cables : cables, "torus_%d_%d", d, v);
             f->n_cables += pair ? 2 * cables : cables;
         }
     for (int g = 0; g < f->n_gpus; g++)

@@ -1,9 +1,11 @@
+/* Who is plugged into whom: ends of links that follow each other on a route are one place, and
+ * places become hosts, NVSwitches and switches in tiers. */
 #include "cluster/wiring.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 /* Places before they are joined: the points, then start and end of each link. */
 struct places {

@@ -1,6 +1,6 @@
 /** @file wiring.h  The physical graph behind a platform's routes.
  *
- *  A file names links and routes, not who is plugged into whom. Where a route goes from one link to
+ * A file names links and routes, not who is plugged into whom. Where a route goes from one link to
  * the next, the end of the one and the start of the other are the same place: joining these
  * (union-find) gives the switches, spines included that no <router> stands for. Vertices and edges
  * count from 0. */

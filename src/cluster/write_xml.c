@@ -14,10 +14,10 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "cluster/fabric.h"
+#include "cluster/blueprint.h"
 
 struct writer {
-    const struct ms_fabric *f;
+    const struct ms_blueprint *f;
     struct ms_buf *out;
 };
 
@@ -67,7 +67,7 @@ static void gpu_link(struct writer *w, const char *indent, const char *kind, int
              "SPLITDUPLEX", nvl || w->f->ports_are_trunks ? 0 : w->f->planes);
 }
 
-static bool nvlinks(const struct ms_fabric *f)
+static bool nvlinks(const struct ms_blueprint *f)
 {
     return f->nvlink_only || (f->M > 1 && !f->p->no_nvlink);
 }
@@ -82,7 +82,7 @@ static void host_row(struct writer *w, const char *indent, int g)
 
 static void trunk_rows(struct writer *w)
 {
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     const struct ms_topology_params *p = f->p;
     double cable = p->cable_bandwidth_Bps > 0 ? p->cable_bandwidth_Bps : p->nic_bandwidth_Bps;
     double lat = p->link_latency_s >= 0 ? p->link_latency_s : p->trunk_latency_s;
@@ -111,7 +111,7 @@ static void open_top(struct writer *w, const char *routing, const char *topology
 {
     static const char *const transits[] = {"none", "nvlink", "pxn"};
     static const char *const multipaths[] = {"spray", "dmodk", "ecmp"};
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     char num[32];
     ms_buf_adds(w->out, "<?xml version=\"1.0\"?>\n"
                         "<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"
@@ -144,7 +144,7 @@ static void bypass_rows(struct writer *w, const char *in, int g)
 /* What stands in one edge switch's Cluster zone. */
 static void edge_inside(struct writer *w, const char *in, int e, const int *gpu, int n)
 {
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     const char *kind = f->nvlink_only ? "nvl" : "nic";
     for (int i = 0; i < n; i++) {
         gpu_link(w, in, kind, gpu[i]);
@@ -163,7 +163,7 @@ static void edge_inside(struct writer *w, const char *in, int e, const int *gpu,
 
 static void zone_route(struct writer *w, int a, int b)
 {
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     struct ms_route_hop hop[MS_MAX_ROUTE_HOPS];
     int n = f->route(f, a, b, hop);
     ms_buf_printf(
@@ -179,7 +179,7 @@ static void zone_route(struct writer *w, int a, int b)
 static void write_edges(struct writer *w, const char *topology, const char *command, const int *gpu,
                         const int *start)
 {
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     open_top(w, f->n_edges == 1 ? "Cluster" : "Full", topology, command);
     if (f->n_edges == 1) {
         edge_inside(w, "    ", 0, gpu, f->n_gpus);
@@ -199,7 +199,7 @@ static void write_edges(struct writer *w, const char *topology, const char *comm
 
 static void flat_routes(struct writer *w, int g)
 {
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     struct ms_buf *o = w->out;
     int n = g / f->M;
     ms_buf_printf(o,
@@ -234,7 +234,7 @@ static void flat_routes(struct writer *w, int g)
 
 static void write_flat(struct writer *w, const char *topology, const char *command)
 {
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     int n_nodes = nvlinks(f) ? f->n_gpus / f->M : 0;
     int vertices = f->n_gpus + f->n_edges + f->n_hubs + (f->transit ? 2 : 1) * n_nodes;
     char name[40];
@@ -272,7 +272,7 @@ static void write_flat(struct writer *w, const char *topology, const char *comma
 
 static void write_pairs(struct writer *w, const char *topology, const char *command)
 {
-    const struct ms_fabric *f = w->f;
+    const struct ms_blueprint *f = w->f;
     ms_link_name names[MS_MAX_ROUTE_HOPS + 8];
     open_top(w, "Full", topology, command);
     for (int g = 0; g < f->n_gpus; g++) {
@@ -290,7 +290,7 @@ static void write_pairs(struct writer *w, const char *topology, const char *comm
                 continue;
             ms_buf_printf(w->out, "    <route src=\"gpu%d\" dst=\"gpu%d\" symmetrical=\"NO\">", a,
                           b);
-            int n = ms_fabric_links(f, a, b, names);
+            int n = ms_blueprint_links(f, a, b, names);
             for (int i = 0; i < n; i++)
                 ms_buf_printf(w->out, "<link_ctn id=\"%s\"/>", names[i]);
             ms_buf_adds(w->out, "</route>\n");
@@ -298,7 +298,7 @@ static void write_pairs(struct writer *w, const char *topology, const char *comm
 }
 
 /* GPUs sorted by edge: start[e] .. start[e+1]. @return NULL: no memory */
-static int *by_edge(const struct ms_fabric *f, int **start)
+static int *by_edge(const struct ms_blueprint *f, int **start)
 {
     int *s = MS_NEW(f->arena, int, (size_t)f->n_edges + 2),
         *gpu = MS_NEW(f->arena, int, (size_t)f->n_gpus);
@@ -316,8 +316,8 @@ static int *by_edge(const struct ms_fabric *f, int **start)
 
 enum { MAX_PAIRS_GPUS = 512, MAX_EDGES = 1024 };
 
-enum ms_status ms_fabric_write(const struct ms_fabric *f, const char *topology, const char *command,
-                               struct ms_buf *out, struct ms_err *err)
+enum ms_status ms_blueprint_write(const struct ms_blueprint *f, const char *topology,
+                                  const char *command, struct ms_buf *out, struct ms_err *err)
 {
     struct writer w = {f, out};
     bool pairs = f->p->multipath != MS_MULTIPATH_SPRAY;

@@ -1,3 +1,5 @@
+/* Reads a platform's XML into a flat list of elements, and refuses what SimGrid's own lexer would
+ * read differently. */
 #include "cluster/xml.h"
 
 #include <libxml/parser.h>
@@ -140,8 +142,6 @@ static void on_error(void *ctx, xmlErrorPtr e)
     fail(r, e->line, text);
 }
 
-/* What comes first and is not blank, as SimGrid's lexer demands it: declaration, DOCTYPE, then
- * elements; comments between. */
 static int line_at(const char *text, const char *p)
 {
     int line = 1;
@@ -156,8 +156,8 @@ static const char *after_comment(const char *p)
     return e ? e + 3 : p + strlen(p);
 }
 
-/* "<!DOCTYPE platform SYSTEM "..." >" without a subset of its own. @return what is wrong, or NULL
- */
+/* "<!DOCTYPE platform SYSTEM "..." >" without a subset of its own. @return what is wrong, or
+ * NULL */
 static const char *doctype_fault(const char *p)
 {
     const char *end = strpbrk(p, "[>");
@@ -208,6 +208,8 @@ static const char *construct_fault(const char *text, const char *p, struct prolo
     return NULL;
 }
 
+/* What comes first and is not blank, as SimGrid's lexer demands it: declaration, DOCTYPE, then
+ * elements; comments between. */
 static void scan(struct reader *r, const char *text, size_t n)
 {
     struct prolog seen = {false, false};

@@ -1,6 +1,6 @@
 /** @file xml.h  A platform file as a flat list of elements (this room only).
  *
- *  libxml2 reads; what SimGrid's own lexer would read differently (entities, CDATA, processing
+ * libxml2 reads; what SimGrid's own lexer would read differently (entities, CDATA, processing
  * instructions, a DTD of the file's own, other encodings) is refused before, so that both see the
  * same document. */
 #ifndef MS_CLUSTER_XML_H
@@ -35,7 +35,7 @@ enum { MS_XML_MAX_BYTES = 256 << 20, MS_XML_MAX_DEPTH = 64, MS_XML_MAX_ELEMENTS 
 
 /** Parse text (n bytes, NUL after the last). Strings are copied to the arena; out->el is the
  * heap's: free it.
- *  @return MS_OK, MS_INVALID with errors added, MS_NOMEM */
+ * @return MS_OK, MS_INVALID with errors added, MS_NOMEM */
 enum ms_status ms_xml_parse(const char *path, const char *text, size_t n, struct ms_arena *a,
                             struct ms_xml *out, struct ms_errs *errs);
 void ms_xml_finish(struct ms_xml *x);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cluster/flow.h"
+#include "cluster/max_flow.h"
 
 enum { MAX_HOSTS = 256 };
 
@@ -17,24 +17,24 @@ static double max_flow(const struct ms_platform *p, const struct ms_probe *r,
                        const struct ms_probe_pair *pair, bool *failed)
 {
     int h = p->n_hosts, n = h + 2 * r->n_links;
-    struct ms_flow f;
-    ms_flow_init(&f, n + 2);
+    struct ms_max_flow f;
+    ms_max_flow_init(&f, n + 2);
     for (int l = 0; l < r->n_links; l++)
-        ms_flow_edge(&f, h + 2 * l, h + 2 * l + 1,
-                     r->link[l].shared ? r->link[l].bandwidth_Bps : INFINITY);
+        ms_max_flow_edge(&f, h + 2 * l, h + 2 * l + 1,
+                         r->link[l].shared ? r->link[l].bandwidth_Bps : INFINITY);
     for (size_t i = 0; i < r->n_pairs; i++) {
         int v = pair[i].src;
         for (int k = r->first[i]; k < r->first[i + 1]; k++) {
-            ms_flow_edge(&f, v, h + 2 * r->link_of[k], INFINITY);
+            ms_max_flow_edge(&f, v, h + 2 * r->link_of[k], INFINITY);
             v = h + 2 * r->link_of[k] + 1;
         }
-        ms_flow_edge(&f, v, pair[i].dst, INFINITY);
+        ms_max_flow_edge(&f, v, pair[i].dst, INFINITY);
     }
     for (int i = 0; i < h; i++)
-        ms_flow_edge(&f, first_half(p, i) ? n : i, first_half(p, i) ? i : n + 1, INFINITY);
-    double flow = ms_flow_max(&f, n, n + 1);
+        ms_max_flow_edge(&f, first_half(p, i) ? n : i, first_half(p, i) ? i : n + 1, INFINITY);
+    double flow = ms_max_flow_solve(&f, n, n + 1);
     *failed = f.failed;
-    ms_flow_finish(&f);
+    ms_max_flow_finish(&f);
     return flow;
 }
 

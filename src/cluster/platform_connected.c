@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 /* The vertices of one zone: its hosts, routers and child zones, numbered locally. */
 struct level {

@@ -1,6 +1,6 @@
-/** @file platform.h  The sub-verbs of `moesim platform`, one file each. */
-#ifndef MS_CLI_PLATFORM_H
-#define MS_CLI_PLATFORM_H
+/** @file platform_verbs.h  The sub-verbs of `moesim platform`, one file each. */
+#ifndef MS_CLI_PLATFORM_VERBS_H
+#define MS_CLI_PLATFORM_VERBS_H
 
 /** argv[0] is the sub-verb. @return an exit code */
 int ms_platform_generate(int argc, char **argv);

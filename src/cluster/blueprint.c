@@ -1,4 +1,6 @@
-#include "cluster/fabric.h"
+/* A cluster before it is XML: which trunks and cables a pair of GPUs uses, and so what the routes
+ * of the written file must be. */
+#include "cluster/blueprint.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +9,7 @@
 
 #include "base/rng.h"
 
-int ms_fabric_trunk(struct ms_fabric *f, int cables, const char *fmt, ...)
+int ms_blueprint_trunk(struct ms_blueprint *f, int cables, const char *fmt, ...)
 {
     va_list ap;
     if (f->n_trunks == f->cap_trunks) {
@@ -29,9 +31,10 @@ int ms_fabric_trunk(struct ms_fabric *f, int cables, const char *fmt, ...)
 }
 
 /* The cable of a trunk that the pair uses, given the cable of the hop before. dmodk: by destination
-   (Zahavi et al., "Optimized InfiniBand fat-tree routing for shift all-to-all", 2010); ecmp: a hash
-   of the pair. */
-static int pick(const struct ms_fabric *f, const struct ms_route_hop *h, int before, int a, int b)
+ * (Zahavi et al., "Optimized InfiniBand fat-tree routing for shift all-to-all", 2010); ecmp: a hash
+ * of the pair. */
+static int pick(const struct ms_blueprint *f, const struct ms_route_hop *h, int before, int a,
+                int b)
 {
     int cables = f->trunk[h->trunk].cables, m = h->modulo < 1 ? 1 : h->modulo;
     int first = before % m % cables, choices = (cables - first + m - 1) / m;
@@ -47,7 +50,7 @@ static void put(ms_link_name out, const char *kind, int g, const char *way)
     snprintf(out, sizeof(ms_link_name), "%s_%d_%s", kind, g, way);
 }
 
-static int over_fabric(const struct ms_fabric *f, int a, int b, ms_link_name *names)
+static int over_fabric(const struct ms_blueprint *f, int a, int b, ms_link_name *names)
 {
     struct ms_route_hop hop[MS_MAX_ROUTE_HOPS];
     int n = 0, cable = 0, n_hops = 0;
@@ -69,7 +72,7 @@ static int over_fabric(const struct ms_fabric *f, int a, int b, ms_link_name *na
     return n;
 }
 
-int ms_fabric_links(const struct ms_fabric *f, int a, int b, ms_link_name *names)
+int ms_blueprint_links(const struct ms_blueprint *f, int a, int b, ms_link_name *names)
 {
     int n = 0;
     if (f->nvlink_only || (a / f->M == b / f->M && !f->p->no_nvlink)) {

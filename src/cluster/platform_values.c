@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 struct scale {
     const char *unit;

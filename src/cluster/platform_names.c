@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 struct slot {
     const char *name;
@@ -72,7 +72,7 @@ bool ms_names_add(struct ms_check *c, struct ms_names *t, const char *name, int 
 const char *ms_names_nearest(struct ms_check *c, const struct ms_names *t, const char *word)
 {
     /* Each name against the word costs time: big platforms get no suggestion. Names are gathered by
-       value, so that the answer does not depend on hash order. */
+     * value, so that the answer does not depend on hash order. */
     const char *names[4096] = {NULL};
     if (t->n > 4096 || c->n_suggestions++ >= 20)
         return NULL;

@@ -1,9 +1,9 @@
-/* SimGrid's ready-made clusters: radicals, topo_parameters, and the hosts and links they stand for.
- */
+/* SimGrid's ready-made clusters: radicals, topo_parameters, and the hosts and links they stand
+ * for. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 enum {
     MAX_HOSTS = 40000

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 struct row {
     int from, link;

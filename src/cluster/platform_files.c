@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/hash.h"
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 enum { MAX_PROFILE_BYTES = 16 << 20 };
 

@@ -1,13 +1,13 @@
-/** @file fabric.h  A cluster as the generator sees it, before it becomes XML: GPUs, edge switches,
- * trunks, routes.
+/** @file blueprint.h  A cluster as the generator sees it, before it becomes XML: GPUs, edge
+ * switches, trunks, routes.
  *
- *  A *trunk* is a bundle of equal cables between two tiers, both directions; up leads away from the
+ * A *trunk* is a bundle of equal cables between two tiers, both directions; up leads away from the
  * GPU that owns it. With --multipath spray it is one link of the summed rate, which is exact for
  * packets sprayed evenly over equal cables; with dmodk and ecmp each cable is a link of its own and
  * a pair of GPUs uses one of them. GPUs, nodes, edges, trunks and cables count from 0; GPU g is GPU
  * g % M of node g / M. */
-#ifndef MS_CLUSTER_FABRIC_H
-#define MS_CLUSTER_FABRIC_H
+#ifndef MS_CLUSTER_BLUEPRINT_H
+#define MS_CLUSTER_BLUEPRINT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,7 +54,7 @@ struct ms_route_hop {
 
 enum { MS_MAX_ROUTE_HOPS = 128 };
 
-struct ms_fabric {
+struct ms_blueprint {
     const struct ms_topology_params *p;
     struct ms_arena *arena;
     int n_gpus, M;          /**< M GPUs a node */
@@ -73,22 +73,22 @@ struct ms_fabric {
     void *own;             /**< the topology's */
     /** Trunks from edge a to edge b (a != b) into out. @return how many, -1 when the fabric does
      * not join them */
-    int (*route)(const struct ms_fabric *f, int a, int b, struct ms_route_hop *out);
+    int (*route)(const struct ms_blueprint *f, int a, int b, struct ms_route_hop *out);
 };
 
 /** A trunk named by format. @return its number; the fabric's arena holds it; -1: no memory */
-int ms_fabric_trunk(struct ms_fabric *f, int cables, const char *fmt, ...)
+int ms_blueprint_trunk(struct ms_blueprint *f, int cables, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /** All links from GPU a to GPU b (a != b), as SimGrid will name them ("nic_0_UP"), the zero-latency
  * padding left out. The generator's own truth, against which routes are tested. names: at least
  * MS_MAX_ROUTE_HOPS + 8 rows.
- *  @return how many */
+ * @return how many */
 typedef char ms_link_name[56];
-int ms_fabric_links(const struct ms_fabric *f, int a, int b, ms_link_name *names);
+int ms_blueprint_links(const struct ms_blueprint *f, int a, int b, ms_link_name *names);
 
 /** The platform file. @return MS_OK, MS_NOMEM, MS_INVALID when the file would be too large */
-enum ms_status ms_fabric_write(const struct ms_fabric *f, const char *topology, const char *command,
-                               struct ms_buf *out, struct ms_err *err);
+enum ms_status ms_blueprint_write(const struct ms_blueprint *f, const char *topology,
+                                  const char *command, struct ms_buf *out, struct ms_err *err);
 
 #endif

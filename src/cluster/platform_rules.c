@@ -3,7 +3,7 @@
  * found. */
 #include <string.h>
 
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 static const char *const sharing[] = {"SHARED", "SPLITDUPLEX", "FATPIPE", NULL};
 static const char *const backbone_sharing[] = {"SHARED", "FATPIPE", NULL};

@@ -1,12 +1,12 @@
-/** @file check.h  The passes over a platform's elements, and the graph they leave behind (this room
- * only).
+/** @file platform_check.h  The passes over a platform's elements, and the graph they leave behind
+ * (this room only).
  *
- *  Order: rules (elements, attributes, order), values (units, numbers, words), names (zones, hosts,
+ * Order: rules (elements, attributes, order), values (units, numbers, words), names (zones, hosts,
  * links, radicals), routes (references, gateways, connectedness). A pass runs only when the ones
  * before it left no error that would make its own misleading; all errors of a pass are reported
  * together. */
-#ifndef MS_CLUSTER_CHECK_H
-#define MS_CLUSTER_CHECK_H
+#ifndef MS_CLUSTER_PLATFORM_CHECK_H
+#define MS_CLUSTER_PLATFORM_CHECK_H
 
 #include <stdint.h>
 
@@ -62,9 +62,9 @@ enum ms_point_type { POINT_HOST, POINT_ROUTER, POINT_ZONE, POINT_INNER };
 struct ms_point {
     const char *name;
     enum ms_point_type type;
-    int zone;   /**< the zone it stands in, -1 for the top zone itself */
-    int itself; /**< of a zone's point: the zone's number; of a router's in a Cluster zone: unused,
-                   -1 */
+    int zone; /**< the zone it stands in, -1 for the top zone itself */
+    /** of a zone's point: the zone's number; of a router's in a Cluster zone: unused, -1 */
+    int itself;
     int el;
     bool gateway;
     bool linked;      /**< of hosts in Cluster zones: has its host_link */
@@ -85,13 +85,13 @@ struct ms_zone {
     const char *name;
     int parent, el, point;
     enum ms_routing routing; /**< ROUTING_OWN: SimGrid's torus, fat-tree and dragonfly clusters */
-    int hub_in,
-        hub_out;  /**< of Cluster zones: inner points at the two ends of the backbone; else -1 */
+    /** of Cluster zones: inner points at the two ends of the backbone; else -1 */
+    int hub_in, hub_out;
     int backbone; /**< its link, or -1 */
 };
 
-/** A one-way stretch between two points: the links of a <route>, or of one side of a <host_link>.
- */
+/** A one-way stretch between two points: the links of a <route>, or of one side of a
+ * <host_link>. */
 struct ms_hop {
     int from, to; /**< points; the gateways where zones are joined */
     int src, dst; /**< what is joined: the same points, or the points of the zones */
@@ -148,7 +148,7 @@ void ms_check_cabinet(struct ms_check *c, int el, int zone);
 void ms_check_file(struct ms_check *c, int el, const struct ms_attr_rule *rule, const char *value);
 
 /** "50GBps" and the like, exactly as SimGrid reads them, and no more than that (no nan, inf, hex).
- *  @return NULL, or what is wrong */
+ * @return NULL, or what is wrong */
 const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out);
 
 /* names.c: a name table, and the graph's growing arrays. All return an index or -1. */
@@ -162,8 +162,8 @@ int ms_graph_point(struct ms_check *c, struct ms_point p);
 int ms_graph_zone(struct ms_check *c, struct ms_zone z);
 int ms_graph_link(struct ms_check *c, int el, const char *name, double bw, double lat,
                   enum ms_link_policy policy, int cables);
-/** Both directions "NAME_UP" and "NAME_DOWN", or the one link. @return the index of the first (UP)
- */
+/** Both directions "NAME_UP" and "NAME_DOWN", or the one link. @return the index of the first
+ * (UP) */
 int ms_graph_duplex(struct ms_check *c, int el, const char *name, double bw, double lat,
                     const char *policy, int cables);
 /** A stretch; first is overwritten, the links are copied. */

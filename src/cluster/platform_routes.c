@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/check.h"
+#include "cluster/platform_check.h"
 
 static int find_point(struct ms_check *c, int i, const char *attr, int zone, bool want_zone)
 {
