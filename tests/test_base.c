@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/rng.h"
@@ -203,6 +204,35 @@ START_TEST(test_pool_does_every_item_once_for_any_thread_count)
 }
 END_TEST
 
+/* Items come out by time, then tie, then id, whatever the order they went in and moved. */
+START_TEST(test_heap_gives_the_least_first)
+{
+    struct ms_rng r;
+    struct ms_heap h;
+    enum { N = 200 };
+    double time_s[N];
+    ms_rng_init(&r, 3, "heap", 0, 0, 0);
+    ck_assert(ms_heap_init_places(&h, N));
+    for (uint32_t i = 0; i < N; i++) {
+        time_s[i] = ms_rng_below(&r, 20);
+        ck_assert(ms_heap_push(&h, (struct ms_heap_item){time_s[i], i % 3, i}));
+    }
+    for (int k = 0; k < 1000; k++) {
+        uint32_t i = ms_rng_below(&r, N);
+        ms_heap_move(&h, i, time_s[i] = k % 7 ? ms_rng_below(&r, 20) : INFINITY);
+        ck_assert(h.item[h.place[i]].id == i);
+    }
+    struct ms_heap_item before = {-1, 0, 0};
+    for (size_t n = N; n > 0; n--) {
+        struct ms_heap_item x = ms_heap_pop(&h);
+        ck_assert(x.time_s == time_s[x.id] && x.tie == x.id % 3 && h.n == n - 1);
+        ck_assert(ms_heap_before(&before, &x));
+        before = x;
+    }
+    ms_heap_finish(&h);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -218,6 +248,7 @@ int main(void)
     tcase_add_test(t, test_arena_is_aligned_zeroed_and_checks_products);
     tcase_add_test(t, test_files_are_replaced_whole);
     tcase_add_test(t, test_pool_does_every_item_once_for_any_thread_count);
+    tcase_add_test(t, test_heap_gives_the_least_first);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -29,7 +29,7 @@ enum ms_status ms_fluid_create(const struct ms_fluid_link *links, size_t n_links
         return ms_err_set(err, MS_NOMEM, "out of memory for %zu links", n_links);
     }
     f->n_links = n_links;
-    f->free_node = MS_FLUID_NONE;
+    f->free_node = f->free_run = f->free_change = MS_FLUID_NONE;
     f->pool = pool;
     for (size_t l = 0; l < n_links; l++) {
         f->capacity[l] = links[l].capacity_Bps;
@@ -53,8 +53,10 @@ void ms_fluid_destroy(struct ms_fluid *f)
         ms_fluid_comp_finish(&f->comp[i]);
     free(f->capacity), free(f->fat), free(f->kept), free(f->comp_of), free(f->local_of),
         free(f->carried);
-    free(f->hop), free(f->off), free(f->scratch), free(f->comp), free(f->step_heap), free(f->dirty);
-    free(f->wait), free(f->run), free(f->change), free(f->sink), free(f->free_sink), free(f->ready);
+    free(f->hop), free(f->off), free(f->scratch), free(f->comp), free(f->dirty);
+    ms_heap_finish(&f->steps), ms_heap_finish(&f->runs), ms_heap_finish(&f->changes);
+    ms_heap_finish(&f->ready);
+    free(f->wait), free(f->run), free(f->change), free(f->sink), free(f->free_sink);
     free(f->event), free(f->node), free(f->span), free(f->span_off), free(f);
 }
 

@@ -13,6 +13,7 @@
 #ifndef MS_SIM_FLUID_INTERNAL_H
 #define MS_SIM_FLUID_INTERNAL_H
 
+#include "base/heap.h"
 #include "sim/fluid/fluid.h"
 
 #define MS_FLUID_NONE UINT32_MAX
@@ -80,12 +81,11 @@ struct ms_fluid_comp {
     struct ms_fluid_bucket **by_k; /**< [k_max+1], NULL where empty so far */
     uint32_t k_max;
     uint64_t n_live;
-    double busy_s;    /**< since when it has had flows */
-    double solved_s;  /**< when the rates were computed */
-    double end_s;     /**< next step: when the bandwidth freed is handed out; INFINITY: never */
-    double new_end_s; /**< the same while the heap still has it at INFINITY */
-    bool dirty;       /**< settled at solved_s, rates to be computed */
-    double *credit;   /**< [m+1] seconds, see ms_fluid_cut */
+    double busy_s;   /**< since when it has had flows */
+    double solved_s; /**< when the rates were computed */
+    double end_s;    /**< next step: when the bandwidth freed is handed out; INFINITY: never */
+    bool dirty;      /**< settled at solved_s, rates to be computed */
+    double *credit;  /**< [m+1] seconds, see ms_fluid_cut */
     bool crediting;
     double cut_s; /**< length of what `serve` stands for */
     bool serving; /**< `serve` still has to be taken off the flows */
@@ -94,7 +94,6 @@ struct ms_fluid_comp {
     double *cand_t; /**< [cand_cap] scratch of the pass: candidates, at the place of their chunk */
     uint32_t *cand_flow;
     size_t cand_cap;
-    uint32_t heap_at; /**< place in the solver's heap of steps */
 };
 
 struct ms_fluid_sink {
@@ -108,26 +107,18 @@ struct ms_fluid_sink {
     bool delivered;
 };
 
-struct ms_fluid_run { /* flows that start together */
-    double start_s;
-    uint64_t seq;
-    uint32_t first, n;
+struct ms_fluid_run {  /* flows that start together */
+    uint32_t first, n; /**< a free one: first is the next free one */
 };
 
 struct ms_fluid_change {
-    double at_s, capacity_Bps;
-    uint64_t seq;
-    uint32_t link;
+    double capacity_Bps;
+    uint32_t link; /**< a free one: the next free one */
 };
 
 struct ms_fluid_wait { /* a flow that has not started */
     double bytes;
     uint32_t route, sink;
-};
-
-struct ms_fluid_ready {
-    double at_s;
-    uint32_t sink;
 };
 
 struct ms_fluid_node { /* of a trace chain, newest first */
@@ -152,23 +143,24 @@ struct ms_fluid {
     /* flows */
     struct ms_fluid_comp *comp;
     uint32_t n_comps;
-    uint32_t *step_heap; /**< components by end_s */
-    uint32_t *dirty;     /**< components to be solved */
+    struct ms_heap steps; /**< components by end_s */
+    uint32_t *dirty;      /**< components to be solved */
     uint32_t n_dirty;
     struct ms_fluid_wait *wait;
     size_t n_waits, wait_cap, n_waiting;
-    struct ms_fluid_run *run; /**< heap */
-    size_t n_runs, run_cap;
-    struct ms_fluid_change *change; /**< heap */
-    size_t n_changes, change_cap;
+    struct ms_heap runs, changes; /**< numbers of run[] and change[] by time, then by seq */
+    struct ms_fluid_run *run;
+    size_t run_cap;
+    struct ms_fluid_change *change;
+    size_t change_cap;
+    uint32_t n_runs, free_run, n_changes, free_change;
     uint64_t seq, n_live;
     /* sinks */
     struct ms_fluid_sink *sink;
     uint32_t n_sinks, sink_cap;
     uint32_t *free_sink;
     uint32_t n_free, free_cap;
-    struct ms_fluid_ready *ready; /**< heap; stale entries are skipped */
-    size_t n_ready, ready_cap;
+    struct ms_heap ready; /**< sinks by ready_s; stale entries are skipped */
     struct ms_fluid_event *event;
     size_t n_events, event_cap;
     /* trace */
@@ -266,8 +258,8 @@ void ms_fluid_fill_avx512(struct ms_fluid_comp *c);
 #endif
 
 /* fluid_wait.c */
-void ms_fluid_pop_change(struct ms_fluid *f);
-void ms_fluid_pop_run(struct ms_fluid *f);
+struct ms_fluid_change ms_fluid_pop_change(struct ms_fluid *f);
+struct ms_fluid_run ms_fluid_pop_run(struct ms_fluid *f);
 
 /* fluid_step.c */
 /** Stop a component at at_s <= end_s: what ended ends, the rest is settled there; rates are to be

@@ -9,37 +9,9 @@
 
 #include "sim/fluid/fluid_internal.h"
 
-static bool sooner(struct ms_fluid_ready a, struct ms_fluid_ready b)
+static bool stale(const struct ms_fluid *f, const struct ms_heap_item *r)
 {
-    return a.at_s < b.at_s || (a.at_s == b.at_s && a.sink < b.sink);
-}
-
-static void push(struct ms_fluid *f, struct ms_fluid_ready x)
-{
-    f->ready = ms_fluid_grow(f->ready, &f->ready_cap, f->n_ready + 1, sizeof *f->ready);
-    size_t i = f->n_ready++;
-    for (; i > 0 && sooner(x, f->ready[(i - 1) / 2]); i = (i - 1) / 2)
-        f->ready[i] = f->ready[(i - 1) / 2];
-    f->ready[i] = x;
-}
-
-static void pop(struct ms_fluid *f)
-{
-    struct ms_fluid_ready x = f->ready[--f->n_ready];
-    size_t i = 0;
-    for (size_t child; (child = 2 * i + 1) < f->n_ready; i = child) {
-        if (child + 1 < f->n_ready && sooner(f->ready[child + 1], f->ready[child]))
-            child++;
-        if (!sooner(f->ready[child], x))
-            break;
-        f->ready[i] = f->ready[child];
-    }
-    f->ready[i] = x;
-}
-
-static bool stale(const struct ms_fluid *f, struct ms_fluid_ready r)
-{
-    return f->sink[r.sink].delivered || f->sink[r.sink].ready_s != r.at_s;
+    return f->sink[r->id].delivered || f->sink[r->id].ready_s != r->time_s;
 }
 
 static void recycle(struct ms_fluid *f, uint32_t sink)
@@ -73,7 +45,8 @@ void ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink)
     if (s->tent != s->left || s->ready_s < INFINITY)
         return;
     s->ready_s = s->tent && s->tent_s > s->last_s ? s->tent_s : s->last_s;
-    push(f, (struct ms_fluid_ready){s->ready_s, sink});
+    if (!ms_heap_push(&f->ready, (struct ms_heap_item){s->ready_s, 0, sink}))
+        abort();
 }
 
 void ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c)
@@ -145,9 +118,9 @@ void ms_fluid_sink_apply(struct ms_fluid *f, struct ms_fluid_comp *c, double at_
 
 double ms_fluid_sink_next(struct ms_fluid *f)
 {
-    while (f->n_ready && stale(f, f->ready[0]))
-        pop(f);
-    return f->n_ready ? f->ready[0].at_s : INFINITY;
+    while (f->ready.n && stale(f, &f->ready.item[0]))
+        ms_heap_pop(&f->ready);
+    return f->ready.n ? f->ready.item[0].time_s : INFINITY;
 }
 
 static uint32_t chain_of_last(const struct ms_fluid *f, uint32_t sink)
@@ -166,17 +139,16 @@ static uint32_t chain_of_last(const struct ms_fluid *f, uint32_t sink)
 void ms_fluid_sink_deliver(struct ms_fluid *f, double at_s)
 {
     while (ms_fluid_sink_next(f) <= at_s) {
-        struct ms_fluid_ready r = f->ready[0];
-        struct ms_fluid_sink *s = &f->sink[r.sink];
-        pop(f);
+        struct ms_heap_item r = ms_heap_pop(&f->ready);
+        struct ms_fluid_sink *s = &f->sink[r.id];
         f->event = ms_fluid_grow(f->event, &f->event_cap, f->n_events + 1, sizeof *f->event);
-        f->event[f->n_events++] = (struct ms_fluid_event){r.at_s, s->tag, r.sink};
+        f->event[f->n_events++] = (struct ms_fluid_event){r.time_s, s->tag, r.id};
         if (f->tracing)
-            ms_fluid_trace_event(f, chain_of_last(f, r.sink), r.at_s);
+            ms_fluid_trace_event(f, chain_of_last(f, r.id), r.time_s);
         s->delivered = true;
         if (s->left == 0) {
             ms_fluid_trace_drop(f, s->chain);
-            recycle(f, r.sink);
+            recycle(f, r.id);
         }
     }
 }

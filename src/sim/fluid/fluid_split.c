@@ -104,9 +104,8 @@ static void make_components(struct ms_fluid *f)
              *shared = calloc(n + 1, sizeof *shared);
     uint64_t *pair = fat_pairs(f, &n_pairs);
     f->comp = calloc(n + 1, sizeof *f->comp);
-    f->step_heap = calloc(n + 1, sizeof *f->step_heap);
     f->dirty = calloc(n + 1, sizeof *f->dirty);
-    if (!size || !shared || !f->comp || !f->step_heap || !f->dirty)
+    if (!size || !shared || !f->comp || !f->dirty || !ms_heap_init_places(&f->steps, n))
         abort();
     f->n_comps = n;
     f->n_dirty = 0;
@@ -120,7 +119,7 @@ static void make_components(struct ms_fluid *f)
         size[pair[i] >> 32]++;
     for (uint32_t i = 0; i < n; i++) {
         ms_fluid_comp_init(&f->comp[i], size[i], shared[i]);
-        f->step_heap[i] = f->comp[i].heap_at = i;
+        ms_heap_push(&f->steps, (struct ms_heap_item){INFINITY, 0, i});
     }
     for (uint32_t l = 0; l < f->n_links; l++) {
         if (f->comp_of[l] != MS_FLUID_NONE)
@@ -197,7 +196,7 @@ void ms_fluid_net_prepare(struct ms_fluid *f)
         ms_fluid_cut(f, i, f->now_s);
         ms_fluid_comp_settle(&old[i]);
     }
-    free(f->step_heap), free(f->dirty);
+    free(f->dirty), ms_heap_finish(&f->steps);
     ms_fluid_net_reduce(f);
     make_components(f);
     for (uint32_t i = 0; i < n_old; i++) {

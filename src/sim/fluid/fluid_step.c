@@ -12,27 +12,6 @@
 #define RAMP 2
 #define MANY_FLOWS 16
 
-/* The heap of components by their next step. */
-static bool step_before(const struct ms_fluid *f, uint32_t a, uint32_t b)
-{
-    return f->comp[a].end_s < f->comp[b].end_s || (f->comp[a].end_s == f->comp[b].end_s && a < b);
-}
-
-static void step_moved(struct ms_fluid *f, uint32_t comp)
-{
-    uint32_t *h = f->step_heap, i = f->comp[comp].heap_at;
-    for (; i > 0 && step_before(f, comp, h[(i - 1) / 2]); i = (i - 1) / 2)
-        f->comp[h[i] = h[(i - 1) / 2]].heap_at = i;
-    for (uint32_t child; (child = 2 * i + 1) < f->n_comps; i = child) {
-        if (child + 1 < f->n_comps && step_before(f, h[child + 1], h[child]))
-            child++;
-        if (!step_before(f, h[child], comp))
-            break;
-        f->comp[h[i] = h[child]].heap_at = i;
-    }
-    f->comp[h[i] = comp].heap_at = i;
-}
-
 void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp)
 {
     struct ms_fluid_comp *c = &f->comp[comp];
@@ -40,7 +19,7 @@ void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp)
         f->dirty[f->n_dirty++] = comp;
     c->dirty = true;
     c->end_s = INFINITY;
-    step_moved(f, comp);
+    ms_heap_move(&f->steps, comp, INFINITY);
 }
 
 /* Flows that ended before at_s left their bandwidth idle until then. What the others gain by it is
@@ -132,16 +111,10 @@ static void solve_dirty(struct ms_fluid *f)
     for (uint32_t i = 0; i < f->n_dirty; i++)
         work += f->comp[f->dirty[i]].n_live;
     ms_pool_run(f->n_dirty > 1 && work > 20000 ? f->pool : NULL, f->n_dirty, solve_one, f);
-    for (uint32_t i = 0; i < f->n_dirty; i++) { /* the heap takes one changed key at a time */
-        struct ms_fluid_comp *c = &f->comp[f->dirty[i]];
-        c->new_end_s = c->end_s;
-        c->end_s = INFINITY;
-    }
     for (uint32_t i = 0; i < f->n_dirty; i++) {
         struct ms_fluid_comp *c = &f->comp[f->dirty[i]];
-        c->end_s = c->new_end_s;
         c->dirty = false;
-        step_moved(f, f->dirty[i]);
+        ms_heap_move(&f->steps, f->dirty[i], c->end_s);
         if (f->tracing)
             ms_fluid_trace_note(f, c);
         ms_fluid_sink_tentative(f, c);
@@ -171,20 +144,25 @@ static void start_flow(struct ms_fluid *f, struct ms_fluid_wait w)
     f->n_live++;
 }
 
+static bool runs_due(const struct ms_fluid *f)
+{
+    return f->runs.n && f->runs.item[0].time_s <= f->now_s;
+}
+
 /* Everything that is due at f->now_s, events excepted. */
 static void catch_up(struct ms_fluid *f)
 {
-    while (f->n_comps && f->comp[f->step_heap[0]].end_s <= f->now_s)
-        ms_fluid_cut(f, f->step_heap[0], f->now_s);
-    for (; f->n_changes && f->change[0].at_s <= f->now_s; ms_fluid_pop_change(f)) {
-        f->capacity[f->change[0].link] = f->change[0].capacity_Bps;
+    while (f->steps.n && f->steps.item[0].time_s <= f->now_s)
+        ms_fluid_cut(f, f->steps.item[0].id, f->now_s);
+    while (f->changes.n && f->changes.item[0].time_s <= f->now_s) {
+        struct ms_fluid_change x = ms_fluid_pop_change(f);
+        f->capacity[x.link] = x.capacity_Bps;
         f->capacity_changed = true;
     }
-    if ((f->n_runs && f->run[0].start_s <= f->now_s) || (f->capacity_changed && f->n_live))
+    if (runs_due(f) || (f->capacity_changed && f->n_live))
         ms_fluid_net_prepare(f);
-    while (f->n_runs && f->run[0].start_s <= f->now_s) {
-        struct ms_fluid_run r = f->run[0];
-        ms_fluid_pop_run(f);
+    while (runs_due(f)) {
+        struct ms_fluid_run r = ms_fluid_pop_run(f);
         for (uint32_t i = 0; i < r.n; i++)
             start_flow(f, f->wait[r.first + i]);
         f->n_waiting -= r.n;
@@ -199,12 +177,12 @@ static void catch_up(struct ms_fluid *f)
 static double next_s(struct ms_fluid *f)
 {
     double t = ms_fluid_sink_next(f);
-    if (f->n_comps)
-        t = fmin(t, f->comp[f->step_heap[0]].end_s);
-    if (f->n_runs)
-        t = fmin(t, f->run[0].start_s);
-    if (f->n_changes && (f->n_live || f->n_runs))
-        t = fmin(t, f->change[0].at_s);
+    if (f->steps.n)
+        t = fmin(t, f->steps.item[0].time_s);
+    if (f->runs.n)
+        t = fmin(t, f->runs.item[0].time_s);
+    if (f->changes.n && (f->n_live || f->runs.n))
+        t = fmin(t, f->changes.item[0].time_s);
     return fmax(t, f->now_s);
 }
 
