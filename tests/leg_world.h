@@ -9,14 +9,15 @@
 
 #include "base/rng.h"
 #include "sim/exchange.h"
-#include "sim/fabric.h"
+#include "sim/wires.h"
 
 struct world {
     int n_ranks, per_node;               /* per_node 1: a plain star */
     double nic_Bps, nic_s, nv_Bps, nv_s; /* rate and latency of a whole route */
     double quantum;
+    int top_k; /* of the tokens routed */
     struct ms_layout layout;
-    struct ms_routes routes;
+    struct ms_route_table routes;
     struct ms_traffic traffic;
     double *entry, *done; /* [G] */
 };
@@ -58,6 +59,7 @@ static inline void world_init(struct world *w, int n_ranks, int per_node)
     w->nic_s = 2e-6;
     w->nv_Bps = 200e9;
     w->nv_s = 1e-6;
+    w->top_k = 1;
     int *node = calloc((size_t)n_ranks, sizeof *node),
         *rail = calloc((size_t)n_ranks, sizeof *rail);
     for (int r = 0; r < n_ranks; r++) {
@@ -67,7 +69,7 @@ static inline void world_init(struct world *w, int n_ranks, int per_node)
     ms_layout_init(&w->layout, n_ranks, node, rail, NULL);
     free(node);
     free(rail);
-    ms_routes_init(&w->routes, 1, n_ranks, NULL);
+    ms_route_table_init(&w->routes, 1, n_ranks, NULL);
     w->routes.fetch = world_fetch;
     w->routes.ctx = w;
     size_t g = (size_t)n_ranks, n = (size_t)w->layout.n_nodes;
@@ -85,7 +87,7 @@ static inline void world_init(struct world *w, int n_ranks, int per_node)
 static inline void world_finish(struct world *w)
 {
     ms_layout_finish(&w->layout);
-    ms_routes_finish(&w->routes);
+    ms_route_table_finish(&w->routes);
     free(w->traffic.selections);
     free(w->traffic.rank_copies);
     free(w->traffic.node_copies);
@@ -98,6 +100,7 @@ static inline void world_finish(struct world *w)
 static inline void world_route_tokens(struct world *w, int tokens, int top_k, uint64_t seed)
 {
     int g = w->n_ranks, n = w->layout.n_nodes;
+    w->top_k = top_k;
     struct ms_rng r;
     unsigned char *rank_hit = calloc((size_t)g, 1), *node_hit = calloc((size_t)n, 1);
     for (int s = 0; s < g; s++) {
@@ -136,6 +139,7 @@ static inline struct ms_leg_problem world_problem(struct world *w, double copy_b
         .traffic = &w->traffic,
         .layout = &w->layout,
         .share = 1,
+        .top_k = w->top_k,
         .copy_bytes = copy_bytes,
         .chunk_bytes = 32 * copy_bytes,
         .chunk_tokens = 32,
@@ -147,15 +151,15 @@ static inline struct ms_leg_problem world_problem(struct world *w, double copy_b
 
 struct world_run {
     struct ms_exec exec;
-    struct ms_fabric fabric;
-    struct ms_fabric_leg leg;
+    struct ms_wires fabric;
+    struct ms_wires_leg leg;
     struct world *w;
 };
 
 static inline void world_start(struct ms_exec *x, uint32_t gate, double at_s)
 {
     struct world_run *run = x->owner;
-    ms_fabric_start(&run->fabric, &run->leg, gate, at_s);
+    ms_wires_start(&run->fabric, &run->leg, gate, at_s);
 }
 
 static inline void world_complete(struct ms_exec *x, int rank, double at_s)
@@ -176,12 +180,12 @@ static inline bool world_play(struct world *w, const struct ms_leg *plan)
     struct ms_err err = {0};
     struct ms_fluid *fluid = NULL;
     bool ok = !ms_fluid_create(links, n_links, NULL, &fluid, &err);
-    ms_fabric_init(&run.fabric, fluid, &w->routes, &err);
+    ms_wires_init(&run.fabric, fluid, &w->routes, &err);
     for (uint32_t f = 0, route; ok && f < plan->n_flows; f++)
-        ok = !ms_routes_get(&w->routes, 0, (int)plan->src[f], (int)plan->dst[f], &route, &err);
+        ok = !ms_route_table_get(&w->routes, 0, (int)plan->src[f], (int)plan->dst[f], &route, &err);
     ok = ok && !ms_exec_init(&run.exec, plan, &ops, &run, &err);
     run.leg.exec = &run.exec;
-    ok = ok && !ms_fabric_open(&run.fabric, &run.leg);
+    ok = ok && !ms_wires_open(&run.fabric, &run.leg);
     ms_fluid_set_quantum(fluid, w->quantum);
     for (int r = 0; r < w->n_ranks; r++)
         w->done[r] = NAN;
@@ -193,8 +197,8 @@ static inline bool world_play(struct world *w, const struct ms_leg *plan)
             if (w->entry[r] > last && w->entry[r] < next)
                 next = w->entry[r];
         while (ok && ms_fluid_next_s(fluid) < next)
-            ok = !ms_fabric_advance(&run.fabric, ms_fluid_next_s(fluid));
-        ok = ok && !ms_fabric_advance(&run.fabric, next);
+            ok = !ms_wires_advance(&run.fabric, ms_fluid_next_s(fluid));
+        ok = ok && !ms_wires_advance(&run.fabric, next);
         for (int r = 0; r < w->n_ranks; r++)
             if (w->entry[r] == next) {
                 ms_exec_enter(&run.exec, r, next);
@@ -203,10 +207,10 @@ static inline bool world_play(struct world *w, const struct ms_leg *plan)
         last = next;
     }
     while (ok && ms_fluid_next_s(fluid) < INFINITY)
-        ok = !ms_fabric_advance(&run.fabric, ms_fluid_next_s(fluid));
+        ok = !ms_wires_advance(&run.fabric, ms_fluid_next_s(fluid));
     ok = ok && ms_exec_done(&run.exec);
-    ms_fabric_leg_finish(&run.leg);
-    ms_fabric_finish(&run.fabric);
+    ms_wires_leg_finish(&run.leg);
+    ms_wires_finish(&run.fabric);
     ms_exec_finish(&run.exec);
     ms_fluid_destroy(fluid);
     free(links);

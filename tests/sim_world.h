@@ -310,7 +310,7 @@ static inline void job_finish(struct job *j)
     }
 }
 
-static inline struct ms_traffic *job_room(struct job *j, int layer)
+static inline struct ms_traffic *job_zeros(struct job *j, int layer)
 {
     size_t g = (size_t)j->w.ranks;
     j->t[layer] = (struct ms_traffic){
@@ -328,7 +328,7 @@ static inline struct ms_traffic *job_room(struct job *j, int layer)
 /* A byte matrix: 64 KiB a pair, or the skew of peers_alltoall.csv. */
 static inline void job_matrix(struct job *j, bool skew)
 {
-    struct ms_traffic *t = job_room(j, 0);
+    struct ms_traffic *t = job_zeros(j, 0);
     int n = t->n_ranks;
     t->is_matrix = 1;
     for (int s = 0; s < n; s++)
@@ -341,7 +341,7 @@ static inline void job_matrix(struct job *j, bool skew)
 /* Tokens with top-4 routing, skewed to low ranks; nodes of per_node ranks in order. */
 static inline void job_tokens(struct job *j, int layer, int per_node, int tokens, uint64_t seed)
 {
-    struct ms_traffic *t = job_room(j, layer);
+    struct ms_traffic *t = job_zeros(j, layer);
     int n = t->n_ranks;
     t->n_nodes = n / per_node;
     t->requested = 4.0 * tokens * n;

@@ -9,7 +9,7 @@
 
 #include "base/rng.h"
 #include "cluster/topology.h"
-#include "sim/probe.h"
+#include "sim/route_query.h"
 
 enum { MAX_LINES = 400, N_MUTANTS = 120 };
 
@@ -73,18 +73,18 @@ static bool try_one(const char *path, const struct ms_buf *text)
     struct ms_errs errs = {0};
     struct ms_err err = {0};
     struct ms_platform p;
-    struct ms_probe r;
+    struct ms_route_query r;
     ck_assert_int_eq(ms_file_write(path, text->p, text->n, NULL), MS_OK);
     bool good = ms_platform_read(path, &p, &errs) == MS_OK;
     ck_assert(good == (errs.n == 0));
     if (good && p.n_hosts > 1) {
-        struct ms_probe_pair pair[] = {{0, p.n_hosts - 1}, {p.n_hosts - 1, 0}, {0, 1}};
-        ck_assert_msg(ms_probe_routes(&p, pair, 3, &r, &err) == MS_OK, "%s\nof:\n%s", err.text,
+        struct ms_route_pair pair[] = {{0, p.n_hosts - 1}, {p.n_hosts - 1, 0}, {0, 1}};
+        ck_assert_msg(ms_route_query_ask(&p, pair, 3, &r, &err) == MS_OK, "%s\nof:\n%s", err.text,
                       text->p);
         for (int i = 0; i < 3; i++)
             ck_assert_msg(r.first[i + 1] > r.first[i], "no route %s -> %s of:\n%s",
                           p.host_name[pair[i].src], p.host_name[pair[i].dst], text->p);
-        ms_probe_finish(&r);
+        ms_route_query_finish(&r);
     }
     ms_platform_finish(&p);
     ms_errs_finish(&errs);

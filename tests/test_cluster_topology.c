@@ -11,8 +11,8 @@
 #include "cluster/svg.h"
 #include "cluster/topology.h"
 #include "sim/sim.h"
-#include "sim/probe_check.h"
-#include "sim/probe_flow.h"
+#include "sim/route_check.h"
+#include "sim/route_bisection.h"
 
 /* One generated platform: parameters, fabric, file, what was read back. */
 struct made {
@@ -108,19 +108,19 @@ static const char *const all[] = {
 };
 enum { N_ALL = sizeof all / sizeof *all };
 
-static struct ms_probe_pair *every_pair(int n, size_t *count)
+static struct ms_route_pair *every_pair(int n, size_t *count)
 {
-    struct ms_probe_pair *pair = malloc((size_t)n * (size_t)n * sizeof *pair);
+    struct ms_route_pair *pair = malloc((size_t)n * (size_t)n * sizeof *pair);
     *count = 0;
     for (int a = 0; a < n; a++)
         for (int b = 0; b < n; b++)
             if (a != b)
-                pair[(*count)++] = (struct ms_probe_pair){a, b};
+                pair[(*count)++] = (struct ms_route_pair){a, b};
     return pair;
 }
 
 /* The links of a probed route without padding. */
-static int probed(const struct ms_probe *r, size_t i, const char **name)
+static int probed(const struct ms_route_query *r, size_t i, const char **name)
 {
     int n = 0;
     for (int k = r->first[i]; k < r->first[i + 1]; k++)
@@ -133,11 +133,11 @@ START_TEST(test_simgrid_routes_as_the_generator_says)
 {
     struct made m;
     struct ms_err err = {0};
-    struct ms_probe r;
+    struct ms_route_query r;
     size_t n;
     make(&m, all[_i]);
-    struct ms_probe_pair *pair = every_pair(m.f.n_gpus, &n);
-    ck_assert_msg(ms_probe_routes(&m.file, pair, n, &r, &err) == MS_OK, "%s: %s", all[_i],
+    struct ms_route_pair *pair = every_pair(m.f.n_gpus, &n);
+    ck_assert_msg(ms_route_query_ask(&m.file, pair, n, &r, &err) == MS_OK, "%s: %s", all[_i],
                   err.text);
     for (size_t i = 0; i < n; i++) {
         ms_link_name want[MS_MAX_ROUTE_HOPS + 8];
@@ -149,7 +149,7 @@ START_TEST(test_simgrid_routes_as_the_generator_says)
             ck_assert_msg(!strcmp(want[k], got[k]), "%s: %d -> %d: link %d is %s, not %s", all[_i],
                           pair[i].src, pair[i].dst, k, got[k], want[k]);
     }
-    ms_probe_finish(&r);
+    ms_route_query_finish(&r);
     free(pair);
     unmake(&m);
 }
@@ -159,9 +159,9 @@ START_TEST(test_no_route_crosses_a_third_host_unless_it_is_meant)
 {
     struct made m;
     struct ms_errs errs = {0};
-    struct ms_probe_summary sum;
+    struct ms_route_summary sum;
     make(&m, all[_i]);
-    ck_assert_msg(ms_probe_check(&m.file, &sum, &errs) == MS_OK, "%s: %s", all[_i],
+    ck_assert_msg(ms_route_check(&m.file, &sum, &errs) == MS_OK, "%s: %s", all[_i],
                   errs.n ? errs.e[0].text : "?");
     ck_assert_msg((sum.n_transit > 0) == (m.f.transit != MS_TRANSIT_NONE), "%s: %zu", all[_i],
                   sum.n_transit);
@@ -221,8 +221,8 @@ END_TEST
 
 /* Bytes per second on each link when every GPU sends to perm[GPU] at line rate, against what the
  * link carries. */
-static double worst_load(const struct made *m, const struct ms_probe *r,
-                         const struct ms_probe_pair *pair, size_t n)
+static double worst_load(const struct made *m, const struct ms_route_query *r,
+                         const struct ms_route_pair *pair, size_t n)
 {
     double *load = calloc((size_t)r->n_links, sizeof *load), worst = 0,
            port = m->p.nic_bandwidth_Bps;
@@ -240,9 +240,9 @@ static double worst_load(const struct made *m, const struct ms_probe *r,
  * 1 = line rate */
 static double permutation_load(const struct made *m, int kind)
 {
-    struct ms_probe_pair *pair = malloc((size_t)m->f.n_gpus * sizeof *pair);
+    struct ms_route_pair *pair = malloc((size_t)m->f.n_gpus * sizeof *pair);
     int *perm = malloc((size_t)m->f.n_gpus * sizeof *perm);
-    struct ms_probe r;
+    struct ms_route_query r;
     struct ms_rng rng;
     size_t n = 0;
     ms_rng_init(&rng, 1, "permutation", (uint64_t)kind, 0, 0);
@@ -252,10 +252,10 @@ static double permutation_load(const struct made *m, int kind)
         ms_rng_shuffle(&rng, perm, (size_t)m->f.n_gpus);
     for (int g = 0; g < m->f.n_gpus; g++)
         if (perm[g] != g)
-            pair[n++] = (struct ms_probe_pair){g, perm[g]};
-    ck_assert_int_eq(ms_probe_routes(&m->file, pair, n, &r, NULL), MS_OK);
+            pair[n++] = (struct ms_route_pair){g, perm[g]};
+    ck_assert_int_eq(ms_route_query_ask(&m->file, pair, n, &r, NULL), MS_OK);
     double worst = worst_load(m, &r, pair, n);
-    ms_probe_finish(&r);
+    ms_route_query_finish(&r);
     free(pair);
     free(perm);
     return worst;
@@ -353,13 +353,13 @@ START_TEST(test_impossible_fabrics_are_refused_with_the_reason)
 }
 END_TEST
 
-static enum ms_status check_file(const char *path, struct ms_probe_summary *sum,
+static enum ms_status check_file(const char *path, struct ms_route_summary *sum,
                                  struct ms_errs *errs)
 {
     struct ms_platform p;
     enum ms_status s = ms_platform_read(path, &p, errs);
     if (s == MS_OK)
-        s = ms_probe_check(&p, sum, errs);
+        s = ms_route_check(&p, sum, errs);
     ms_platform_finish(&p);
     return s;
 }
@@ -367,7 +367,7 @@ static enum ms_status check_file(const char *path, struct ms_probe_summary *sum,
 START_TEST(test_the_check_finds_transit_and_idle_spines)
 {
     struct ms_errs errs = {0};
-    struct ms_probe_summary sum;
+    struct ms_route_summary sum;
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/rail-transit.xml", &sum, &errs), MS_INVALID);
     ck_assert_int_ge((int)sum.n_transit, 1);
     ck_assert_ptr_nonnull(strstr(errs.e[0].text, "passes through a third host"));
@@ -383,7 +383,7 @@ END_TEST
 START_TEST(test_written_transit_is_a_warning)
 {
     struct ms_errs errs = {0};
-    struct ms_probe_summary sum;
+    struct ms_route_summary sum;
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/line.xml", &sum, &errs), MS_OK);
     ck_assert_int_eq((int)sum.n_transit, 2);
     ck_assert_int_eq((int)errs.n_warnings, 1);
@@ -396,7 +396,7 @@ END_TEST
 START_TEST(test_ready_made_clusters_pass)
 {
     struct ms_errs errs = {0};
-    struct ms_probe_summary sum;
+    struct ms_route_summary sum;
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/two-clusters.xml", &sum, &errs), MS_OK);
     ck_assert_int_eq((int)sum.n_pairs, 130 * 129);
     ck_assert_int_eq(check_file(TEST_DATA "/platforms/cluster.xml", &sum, &errs), MS_OK);
@@ -409,7 +409,7 @@ END_TEST
 START_TEST(test_ready_made_torus)
 {
     struct ms_errs errs = {0};
-    struct ms_probe_summary sum;
+    struct ms_route_summary sum;
     struct ms_platform p;
     struct ms_platform_cost cost;
     enum ms_status s = check_file(TEST_DATA "/platforms/cluster-torus.xml", &sum, &errs);
@@ -424,7 +424,7 @@ START_TEST(test_ready_made_torus)
     ck_assert_int_eq(ms_platform_read(TEST_DATA "/platforms/cluster-torus.xml", &p, &errs), MS_OK);
     ck_assert_int_eq(ms_platform_cost(&p, &cost, NULL), MS_OK);
     ck_assert(cost.bisection_Bps == -1);
-    ck_assert_int_eq(ms_probe_cost(&p, &cost, NULL), MS_OK);
+    ck_assert_int_eq(ms_route_cost(&p, &cost, NULL), MS_OK);
     /* hosts 0-5 and 6-11 of a 3 x 4 torus: two cuts between rings of three, 50 GB/s each */
     ck_assert(fabs(cost.bisection_Bps - 6 * 50e9) < 1);
     ms_platform_finish(&p);
@@ -436,10 +436,10 @@ START_TEST(test_two_thousand_gpus_load)
 {
     struct made m;
     struct ms_errs errs = {0};
-    struct ms_probe_summary sum;
+    struct ms_route_summary sum;
     make(&m, "fat-tree nodes=256 levels=3");
     ck_assert_int_eq(m.file.n_hosts, 2048);
-    ck_assert_int_eq(ms_probe_check(&m.file, &sum, &errs), MS_OK);
+    ck_assert_int_eq(ms_route_check(&m.file, &sum, &errs), MS_OK);
     ck_assert(sum.sampled && sum.longest == 6);
     ms_errs_finish(&errs);
     unmake(&m);

@@ -35,6 +35,11 @@ START_TEST(test_every_algorithm_gives_every_rank_its_bytes)
                         owed += o == r ? 0 : ms_exchange_sent(&p, o, r) * p.copy_bytes;
                         owes += o == r ? 0 : ms_exchange_sent(&p, r, o) * p.copy_bytes;
                     }
+                    if (x->owed) { /* it says itself what it moves: at least what is asked for */
+                        ck_assert(x->owed(&p, r) * p.copy_bytes >= owed);
+                        owed = in;
+                        owes = out;
+                    }
                     p.dedup = MS_DEDUP_AUTO;
                     if (!x->needs_nodes) /* what comes in and is not for r goes on */
                         ck_assert(fabs((in - owed) - (out - owes)) <= 1e-9 * (in + owed));
@@ -90,6 +95,45 @@ START_TEST(test_uniform_star_closed_forms)
     double t4 = world_exchange_s(&w, "windowed", &p);
     ck_assert(t4 > lat + (n - 1) * one && t4 < (n - 1) * (lat + one));
     world_finish(&w);
+}
+END_TEST
+
+/* 20 tokens a rank of top-3: dispatch gives every rank 19 x 20 copies, combine as many back, however
+ * skewed the routing; and both take as long as the fullest port. */
+START_TEST(test_allgather_moves_every_token_to_every_rank)
+{
+    struct world w;
+    int n = 20;
+    world_init(&w, n, 4);
+    world_route_tokens(&w, 20, 3, 7);
+    struct ms_leg_problem p = world_problem(&w, 1000);
+    for (int combine = 0; combine < 2; combine++) {
+        struct ms_leg plan = {0};
+        p.combine = combine;
+        ck_assert(!ms_exchange_plan(ms_exchange_find("allgather"), &p, &plan, NULL));
+        ck_assert_uint_eq(plan.n_flows, (unsigned)(n * (n - 1)));
+        for (uint32_t f = 0; f < plan.n_flows; f++)
+            CLOSE(plan.bytes[f], 20 * 1000.0, 1e-12);
+        ms_leg_finish(&plan);
+        CLOSE(world_exchange_s(&w, "allgather", &p), 2e-6 + 16 * 20e3 / 50e9, 1e-9);
+    }
+    /* tokens are needed: bytes alone do not say how many there are */
+    struct ms_leg plan = {0};
+    struct ms_err err = {0};
+    w.traffic.is_matrix = 1;
+    ck_assert_int_eq(ms_exchange_plan(ms_exchange_find("allgather"), &p, &plan, &err), MS_INVALID);
+    ck_assert_str_eq(err.key, "exchange.algorithm");
+    ms_leg_finish(&plan);
+    world_finish(&w);
+}
+END_TEST
+
+/* What others know of an algorithm stands in its struct: none may forget it. */
+START_TEST(test_every_algorithm_says_what_it_costs_to_simulate)
+{
+    for (int i = 0; ms_exchanges()[i]; i++)
+        for (int c = 0; c < MS_COSTS; c++)
+            ck_assert_msg(ms_exchanges()[i]->leg_cpu_s[c] > 0, "%s", ms_exchanges()[i]->name);
 }
 END_TEST
 
@@ -326,6 +370,8 @@ int main(void)
     tcase_add_test(t, test_every_algorithm_gives_every_rank_its_bytes);
     tcase_add_test(t, test_a_single_message_takes_latency_plus_bytes_over_bandwidth);
     tcase_add_test(t, test_uniform_star_closed_forms);
+    tcase_add_test(t, test_allgather_moves_every_token_to_every_rank);
+    tcase_add_test(t, test_every_algorithm_says_what_it_costs_to_simulate);
     tcase_add_test(t, test_hierarchical_streams_overlap_their_fan_out);
     tcase_add_test(t, test_pxn_moves_to_the_rail_first);
     tcase_add_test(t, test_transfers_are_one_sided);

@@ -66,7 +66,7 @@ START_TEST(test_one_flow_is_size_over_bandwidth_plus_latency)
     const char *models[] = {"cm02", "fluid"};
     for (int m = 0; m < 2; m++) {
         struct job j = job_new(path_of("two"), 2, "direct", models[m]);
-        job_room(&j, 0)->is_matrix = 1;
+        job_zeros(&j, 0)->is_matrix = 1;
         j.t[0].selections[1] = j.t[0].rank_copies[1] = 50e6;
         struct answer a = simulate(&j);
         ck_assert_msg(!a.status, "%s", a.text);

@@ -13,7 +13,7 @@ static char path[128];
 static struct job uniform_job(int n, const char *model)
 {
     struct job j = job_new(path, n, "direct", model);
-    struct ms_traffic *t = job_room(&j, 0);
+    struct ms_traffic *t = job_zeros(&j, 0);
     t->requested = 40.0 * n * n / 4;
     for (int i = 0; i < n * n; i++)
         t->selections[i] = t->rank_copies[i] = 10;

@@ -10,8 +10,8 @@
 #include "cli/verb.h"
 #include "cluster/platform.h"
 #include "cluster/svg.h"
-#include "sim/probe.h"
-#include "sim/probe_flow.h"
+#include "sim/route_query.h"
+#include "sim/route_bisection.h"
 
 static const struct ms_option options[] = {
     {"route", 'r', "A B", "the route from host A to host B as SimGrid makes it, link by link"},
@@ -134,13 +134,13 @@ static void print_cost(const struct ms_platform_cost *c)
             "bisection       unknown (one GPU, or more than 256 on links that only SimGrid knows)");
 }
 
-static void print_route(const struct ms_platform *p, const struct ms_probe *r, int a, int b)
+static void print_route(const struct ms_platform *p, const struct ms_route_query *r, int a, int b)
 {
     char rate[32], latency[32];
     printf("\nroute %s -> %s, %s\n", p->host_name[a], p->host_name[b],
            ms_units_show(r->latency_s[0], MS_UNIT_TIME, latency, sizeof latency));
     for (int k = 0; k < r->first[1]; k++) {
-        const struct ms_probe_link *l = &r->link[r->link_of[k]];
+        const struct ms_route_link *l = &r->link[r->link_of[k]];
         printf("  %-24s %12s  %9s%s\n", l->name,
                ms_units_show(l->bandwidth_Bps, MS_UNIT_RATE, rate, sizeof rate),
                ms_units_show(l->latency_s, MS_UNIT_TIME, latency, sizeof latency),
@@ -156,8 +156,8 @@ static void maybe(struct ms_json *j, const char *key, double v)
         ms_json_number(j, key, v);
 }
 
-static void json_route(struct ms_json *j, const struct ms_platform *p, const struct ms_probe *r,
-                       int a, int b)
+static void json_route(struct ms_json *j, const struct ms_platform *p,
+                       const struct ms_route_query *r, int a, int b)
 {
     ms_json_object(j, "route");
     ms_json_string(j, "src", p->host_name[a]);
@@ -171,7 +171,8 @@ static void json_route(struct ms_json *j, const struct ms_platform *p, const str
 }
 
 static void json_all(struct ms_buf *out, const struct ms_platform *p, const struct kind *row, int n,
-                     const struct ms_platform_cost *c, const struct ms_probe *r, const int *pair)
+                     const struct ms_platform_cost *c, const struct ms_route_query *r,
+                     const int *pair)
 {
     struct ms_json j = {.out = out};
     ms_json_object(&j, NULL);
@@ -244,14 +245,14 @@ static int understand(const struct ms_args *a, struct request *q)
 static enum ms_status show(const struct ms_platform *p, const struct request *q, const int *pair,
                            struct ms_err *err)
 {
-    struct ms_probe r = {0};
+    struct ms_route_query r = {0};
     struct ms_platform_cost cost;
     struct ms_buf out = {0};
-    struct ms_probe_pair ask = {pair[0], pair[1]};
+    struct ms_route_pair ask = {pair[0], pair[1]};
     struct kind *row = calloc((size_t)p->n_links + 1, sizeof *row);
-    enum ms_status s = row ? ms_probe_cost(p, &cost, err) : MS_NOMEM;
+    enum ms_status s = row ? ms_route_cost(p, &cost, err) : MS_NOMEM;
     if (s == MS_OK && q->from)
-        s = ms_probe_routes(p, &ask, 1, &r, err);
+        s = ms_route_query_ask(p, &ask, 1, &r, err);
     if (s == MS_OK && q->svg) {
         s = ms_svg_platform(p, &cost, &out, err);
         s = s == MS_OK ? ms_file_write(q->svg, out.p, out.n, err) : s;
@@ -271,7 +272,7 @@ static enum ms_status show(const struct ms_platform *p, const struct request *q,
             print_route(p, &r, pair[0], pair[1]);
     }
     ms_buf_finish(&out);
-    ms_probe_finish(&r);
+    ms_route_query_finish(&r);
     free(row);
     return s;
 }

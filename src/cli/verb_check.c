@@ -8,7 +8,7 @@
 #include "cli/verb.h"
 #include "cluster/platform.h"
 #include "scenario/scenario.h"
-#include "sim/probe_check.h"
+#include "sim/route_check.h"
 
 static const struct ms_option options[] = {
     {"set", 's', "KEY=VALUE", "replace a key of the scenarios (VALUE is YAML); may be repeated"},
@@ -43,10 +43,10 @@ static enum ms_status check_platform(const char *path, struct ms_errs *errs, cha
                                      size_t size)
 {
     struct ms_platform p = {0};
-    struct ms_probe_summary routes = {0};
+    struct ms_route_summary routes = {0};
     enum ms_status s = ms_platform_read(path, &p, errs);
     if (s == MS_OK)
-        s = ms_probe_check(&p, &routes, errs);
+        s = ms_route_check(&p, &routes, errs);
     if (s == MS_OK)
         snprintf(good, size, "platform, %d hosts, %s", p.n_hosts, routes.text);
     ms_platform_finish(&p);

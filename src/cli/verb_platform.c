@@ -6,7 +6,7 @@
 #include "cli/platform_verbs.h"
 #include "cli/verb.h"
 #include "cluster/platform.h"
-#include "sim/probe_check.h"
+#include "sim/route_check.h"
 
 static const struct ms_option no_options[] = {{0}};
 
@@ -33,10 +33,10 @@ static enum ms_status check_one(const char *path, bool routes, bool quiet, size_
 {
     struct ms_errs errs = {0};
     struct ms_platform p;
-    struct ms_probe_summary sum = {0};
+    struct ms_route_summary sum = {0};
     enum ms_status s = ms_platform_read(path, &p, &errs);
     if (s == MS_OK && routes)
-        s = ms_probe_check(&p, &sum, &errs);
+        s = ms_route_check(&p, &sum, &errs);
     ms_errs_print(stderr, &errs);
     if (s == MS_OK && !quiet)
         printf("%s: ok: %d hosts, %d node%s, %d links%s%s\n", path, p.n_hosts, p.n_nodes,

@@ -162,11 +162,8 @@ static void resolve(const struct ms_entry *root, struct ms_scenario *s)
         s->workload.layers = 1;
     else if (s->workload.layers == 0)
         s->workload.layers = s->model.moe_layers;
-    if (s->sim.network.latency == MS_LATENCY_DEFAULT && s->sim.network.model) {
-        const char *m = s->sim.network.model;
-        bool sender = strcmp(m, "fluid") == 0 || strcmp(m, "cm02") == 0;
-        s->sim.network.latency = sender ? MS_LATENCY_SENDER : MS_LATENCY_FLOW;
-    }
+    if (s->sim.network.latency == MS_LATENCY_DEFAULT)
+        s->sim.network.latency = ms_sim_latency_default(s->sim.network.model);
 }
 
 static void set_train(struct ms_reading *r, const struct ms_entry *root, struct ms_scenario *s)

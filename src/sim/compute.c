@@ -1,10 +1,11 @@
+/* Expert times: the measured tables, what lies between and beyond them, and rooflines. */
 #include "sim/compute.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "profile_h200.inc"
+#include "ffn_h200.inc"
 
 #define N_TOKENS (sizeof h200_tokens / sizeof *h200_tokens)
 #define N_SHAPES (sizeof h200_shapes / sizeof *h200_shapes)
@@ -99,14 +100,13 @@ double ms_compute_ffns_s(const struct ms_compute_params *p, int hidden, int inte
     return sum;
 }
 
-/* Tokens that rank has itself: what it sent out, with the dropped ones put back on average. */
-static double own_tokens(const struct ms_model_shape *m, const struct ms_traffic *t, int rank)
+double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank)
 {
     double selections = 0, kept = t->requested - t->dropped;
     for (int r = 0; r < t->n_ranks; r++)
-        selections += t->selections[(size_t)rank * t->n_ranks + r];
+        selections += t->selections[(size_t)rank * (size_t)t->n_ranks + (size_t)r];
     double scale = kept > 0 ? t->requested / kept : 1;
-    return m->top_k > 0 ? selections * scale / m->top_k : 0;
+    return top_k > 0 ? selections * scale / top_k : 0;
 }
 
 double ms_compute_experts_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
@@ -122,7 +122,7 @@ double ms_compute_experts_s(const struct ms_compute_params *p, const struct ms_m
             tokens[i] = t->slot_tokens[rank * per_rank + at + i] * share;
         sum += ms_compute_ffns_s(p, m->hidden, m->expert_intermediate, tokens, n);
     }
-    double own = m->shared_experts > 0 ? own_tokens(m, t, rank) * share : 0;
+    double own = m->shared_experts > 0 ? ms_compute_own_tokens(t, m->top_k, rank) * share : 0;
     if (own > 0)
         sum += ms_compute_ffns_s(p, m->hidden, m->expert_intermediate * m->shared_experts, &own, 1);
     return p->profile ? sum : fmax(p->floor_s, sum);

@@ -1,4 +1,5 @@
-/* SimGrid: started, loaded, asked for routes. Settings: model.md section 4. */
+/* SimGrid itself: started with the settings of the network model, given the platform, asked for
+ * routes. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "base/file.h"
 #include "sim/core.h"
+#include "sim/network_model.h"
 
 #if SIMGRID_VERSION >= 33300
 #define PRECISION "--cfg=precision/timing:1e-12"
@@ -25,21 +27,6 @@
 
 static const char *const common[] = {"moesim", PRECISION, "--cfg=contexts/stack-size:64",
                                      "--cfg=contexts/guard-size:1", "--log=root.thres:critical"};
-/* plain sharing, and nothing that moves by itself */
-static const char *const plain[] = {"--cfg=network/model:CM02", "--cfg=network/crosstraffic:0",
-                                    "--cfg=network/TCP-gamma:0"};
-static const char *const lv08[] = {"--cfg=network/model:LV08"};
-static const char *const smpi[] = {"--cfg=network/model:SMPI"};
-static const char *const ib[] = {"--cfg=network/model:IB"};
-
-struct settings {
-    const char *model;
-    const char *const *args;
-    int n;
-};
-static const struct settings models[] = {{"fluid", plain, 3}, {"cm02", plain, 3}, {"lv08", lv08, 1},
-                                         {"smpi", smpi, 1},   {"ib", ib, 1},      {NULL, NULL, 0}};
-
 double ms_wall_s(void)
 {
     struct timespec t;
@@ -49,12 +36,12 @@ double ms_wall_s(void)
 
 double ms_engine_now_s(const struct ms_core *c)
 {
-    return simgrid_get_clock() - c->run_start_s;
+    return simgrid_get_clock() - c->run.start_s;
 }
 
 void ms_engine_sleep_until(const struct ms_core *c, double at_s)
 {
-    double left_s = c->run_start_s + at_s - simgrid_get_clock();
+    double left_s = c->run.start_s + at_s - simgrid_get_clock();
     if (left_s > 0)
         sg_actor_sleep_for(left_s);
 }
@@ -73,15 +60,15 @@ const char *ms_sim_simgrid_version(void)
 
 /* simgrid_init eats arguments and installs its own handlers (its SIGINT one calls exit): give it
  * our words, take ours back. */
-static void start_simgrid(const struct settings *m)
+static void start_simgrid(const char *const *args)
 {
     static char text[16][64];
     char *argv[17];
     int argc = 0;
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
         snprintf(text[argc++], sizeof text[0], "%s", common[i]);
-    for (int i = 0; i < m->n; i++)
-        snprintf(text[argc++], sizeof text[0], "%s", m->args[i]);
+    for (; *args; args++)
+        snprintf(text[argc++], sizeof text[0], "%s", *args);
     for (int i = 0; i < argc; i++)
         argv[i] = text[i];
     argv[argc] = NULL;
@@ -97,8 +84,8 @@ static void start_simgrid(const struct settings *m)
 static enum ms_status find_hosts(struct ms_core *c)
 {
     const struct ms_platform *p = c->in->platform;
-    c->host = MS_NEW(&c->arena, sg_host_t, (size_t)c->n_total);
-    if (!c->host)
+    c->platform.host = MS_NEW(&c->arena, sg_host_t, (size_t)c->n_total);
+    if (!c->platform.host)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
     if (sg_host_count() != (size_t)p->n_hosts)
         return ms_core_fail(c, MS_INTERNAL, "%s: SimGrid finds %zu hosts, the reader %d", p->path,
@@ -110,7 +97,7 @@ static enum ms_status find_hosts(struct ms_core *c)
             if (!h)
                 return ms_core_fail(c, MS_INTERNAL, "%s: SimGrid does not know host '%s'", p->path,
                                     p->host_name[i]);
-            c->host[g * c->n_ranks + r] = h;
+            c->platform.host[g * c->n_ranks + r] = h;
         }
     return MS_OK;
 }
@@ -127,28 +114,28 @@ static enum ms_status find_links(struct ms_core *c)
 {
     size_t n = sg_link_count();
     sg_link_t *all = sg_link_list();
-    c->link = MS_NEW(&c->arena, sg_link_t, n);
-    c->link_latency_s = MS_NEW(&c->arena, double, n);
-    c->link_load = MS_NEW(&c->arena, double, n);
-    c->link_seen = MS_NEW(&c->arena, uint32_t, n);
-    c->link_shared = MS_NEW(&c->arena, bool, n);
-    if (!all || !c->link || !c->link_shared || !c->link_latency_s || !c->link_load ||
-        !c->link_seen) {
+    c->platform.link = MS_NEW(&c->arena, sg_link_t, n);
+    c->platform.link_latency_s = MS_NEW(&c->arena, double, n);
+    c->samples.link_load = MS_NEW(&c->arena, double, n);
+    c->samples.link_seen = MS_NEW(&c->arena, uint32_t, n);
+    c->platform.link_shared = MS_NEW(&c->arena, bool, n);
+    if (!all || !c->platform.link || !c->platform.link_shared || !c->platform.link_latency_s ||
+        !c->samples.link_load || !c->samples.link_seen) {
         free(all);
         return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n);
     }
-    c->n_links = 0;
+    c->platform.n_links = 0;
     for (size_t i = 0; i < n; i++)
         if (strcmp(sg_link_get_name(all[i]), "__loopback__"))
-            c->link[c->n_links++] = all[i];
+            c->platform.link[c->platform.n_links++] = all[i];
     free(all);
-    qsort(c->link, (size_t)c->n_links, sizeof *c->link, by_name);
-    for (int i = 0; i < c->n_links; i++) {
-        sg_link_set_data(c->link[i], (void *)(uintptr_t)(i + 1));
-        c->link_shared[i] = sg_link_is_shared(c->link[i]);
-        c->link_latency_s[i] = sg_link_get_latency(c->link[i]);
+    qsort(c->platform.link, (size_t)c->platform.n_links, sizeof *c->platform.link, by_name);
+    for (int i = 0; i < c->platform.n_links; i++) {
+        sg_link_set_data(c->platform.link[i], (void *)(uintptr_t)(i + 1));
+        c->platform.link_shared[i] = sg_link_is_shared(c->platform.link[i]);
+        c->platform.link_latency_s[i] = sg_link_get_latency(c->platform.link[i]);
         if (c->latency_at_sender)
-            sg_link_set_latency(c->link[i], 0);
+            sg_link_set_latency(c->platform.link[i], 0);
     }
     return MS_OK;
 }
@@ -162,7 +149,8 @@ static enum ms_status fetch_route(void *ctx, int group, int src, int dst, struct
     if (!links)
         links = xbt_dynar_new(sizeof(sg_link_t), NULL);
     xbt_dynar_reset(links);
-    sg_host_t from = c->host[group * c->n_ranks + src], to = c->host[group * c->n_ranks + dst];
+    sg_host_t from = c->platform.host[group * c->n_ranks + src],
+              to = c->platform.host[group * c->n_ranks + dst];
     sg_host_get_route(from, to, links);
     out->n = xbt_dynar_length(links);
     if (out->n > out->max_links)
@@ -177,7 +165,7 @@ static enum ms_status fetch_route(void *ctx, int group, int src, int dst, struct
                 err, MS_INTERNAL, "the route from %s to %s uses link '%s', which is in no list",
                 sg_host_get_name(from), sg_host_get_name(to), sg_link_get_name(link[i]));
         out->links[i] = (uint32_t)(k - 1);
-        out->latency_s += c->link_latency_s[k - 1];
+        out->latency_s += c->platform.link_latency_s[k - 1];
         out->bandwidth_Bps = fmin(out->bandwidth_Bps, c->out->link_bandwidth[k - 1]);
     }
     return MS_OK;
@@ -186,36 +174,32 @@ static enum ms_status fetch_route(void *ctx, int group, int src, int dst, struct
 static enum ms_status tell_links(struct ms_core *c)
 {
     struct ms_sim_output *o = c->out;
-    o->n_links = c->n_links;
-    o->link_name = MS_NEW(&o->arena, const char *, (size_t)c->n_links);
-    o->link_bandwidth = MS_NEW(&o->arena, double, (size_t)c->n_links);
-    o->link_bytes = MS_NEW(&o->arena, double, (size_t)c->n_links *(size_t)c->in->n_runs);
+    o->n_links = c->platform.n_links;
+    o->link_name = MS_NEW(&o->arena, const char *, (size_t)c->platform.n_links);
+    o->link_bandwidth = MS_NEW(&o->arena, double, (size_t)c->platform.n_links);
+    o->link_bytes = MS_NEW(&o->arena, double, (size_t)c->platform.n_links *(size_t)c->in->n_runs);
     if (!o->link_name || !o->link_bandwidth || !o->link_bytes)
-        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->n_links);
-    for (int i = 0; i < c->n_links; i++) {
-        o->link_name[i] = ms_arena_strdup(&o->arena, sg_link_get_name(c->link[i]));
-        o->link_bandwidth[i] = sg_link_get_bandwidth(c->link[i]);
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
+    for (int i = 0; i < c->platform.n_links; i++) {
+        o->link_name[i] = ms_arena_strdup(&o->arena, sg_link_get_name(c->platform.link[i]));
+        o->link_bandwidth[i] = sg_link_get_bandwidth(c->platform.link[i]);
         if (!o->link_name[i])
-            return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->n_links);
+            return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
     }
     return MS_OK;
 }
 
 enum ms_status ms_engine_start(struct ms_core *c)
 {
-    const struct settings *m = models;
-    while (m->model && strcmp(m->model, c->in->params->network.model))
-        m++;
-    if (!m->model)
-        return ms_core_fail(c, MS_INVALID, "'%s' is not a network model",
-                            c->in->params->network.model);
-    start_simgrid(m);
+    start_simgrid(c->model->simgrid_args);
     xbt_log_control_set("root.thres:critical");
     simgrid_load_platform(c->in->platform->path);
+    c->platform.routes.fetch = fetch_route;
+    c->platform.routes.ctx = c;
     enum ms_status s = find_hosts(c);
-    s = s ? s : find_links(c);
-    s = s ? s : tell_links(c);
-    c->routes.fetch = fetch_route;
-    c->routes.ctx = c;
+    if (s == MS_OK)
+        s = find_links(c);
+    if (s == MS_OK)
+        s = tell_links(c);
     return s;
 }

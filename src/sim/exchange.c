@@ -1,7 +1,11 @@
+/* The frame of the exchange algorithms: what is de-duplicated, pxn, and that every rank is given
+ * exactly what the routing asks for. */
 #include "sim/exchange.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "sim/compute.h"
 
 #define X(name) extern const struct ms_exchange ms_exchange_##name;
 #include "exchange_registry.inc"
@@ -48,6 +52,11 @@ double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node)
     return sum;
 }
 
+double ms_exchange_tokens(const struct ms_leg_problem *p, int r)
+{
+    return ms_compute_own_tokens(p->traffic, p->top_k, r) * p->share;
+}
+
 double ms_exchange_chunk_s(const struct ms_leg_problem *p, int src, int dst, double bytes)
 {
     struct ms_route_hint h = p->route(p->ctx, src, dst);
@@ -81,12 +90,15 @@ void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32
     ms_leg_edge(leg, arrived, end, ms_exchange_chunk_s(p, relay, dst, bytes));
 }
 
-/* Bytes rank r must be given in all: computed from the counts alone. */
+/* Bytes rank r must be given in all: computed from the counts alone, unless the algorithm moves
+ * something else. */
 static double owed_bytes(const struct ms_exchange *x, const struct ms_leg_problem *p, int r)
 {
     const struct ms_layout *l = p->layout;
     double copies = 0;
-    bool by_node = p->combine && x->needs_nodes;
+    bool by_node = p->combine && x->per_node_leg;
+    if (x->owed)
+        return x->owed(p, r) * p->copy_bytes;
     for (int o = 0; o < l->n_ranks; o++)
         if (o != r && (!by_node || l->node[o] == l->node[r]))
             copies += ms_exchange_sent(p, o, r);
@@ -119,6 +131,10 @@ enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg
         return ms_err_at(
             err, MS_INVALID, NULL, 0, 0, "exchange.deduplicate",
             "'node' needs an algorithm that forwards within nodes: hierarchical, not %s", x->name);
+    if (x->needs_tokens && (p->traffic->is_matrix || p->top_k < 1))
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "exchange.algorithm",
+                         "'%s' moves tokens: a byte matrix does not say how many there are",
+                         x->name);
     if (x->forwards)
         q.forwarding = MS_FORWARD_NONE;
     ms_leg_init(leg, p->layout->n_ranks);

@@ -1,28 +1,30 @@
-/** @file exchange.h  Exchange algorithms: from counts to a plan of flows (model.md section 2).
+/** @file exchange.h  Exchange algorithms: from counts to a plan of flows.
  *
  *  An algorithm is one exchange_<name>.c with one const struct and one word in meson.build. It is
- * pure: no clock, no SimGrid; it sees the counts, where the ranks sit, and the nominal latency and
- * bandwidth of a route. The frame here chooses what is de-duplicated, runs it, and checks that
- * every rank is given exactly the bytes the routing asked for.
+ *  pure: no clock, no SimGrid; it sees the counts, where the ranks sit, and the nominal latency and
+ *  bandwidth of a route. The frame here chooses what is de-duplicated, runs it, and checks that
+ *  every rank is given exactly the bytes the routing asked for. Whatever others must know of an
+ *  algorithm (does it need nodes, what does a leg cost to simulate …) is a field of its struct: its
+ *  name stands in its own file only.
  *
  *  Directions. `dispatch`: row s of the counts sends to column r. `combine`: column r sends back to
- * row s.
+ *  row s.
  *
  *  Streams (hierarchical, pxn): bytes that are passed on by another GPU do so chunk by chunk. The
- * second hop starts one chunk after the first has started: the time chunk_bytes (or the whole first
- * hop, if that is less) takes alone on the first route, latency + bytes / bandwidth. It runs beside
- * the first and ends no earlier than the first hop's end plus one chunk on the second route, again
- * latency + min(chunk_bytes, second hop's bytes) / bandwidth.
+ *  second hop starts one chunk after the first has started: the time chunk_bytes (or the whole first
+ *  hop, if that is less) takes alone on the first route, latency + bytes / bandwidth. It runs beside
+ *  the first and ends no earlier than the first hop's end plus one chunk on the second route, again
+ *  latency + min(chunk_bytes, second hop's bytes) / bandwidth.
  *
  *  Where a forwarder passes on what another rank sent (dispatch fan-out, pxn), it need not have
- * entered the leg itself: transfers are one-sided. Where it adds its own part (hierarchical
- * combine), the sum starts after its entry. */
+ *  entered the leg itself: transfers are one-sided. Where it adds its own part (hierarchical
+ *  combine), the sum starts after its entry. */
 #ifndef MS_SIM_EXCHANGE_H
 #define MS_SIM_EXCHANGE_H
 
 #include "routing/traffic.h"
 #include "sim/layout.h"
-#include "sim/leg.h"
+#include "sim/leg_plan.h"
 #include "sim/sim.h"
 
 /** What is known of a route before anything moves. */
@@ -35,6 +37,7 @@ struct ms_leg_problem { /* borrowed for the call */
     const struct ms_layout *layout;
     bool combine;
     double share;        /**< of the counts: 1, or 0.5 of a half-batch */
+    int top_k;           /**< experts a token chooses; 0 with a byte matrix */
     double copy_bytes;   /**< one token copy */
     double chunk_bytes;  /**< one chunk of a stream */
     double chunk_tokens; /**< copies in it */
@@ -45,12 +48,23 @@ struct ms_leg_problem { /* borrowed for the call */
     void *ctx;
 };
 
+/** The transports that an exchange's cost was measured with. */
+enum ms_exchange_cost { MS_COST_FLUID, MS_COST_SIMGRID, MS_COSTS };
+
 struct ms_exchange {
     const char *name, *help;
-    int auto_dedup;   /**< what deduplicate: auto means */
-    bool needs_nodes; /**< useless without node properties: an input error */
-    bool forwards;    /**< brings its own forwarding: pxn does not apply */
+    int auto_dedup;    /**< what deduplicate: auto means */
+    bool needs_nodes;  /**< useless without node properties: an input error */
+    bool needs_tokens; /**< a byte matrix is not enough */
+    bool forwards;     /**< brings its own forwarding: pxn does not apply */
+    bool per_node_leg; /**< bytes cross to the GPU with the source's local index: see traffic.h */
+    bool neighbours;   /**< a rank sends to the next rank only */
+    /** CPU seconds to simulate a leg of 64 ranks on fat-tree2-8x8 with OLMoE's arXiv routing, on two
+     *  cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */
+    double leg_cpu_s[MS_COSTS];
     void (*plan)(const struct ms_leg_problem *p, struct ms_leg *leg);
+    /** Copies rank r must be given in all, where that is not what the routing asks for; else NULL. */
+    double (*owed)(const struct ms_leg_problem *p, int r);
 };
 
 /** The table, NULL-terminated; and by name (NULL: unknown). */
@@ -61,7 +75,8 @@ int ms_exchange_dedup(const struct ms_exchange *x, int dedup);
 
 /** Plan one leg and check it. p->dedup AUTO is resolved here.
  *  @param leg any state ms_leg_init allows; closed on MS_OK
- *  @return MS_OK; MS_NOMEM; MS_INTERNAL, naming the algorithm, when bytes are lost or made */
+ *  @return MS_OK; MS_NOMEM; MS_INVALID for what the algorithm cannot do; MS_INTERNAL, naming the
+ *  algorithm, when bytes are lost or made */
 enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg_problem *p,
                                 struct ms_leg *leg, struct ms_err *err);
 
@@ -71,12 +86,12 @@ double ms_exchange_local_bytes(const struct ms_leg_problem *p);
 /* For the algorithms. */
 
 /** Copies from rank s of the counts' rows to rank r (s != r in any use), after de-duplication per
- * rank. */
+ *  rank. */
 static inline double ms_exchange_copies(const struct ms_leg_problem *p, int s, int r)
 {
     const double *table =
         p->dedup == MS_DEDUP_NONE ? p->traffic->selections : p->traffic->rank_copies;
-    return table[(size_t)s * p->traffic->n_ranks + r] * p->share;
+    return table[(size_t)s * (size_t)p->traffic->n_ranks + (size_t)r] * p->share;
 }
 /** Copies that rank `from` sends to rank `to` in this leg's direction. */
 static inline double ms_exchange_sent(const struct ms_leg_problem *p, int from, int to)
@@ -85,6 +100,8 @@ static inline double ms_exchange_sent(const struct ms_leg_problem *p, int from, 
 }
 /** Copies of row s that cross to (or, reduced, from) a whole node. */
 double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node);
+/** Tokens that rank r has itself: what it sent out, with the dropped ones put back on average. */
+double ms_exchange_tokens(const struct ms_leg_problem *p, int r);
 /** The time one chunk takes alone on a route, of a stream of `bytes`. */
 double ms_exchange_chunk_s(const struct ms_leg_problem *p, int src, int dst, double bytes);
 /** One message of `copies` > 0 from src to dst for dst itself: a flow, or two by pxn. */

@@ -18,5 +18,6 @@ const struct ms_exchange ms_exchange_direct = {
     .name = "direct",
     .help = "one message per pair of ranks, all posted at once",
     .auto_dedup = MS_DEDUP_RANK,
+    .leg_cpu_s = {6e-3, 0.95},
     .plan = plan,
 };

@@ -96,5 +96,7 @@ const struct ms_exchange ms_exchange_hierarchical = {
     .auto_dedup = MS_DEDUP_NODE,
     .needs_nodes = true,
     .forwards = true,
+    .per_node_leg = true,
+    .leg_cpu_s = {5.3e-3, 0.1},
     .plan = plan,
 };

@@ -19,5 +19,6 @@ const struct ms_exchange ms_exchange_low_latency = {
     .name = "low_latency",
     .help = "one message per (token, expert) selection, as DeepEP's low-latency kernels",
     .auto_dedup = MS_DEDUP_NONE,
+    .leg_cpu_s = {7e-3, 0.95},
     .plan = plan,
 };

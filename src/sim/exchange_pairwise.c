@@ -47,5 +47,6 @@ const struct ms_exchange ms_exchange_pairwise = {
     .name = "pairwise",
     .help = "in phase i each rank sends to rank + i and receives from rank - i, phase after phase",
     .auto_dedup = MS_DEDUP_RANK,
+    .leg_cpu_s = {15e-3, 0.95},
     .plan = plan,
 };

@@ -59,5 +59,7 @@ const struct ms_exchange ms_exchange_ring = {
     .help = "data forwarded from neighbour to neighbour; bytes counted on every hop",
     .auto_dedup = MS_DEDUP_RANK,
     .forwards = true,
+    .neighbours = true,
+    .leg_cpu_s = {13e-3, 0.95},
     .plan = plan,
 };

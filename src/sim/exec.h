@@ -8,7 +8,7 @@
 #ifndef MS_SIM_EXEC_H
 #define MS_SIM_EXEC_H
 
-#include "sim/leg.h"
+#include "sim/leg_plan.h"
 
 struct ms_exec;
 

@@ -1,4 +1,4 @@
-/* From times to the output's arrays: model.md section 7. */
+/* From times to the output's arrays: what each of them means is in MODEL.md, "What is measured". */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static size_t n_cells(const struct ms_core *c)
 
 static size_t cell_of_run(const struct ms_core *c, int step, int layer, int group)
 {
-    return (size_t)c->run * n_cells(c) + ms_core_cell(c, step, layer, group);
+    return (size_t)c->run.number * n_cells(c) + ms_core_cell(c, step, layer, group);
 }
 
 enum ms_status ms_samples_init(struct ms_core *c)
@@ -39,52 +39,52 @@ enum ms_status ms_samples_init(struct ms_core *c)
     }
     for (int i = 0; i < 5; i++)
         ok = (*by_run[i] = MS_NEW(a, double, runs)) && ok;
-    c->layer_begin_s = MS_NEW(&c->arena, double, 2 * n_cells(c));
-    c->layer_end_s = MS_NEW(&c->arena, double, 2 * n_cells(c));
-    c->rank_begin_s = MS_NEW(&c->arena, double, steps *(size_t)c->n_total);
-    c->rank_end_s = MS_NEW(&c->arena, double, steps *(size_t)c->n_total);
-    c->rank_busy_s = MS_NEW(&c->arena, double, steps *(size_t)c->n_total);
-    ok = ok && c->layer_begin_s && c->layer_end_s && c->rank_begin_s && c->rank_end_s &&
-         c->rank_busy_s;
+    c->samples.layer_begin_s = MS_NEW(&c->arena, double, 2 * n_cells(c));
+    c->samples.layer_end_s = MS_NEW(&c->arena, double, 2 * n_cells(c));
+    c->samples.rank_begin_s = MS_NEW(&c->arena, double, steps *(size_t)c->n_total);
+    c->samples.rank_end_s = MS_NEW(&c->arena, double, steps *(size_t)c->n_total);
+    c->samples.rank_busy_s = MS_NEW(&c->arena, double, steps *(size_t)c->n_total);
+    ok = ok && c->samples.layer_begin_s && c->samples.layer_end_s && c->samples.rank_begin_s &&
+         c->samples.rank_end_s && c->samples.rank_busy_s;
     return ok ? MS_OK : ms_core_fail(c, MS_NOMEM, "out of memory for %zu samples", cells);
 }
 
 void ms_samples_begin(struct ms_core *c)
 {
     for (size_t i = 0; i < 2 * n_cells(c); i++) {
-        c->layer_begin_s[i] = INFINITY;
-        c->layer_end_s[i] = -INFINITY;
+        c->samples.layer_begin_s[i] = INFINITY;
+        c->samples.layer_end_s[i] = -INFINITY;
     }
     for (size_t i = 0; i < (size_t)c->n_steps * (size_t)c->n_total; i++) {
-        c->rank_begin_s[i] = INFINITY;
-        c->rank_end_s[i] = -INFINITY;
-        c->rank_busy_s[i] = 0;
+        c->samples.rank_begin_s[i] = INFINITY;
+        c->samples.rank_end_s[i] = -INFINITY;
+        c->samples.rank_busy_s[i] = 0;
     }
-    c->n_spans = 0;
+    c->samples.n_spans = 0;
 }
 
-void ms_samples_rank(struct ms_core *c, const struct ms_lane *lane, int step, int layer,
+void ms_samples_rank(struct ms_core *c, const struct ms_actor *actor, int step, int layer,
                      enum ms_phase phase, double spent_s)
 {
     bool dispatch = phase == MS_PHASE_DISPATCH || phase == MS_PHASE_DISPATCH_BACK;
     double *v = dispatch ? c->out->rank_dispatch_s : c->out->rank_combine_s;
-    v[cell_of_run(c, step, layer, lane->group) * (size_t)c->n_ranks + (size_t)lane->rank] +=
-        c->n_lanes > 1 ? NAN : spent_s;
+    v[cell_of_run(c, step, layer, actor->group) * (size_t)c->n_ranks + (size_t)actor->rank] +=
+        c->n_halves > 1 ? NAN : spent_s;
 }
 
 static void note_span(struct ms_core *c, double from_s, double to_s)
 {
-    if (c->n_spans == c->span_cap) {
-        size_t cap = c->span_cap ? 2 * c->span_cap : 256;
-        struct ms_span *p = realloc(c->span, cap * sizeof *p);
+    if (c->samples.n_spans == c->samples.span_cap) {
+        size_t cap = c->samples.span_cap ? 2 * c->samples.span_cap : 256;
+        struct ms_span *p = realloc(c->samples.span, cap * sizeof *p);
         if (!p) {
             ms_core_fail(c, MS_NOMEM, "out of memory for %zu legs", cap);
             return;
         }
-        c->span = p;
-        c->span_cap = cap;
+        c->samples.span = p;
+        c->samples.span_cap = cap;
     }
-    c->span[c->n_spans++] = (struct ms_span){from_s, to_s};
+    c->samples.span[c->samples.n_spans++] = (struct ms_span){from_s, to_s};
 }
 
 void ms_samples_leg(struct ms_core *c, const struct ms_leg_run *leg)
@@ -93,45 +93,37 @@ void ms_samples_leg(struct ms_core *c, const struct ms_leg_run *leg)
     bool back = leg->phase >= MS_PHASE_COMBINE_BACK;
     bool dispatch = leg->phase == MS_PHASE_DISPATCH || leg->phase == MS_PHASE_DISPATCH_BACK;
     double took_s = leg->last_complete_s - leg->last_entry_s;
-    bool alone = c->n_lanes == 1; /* with half-batches only layer and step are defined */
+    bool alone = c->n_halves == 1; /* with half-batches only layer and step are defined */
     (dispatch ? c->out->dispatch_s : c->out->combine_s)[i] += alone ? took_s : NAN;
     if (leg->phase == MS_PHASE_DISPATCH)
         c->out->entry_skew_s[i] += alone ? leg->last_entry_s - leg->first_entry_s : NAN;
     size_t k = (back ? n_cells(c) : 0) + ms_core_cell(c, leg->step, leg->layer, leg->group);
-    c->layer_begin_s[k] = fmin(c->layer_begin_s[k], leg->first_entry_s);
-    c->layer_end_s[k] = fmax(c->layer_end_s[k], leg->last_complete_s);
+    c->samples.layer_begin_s[k] = fmin(c->samples.layer_begin_s[k], leg->first_entry_s);
+    c->samples.layer_end_s[k] = fmax(c->samples.layer_end_s[k], leg->last_complete_s);
     note_span(c, leg->first_entry_s, leg->last_complete_s);
 }
 
-void ms_samples_bytes(struct ms_core *c, struct ms_leg_run *leg, const struct ms_leg_problem *p)
+void ms_samples_bytes(struct ms_core *c, const struct ms_leg_run *leg,
+                      const struct ms_leg_problem *p)
 {
     const struct ms_leg *plan = &leg->plan;
-    const struct ms_routes *r = &c->routes;
-    const int *node = c->layout[leg->group].node;
-    double network = 0, intra = 0, bound_s = 0;
-    double *total = c->out->link_bytes + (size_t)c->run * (size_t)c->n_links;
-    uint32_t n_seen = 0;
-    for (uint32_t f = 0; f < plan->n_flows; f++) {
+    const int *node = c->platform.layout[leg->group].node;
+    double network = 0, intra = 0;
+    for (uint32_t f = 0; f < plan->n_flows; f++)
         *(node[plan->src[f]] != node[plan->dst[f]] ? &network : &intra) += plan->bytes[f];
-        uint32_t route = ms_routes_known(r, leg->group, plan->src[f], plan->dst[f]);
-        for (uint64_t i = r->first[route]; i < r->first[route + 1]; i++) {
-            uint32_t l = r->link[i];
-            if (c->link_load[l] == 0)
-                c->link_seen[n_seen++] = l;
-            c->link_load[l] += plan->bytes[f];
-        }
-    }
+    c->out->bytes_network[c->run.number] += network;
+    c->out->bytes_intra_node[c->run.number] += intra;
+    c->out->bytes_local[c->run.number] += ms_exchange_local_bytes(p);
+}
+
+void ms_samples_links(struct ms_core *c, uint32_t n_seen)
+{
+    double *total = c->out->link_bytes + (size_t)c->run.number * (size_t)c->platform.n_links;
     for (uint32_t i = 0; i < n_seen; i++) {
-        uint32_t l = c->link_seen[i];
-        total[l] += c->link_load[l];
-        if (c->link_shared[l])
-            bound_s = fmax(bound_s, c->link_load[l] / c->out->link_bandwidth[l]);
-        c->link_load[l] = 0;
+        uint32_t l = c->samples.link_seen[i];
+        total[l] += c->samples.link_load[l];
+        c->samples.link_load[l] = 0;
     }
-    leg->quantum_s = c->in->params->network.quantum * bound_s;
-    c->out->bytes_network[c->run] += network;
-    c->out->bytes_intra_node[c->run] += intra;
-    c->out->bytes_local[c->run] += ms_exchange_local_bytes(p);
 }
 
 static int by_start(const void *a, const void *b)
@@ -143,13 +135,13 @@ static int by_start(const void *a, const void *b)
 static double active_time(struct ms_core *c)
 {
     double sum = 0, until = -INFINITY;
-    if (c->n_spans)
-        qsort(c->span, c->n_spans, sizeof *c->span, by_start);
-    for (size_t i = 0; i < c->n_spans; i++) {
-        double from = fmax(c->span[i].from_s, until);
-        if (c->span[i].to_s > from) {
-            sum += c->span[i].to_s - from;
-            until = c->span[i].to_s;
+    if (c->samples.n_spans)
+        qsort(c->samples.span, c->samples.n_spans, sizeof *c->samples.span, by_start);
+    for (size_t i = 0; i < c->samples.n_spans; i++) {
+        double from = fmax(c->samples.span[i].from_s, until);
+        if (c->samples.span[i].to_s > from) {
+            sum += c->samples.span[i].to_s - from;
+            until = c->samples.span[i].to_s;
         }
     }
     return sum;
@@ -160,12 +152,13 @@ static void step_times(struct ms_core *c, int step, int group)
     double begin = INFINITY, end = -INFINITY, exposed = 0;
     size_t at = (size_t)step * (size_t)c->n_total + (size_t)group * (size_t)c->n_ranks;
     for (size_t i = at; i < at + (size_t)c->n_ranks; i++) {
-        begin = fmin(begin, c->rank_begin_s[i]);
-        end = fmax(end, c->rank_end_s[i]);
-        exposed += c->rank_end_s[i] - c->rank_begin_s[i] - c->rank_busy_s[i];
+        begin = fmin(begin, c->samples.rank_begin_s[i]);
+        end = fmax(end, c->samples.rank_end_s[i]);
+        exposed +=
+            c->samples.rank_end_s[i] - c->samples.rank_begin_s[i] - c->samples.rank_busy_s[i];
     }
-    size_t k =
-        ((size_t)c->run * (size_t)c->n_steps + (size_t)step) * (size_t)c->n_groups + (size_t)group;
+    size_t k = ((size_t)c->run.number * (size_t)c->n_steps + (size_t)step) * (size_t)c->n_groups +
+               (size_t)group;
     c->out->step_s[k] = end - begin;
     c->out->exposed_s[k] = exposed / c->n_ranks;
 }
@@ -174,17 +167,18 @@ enum ms_status ms_samples_end(struct ms_core *c)
 {
     double worst = 0;
     for (size_t i = 0; i < n_cells(c); i++) {
-        double t = c->layer_end_s[i] - c->layer_begin_s[i];
+        double t = c->samples.layer_end_s[i] - c->samples.layer_begin_s[i];
         if (c->n_phases == 4)
-            t += c->layer_end_s[n_cells(c) + i] - c->layer_begin_s[n_cells(c) + i];
-        c->out->layer_s[(size_t)c->run * n_cells(c) + i] = t;
+            t += c->samples.layer_end_s[n_cells(c) + i] - c->samples.layer_begin_s[n_cells(c) + i];
+        c->out->layer_s[(size_t)c->run.number * n_cells(c) + i] = t;
         worst = isfinite(t) && t >= 0 ? worst : NAN;
     }
     for (int s = 0; s < c->n_steps; s++)
         for (int g = 0; g < c->n_groups; g++)
             step_times(c, s, g);
-    c->out->active_s[c->run] = active_time(c);
+    c->out->active_s[c->run.number] = active_time(c);
     if (isnan(worst))
-        return ms_core_fail(c, MS_INTERNAL, "run %d has a layer without a finite time", c->run);
+        return ms_core_fail(c, MS_INTERNAL, "run %d has a layer without a finite time",
+                            c->run.number);
     return c->status;
 }

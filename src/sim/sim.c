@@ -1,3 +1,4 @@
+/* One case: set up what a simulation holds, run SimGrid, see that everybody came home. */
 #include "sim/sim.h"
 
 #include <math.h>
@@ -11,7 +12,8 @@
 
 #include "sim/core.h"
 #include "sim/hardware.h"
-#include "sim/lane.h"
+#include "sim/actor.h"
+#include "sim/network_model.h"
 
 int ms_sim_host_of(const struct ms_workload *w, int group, int rank)
 {
@@ -23,11 +25,11 @@ enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
     if (!s || c->status)
         return s;
     c->status = s;
-    for (int i = 0; c->lane && i < c->n_total * c->n_lanes;
-         i++) /* everybody looks up and goes home */
-        sg_sem_release(c->lane[i].sem);
-    if (c->director)
-        sg_sem_release(c->director);
+    /* everybody looks up and goes home */
+    for (int i = 0; c->crew.actor && i < c->n_total * c->n_halves; i++)
+        sg_sem_release(c->crew.actor[i].sem);
+    if (c->crew.director)
+        sg_sem_release(c->crew.director);
     return s;
 }
 
@@ -45,10 +47,10 @@ enum ms_status ms_core_fail(struct ms_core *c, enum ms_status s, const char *fmt
 static enum ms_status make_layouts(struct ms_core *c)
 {
     const struct ms_platform *p = c->in->platform;
-    c->layout = MS_NEW(&c->arena, struct ms_layout, (size_t)c->n_groups);
+    c->platform.layout = MS_NEW(&c->arena, struct ms_layout, (size_t)c->n_groups);
     int *node = MS_NEW(&c->arena, int, (size_t)c->n_ranks);
     int *rail = MS_NEW(&c->arena, int, (size_t)c->n_ranks);
-    if (!c->layout || !node || !rail)
+    if (!c->platform.layout || !node || !rail)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d groups", c->n_groups);
     for (int g = 0; g < c->n_groups; g++) {
         for (int r = 0; r < c->n_ranks; r++) {
@@ -56,7 +58,7 @@ static enum ms_status make_layouts(struct ms_core *c)
             node[r] = p->host_node[h];
             rail[r] = p->host_local[h];
         }
-        enum ms_status s = ms_layout_init(&c->layout[g], c->n_ranks, node, rail, c->err);
+        enum ms_status s = ms_layout_init(&c->platform.layout[g], c->n_ranks, node, rail, c->err);
         if (s)
             return ms_core_note(c, s);
     }
@@ -69,14 +71,14 @@ static enum ms_status set_up(struct ms_core *c)
     const struct ms_sim_params *p = c->in->params;
     struct ms_hardware hw;
     c->exchange = ms_exchange_find(p->exchange.algorithm);
-    c->transport = strcmp(p->network.model, "fluid") ? &ms_transport_native : &ms_transport_fluid;
+    c->model = ms_network_model_find(p->network.model);
     c->n_groups = w->groups;
     c->n_ranks = w->ranks;
     c->n_total = w->groups * w->ranks;
     c->n_layers = w->layers;
     c->n_steps = w->steps;
     c->n_phases = w->training ? 4 : 2;
-    c->n_lanes = p->compute.overlap == MS_OVERLAP_TWO_BATCH ? 2 : 1;
+    c->n_halves = p->compute.overlap == MS_OVERLAP_TWO_BATCH ? 2 : 1;
     c->latency_at_sender = p->network.latency != MS_LATENCY_FLOW;
     enum ms_status s = ms_hardware_find(&p->hardware, &hw, c->err);
     if (s)
@@ -84,22 +86,24 @@ static enum ms_status set_up(struct ms_core *c)
     c->alpha_s[0] = hw.dispatch_alpha_s;
     c->alpha_s[1] = hw.combine_alpha_s;
     c->gap_s = hw.message_gap_s;
-    c->traffic = MS_NEW(&c->arena, const struct ms_traffic *,
-                        (size_t)c->n_steps *(size_t)c->n_layers *(size_t)c->n_groups);
-    if (!c->traffic)
+    c->run.traffic = MS_NEW(&c->arena, const struct ms_traffic *,
+                            (size_t)c->n_steps *(size_t)c->n_layers *(size_t)c->n_groups);
+    if (!c->run.traffic)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d layers", c->n_layers);
     s = make_layouts(c);
-    s = s ? s : ms_core_note(c, ms_routes_init(&c->routes, c->n_groups, c->n_ranks, c->err));
-    return s ? s : ms_samples_init(c);
+    if (s == MS_OK)
+        s = ms_core_note(c,
+                         ms_route_table_init(&c->platform.routes, c->n_groups, c->n_ranks, c->err));
+    return s == MS_OK ? ms_samples_init(c) : s;
 }
 
 /* A deadlock makes simgrid_run return as if all were well: count those who came home. */
 static enum ms_status check_end(struct ms_core *c)
 {
-    int n = c->n_total * c->n_lanes;
-    if (!c->status && (!c->over || c->n_homed != n))
+    int n = c->n_total * c->n_halves;
+    if (!c->status && (!c->crew.over || c->crew.n_homed != n))
         return ms_core_fail(c, MS_INTERNAL, "the simulation stopped with %d of %d ranks finished",
-                            c->n_homed, n);
+                            c->crew.n_homed, n);
     return c->status;
 }
 
@@ -107,12 +111,15 @@ static enum ms_status simulate(struct ms_core *c)
 {
     double from_s = ms_wall_s();
     enum ms_status s = set_up(c);
-    s = s ? s : ms_engine_start(c);
+    if (s == MS_OK)
+        s = ms_engine_start(c);
     c->out->platform_wall_s = ms_wall_s() - from_s;
-    s = s ? s : ms_lanes_start(c);
-    s = s ? s : c->transport->start(c);
-    if (!s) {
-        c->wall_start_s = ms_wall_s();
+    if (s == MS_OK)
+        s = ms_actors_start(c);
+    if (s == MS_OK)
+        s = c->model->transport->start(c);
+    if (s == MS_OK) {
+        c->run.wall_start_s = ms_wall_s();
         simgrid_run();
         s = check_end(c);
     }
@@ -143,12 +150,12 @@ enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *o
     if (s)
         return s; /* actors may still hold pointers into c: this process is of no more use */
     s = ms_timeline_write(c);
-    c->transport->finish(c);
-    ms_legs_finish(c);
+    c->model->transport->finish(c);
+    ms_leg_runs_finish(c);
     for (int g = 0; g < c->n_groups; g++)
-        ms_layout_finish(&c->layout[g]);
-    ms_routes_finish(&c->routes);
-    free(c->span);
+        ms_layout_finish(&c->platform.layout[g]);
+    ms_route_table_finish(&c->platform.routes);
+    free(c->samples.span);
     ms_arena_finish(&c->arena);
     free(c);
     return s;

@@ -149,7 +149,14 @@ struct ms_sim_name {
     const char *name, *help;
 };
 const struct ms_sim_name *ms_sim_exchanges(void);
+/** Does the exchange move bytes to the GPU with the source's local index on each node? What a balanced
+ *  twin keeps apart then (ms_traffic_twin). */
+bool ms_sim_per_node_leg(const struct ms_exchange_params *p);
+/** CPU seconds of one leg among so many ranks, roughly. 0 where a name is unknown. */
+double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks);
 const struct ms_sim_name *ms_sim_network_models(void);
+/** What network.latency is for a model where the scenario does not say (enum ms_latency_at). */
+int ms_sim_latency_default(const char *model);
 const struct ms_sim_name *ms_sim_compute_profiles(void);
 const struct ms_sim_name *ms_sim_hardware_profiles(void);
 /** "3.32", from the library that is linked. */

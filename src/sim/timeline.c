@@ -12,9 +12,9 @@ struct ms_timeline {
     int run; /* the one that is drawn */
 };
 
-static int thread_of(const struct ms_core *c, const struct ms_lane *lane)
+static int thread_of(const struct ms_core *c, const struct ms_actor *actor)
 {
-    return lane->rank * c->n_lanes + lane->lane;
+    return actor->rank * c->n_halves + actor->half;
 }
 
 static void name_row(struct ms_json *j, const char *kind, int pid, int tid, const char *name)
@@ -32,48 +32,48 @@ static void name_row(struct ms_json *j, const char *kind, int pid, int tid, cons
 
 static void name_rows(struct ms_core *c)
 {
-    struct ms_json *j = &c->timeline->json;
+    struct ms_json *j = &c->samples.timeline->json;
     char name[320];
-    for (int i = 0; i < c->n_total * c->n_lanes; i++) {
-        const struct ms_lane *lane = &c->lane[i];
-        if (lane->rank == 0 && lane->lane == 0) {
-            snprintf(name, sizeof name, "group %d", lane->group);
-            name_row(j, "process_name", lane->group, 0, name);
+    for (int i = 0; i < c->n_total * c->n_halves; i++) {
+        const struct ms_actor *actor = &c->crew.actor[i];
+        if (actor->rank == 0 && actor->half == 0) {
+            snprintf(name, sizeof name, "group %d", actor->group);
+            name_row(j, "process_name", actor->group, 0, name);
         }
-        int host = ms_sim_host_of(c->in->workload, lane->group, lane->rank);
-        snprintf(name, sizeof name, c->n_lanes > 1 ? "rank %d on %s, half %d" : "rank %d on %s",
-                 lane->rank, c->in->platform->host_name[host], lane->lane);
-        name_row(j, "thread_name", lane->group, thread_of(c, lane), name);
+        int host = ms_sim_host_of(c->in->workload, actor->group, actor->rank);
+        snprintf(name, sizeof name, c->n_halves > 1 ? "rank %d on %s, half %d" : "rank %d on %s",
+                 actor->rank, c->in->platform->host_name[host], actor->half);
+        name_row(j, "thread_name", actor->group, thread_of(c, actor), name);
     }
 }
 
 void ms_timeline_begin(struct ms_core *c)
 {
-    if (!c->in->timeline_path || c->timeline)
+    if (!c->in->timeline_path || c->samples.timeline)
         return;
-    c->timeline = MS_NEW(&c->arena, struct ms_timeline, 1);
-    if (!c->timeline) {
+    c->samples.timeline = MS_NEW(&c->arena, struct ms_timeline, 1);
+    if (!c->samples.timeline) {
         ms_core_fail(c, MS_NOMEM, "out of memory for the timeline");
         return;
     }
-    c->timeline->json.out = &c->timeline->text;
-    c->timeline->run = c->run;
-    ms_json_object(&c->timeline->json, NULL);
-    ms_json_array(&c->timeline->json, "traceEvents");
+    c->samples.timeline->json.out = &c->samples.timeline->text;
+    c->samples.timeline->run = c->run.number;
+    ms_json_object(&c->samples.timeline->json, NULL);
+    ms_json_array(&c->samples.timeline->json, "traceEvents");
     name_rows(c);
 }
 
-void ms_timeline_span(struct ms_core *c, const struct ms_lane *lane, const char *name, int step,
+void ms_timeline_span(struct ms_core *c, const struct ms_actor *actor, const char *name, int step,
                       int layer, double from_s, double to_s)
 {
-    if (!c->timeline || c->timeline->run != c->run)
+    if (!c->samples.timeline || c->samples.timeline->run != c->run.number)
         return;
-    struct ms_json *j = &c->timeline->json;
+    struct ms_json *j = &c->samples.timeline->json;
     ms_json_object(j, NULL);
     ms_json_string(j, "name", name);
     ms_json_string(j, "ph", "X");
-    ms_json_integer(j, "pid", lane->group);
-    ms_json_integer(j, "tid", thread_of(c, lane));
+    ms_json_integer(j, "pid", actor->group);
+    ms_json_integer(j, "tid", thread_of(c, actor));
     ms_json_number(j, "ts", 1e6 * from_s);
     ms_json_number(j, "dur", 1e6 * (to_s - from_s));
     ms_json_object(j, "args");
@@ -85,7 +85,7 @@ void ms_timeline_span(struct ms_core *c, const struct ms_lane *lane, const char 
 
 enum ms_status ms_timeline_write(struct ms_core *c)
 {
-    struct ms_timeline *t = c->timeline;
+    struct ms_timeline *t = c->samples.timeline;
     if (!t)
         return MS_OK;
     ms_json_end_array(&t->json);

@@ -43,7 +43,7 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
     int *node = rank_nodes(in, platform);
     if (!node)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
-    in->per_node_leg = strcmp(s->sim.exchange.algorithm, "hierarchical") == 0;
+    in->per_node_leg = ms_sim_per_node_leg(&s->sim.exchange);
     const struct ms_model_shape *model = s->has_model ? &in->s.model : NULL;
     in->demand = (struct ms_demand_input){.model = model,
                                           .workload = &in->s.workload,

@@ -8,13 +8,14 @@
 #include <simgrid/engine.h>
 #include <simgrid/semaphore.h>
 
+#include "sim/actor.h"
 #include "sim/core.h"
-#include "sim/lane.h"
+#include "sim/wires.h"
 
 struct net {
     struct ms_core *core;
     struct ms_fluid *fluid;
-    struct ms_fabric fabric;
+    struct ms_wires wires;
     struct ms_pool *pool;
     sg_sem_t sem;
     bool poked;
@@ -40,7 +41,7 @@ static bool wait_until(struct net *n, double next_s)
     if (next_s == INFINITY) {
         sg_sem_acquire(n->sem);
     } else {
-        double left_s = n->core->run_start_s + next_s - simgrid_get_clock();
+        double left_s = n->core->run.start_s + next_s - simgrid_get_clock();
         due = left_s <= 0 || sg_sem_acquire_timeout(n->sem, left_s);
     }
     if (!due)
@@ -54,26 +55,26 @@ static enum ms_status run_ahead(struct net *n, double horizon_s)
 {
     struct ms_core *c = n->core;
     double to_s = horizon_s < INFINITY ? nextafter(horizon_s, 0) : INFINITY;
-    ms_lanes_hold(c);
-    enum ms_status s = ms_fabric_run_to_event(&n->fabric, to_s);
+    ms_actors_hold(c);
+    enum ms_status s = ms_wires_run_to_event(&n->wires, to_s);
     ms_fluid_next_s(n->fluid); /* what is due at this instant comes before what ranks do in it */
-    c->ahead_s = ms_fluid_now_s(n->fluid);
-    ms_lanes_release(c);
+    c->run.ahead_s = ms_fluid_now_s(n->fluid);
+    ms_actors_release(c);
     return s;
 }
 
-static void fabric_main(int argc, char **argv)
+static void network_main(int argc, char **argv)
 {
     struct net *n = sg_actor_self_get_data();
     struct ms_core *c = n->core;
-    while (!c->over && !c->status) {
+    while (!c->crew.over && !c->status) {
         double next_s = n->fluid ? ms_fluid_next_s(n->fluid) : INFINITY;
-        double horizon_s = next_s < INFINITY ? ms_lanes_horizon_s(c) : 0;
+        double horizon_s = next_s < INFINITY ? ms_actors_horizon_s(c) : 0;
         bool ahead = next_s < horizon_s;
         if (!ahead && (!wait_until(n, next_s) || c->status))
             continue;
         n->running = true;
-        enum ms_status s = ahead ? run_ahead(n, horizon_s) : ms_fabric_advance(&n->fabric, next_s);
+        enum ms_status s = ahead ? run_ahead(n, horizon_s) : ms_wires_advance(&n->wires, next_s);
         n->running = false;
         if (s)
             ms_core_note(c, s);
@@ -84,16 +85,16 @@ static enum ms_status start(struct ms_core *c)
 {
     struct net *n = calloc(1, sizeof *n);
     if (!n)
-        return ms_core_fail(c, MS_NOMEM, "out of memory for the fabric");
+        return ms_core_fail(c, MS_NOMEM, "out of memory for the network");
     c->net = n;
     n->core = c;
     n->sem = sg_sem_init(0);
     if (c->in->n_threads > 1)
         n->pool = ms_pool_create(c->in->n_threads);
-    sg_actor_t a = sg_actor_init("fabric", c->host[0]);
+    sg_actor_t a = sg_actor_init("network", c->platform.host[0]);
     sg_actor_set_stacksize(a, 1024); /* KiB */
     sg_actor_set_data(a, n);
-    sg_actor_start(a, fabric_main, 0, NULL);
+    sg_actor_start(a, network_main, 0, NULL);
     return MS_OK;
 }
 
@@ -101,25 +102,26 @@ static enum ms_status start(struct ms_core *c)
 static enum ms_status begin(struct ms_core *c)
 {
     struct net *n = c->net;
-    struct ms_fluid_link *links = calloc((size_t)c->n_links + 1, sizeof *links);
+    struct ms_fluid_link *links = calloc((size_t)c->platform.n_links + 1, sizeof *links);
     if (!links)
-        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->n_links);
-    for (int i = 0; i < c->n_links; i++)
-        links[i] = (struct ms_fluid_link){c->out->link_bandwidth[i], !c->link_shared[i]};
-    ms_fabric_finish(&n->fabric);
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
+    for (int i = 0; i < c->platform.n_links; i++)
+        links[i] = (struct ms_fluid_link){c->out->link_bandwidth[i], !c->platform.link_shared[i]};
+    ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     n->fluid = NULL;
-    enum ms_status s = ms_fluid_create(links, (size_t)c->n_links, n->pool, &n->fluid, c->err);
+    enum ms_status s =
+        ms_fluid_create(links, (size_t)c->platform.n_links, n->pool, &n->fluid, c->err);
     free(links);
-    ms_fabric_init(&n->fabric, n->fluid, &c->routes, c->err);
+    ms_wires_init(&n->wires, n->fluid, &c->platform.routes, c->err);
     return s ? ms_core_note(c, s) : MS_OK;
 }
 
-/* The bound of the exchange that started last rules (model.md section 5). */
+/* The exchange that started last rules. */
 static void set_quantum(struct ms_core *c)
 {
     struct net *n = c->net;
-    const struct ms_leg_run *latest = c->active; /* opened legs go to the front of the list */
+    const struct ms_leg_run *latest = c->run.active; /* opened legs go to the front of the list */
     ms_fluid_set_quantum(n->fluid, latest ? latest->quantum_s : 0);
     if (latest && latest->first_entry_s < INFINITY)
         ms_fluid_set_ramp(n->fluid, latest->first_entry_s, RAMP * c->in->params->network.quantum);
@@ -128,7 +130,11 @@ static void set_quantum(struct ms_core *c)
 static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
 {
     struct net *n = c->net;
-    enum ms_status s = ms_fabric_open(&n->fabric, &leg->fabric);
+    struct ms_wires_leg *w = leg->carried;
+    w->exec = &leg->exec;
+    w->group = leg->group;
+    w->wire_bytes = leg->wire_bytes;
+    enum ms_status s = ms_wires_open(&n->wires, w);
     set_quantum(c);
     return s ? ms_core_note(c, s) : MS_OK;
 }
@@ -136,16 +142,21 @@ static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
 static void flows(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, double at_s)
 {
     struct net *n = c->net;
-    ms_fabric_start(&n->fabric, &leg->fabric, gate, at_s);
-    if (n->fabric.status)
-        ms_core_note(c, n->fabric.status);
+    ms_wires_start(&n->wires, leg->carried, gate, at_s);
+    if (n->wires.status)
+        ms_core_note(c, n->wires.status);
     poke(n);
 }
 
 static void close_leg(struct ms_core *c, struct ms_leg_run *leg)
 {
     struct net *n = c->net;
-    ms_fabric_close(&n->fabric, &leg->fabric);
+    ms_wires_close(&n->wires, leg->carried);
+}
+
+static void leg_finish(void *carried)
+{
+    ms_wires_leg_finish(carried);
 }
 
 /* What the solver carried against what was planned, link by link. */
@@ -157,15 +168,15 @@ static enum ms_status end(struct ms_core *c)
     c->out->n_solves += (int64_t)stats.n_solves;
     if (c->gap_s > 0)
         return MS_OK; /* the wires carried more than the payload */
-    const double *want = c->out->link_bytes + (size_t)c->run * (size_t)c->n_links;
-    double *got = c->link_load;
+    const double *want = c->out->link_bytes + (size_t)c->run.number * (size_t)c->platform.n_links;
+    double *got = c->samples.link_load;
     enum ms_status s = MS_OK;
     ms_fluid_link_bytes(n->fluid, got);
-    for (int i = 0; i < c->n_links && !s; i++)
+    for (int i = 0; i < c->platform.n_links && !s; i++)
         if (!(fabs(got[i] - want[i]) <= 1e-6 * want[i] + 1))
             s = ms_core_fail(c, MS_INTERNAL, "link '%s' carried %.17g bytes where %.17g were sent",
                              c->out->link_name[i], got[i], want[i]);
-    for (int i = 0; i < c->n_links; i++)
+    for (int i = 0; i < c->platform.n_links; i++)
         got[i] = 0;
     return s;
 }
@@ -180,7 +191,7 @@ static void finish(struct ms_core *c)
     struct net *n = c->net;
     if (!n)
         return;
-    ms_fabric_finish(&n->fabric);
+    ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     ms_pool_destroy(n->pool);
     free(n);
@@ -189,11 +200,15 @@ static void finish(struct ms_core *c)
 
 const struct ms_transport ms_transport_fluid = {
     .name = "fluid",
+    .leg_size = sizeof(struct ms_wires_leg),
+    .growth = 1.1, /* it settles completions in bulk */
+    .cost = MS_COST_FLUID,
     .start = start,
     .begin = begin,
     .open = open,
     .flows = flows,
     .close = close_leg,
+    .leg_finish = leg_finish,
     .end = end,
     .stop = stop,
     .finish = finish,

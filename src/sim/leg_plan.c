@@ -1,4 +1,4 @@
-#include "sim/leg.h"
+#include "sim/leg_plan.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static uint32_t capacity_for(uint32_t cap, size_t n)
     return next > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)next;
 }
 
-static void room_for_flows(struct ms_leg *leg, size_t n, bool exact)
+static void reserve_flows(struct ms_leg *leg, size_t n, bool exact)
 {
     if (n <= leg->flow_cap || leg->failed)
         return;
@@ -41,7 +41,7 @@ static void room_for_flows(struct ms_leg *leg, size_t n, bool exact)
         leg->flow_cap = cap;
 }
 
-static void room_for_joins(struct ms_leg *leg, size_t n)
+static void reserve_joins(struct ms_leg *leg, size_t n)
 {
     if (n <= leg->join_cap || leg->failed)
         return;
@@ -53,7 +53,7 @@ static void room_for_joins(struct ms_leg *leg, size_t n)
         leg->join_cap = cap;
 }
 
-static void room_for_edges(struct ms_leg *leg, size_t n)
+static void reserve_edges(struct ms_leg *leg, size_t n)
 {
     if (n <= leg->edge_cap || leg->failed)
         return;
@@ -105,14 +105,14 @@ void ms_leg_finish(struct ms_leg *leg)
 
 void ms_leg_reserve(struct ms_leg *leg, size_t n_flows, size_t n_joins, size_t n_edges)
 {
-    room_for_flows(leg, n_flows, true);
-    room_for_joins(leg, n_joins);
-    room_for_edges(leg, n_edges);
+    reserve_flows(leg, n_flows, true);
+    reserve_joins(leg, n_joins);
+    reserve_edges(leg, n_edges);
 }
 
 uint32_t ms_leg_join(struct ms_leg *leg)
 {
-    room_for_joins(leg, (size_t)leg->n_joins + 1);
+    reserve_joins(leg, (size_t)leg->n_joins + 1);
     if (leg->failed)
         return 0;
     uint32_t j = leg->n_joins++;
@@ -122,7 +122,7 @@ uint32_t ms_leg_join(struct ms_leg *leg)
 
 void ms_leg_edge(struct ms_leg *leg, uint32_t from, uint32_t to, double delay_s)
 {
-    room_for_edges(leg, (size_t)leg->n_edges + 1);
+    reserve_edges(leg, (size_t)leg->n_edges + 1);
     if (leg->failed)
         return;
     uint32_t e = leg->n_edges++;
@@ -135,7 +135,7 @@ void ms_leg_edge(struct ms_leg *leg, uint32_t from, uint32_t to, double delay_s)
 void ms_leg_flow(struct ms_leg *leg, uint32_t gate, int src, int dst, double bytes,
                  uint32_t messages, double delivered, uint32_t end)
 {
-    room_for_flows(leg, (size_t)leg->n_flows + 1, false);
+    reserve_flows(leg, (size_t)leg->n_flows + 1, false);
     if (leg->failed)
         return;
     uint32_t f = leg->n_flows++;

@@ -1,4 +1,4 @@
-#include "sim/probe_check.h"
+#include "sim/route_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,34 +9,34 @@
 enum { ALL_PAIRS_HOSTS = 256, SAMPLE = 16, MAX_SAID = 5 };
 
 /* All pairs, or for each source destinations at even distances that shift from source to source. */
-static struct ms_probe_pair *choose(const struct ms_platform *p, size_t *n)
+static struct ms_route_pair *choose(const struct ms_platform *p, size_t *n)
 {
     int h = p->n_hosts, each = h <= ALL_PAIRS_HOSTS ? h - 1 : SAMPLE;
-    struct ms_probe_pair *pair = malloc(((size_t)h * (size_t)each + 1) * sizeof *pair);
+    struct ms_route_pair *pair = malloc(((size_t)h * (size_t)each + 1) * sizeof *pair);
     *n = 0;
     for (int a = 0; pair && a < h; a++)
         for (int k = 0; k < each; k++) {
             int step = h <= ALL_PAIRS_HOSTS
                            ? k + 1
                            : 1 + (int)(((int64_t)k * (h - 1) + a * 7 % (h - 1)) / each) % (h - 1);
-            pair[(*n)++] = (struct ms_probe_pair){a, (a + step) % h};
+            pair[(*n)++] = (struct ms_route_pair){a, (a + step) % h};
         }
     return pair;
 }
 
 static int compare_names(const void *key, const void *row)
 {
-    return ms_natural_cmp(key, ((const struct ms_probe_link *)row)->name);
+    return ms_natural_cmp(key, ((const struct ms_route_link *)row)->name);
 }
 
 /* The host next to each of SimGrid's links, as the file says; -1 none. */
-static int *neighbours(const struct ms_platform *p, const struct ms_probe *r)
+static int *neighbours(const struct ms_platform *p, const struct ms_route_query *r)
 {
     int *host = malloc(((size_t)r->n_links + 1) * sizeof *host);
     for (int i = 0; host && i < r->n_links; i++)
         host[i] = -1;
     for (int l = 0; host && l < p->n_links; l++) {
-        const struct ms_probe_link *k =
+        const struct ms_route_link *k =
             bsearch(p->link[l].name, r->link, (size_t)r->n_links, sizeof *k, compare_names);
         if (k)
             host[k - r->link] = p->link_host[l];
@@ -47,7 +47,7 @@ static int *neighbours(const struct ms_platform *p, const struct ms_probe *r)
 /* A path SimGrid computed through a host is an accident and an error; one that the author wrote is
  * worth a word. */
 static void say_transit(const struct ms_platform *p, int a, int b, int h, const char *link,
-                        struct ms_probe_summary *sum, struct ms_errs *errs)
+                        struct ms_route_summary *sum, struct ms_errs *errs)
 {
     static const char meant[] =
         "if that is meant, give the top zone <prop id=\"transit\" value=\"nvlink\"/>";
@@ -65,8 +65,8 @@ static void say_transit(const struct ms_platform *p, int a, int b, int h, const 
     }
 }
 
-static void check_pair(const struct ms_platform *p, const struct ms_probe *r, const int *host,
-                       const struct ms_probe_pair *pair, size_t i, struct ms_probe_summary *sum,
+static void check_pair(const struct ms_platform *p, const struct ms_route_query *r, const int *host,
+                       const struct ms_route_pair *pair, size_t i, struct ms_route_summary *sum,
                        size_t *missing, struct ms_errs *errs)
 {
     int a = pair[i].src, b = pair[i].dst, n = r->first[i + 1] - r->first[i];
@@ -85,7 +85,7 @@ static void check_pair(const struct ms_platform *p, const struct ms_probe *r, co
     }
 }
 
-static int *count_routes(const struct ms_probe *r)
+static int *count_routes(const struct ms_route_query *r)
 {
     int *count = calloc((size_t)r->n_links + 1, sizeof *count);
     for (int i = 0; count && i < r->first[r->n_pairs]; i++)
@@ -94,8 +94,8 @@ static int *count_routes(const struct ms_probe *r)
 }
 
 /* Interchangeable links, as the file's graph shows them: see ms_platform_twins. */
-static void check_twins(const struct ms_platform *p, const struct ms_probe *r,
-                        struct ms_probe_summary *sum, struct ms_errs *errs)
+static void check_twins(const struct ms_platform *p, const struct ms_route_query *r,
+                        struct ms_route_summary *sum, struct ms_errs *errs)
 {
     int *twin = malloc(((size_t)p->n_links + 1) * sizeof *twin), *count = count_routes(r);
     int *low = malloc(((size_t)p->n_links + 1) * sizeof *low),
@@ -103,7 +103,7 @@ static void check_twins(const struct ms_platform *p, const struct ms_probe *r,
     if (twin && count && low && high && ms_platform_twins(p, twin) == MS_OK) {
         int *of = malloc(((size_t)p->n_links + 1) * sizeof *of);
         for (int l = 0; of && l < p->n_links; l++) {
-            const struct ms_probe_link *k =
+            const struct ms_route_link *k =
                 bsearch(p->link[l].name, r->link, (size_t)r->n_links, sizeof *k, compare_names);
             of[l] = k ? count[k - r->link] : 0;
             low[l] = high[l] = l;
@@ -131,8 +131,8 @@ static void check_twins(const struct ms_platform *p, const struct ms_probe *r,
     free(high);
 }
 
-static void summarise(const struct ms_platform *p, const struct ms_probe *r,
-                      struct ms_probe_summary *s)
+static void summarise(const struct ms_platform *p, const struct ms_route_query *r,
+                      struct ms_route_summary *s)
 {
     struct ms_platform_cost cost;
     char rate[32];
@@ -150,8 +150,8 @@ static void summarise(const struct ms_platform *p, const struct ms_probe *r,
                  ms_units_show(cost.bisection_per_gpu_Bps, MS_UNIT_RATE, rate, sizeof rate));
 }
 
-static enum ms_status analyse(const struct ms_platform *p, const struct ms_probe *r,
-                              const struct ms_probe_pair *pair, struct ms_probe_summary *out,
+static enum ms_status analyse(const struct ms_platform *p, const struct ms_route_query *r,
+                              const struct ms_route_pair *pair, struct ms_route_summary *out,
                               struct ms_errs *errs)
 {
     size_t missing = 0, before = errs->n;
@@ -173,23 +173,23 @@ static enum ms_status analyse(const struct ms_platform *p, const struct ms_probe
     return errs->n > before ? MS_INVALID : MS_OK;
 }
 
-enum ms_status ms_probe_check(const struct ms_platform *p, struct ms_probe_summary *out,
+enum ms_status ms_route_check(const struct ms_platform *p, struct ms_route_summary *out,
                               struct ms_errs *errs)
 {
     struct ms_err err = {0};
-    struct ms_probe r = {0};
-    *out = (struct ms_probe_summary){.sampled = p->n_hosts > ALL_PAIRS_HOSTS};
+    struct ms_route_query r = {0};
+    *out = (struct ms_route_summary){.sampled = p->n_hosts > ALL_PAIRS_HOSTS};
     if (p->n_hosts < 2) {
         snprintf(out->text, sizeof out->text, "no pair of hosts");
         return MS_OK;
     }
-    struct ms_probe_pair *pair = choose(p, &out->n_pairs);
-    enum ms_status s = pair ? ms_probe_routes(p, pair, out->n_pairs, &r, &err) : MS_NOMEM;
+    struct ms_route_pair *pair = choose(p, &out->n_pairs);
+    enum ms_status s = pair ? ms_route_query_ask(p, pair, out->n_pairs, &r, &err) : MS_NOMEM;
     if (s == MS_OK)
         s = analyse(p, &r, pair, out, errs);
     else
         ms_errs_add(errs, &err);
     free(pair);
-    ms_probe_finish(&r);
+    ms_route_query_finish(&r);
     return s;
 }

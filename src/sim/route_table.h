@@ -2,8 +2,8 @@
  *
  *  A pair is asked for the first time it is needed (`fetch`: SimGrid from inside an actor, or a
  * table in tests) and kept. Pairs are ranks of one group; links count from 0. */
-#ifndef MS_SIM_ROUTES_H
-#define MS_SIM_ROUTES_H
+#ifndef MS_SIM_ROUTE_TABLE_H
+#define MS_SIM_ROUTE_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct ms_route_shape {
     double latency_s, bandwidth_Bps;
 };
 
-struct ms_routes {
+struct ms_route_table {
     int n_groups, n_ranks; /**< ranks of a group */
     /** Fill `out` for rank src -> dst of a group. n > max_links on return: called again with more
      * room. */
@@ -43,21 +43,23 @@ struct ms_routes {
 };
 
 /** Pairs only; no route is asked for. @return MS_OK or MS_NOMEM; finish frees */
-enum ms_status ms_routes_init(struct ms_routes *r, int n_groups, int n_ranks, struct ms_err *err);
-void ms_routes_finish(struct ms_routes *r);
+enum ms_status ms_route_table_init(struct ms_route_table *r, int n_groups, int n_ranks,
+                                   struct ms_err *err);
+void ms_route_table_finish(struct ms_route_table *r);
 /** The number of the route src -> dst, src != dst. @return MS_OK, or what fetch says, or MS_NOMEM
  */
-enum ms_status ms_routes_get(struct ms_routes *r, int group, int src, int dst, uint32_t *route,
-                             struct ms_err *err);
+enum ms_status ms_route_table_get(struct ms_route_table *r, int group, int src, int dst,
+                                  uint32_t *route, struct ms_err *err);
 
 /** The route of a pair that was asked for before. */
-static inline uint32_t ms_routes_known(const struct ms_routes *r, int group, uint32_t src,
-                                       uint32_t dst)
+static inline uint32_t ms_route_table_known(const struct ms_route_table *r, int group, uint32_t src,
+                                            uint32_t dst)
 {
     size_t n = (size_t)r->n_ranks;
     return r->pair[((size_t)group * n + src) * n + dst] - 1;
 }
-static inline struct ms_route_shape ms_routes_shape(const struct ms_routes *r, uint32_t route)
+static inline struct ms_route_shape ms_route_table_shape(const struct ms_route_table *r,
+                                                         uint32_t route)
 {
     return r->shapes[r->shape[route]];
 }

@@ -1,9 +1,10 @@
-#include "sim/routes.h"
+#include "sim/route_table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum ms_status ms_routes_init(struct ms_routes *r, int n_groups, int n_ranks, struct ms_err *err)
+enum ms_status ms_route_table_init(struct ms_route_table *r, int n_groups, int n_ranks,
+                                   struct ms_err *err)
 {
     memset(r, 0, sizeof *r);
     r->n_groups = n_groups;
@@ -12,14 +13,14 @@ enum ms_status ms_routes_init(struct ms_routes *r, int n_groups, int n_ranks, st
     r->scratch.max_links = 64;
     r->scratch.links = malloc(r->scratch.max_links * sizeof *r->scratch.links);
     if (!r->pair || !r->scratch.links) {
-        ms_routes_finish(r);
+        ms_route_table_finish(r);
         return ms_err_set(err, MS_NOMEM, "out of memory for the routes of %d x %d ranks", n_groups,
                           n_ranks);
     }
     return MS_OK;
 }
 
-void ms_routes_finish(struct ms_routes *r)
+void ms_route_table_finish(struct ms_route_table *r)
 {
     if (!r)
         return;
@@ -48,7 +49,7 @@ static bool hold(void **p, size_t size, size_t n, size_t *cap)
     return true;
 }
 
-static bool make_room(struct ms_routes *r, size_t n_links)
+static bool reserve(struct ms_route_table *r, size_t n_links)
 {
     size_t cap = r->route_cap, shapes = r->shape_cap, cap_first = cap;
     void *first = r->first, *shape = r->shape, *table = r->shapes, *link = r->link;
@@ -69,7 +70,7 @@ static bool make_room(struct ms_routes *r, size_t n_links)
 }
 
 /* The number of a shape: most routes repeat one of the last few. */
-static uint32_t shape_of(struct ms_routes *r, double latency_s, double bandwidth_Bps)
+static uint32_t shape_of(struct ms_route_table *r, double latency_s, double bandwidth_Bps)
 {
     for (uint32_t back = 1; back <= 16 && back <= r->n_shapes; back++) {
         const struct ms_route_shape *s = &r->shapes[r->n_shapes - back];
@@ -80,7 +81,7 @@ static uint32_t shape_of(struct ms_routes *r, double latency_s, double bandwidth
     return r->n_shapes++;
 }
 
-static enum ms_status ask(struct ms_routes *r, int group, int src, int dst, struct ms_err *err)
+static enum ms_status ask(struct ms_route_table *r, int group, int src, int dst, struct ms_err *err)
 {
     struct ms_route *t = &r->scratch;
     enum ms_status s = r->fetch(r->ctx, group, src, dst, t, err);
@@ -95,8 +96,8 @@ static enum ms_status ask(struct ms_routes *r, int group, int src, int dst, stru
     return s;
 }
 
-enum ms_status ms_routes_get(struct ms_routes *r, int group, int src, int dst, uint32_t *route,
-                             struct ms_err *err)
+enum ms_status ms_route_table_get(struct ms_route_table *r, int group, int src, int dst,
+                                  uint32_t *route, struct ms_err *err)
 {
     size_t n = (size_t)r->n_ranks;
     uint32_t *pair = &r->pair[((size_t)group * n + (size_t)src) * n + (size_t)dst];
@@ -105,7 +106,7 @@ enum ms_status ms_routes_get(struct ms_routes *r, int group, int src, int dst, u
         if (s)
             return s;
         const struct ms_route *t = &r->scratch;
-        if (!make_room(r, t->n))
+        if (!reserve(r, t->n))
             return ms_err_set(err, MS_NOMEM, "out of memory for routes (%u kept)", r->n_routes);
         if (!r->n_routes)
             r->first[0] = 0;

@@ -9,21 +9,8 @@
 #include "sim/compute.h"
 #include "sim/exchange.h"
 #include "sim/hardware.h"
+#include "sim/network_model.h"
 #include "sim/sim.h"
-
-static const struct ms_sim_name models[] = {
-    {"fluid", "our own max-min sharing over the platform's routes: fast, exact at quantum 0"},
-    {"cm02", "SimGrid's CM02 without cross-traffic: the reference"},
-    {"lv08", "SimGrid's LV08: TCP-like factors on latency and bandwidth"},
-    {"smpi", "SimGrid's SMPI: factors by message size"},
-    {"ib", "SimGrid's InfiniBand model: penalties for sharing a port"},
-    {NULL, NULL},
-};
-
-const struct ms_sim_name *ms_sim_network_models(void)
-{
-    return models;
-}
 
 const struct ms_sim_name *ms_sim_exchanges(void)
 {
@@ -31,6 +18,21 @@ const struct ms_sim_name *ms_sim_exchanges(void)
     for (size_t i = 0; ms_exchanges()[i] && i < 31; i++)
         names[i] = (struct ms_sim_name){ms_exchanges()[i]->name, ms_exchanges()[i]->help};
     return names;
+}
+
+bool ms_sim_per_node_leg(const struct ms_exchange_params *p)
+{
+    const struct ms_exchange *x = ms_exchange_find(p->algorithm);
+    return x && x->per_node_leg;
+}
+
+double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks)
+{
+    const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);
+    const struct ms_network_model *m = ms_network_model_find(p->network.model);
+    const double measured_ranks = 64;
+    double pairs = n_ranks * (n_ranks - 1) / (measured_ranks * (measured_ranks - 1));
+    return x && m ? x->leg_cpu_s[m->transport->cost] * pow(pairs, m->transport->growth) : 0;
 }
 
 int ms_sim_rank_nodes(const struct ms_platform *p, const struct ms_workload *w, int group,
@@ -109,9 +111,9 @@ static void check_rails(const struct ms_sim_input *in, const struct ms_exchange 
     for (int g = 0; g < w->groups; g++)
         for (int r = 0; r < w->ranks; r++) {
             int a = ms_sim_host_of(w, g, r);
-            bool ring = !strcmp(x->name, "ring");
-            for (int s = ring ? (r + 1) % w->ranks : r + 1; s < w->ranks;
-                 s = ring ? w->ranks : s + 1) {
+            int first = x->neighbours ? (r + 1) % w->ranks : r + 1;
+            int last = x->neighbours ? first : w->ranks - 1;
+            for (int s = first; s <= last; s++) {
                 int b = ms_sim_host_of(w, g, s), relay = -1;
                 if (p->host_node[a] == p->host_node[b] || p->host_local[a] == p->host_local[b])
                     continue;
@@ -143,6 +145,9 @@ static void check_exchange(const struct ms_sim_input *in, struct ms_errs *errs)
     if (!x)
         return;
     bool nodes = in->platform->n_nodes > 0;
+    if (x->needs_tokens && in->model->top_k < 1)
+        say(errs, "exchange.algorithm",
+            "'%s' moves tokens: a byte matrix does not say how many there are", x->name);
     if (x->needs_nodes && !nodes)
         say(errs, "exchange.algorithm",
             "'%s' needs nodes, but the hosts of %s have no 'node' property; set "
@@ -169,12 +174,12 @@ static void check_exchange(const struct ms_sim_input *in, struct ms_errs *errs)
 void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
 {
     const struct ms_sim_params *p = in->params;
-    check_name(errs, "network.model", p->network.model, models, "a network model");
+    check_name(errs, "network.model", p->network.model, ms_sim_network_models(), "a network model");
     if (!(p->network.quantum >= 0) || p->network.quantum > 1)
         say(errs, "network.quantum", "%g: 0 to 1", p->network.quantum);
-    if (p->network.model && !strcmp(p->network.model, "fluid") &&
-        p->network.latency == MS_LATENCY_FLOW)
-        say(errs, "network.latency", "'flow' is not available with fluid; allowed: sender");
+    const struct ms_network_model *m = ms_network_model_find(p->network.model);
+    if (m && m->only_latency && p->network.latency == MS_LATENCY_FLOW)
+        say(errs, "network.latency", "'flow' is not available with %s; allowed: sender", m->name);
     if (!ms_compute_known(&p->compute))
         check_name(errs, "compute.profile", p->compute.profile, ms_sim_compute_profiles(),
                    "a compute profile");

@@ -1,4 +1,4 @@
-#include "sim/probe.h"
+#include "sim/route_query.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,7 +24,7 @@ static const uint32_t whole_mark = 0x6d6f6573;
 /* What the child's one actor works on. */
 struct question {
     const struct ms_platform *p;
-    const struct ms_probe_pair *pair;
+    const struct ms_route_pair *pair;
     size_t n;
     struct ms_buf answer;
     sg_link_t *link; /* by name */
@@ -173,11 +173,11 @@ static void take(struct cursor *c, void *out, size_t n)
     c->p += n;
 }
 
-static void read_links(struct cursor *c, struct ms_probe *r)
+static void read_links(struct cursor *c, struct ms_route_query *r)
 {
     take(c, &r->n_links, sizeof r->n_links);
     r->link = c->good && r->n_links >= 0
-                  ? MS_NEW(&r->arena, struct ms_probe_link, (size_t)r->n_links)
+                  ? MS_NEW(&r->arena, struct ms_route_link, (size_t)r->n_links)
                   : NULL;
     c->good &= r->link != NULL;
     for (int i = 0; c->good && i < r->n_links; i++) {
@@ -190,11 +190,11 @@ static void read_links(struct cursor *c, struct ms_probe *r)
             take(c, name, head[0]);
         take(c, v, sizeof v);
         if (c->good)
-            r->link[i] = (struct ms_probe_link){name, v[0], v[1], head[1] != 0};
+            r->link[i] = (struct ms_route_link){name, v[0], v[1], head[1] != 0};
     }
 }
 
-static void read_routes(struct cursor *c, struct ms_probe *r, size_t n)
+static void read_routes(struct cursor *c, struct ms_route_query *r, size_t n)
 {
     size_t most = (size_t)(c->end - c->p) / sizeof(int);
     int *first = MS_NEW(&r->arena, int, n + 1), *link = MS_NEW(&r->arena, int, most), used = 0;
@@ -215,7 +215,7 @@ static void read_routes(struct cursor *c, struct ms_probe *r, size_t n)
         c->good &= link[i] >= 0 && link[i] < r->n_links;
     take(c, &mark, sizeof mark);
     c->good &= mark == whole_mark && c->p == c->end;
-    *r = (struct ms_probe){r->arena, n, first, link, latency, r->n_links, r->link};
+    *r = (struct ms_route_query){r->arena, n, first, link, latency, r->n_links, r->link};
 }
 
 /* The child's last line on stdout or stderr, for the message. */
@@ -255,16 +255,16 @@ static enum ms_status run_child(struct question *q, FILE *talk, struct ms_buf *r
     return MS_OK;
 }
 
-enum ms_status ms_probe_routes(const struct ms_platform *p, const struct ms_probe_pair *pair,
-                               size_t n, struct ms_probe *out, struct ms_err *err)
+enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_route_pair *pair,
+                                  size_t n, struct ms_route_query *out, struct ms_err *err)
 {
     struct question q = {.p = p, .pair = pair, .n = n};
-    struct ms_probe r = {.n_pairs = n};
+    struct ms_route_query r = {.n_pairs = n};
     struct ms_buf reply = {0};
     FILE *talk = tmpfile();
     bool in_time = false;
     char words[512];
-    *out = (struct ms_probe){0};
+    *out = (struct ms_route_query){0};
     if (!talk)
         return ms_err_set(err, MS_INTERNAL, "no temporary file: %s", strerror(errno));
     fflush(NULL);
@@ -288,8 +288,8 @@ enum ms_status ms_probe_routes(const struct ms_platform *p, const struct ms_prob
     return s;
 }
 
-void ms_probe_finish(struct ms_probe *p)
+void ms_route_query_finish(struct ms_route_query *p)
 {
     ms_arena_finish(&p->arena);
-    *p = (struct ms_probe){0};
+    *p = (struct ms_route_query){0};
 }

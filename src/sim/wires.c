@@ -1,11 +1,11 @@
-#include "sim/fabric.h"
+#include "sim/wires.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void ms_fabric_init(struct ms_fabric *f, struct ms_fluid *fluid, struct ms_routes *routes,
-                    struct ms_err *err)
+void ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid, struct ms_route_table *routes,
+                   struct ms_err *err)
 {
     memset(f, 0, sizeof *f);
     f->fluid = fluid;
@@ -14,7 +14,7 @@ void ms_fabric_init(struct ms_fabric *f, struct ms_fluid *fluid, struct ms_route
     f->add_latency = true;
 }
 
-void ms_fabric_finish(struct ms_fabric *f)
+void ms_wires_finish(struct ms_wires *f)
 {
     if (!f)
         return;
@@ -25,22 +25,22 @@ void ms_fabric_finish(struct ms_fabric *f)
     memset(f, 0, sizeof *f);
 }
 
-void ms_fabric_leg_finish(struct ms_fabric_leg *leg)
+void ms_wires_leg_finish(struct ms_wires_leg *leg)
 {
     free(leg->sink);
     leg->sink = NULL;
     leg->sink_cap = 0;
 }
 
-static enum ms_status no_memory(struct ms_fabric *f)
+static enum ms_status no_memory(struct ms_wires *f)
 {
     return f->status = ms_err_set(f->err, MS_NOMEM, "out of memory in the fabric");
 }
 
 /* Tell the solver every route that was learnt since. */
-static enum ms_status register_routes(struct ms_fabric *f)
+static enum ms_status register_routes(struct ms_wires *f)
 {
-    const struct ms_routes *r = f->routes;
+    const struct ms_route_table *r = f->routes;
     if (r->n_routes > f->register_cap) {
         uint32_t *p = realloc(f->fluid_route, r->n_routes * sizeof *p);
         if (!p)
@@ -59,14 +59,14 @@ static enum ms_status register_routes(struct ms_fabric *f)
     return MS_OK;
 }
 
-static bool take_slot(struct ms_fabric *f, struct ms_fabric_leg *leg)
+static bool take_slot(struct ms_wires *f, struct ms_wires_leg *leg)
 {
     for (uint32_t i = 0; i < f->n_slots; i++)
         if (!f->leg[i]) {
             f->leg[leg->slot = i] = leg;
             return true;
         }
-    struct ms_fabric_leg **p = realloc(f->leg, (f->n_slots + 1) * sizeof *p);
+    struct ms_wires_leg **p = realloc(f->leg, (f->n_slots + 1) * sizeof *p);
     if (!p)
         return false;
     f->leg = p;
@@ -74,7 +74,7 @@ static bool take_slot(struct ms_fabric *f, struct ms_fabric_leg *leg)
     return true;
 }
 
-enum ms_status ms_fabric_open(struct ms_fabric *f, struct ms_fabric_leg *leg)
+enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
 {
     const struct ms_leg *plan = leg->exec->leg;
     enum ms_status s = register_routes(f);
@@ -94,12 +94,12 @@ enum ms_status ms_fabric_open(struct ms_fabric *f, struct ms_fabric_leg *leg)
     return f->status = s;
 }
 
-void ms_fabric_close(struct ms_fabric *f, struct ms_fabric_leg *leg)
+void ms_wires_close(struct ms_wires *f, struct ms_wires_leg *leg)
 {
     f->leg[leg->slot] = NULL;
 }
 
-void ms_fabric_start(struct ms_fabric *f, struct ms_fabric_leg *leg, uint32_t gate, double at_s)
+void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, uint32_t gate, double at_s)
 {
     const struct ms_leg *plan = leg->exec->leg;
     uint32_t begin = plan->gate_first[gate], n = plan->gate_first[gate + 1] - begin;
@@ -116,8 +116,8 @@ void ms_fabric_start(struct ms_fabric *f, struct ms_fabric_leg *leg, uint32_t ga
     }
     for (uint32_t i = 0; i < n; i++) {
         uint32_t k = begin + i;
-        uint32_t route = ms_routes_known(f->routes, leg->group, plan->src[k], plan->dst[k]);
-        double latency_s = f->add_latency ? ms_routes_shape(f->routes, route).latency_s : 0;
+        uint32_t route = ms_route_table_known(f->routes, leg->group, plan->src[k], plan->dst[k]);
+        double latency_s = f->add_latency ? ms_route_table_shape(f->routes, route).latency_s : 0;
         f->batch[i] = (struct ms_fluid_flow){
             .bytes = leg->wire_bytes ? leg->wire_bytes[k] : plan->bytes[k],
             .start_s = at_s + latency_s,
@@ -128,7 +128,7 @@ void ms_fabric_start(struct ms_fabric *f, struct ms_fabric_leg *leg, uint32_t ga
     f->status = ms_fluid_add(f->fluid, f->batch, n, f->err);
 }
 
-static enum ms_status tell(struct ms_fabric *f, const struct ms_fluid_event *events, size_t n)
+static enum ms_status tell(struct ms_wires *f, const struct ms_fluid_event *events, size_t n)
 {
     if (n > f->event_cap) { /* a copy: telling the engines adds flows */
         free(f->events);
@@ -145,14 +145,14 @@ static enum ms_status tell(struct ms_fabric *f, const struct ms_fluid_event *eve
     return f->status;
 }
 
-enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s)
+enum ms_status ms_wires_advance(struct ms_wires *f, double to_s)
 {
     const struct ms_fluid_event *events;
     size_t n = ms_fluid_advance(f->fluid, to_s, &events);
     return tell(f, events, n);
 }
 
-enum ms_status ms_fabric_run_to_event(struct ms_fabric *f, double to_s)
+enum ms_status ms_wires_run_to_event(struct ms_wires *f, double to_s)
 {
     const struct ms_fluid_event *events;
     size_t n = ms_fluid_run_to_event(f->fluid, to_s, &events);

@@ -1,4 +1,4 @@
-#include "sim/probe_flow.h"
+#include "sim/route_bisection.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@ static bool first_half(const struct ms_platform *p, int host)
 }
 
 /* Hosts, then two vertices a link, source, sink: as the bisection of the file's own links. */
-static double max_flow(const struct ms_platform *p, const struct ms_probe *r,
-                       const struct ms_probe_pair *pair, bool *failed)
+static double max_flow(const struct ms_platform *p, const struct ms_route_query *r,
+                       const struct ms_route_pair *pair, bool *failed)
 {
     int h = p->n_hosts, n = h + 2 * r->n_links;
     struct ms_max_flow f;
@@ -42,18 +42,18 @@ static enum ms_status from_routes(const struct ms_platform *p, struct ms_platfor
                                   struct ms_err *err)
 {
     size_t n = 0, h = (size_t)p->n_hosts;
-    struct ms_probe_pair *pair = malloc(h * h * sizeof *pair);
-    struct ms_probe r = {0};
+    struct ms_route_pair *pair = malloc(h * h * sizeof *pair);
+    struct ms_route_query r = {0};
     bool failed = false;
     int n_first = 0;
     for (int a = 0; pair && a < p->n_hosts; a++) {
         n_first += first_half(p, a);
         for (int b = 0; b < p->n_hosts; b++)
             if (a != b)
-                pair[n++] = (struct ms_probe_pair){a, b};
+                pair[n++] = (struct ms_route_pair){a, b};
     }
     enum ms_status s =
-        pair ? ms_probe_routes(p, pair, n, &r, err) : ms_err_set(err, MS_NOMEM, "no memory");
+        pair ? ms_route_query_ask(p, pair, n, &r, err) : ms_err_set(err, MS_NOMEM, "no memory");
     double flow = s == MS_OK ? max_flow(p, &r, pair, &failed) : -1;
     if (failed)
         s = ms_err_set(err, MS_NOMEM, "no memory for the bisection of %s", p->path);
@@ -61,12 +61,12 @@ static enum ms_status from_routes(const struct ms_platform *p, struct ms_platfor
         out->bisection_Bps = flow;
         out->bisection_per_gpu_Bps = flow / n_first;
     }
-    ms_probe_finish(&r);
+    ms_route_query_finish(&r);
     free(pair);
     return s;
 }
 
-enum ms_status ms_probe_cost(const struct ms_platform *p, struct ms_platform_cost *out,
+enum ms_status ms_route_cost(const struct ms_platform *p, struct ms_platform_cost *out,
                              struct ms_err *err)
 {
     enum ms_status s = ms_platform_cost(p, out, err);

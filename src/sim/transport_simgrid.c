@@ -12,12 +12,21 @@
 #include <simgrid/mailbox.h>
 #include <simgrid/semaphore.h>
 
-#include "sim/core.h"
+#include "sim/network_model.h"
 
 /* Each worker's stack takes two memory maps, of which Linux allows 65530. */
 #define MAX_WORKERS 24000
 
 struct net;
+
+/* Of a leg. */
+struct cargo {
+    uint32_t *mailbox;            /* [n_flows] */
+    uint32_t *by_end, *end_first; /* flows by the join they end in */
+    unsigned char *reaped;        /* [n_joins] somebody waits for its flows */
+    size_t flow_cap, join_cap;
+    bool prepared; /* the tables above are filled */
+};
 
 struct worker {
     struct net *net;
@@ -60,7 +69,7 @@ static int by_start(const void *a, const void *b)
 
 static long wire_size(const struct ms_leg_run *leg, uint32_t f)
 {
-    double bytes = leg->fabric.wire_bytes ? leg->fabric.wire_bytes[f] : leg->plan.bytes[f];
+    double bytes = leg->wire_bytes ? leg->wire_bytes[f] : leg->plan.bytes[f];
     return bytes < 1 ? 1 : lround(bytes);
 }
 
@@ -68,6 +77,7 @@ static long wire_size(const struct ms_leg_run *leg, uint32_t f)
 static void post(struct net *n, struct ms_leg_run *leg, uint32_t gate, double at_s)
 {
     struct ms_core *c = n->core;
+    const struct cargo *k = leg->carried;
     const struct ms_leg *plan = &leg->plan;
     uint32_t begin = plan->gate_first[gate], count = plan->gate_first[gate + 1] - begin;
     struct posting *p = malloc(count * sizeof *p);
@@ -77,8 +87,10 @@ static void post(struct net *n, struct ms_leg_run *leg, uint32_t gate, double at
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t f = begin + i;
-        uint32_t route = ms_routes_known(&c->routes, leg->group, plan->src[f], plan->dst[f]);
-        double wait_s = c->latency_at_sender ? ms_routes_shape(&c->routes, route).latency_s : 0;
+        uint32_t route =
+            ms_route_table_known(&c->platform.routes, leg->group, plan->src[f], plan->dst[f]);
+        double wait_s =
+            c->latency_at_sender ? ms_route_table_shape(&c->platform.routes, route).latency_s : 0;
         p[i] = (struct posting){f, at_s + wait_s, NULL};
     }
     qsort(p, count, sizeof *p, by_start);
@@ -86,7 +98,7 @@ static void post(struct net *n, struct ms_leg_run *leg, uint32_t gate, double at
         ms_engine_sleep_until(c, p[i].start_s);
         uint32_t f = p[i].flow;
         n->sent += plan->bytes[f];
-        p[i].comm = sg_mailbox_put_async(n->mailbox[leg->mailbox[f]], &nothing, wire_size(leg, f));
+        p[i].comm = sg_mailbox_put_async(n->mailbox[k->mailbox[f]], &nothing, wire_size(leg, f));
     }
     for (uint32_t i = 0; i < count; i++)
         if (sg_comm_wait(p[i].comm) != SG_OK)
@@ -98,18 +110,19 @@ static void post(struct net *n, struct ms_leg_run *leg, uint32_t gate, double at
 static void reap(struct net *n, struct ms_leg_run *leg, uint32_t join)
 {
     struct ms_core *c = n->core;
-    uint32_t begin = leg->end_first[join], count = leg->end_first[join + 1] - begin;
+    const struct cargo *k = leg->carried;
+    uint32_t begin = k->end_first[join], count = k->end_first[join + 1] - begin;
     sg_comm_t *comm = malloc(count * sizeof *comm);
     if (!comm) {
         ms_core_fail(c, MS_NOMEM, "out of memory for %u messages", count);
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        comm[i] = sg_mailbox_get_async(n->mailbox[leg->mailbox[leg->by_end[begin + i]]], &nothing);
+        comm[i] = sg_mailbox_get_async(n->mailbox[k->mailbox[k->by_end[begin + i]]], &nothing);
     for (uint32_t i = 0; i < count; i++) {
         if (sg_comm_wait(comm[i]) != SG_OK)
             ms_core_fail(c, MS_INTERNAL, "SimGrid lost a message");
-        n->received += leg->plan.bytes[leg->by_end[begin + i]];
+        n->received += leg->plan.bytes[k->by_end[begin + i]];
     }
     free(comm);
     if (!c->status)
@@ -152,7 +165,7 @@ static struct worker *make_worker(struct net *n, int rank)
     w->next_made = n->made;
     n->made = w;
     n->n_made++;
-    sg_actor_t a = sg_actor_init("worker", c->host[rank]);
+    sg_actor_t a = sg_actor_init("worker", c->platform.host[rank]);
     sg_actor_set_data(a, w);
     sg_actor_start(a, worker_main, 0, NULL);
     return w;
@@ -191,42 +204,48 @@ static enum ms_status begin(struct ms_core *c)
     return MS_OK;
 }
 
-/* Room for the leg's own tables. */
-static bool leg_room(struct ms_leg_run *leg)
+/* Memory for the leg's own tables. */
+static bool cargo_memory(struct cargo *k, const struct ms_leg *plan)
 {
-    const struct ms_leg *plan = &leg->plan;
-    if (plan->n_flows > leg->flow_cap) {
-        free(leg->mailbox);
-        free(leg->by_end);
-        leg->mailbox = malloc(plan->n_flows * sizeof *leg->mailbox);
-        leg->by_end = malloc(plan->n_flows * sizeof *leg->by_end);
-        leg->flow_cap = leg->mailbox && leg->by_end ? plan->n_flows : 0;
-        if (!leg->flow_cap)
+    if (plan->n_flows > k->flow_cap) {
+        free(k->mailbox);
+        free(k->by_end);
+        k->mailbox = malloc(plan->n_flows * sizeof *k->mailbox);
+        k->by_end = malloc(plan->n_flows * sizeof *k->by_end);
+        k->flow_cap = k->mailbox && k->by_end ? plan->n_flows : 0;
+        if (!k->flow_cap)
             return false;
     }
-    if (plan->n_joins > leg->join_cap) {
-        free(leg->end_first);
-        free(leg->reaped);
-        leg->end_first = malloc((plan->n_joins + 1u) * sizeof *leg->end_first);
-        leg->reaped = malloc(plan->n_joins);
-        leg->join_cap = leg->end_first && leg->reaped ? plan->n_joins : 0;
+    if (plan->n_joins > k->join_cap) {
+        free(k->end_first);
+        free(k->reaped);
+        k->end_first = malloc((plan->n_joins + 1u) * sizeof *k->end_first);
+        k->reaped = malloc(plan->n_joins);
+        k->join_cap = k->end_first && k->reaped ? plan->n_joins : 0;
     }
-    return leg->join_cap >= plan->n_joins;
+    return k->join_cap >= plan->n_joins;
 }
 
-static void index_ends(struct ms_leg_run *leg)
+static void index_ends(struct cargo *k, const struct ms_leg *plan)
 {
-    const struct ms_leg *plan = &leg->plan;
-    leg->end_first[0] = 0;
+    k->end_first[0] = 0;
     for (uint32_t j = 0; j < plan->n_joins; j++)
-        leg->end_first[j + 1] = leg->end_first[j] + plan->ends[j];
-    for (uint32_t f = plan->n_flows;
-         f-- > 0;) /* from the back: each join's flows end up in order */
-        leg->by_end[--leg->end_first[plan->end[f] + 1]] = f;
+        k->end_first[j + 1] = k->end_first[j] + plan->ends[j];
+    for (uint32_t f = plan->n_flows; f-- > 0;) /* from the back: a join's flows end up in order */
+        k->by_end[--k->end_first[plan->end[f] + 1]] = f;
     for (uint32_t j = 0; j < plan->n_joins; j++) /* the starts moved one place on */
-        leg->end_first[j] = leg->end_first[j + 1];
-    leg->end_first[plan->n_joins] = plan->n_flows;
-    memset(leg->reaped, 0, plan->n_joins);
+        k->end_first[j] = k->end_first[j + 1];
+    k->end_first[plan->n_joins] = plan->n_flows;
+    memset(k->reaped, 0, plan->n_joins);
+}
+
+static void cargo_finish(void *carried)
+{
+    struct cargo *k = carried;
+    free(k->mailbox);
+    free(k->by_end);
+    free(k->end_first);
+    free(k->reaped);
 }
 
 /* A free mailbox. Making one lets other actors run (and take some too), so nothing is held across
@@ -259,31 +278,34 @@ static bool take_mailbox(struct net *n, uint32_t *out)
  */
 static enum ms_status prepare(struct ms_core *c, struct ms_leg_run *leg)
 {
-    bool ok = leg_room(leg);
+    struct cargo *k = leg->carried;
+    bool ok = cargo_memory(k, &leg->plan);
     if (ok)
-        index_ends(leg);
+        index_ends(k, &leg->plan);
     for (uint32_t f = 0; f < leg->plan.n_flows && ok; f++)
-        ok = take_mailbox(c->net, &leg->mailbox[f]);
-    leg->prepared = true;
+        ok = take_mailbox(c->net, &k->mailbox[f]);
+    k->prepared = true;
     return ok ? MS_OK
               : ms_core_fail(c, MS_NOMEM, "out of memory for %u messages", leg->plan.n_flows);
 }
 
 static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
 {
-    leg->prepared = false;
+    struct cargo *k = leg->carried;
+    k->prepared = false;
     return MS_OK;
 }
 
 static void flows(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, double at_s)
 {
     const struct ms_leg *plan = &leg->plan;
-    if (!leg->prepared && prepare(c, leg))
+    struct cargo *k = leg->carried;
+    if (!k->prepared && prepare(c, leg))
         return;
     for (uint32_t f = plan->gate_first[gate]; f < plan->gate_first[gate + 1] && !c->status; f++) {
         uint32_t j = plan->end[f];
-        if (!leg->reaped[j]) {
-            leg->reaped[j] = 1;
+        if (!k->reaped[j]) {
+            k->reaped[j] = 1;
             give_job(c->net, leg, plan->dst[f], false, j, 0);
         }
     }
@@ -294,14 +316,15 @@ static void flows(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, doub
 static void close_leg(struct ms_core *c, struct ms_leg_run *leg)
 {
     struct net *n = c->net;
-    for (uint32_t f = leg->prepared ? leg->plan.n_flows : 0; f-- > 0;)
-        n->free_mailbox[n->n_free++] = leg->mailbox[f];
+    const struct cargo *k = leg->carried;
+    for (uint32_t f = k->prepared ? leg->plan.n_flows : 0; f-- > 0;)
+        n->free_mailbox[n->n_free++] = k->mailbox[f];
 }
 
 static enum ms_status end(struct ms_core *c)
 {
     struct net *n = c->net;
-    double planned = c->out->bytes_network[c->run] + c->out->bytes_intra_node[c->run];
+    double planned = c->out->bytes_network[c->run.number] + c->out->bytes_intra_node[c->run.number];
     if (fabs(n->sent - planned) > 1e-9 * planned || fabs(n->received - planned) > 1e-9 * planned)
         return ms_core_fail(c, MS_INTERNAL, "%.17g bytes were planned, %.17g sent, %.17g received",
                             planned, n->sent, n->received);
@@ -336,13 +359,17 @@ static void finish(struct ms_core *c)
     c->net = NULL;
 }
 
-const struct ms_transport ms_transport_native = {
-    .name = "native",
+const struct ms_transport ms_transport_simgrid = {
+    .name = "simgrid",
+    .leg_size = sizeof(struct cargo),
+    .growth = 2.6, /* it solves its whole system at every completion */
+    .cost = MS_COST_SIMGRID,
     .start = start,
     .begin = begin,
     .open = open,
     .flows = flows,
     .close = close_leg,
+    .leg_finish = cargo_finish,
     .end = end,
     .stop = stop,
     .finish = finish,

@@ -17,8 +17,8 @@
  *
  *  Ranks are those of one expert-parallel group, 0..G-1. Bytes are payload on the wire of that hop;
  * seconds. */
-#ifndef MS_SIM_LEG_H
-#define MS_SIM_LEG_H
+#ifndef MS_SIM_LEG_PLAN_H
+#define MS_SIM_LEG_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

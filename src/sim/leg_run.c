@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/actor.h"
 #include "sim/core.h"
-#include "sim/lane.h"
+#include "sim/network_model.h"
 
 /* Do bytes flow from experts to tokens? */
 static bool is_combine(enum ms_phase phase)
@@ -15,18 +16,20 @@ static bool is_combine(enum ms_phase phase)
 
 const struct ms_traffic *ms_core_traffic(struct ms_core *c, int step, int layer, int group)
 {
-    const struct ms_traffic **t = &c->traffic[ms_core_cell(c, step, layer, group)];
+    const struct ms_traffic **t = &c->run.traffic[ms_core_cell(c, step, layer, group)];
     if (!*t) {
         double from_s = ms_wall_s();
-        *t = c->in->source.traffic(c->in->source.ctx, c->run, step, layer, group);
-        c->wall_start_s += ms_wall_s() - from_s;
+        *t = c->in->source.traffic(c->in->source.ctx, c->run.number, step, layer, group);
+        c->run.wall_start_s += ms_wall_s() - from_s;
         if (!*t)
             ms_core_fail(c, MS_INTERNAL, "no traffic for run %d, step %d, layer %d, group %d",
-                         c->run, step, layer, group);
-        else if ((*t)->n_ranks != c->n_ranks || (c->exchange->needs_nodes && !(*t)->is_matrix &&
-                                                 (*t)->n_nodes != c->layout[group].n_nodes)) {
+                         c->run.number, step, layer, group);
+        else if ((*t)->n_ranks != c->n_ranks ||
+                 (c->exchange->needs_nodes && !(*t)->is_matrix &&
+                  (*t)->n_nodes != c->platform.layout[group].n_nodes)) {
             ms_core_fail(c, MS_INTERNAL, "traffic of %d ranks on %d nodes, for %d on %d",
-                         (*t)->n_ranks, (*t)->n_nodes, c->n_ranks, c->layout[group].n_nodes);
+                         (*t)->n_ranks, (*t)->n_nodes, c->n_ranks,
+                         c->platform.layout[group].n_nodes);
             *t = NULL;
         }
     }
@@ -42,12 +45,13 @@ static struct ms_route_hint route_hint(void *ctx, int src, int dst)
 {
     struct hint_ctx *h = ctx;
     uint32_t route;
-    enum ms_status s = ms_routes_get(&h->core->routes, h->group, src, dst, &route, h->core->err);
+    enum ms_status s =
+        ms_route_table_get(&h->core->platform.routes, h->group, src, dst, &route, h->core->err);
     if (s) {
         ms_core_note(h->core, s);
         return (struct ms_route_hint){0, INFINITY};
     }
-    struct ms_route_shape shape = ms_routes_shape(&h->core->routes, route);
+    struct ms_route_shape shape = ms_route_table_shape(&h->core->platform.routes, route);
     return (struct ms_route_hint){shape.latency_s, shape.bandwidth_Bps};
 }
 
@@ -76,17 +80,42 @@ static enum ms_status learn_routes(struct ms_core *c, const struct ms_leg_run *l
 {
     const struct ms_leg *plan = &leg->plan;
     double from_s = ms_wall_s();
-    uint32_t known = c->routes.n_routes, route;
+    uint32_t known = c->platform.routes.n_routes, route;
     enum ms_status s = MS_OK;
     for (uint32_t f = 0; f < plan->n_flows && !s; f++)
-        s = ms_routes_get(&c->routes, leg->group, (int)plan->src[f], (int)plan->dst[f], &route,
-                          c->err);
-    if (c->routes.n_routes > known) {
+        s = ms_route_table_get(&c->platform.routes, leg->group, (int)plan->src[f],
+                               (int)plan->dst[f], &route, c->err);
+    if (c->platform.routes.n_routes > known) {
         double took_s = ms_wall_s() - from_s;
         c->out->platform_wall_s += took_s;
-        c->wall_start_s += took_s;
+        c->run.wall_start_s += took_s;
     }
     return s;
+}
+
+/* What the leg puts on every link: for the samples, and for the time it takes at least, of which the
+ * quantum is a share. */
+static void weigh(struct ms_core *c, struct ms_leg_run *leg, const struct ms_leg_problem *p)
+{
+    const struct ms_leg *plan = &leg->plan;
+    const struct ms_route_table *r = &c->platform.routes;
+    double *load = c->samples.link_load, bound_s = 0;
+    uint32_t *seen = c->samples.link_seen, n_seen = 0;
+    for (uint32_t f = 0; f < plan->n_flows; f++) {
+        uint32_t route = ms_route_table_known(r, leg->group, plan->src[f], plan->dst[f]);
+        for (uint64_t i = r->first[route]; i < r->first[route + 1]; i++) {
+            uint32_t l = r->link[i];
+            if (load[l] == 0)
+                seen[n_seen++] = l;
+            load[l] += plan->bytes[f];
+        }
+    }
+    for (uint32_t i = 0; i < n_seen; i++)
+        if (c->platform.link_shared[seen[i]])
+            bound_s = fmax(bound_s, load[seen[i]] / c->out->link_bandwidth[seen[i]]);
+    leg->quantum_s = c->in->params->network.quantum * bound_s;
+    ms_samples_links(c, n_seen);
+    ms_samples_bytes(c, leg, p);
 }
 
 static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
@@ -99,9 +128,10 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
     double copy = copy_bytes(c, leg->phase, t), chunk = chunk_bytes(c, copy, t);
     struct ms_leg_problem p = {
         .traffic = t,
-        .layout = &c->layout[leg->group],
+        .layout = &c->platform.layout[leg->group],
         .combine = is_combine(leg->phase),
-        .share = 1.0 / c->n_lanes,
+        .share = 1.0 / c->n_halves,
+        .top_k = t->is_matrix ? 0 : c->in->model->top_k,
         .copy_bytes = copy,
         .chunk_bytes = chunk,
         .chunk_tokens = chunk / copy,
@@ -115,7 +145,7 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
     if (s || (s = learn_routes(c, leg)))
         return ms_core_note(c, s);
     if (!c->status)
-        ms_samples_bytes(c, leg, &p);
+        weigh(c, leg, &p);
     return c->status;
 }
 
@@ -124,43 +154,44 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
 static enum ms_status add_gaps(struct ms_core *c, struct ms_leg_run *leg)
 {
     const struct ms_leg *plan = &leg->plan;
-    leg->fabric.wire_bytes = NULL;
+    leg->wire_bytes = NULL;
     if (!(c->gap_s > 0))
         return MS_OK;
     if (plan->n_flows > leg->wire_cap) {
-        free(leg->wire_bytes);
-        leg->wire_bytes = malloc(plan->n_flows * sizeof *leg->wire_bytes);
-        leg->wire_cap = leg->wire_bytes ? plan->n_flows : 0;
-        if (!leg->wire_bytes)
+        free(leg->wire_memory);
+        leg->wire_memory = malloc(plan->n_flows * sizeof *leg->wire_memory);
+        leg->wire_cap = leg->wire_memory ? plan->n_flows : 0;
+        if (!leg->wire_memory)
             return ms_core_fail(c, MS_NOMEM, "out of memory for %u flows", plan->n_flows);
     }
-    const int *node = c->layout[leg->group].node;
+    const int *node = c->platform.layout[leg->group].node;
     for (uint32_t f = 0; f < plan->n_flows; f++) {
-        uint32_t route = ms_routes_known(&c->routes, leg->group, plan->src[f], plan->dst[f]);
-        double least =
-            plan->messages[f] * c->gap_s * ms_routes_shape(&c->routes, route).bandwidth_Bps;
+        uint32_t route =
+            ms_route_table_known(&c->platform.routes, leg->group, plan->src[f], plan->dst[f]);
+        double least = plan->messages[f] * c->gap_s *
+                       ms_route_table_shape(&c->platform.routes, route).bandwidth_Bps;
         bool leaves = node[plan->src[f]] != node[plan->dst[f]];
-        leg->wire_bytes[f] =
+        leg->wire_memory[f] =
             leaves && isfinite(least) ? fmax(plan->bytes[f], least) : plan->bytes[f];
     }
-    leg->fabric.wire_bytes = leg->wire_bytes;
+    leg->wire_bytes = leg->wire_memory;
     return MS_OK;
 }
 
 static void leg_start(struct ms_exec *x, uint32_t gate, double at_s)
 {
     struct ms_leg_run *leg = x->owner;
-    leg->core->transport->flows(leg->core, leg, gate, at_s);
+    leg->core->model->transport->flows(leg->core, leg, gate, at_s);
 }
 
 static void leg_complete(struct ms_exec *x, int rank, double at_s)
 {
     struct ms_leg_run *leg = x->owner;
     struct ms_core *c = leg->core;
-    struct ms_lane *lane = &c->lane[(leg->group * c->n_ranks + rank) * c->n_lanes + leg->lane];
+    struct ms_actor *actor = ms_core_actor(c, leg->group, rank, leg->half);
     leg->last_complete_s = fmax(leg->last_complete_s, at_s);
-    lane->complete_s = at_s;
-    ms_lane_wake(lane);
+    actor->complete_s = at_s;
+    ms_actor_wake(actor);
 }
 
 static void leg_done(struct ms_exec *x)
@@ -168,29 +199,36 @@ static void leg_done(struct ms_exec *x)
     struct ms_leg_run *leg = x->owner;
     struct ms_core *c = leg->core;
     ms_samples_leg(c, leg);
-    c->transport->close(c, leg);
-    struct ms_leg_run **p = &c->active;
+    c->model->transport->close(c, leg);
+    struct ms_leg_run **p = &c->run.active;
     while (*p != leg)
         p = &(*p)->next;
     *p = leg->next;
-    leg->next = c->idle;
-    c->idle = leg;
-    c->n_active--;
+    leg->next = c->run.idle;
+    c->run.idle = leg;
+    c->run.n_active--;
 }
 
 static const struct ms_exec_ops leg_ops = {leg_start, leg_complete, leg_done};
 
 static struct ms_leg_run *take_idle(struct ms_core *c)
 {
-    struct ms_leg_run *leg = c->idle;
-    if (leg)
-        c->idle = leg->next;
-    else if (!(leg = calloc(1, sizeof *leg)))
+    struct ms_leg_run *leg = c->run.idle;
+    if (leg) {
+        c->run.idle = leg->next;
+        return leg;
+    }
+    leg = calloc(1, sizeof *leg);
+    if (leg && !(leg->carried = calloc(1, c->model->transport->leg_size))) {
+        free(leg);
+        leg = NULL;
+    }
+    if (!leg)
         ms_core_fail(c, MS_NOMEM, "out of memory for a leg");
     return leg;
 }
 
-static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_lane *lane, int step,
+static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_actor *actor, int step,
                                    int layer, enum ms_phase phase)
 {
     struct ms_leg_run *leg = take_idle(c);
@@ -199,64 +237,59 @@ static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_lane *lane
     leg->core = c;
     leg->step = step;
     leg->layer = layer;
-    leg->group = lane->group;
-    leg->lane = lane->lane;
+    leg->group = actor->group;
+    leg->half = actor->half;
     leg->phase = phase;
-    leg->first_entry_s = lane->now_s;
+    leg->first_entry_s = actor->now_s;
     leg->last_entry_s = leg->last_complete_s = -INFINITY;
-    leg->next = c->active;
-    c->active = leg;
-    c->n_active++;
+    leg->next = c->run.active;
+    c->run.active = leg;
+    c->run.n_active++;
     if (make_plan(c, leg) || add_gaps(c, leg))
         return NULL;
     c->out->n_flows += leg->plan.n_flows;
-    leg->fabric.exec = &leg->exec;
-    leg->fabric.group = leg->group;
     enum ms_status s = ms_exec_init(&leg->exec, &leg->plan, &leg_ops, leg, c->err);
     if (s)
         ms_core_note(c, s);
     else
-        c->transport->open(c, leg);
+        c->model->transport->open(c, leg);
     return c->status ? NULL : leg;
 }
 
-enum ms_status ms_leg_enter(struct ms_core *c, struct ms_lane *lane, int step, int layer,
-                            enum ms_phase phase, double entry_s, double ready_s)
+enum ms_status ms_leg_run_enter(struct ms_core *c, struct ms_actor *actor, int step, int layer,
+                                enum ms_phase phase, double entry_s, double ready_s)
 {
-    struct ms_leg_run *leg = c->active;
+    struct ms_leg_run *leg = c->run.active;
     while (leg && !(leg->step == step && leg->layer == layer && leg->phase == phase &&
-                    leg->group == lane->group && leg->lane == lane->lane))
+                    leg->group == actor->group && leg->half == actor->half))
         leg = leg->next;
     if (!leg)
-        leg = open_leg(c, lane, step, layer, phase);
+        leg = open_leg(c, actor, step, layer, phase);
     if (!leg)
         return c->status;
     leg->first_entry_s = fmin(leg->first_entry_s, entry_s);
     leg->last_entry_s = fmax(leg->last_entry_s, entry_s);
-    ms_exec_enter(&leg->exec, lane->rank, ready_s);
+    ms_exec_enter(&leg->exec, actor->rank, ready_s);
     return c->status;
 }
 
-static void free_list(struct ms_leg_run *leg)
+static void free_list(const struct ms_transport *t, struct ms_leg_run *leg)
 {
     while (leg) {
         struct ms_leg_run *next = leg->next;
         ms_leg_finish(&leg->plan);
         ms_exec_finish(&leg->exec);
-        ms_fabric_leg_finish(&leg->fabric);
-        free(leg->wire_bytes);
-        free(leg->mailbox);
-        free(leg->by_end);
-        free(leg->end_first);
-        free(leg->reaped);
+        t->leg_finish(leg->carried);
+        free(leg->carried);
+        free(leg->wire_memory);
         free(leg);
         leg = next;
     }
 }
 
-void ms_legs_finish(struct ms_core *c)
+void ms_leg_runs_finish(struct ms_core *c)
 {
-    free_list(c->active);
-    free_list(c->idle);
-    c->active = c->idle = NULL;
+    free_list(c->model->transport, c->run.active);
+    free_list(c->model->transport, c->run.idle);
+    c->run.active = c->run.idle = NULL;
 }

@@ -1,11 +1,11 @@
 /** @file probe_check.h  What only the routes show: pairs without one, transit through third hosts,
  * idle parallel links. */
-#ifndef MS_SIM_PROBE_CHECK_H
-#define MS_SIM_PROBE_CHECK_H
+#ifndef MS_SIM_ROUTE_CHECK_H
+#define MS_SIM_ROUTE_CHECK_H
 
-#include "sim/probe.h"
+#include "sim/route_query.h"
 
-struct ms_probe_summary {
+struct ms_route_summary {
     size_t n_pairs;     /**< asked for */
     bool sampled;       /**< more than 256 hosts: 16 destinations for each source, spread evenly */
     size_t n_transit;   /**< routes over a link next to a third host */
@@ -20,7 +20,7 @@ struct ms_probe_summary {
  * a written route that does so; interchangeable parallel links (same rate, between routers with the
  * same neighbours) of which some carry more than 1.5 times the routes of others.
  *  @return MS_OK; MS_INVALID with errors added; MS_INTERNAL, MS_NOMEM with one error added */
-enum ms_status ms_probe_check(const struct ms_platform *p, struct ms_probe_summary *out,
+enum ms_status ms_route_check(const struct ms_platform *p, struct ms_route_summary *out,
                               struct ms_errs *errs);
 
 #endif

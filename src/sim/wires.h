@@ -4,15 +4,15 @@
  *  Joins where flows end become sinks of the solver; when one is done the plan's engine is told,
  * with the exact time. The caller owns the clock: it asks for the next time and advances to it
  * (fluid_transport.c from an actor, tests in a loop). Seconds since the start of the run. */
-#ifndef MS_SIM_FABRIC_H
-#define MS_SIM_FABRIC_H
+#ifndef MS_SIM_WIRES_H
+#define MS_SIM_WIRES_H
 
 #include "sim/exec.h"
 #include "sim/fluid/fluid.h"
-#include "sim/routes.h"
+#include "sim/route_table.h"
 
 /** One plan under way on the fabric. Zero-initialise; memory is kept from use to use. */
-struct ms_fabric_leg {
+struct ms_wires_leg {
     struct ms_exec *exec;
     int group;
     const double *wire_bytes; /**< [n_flows] what the wires carry, NULL = leg->bytes */
@@ -21,13 +21,13 @@ struct ms_fabric_leg {
     uint32_t slot;
 };
 
-struct ms_fabric {
+struct ms_wires {
     struct ms_fluid *fluid;
-    struct ms_routes *routes;
+    struct ms_route_table *routes;
     uint32_t
         *fluid_route; /**< [routes->n_routes] the solver's number of each, as far as registered */
     uint32_t n_registered, register_cap;
-    struct ms_fabric_leg **leg; /**< by slot; NULL = free */
+    struct ms_wires_leg **leg; /**< by slot; NULL = free */
     uint32_t n_slots;
     struct ms_fluid_flow *batch;
     uint32_t batch_cap;
@@ -39,21 +39,21 @@ struct ms_fabric {
 };
 
 /** fluid and routes are borrowed; err keeps the first failure and must outlive the fabric. */
-void ms_fabric_init(struct ms_fabric *f, struct ms_fluid *fluid, struct ms_routes *routes,
-                    struct ms_err *err);
-void ms_fabric_finish(struct ms_fabric *f);
+void ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid, struct ms_route_table *routes,
+                   struct ms_err *err);
+void ms_wires_finish(struct ms_wires *f);
 /** Put a plan on the fabric before its first rank enters. All its routes must be known to `routes`.
  */
-enum ms_status ms_fabric_open(struct ms_fabric *f, struct ms_fabric_leg *leg);
+enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg);
 /** When its exec is done. */
-void ms_fabric_close(struct ms_fabric *f, struct ms_fabric_leg *leg);
-void ms_fabric_leg_finish(struct ms_fabric_leg *leg);
+void ms_wires_close(struct ms_wires *f, struct ms_wires_leg *leg);
+void ms_wires_leg_finish(struct ms_wires_leg *leg);
 /** ms_exec_ops.start for a leg on the fabric. Failures are kept in f->status. */
-void ms_fabric_start(struct ms_fabric *f, struct ms_fabric_leg *leg, uint32_t gate, double at_s);
+void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, uint32_t gate, double at_s);
 /** Go to to_s and tell the engines what has ended. @return MS_OK or the first failure */
-enum ms_status ms_fabric_advance(struct ms_fabric *f, double to_s);
+enum ms_status ms_wires_advance(struct ms_wires *f, double to_s);
 /** Go to the next end, but not past to_s, and tell its engine: for when nobody else can add flows
  * before. */
-enum ms_status ms_fabric_run_to_event(struct ms_fabric *f, double to_s);
+enum ms_status ms_wires_run_to_event(struct ms_wires *f, double to_s);
 
 #endif

@@ -1,0 +1,312 @@
+/* The actors: ranks go through their layers, alone or side by side with their other half; a
+ * director starts and ends the runs. */
+#include <math.h>
+#include <string.h>
+
+#include <simgrid/actor.h>
+#include <simgrid/engine.h>
+#include <simgrid/semaphore.h>
+
+#include "sim/compute.h"
+#include "sim/core.h"
+#include "sim/network_model.h"
+#include "sim/actor.h"
+
+void ms_actor_wait(struct ms_actor *actor)
+{
+    struct ms_core *c = actor->core;
+    c->crew.wake_s[actor - c->crew.actor] = INFINITY;
+    sg_sem_acquire(actor->sem);
+}
+
+void ms_actor_wake(struct ms_actor *actor)
+{
+    struct ms_core *c = actor->core;
+    if (c->crew.holding) {
+        c->crew.held[c->crew.n_held++] = actor;
+        return;
+    }
+    c->crew.wake_s[actor - c->crew.actor] = -INFINITY;
+    sg_sem_release(actor->sem);
+}
+
+void ms_actors_hold(struct ms_core *c)
+{
+    c->crew.n_held = 0;
+    c->crew.holding = true;
+}
+
+void ms_actors_release(struct ms_core *c)
+{
+    c->crew.holding = false;
+    for (int i = 0; i < c->crew.n_held; i++)
+        c->crew.wake_s[c->crew.held[i] - c->crew.actor] = -INFINITY;
+    for (int i = 0; i < c->crew.n_held; i++)
+        sg_sem_release(c->crew.held[i]->sem);
+}
+
+double ms_actors_horizon_s(const struct ms_core *c)
+{
+    int n = c->n_total * c->n_halves, i = 0;
+    const double *w = c->crew.wake_s;
+    double a = INFINITY, b = a, d = a, e = a; /* four chains: a minimum waits for the one before */
+    for (; i + 4 <= n; i += 4) {
+        a = w[i] < a ? w[i] : a;
+        b = w[i + 1] < b ? w[i + 1] : b;
+        d = w[i + 2] < d ? w[i + 2] : d;
+        e = w[i + 3] < e ? w[i + 3] : e;
+    }
+    for (; i < n; i++)
+        a = w[i] < a ? w[i] : a;
+    a = b < a ? b : a;
+    d = e < d ? e : d;
+    return d < a ? d : a;
+}
+
+/* Where the network has run ahead to that time already there is nothing to wait for. */
+static void sleep_until(struct ms_actor *actor, double at_s)
+{
+    struct ms_core *c = actor->core;
+    if (at_s <= c->run.ahead_s)
+        return;
+    c->crew.wake_s[actor - c->crew.actor] = at_s;
+    ms_engine_sleep_until(c, at_s);
+    c->crew.wake_s[actor - c->crew.actor] = -INFINITY;
+}
+
+/* The rank's processor works for `for_s`; a second actor waits its turn. */
+static void compute(struct ms_actor *actor, const char *what, int step, int layer, double for_s)
+{
+    struct ms_core *c = actor->core;
+    int rank = actor->group * c->n_ranks + actor->rank;
+    struct ms_gpu *gpu = &c->crew.gpu[rank];
+    if (!(for_s > 0))
+        return;
+    if (gpu->lock)
+        sg_sem_acquire(gpu->lock);
+    actor->now_s = fmax(actor->now_s, gpu->free_s) + for_s;
+    gpu->free_s = actor->now_s;
+    ms_timeline_span(c, actor, what, step, layer, actor->now_s - for_s, actor->now_s);
+    c->samples.rank_busy_s[(size_t)step * (size_t)c->n_total + (size_t)rank] += for_s;
+    sleep_until(actor, actor->now_s);
+    if (gpu->lock)
+        sg_sem_release(gpu->lock);
+}
+
+static const char *const phase_name[] = {"dispatch", "combine", "combine backward",
+                                         "dispatch backward"};
+
+/* One leg: start-up, enter, wait for everything that is for this rank. @return false: go home */
+static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase phase)
+{
+    struct ms_core *c = actor->core;
+    bool dispatch = phase == MS_PHASE_DISPATCH || phase == MS_PHASE_DISPATCH_BACK;
+    double entry_s = actor->now_s, ready_s = entry_s + c->alpha_s[dispatch ? 0 : 1];
+    sleep_until(actor, ready_s);
+    if (ms_leg_run_enter(c, actor, step, layer, phase, entry_s, ready_s))
+        return false;
+    ms_actor_wait(actor);
+    if (c->status)
+        return false;
+    actor->now_s = actor->complete_s;
+    sleep_until(actor, actor->now_s);
+    ms_samples_rank(c, actor, step, layer, phase, actor->now_s - entry_s);
+    ms_timeline_span(c, actor, phase_name[phase], step, layer, entry_s, actor->now_s);
+    return !c->status;
+}
+
+/* synchronise: layer. The last of the group lets the others go. */
+static bool barrier(struct ms_actor *actor)
+{
+    struct ms_core *c = actor->core;
+    struct ms_barrier *b = &c->crew.barrier[actor->group * c->n_halves + actor->half];
+    b->latest_s = fmax(b->latest_s, actor->now_s);
+    if (++b->n_in < c->n_ranks) {
+        ms_actor_wait(actor);
+        if (c->status)
+            return false;
+        actor->now_s = actor->complete_s;
+        return true;
+    }
+    actor->now_s = b->latest_s;
+    *b = (struct ms_barrier){0};
+    for (int r = 0; r < c->n_ranks; r++) {
+        struct ms_actor *other = ms_core_actor(c, actor->group, r, actor->half);
+        other->complete_s = actor->now_s;
+        if (other != actor)
+            ms_actor_wake(other);
+    }
+    return true;
+}
+
+static bool forward(struct ms_actor *actor, int step, int layer)
+{
+    struct ms_core *c = actor->core;
+    const struct ms_compute_params *p = &c->in->params->compute;
+    double share = 1.0 / c->n_halves;
+    const struct ms_traffic *t = ms_core_traffic(c, step, layer, actor->group);
+    if (!t)
+        return false;
+    if (!t->is_matrix)
+        compute(actor, "dense", step, layer, p->dense_s * share);
+    if (!exchange(actor, step, layer, MS_PHASE_DISPATCH))
+        return false;
+    if (t->is_matrix)
+        return true;
+    compute(actor, "experts", step, layer,
+            ms_compute_experts_s(p, c->in->model, t, actor->rank, share));
+    return exchange(actor, step, layer, MS_PHASE_COMBINE);
+}
+
+/* Gradients flow back: twice the flops of the forward pass (inputs and weights). */
+static bool backward(struct ms_actor *actor, int step, int layer)
+{
+    struct ms_core *c = actor->core;
+    const struct ms_compute_params *p = &c->in->params->compute;
+    double share = 1.0 / c->n_halves;
+    const struct ms_traffic *t = ms_core_traffic(c, step, layer, actor->group);
+    if (!t || !exchange(actor, step, layer, MS_PHASE_COMBINE_BACK))
+        return false;
+    compute(actor, "experts backward", step, layer,
+            2 * ms_compute_experts_s(p, c->in->model, t, actor->rank, share));
+    if (!exchange(actor, step, layer, MS_PHASE_DISPATCH_BACK))
+        return false;
+    compute(actor, "dense backward", step, layer, 2 * p->dense_s * share);
+    return true;
+}
+
+static bool one_step(struct ms_actor *actor, int step)
+{
+    struct ms_core *c = actor->core;
+    size_t at =
+        (size_t)step * (size_t)c->n_total + (size_t)(actor->group * c->n_ranks + actor->rank);
+    bool sync = c->in->workload->synchronise_layer, ok = true;
+    c->samples.rank_begin_s[at] = fmin(c->samples.rank_begin_s[at], actor->now_s);
+    for (int l = 0; l < c->n_layers && ok; l++)
+        ok = forward(actor, step, l) && (!sync || barrier(actor));
+    for (int l = c->n_layers - 1; l >= 0 && ok && c->n_phases == 4; l--)
+        ok = backward(actor, step, l) && (!sync || barrier(actor));
+    c->samples.rank_end_s[at] = fmax(c->samples.rank_end_s[at], actor->now_s);
+    return ok;
+}
+
+static void actor_main(int argc, char **argv)
+{
+    struct ms_actor *actor = sg_actor_self_get_data();
+    struct ms_core *c = actor->core;
+    for (;;) {
+        ms_actor_wait(actor);
+        if (c->crew.over || c->status)
+            break;
+        for (int s = 0; s < c->n_steps && !c->status; s++)
+            if (!one_step(actor, s))
+                break;
+        if (c->status)
+            break;
+        if (++c->crew.n_waiting == c->n_total * c->n_halves)
+            sg_sem_release(c->crew.director);
+    }
+    c->crew.n_homed++;
+}
+
+static enum ms_status begin_run(struct ms_core *c, int run)
+{
+    c->run.number = run;
+    c->crew.n_waiting = 0;
+    memset(c->run.traffic, 0,
+           (size_t)c->n_steps * (size_t)c->n_layers * (size_t)c->n_groups * sizeof *c->run.traffic);
+    const struct ms_sim_source *s = &c->in->source;
+    enum ms_status status = s->begin ? s->begin(s->ctx, run, c->err) : MS_OK;
+    if (status)
+        return ms_core_note(c, status);
+    c->run.wall_start_s = ms_wall_s();
+    c->run.start_s = simgrid_get_clock();
+    c->run.ahead_s = -INFINITY;
+    for (int i = 0; i < c->n_total * c->n_halves; i++)
+        c->crew.actor[i].now_s = c->crew.actor[i].complete_s = 0;
+    for (int i = 0; i < c->n_total; i++)
+        c->crew.gpu[i].free_s = 0;
+    ms_samples_begin(c);
+    ms_timeline_begin(c);
+    return c->model->transport->begin(c);
+}
+
+static enum ms_status end_run(struct ms_core *c)
+{
+    if (c->run.n_active)
+        return ms_core_fail(c, MS_INTERNAL,
+                            "run %d: all ranks have finished, %d exchanges have not", c->run.number,
+                            c->run.n_active);
+    enum ms_status s = c->model->transport->end(c);
+    s = s ? s : ms_samples_end(c);
+    c->out->run_wall_s[c->run.number] = ms_wall_s() - c->run.wall_start_s;
+    return s;
+}
+
+static void director_main(int argc, char **argv)
+{
+    struct ms_core *c = sg_actor_self_get_data();
+    const struct ms_sim_source *s = &c->in->source;
+    c->out->platform_wall_s +=
+        ms_wall_s() - c->run.wall_start_s; /* SimGrid closes its zones at the start */
+    for (int run = 0; run < c->in->n_runs && !c->status; run++) {
+        if (s->wanted && !s->wanted(s->ctx, run))
+            continue;
+        if (begin_run(c, run))
+            break;
+        for (int i = 0; i < c->n_total * c->n_halves; i++)
+            ms_actor_wake(&c->crew.actor[i]);
+        sg_sem_acquire(c->crew.director);
+        if (!c->status)
+            end_run(c);
+    }
+    c->crew.over = true;
+    if (!c->status)
+        for (int i = 0; i < c->n_total * c->n_halves; i++)
+            sg_sem_release(c->crew.actor[i].sem);
+    c->model->transport->stop(c);
+}
+
+/* The callbacks of the caller run on the stacks of these actors: routing needs more than SimGrid's
+ * 64 KiB. */
+#define ACTOR_STACK 1024 /* KiB */
+#define DIRECTOR_STACK 8192
+
+static void start_actor(const char *name, sg_host_t host, void (*main)(int, char **), void *data,
+                        unsigned stack)
+{
+    sg_actor_t a = sg_actor_init(name, host);
+    sg_actor_set_stacksize(a, stack);
+    sg_actor_set_data(a, data);
+    sg_actor_start(a, main, 0, NULL);
+}
+
+enum ms_status ms_actors_start(struct ms_core *c)
+{
+    size_t n = (size_t)c->n_total * (size_t)c->n_halves;
+    c->crew.actor = MS_NEW(&c->arena, struct ms_actor, n);
+    c->crew.gpu = MS_NEW(&c->arena, struct ms_gpu, (size_t)c->n_total);
+    c->crew.barrier =
+        MS_NEW(&c->arena, struct ms_barrier, (size_t)c->n_groups * (size_t)c->n_halves);
+    c->crew.wake_s = MS_NEW(&c->arena, double, n);
+    c->crew.held = MS_NEW(&c->arena, struct ms_actor *, n);
+    if (!c->crew.actor || !c->crew.gpu || !c->crew.barrier || !c->crew.wake_s || !c->crew.held)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %zu ranks", n);
+    for (size_t i = 0; i < n; i++)
+        c->crew.wake_s[i] = -INFINITY;
+    c->crew.director = sg_sem_init(0);
+    for (int r = 0; r < c->n_total; r++) {
+        c->crew.gpu[r].lock = c->n_halves > 1 ? sg_sem_init(1) : NULL;
+        for (int k = 0; k < c->n_halves; k++)
+            c->crew.actor[r * c->n_halves + k] = (struct ms_actor){.core = c,
+                                                                   .group = r / c->n_ranks,
+                                                                   .rank = r % c->n_ranks,
+                                                                   .half = k,
+                                                                   .sem = sg_sem_init(0)};
+    }
+    for (size_t i = 0; i < n; i++)
+        start_actor("rank", c->platform.host[i / (size_t)c->n_halves], actor_main,
+                    &c->crew.actor[i], ACTOR_STACK);
+    start_actor("director", c->platform.host[0], director_main, c, DIRECTOR_STACK);
+    return MS_OK;
+}
