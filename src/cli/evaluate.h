@@ -1,5 +1,5 @@
 /** @file evaluate.h  What `moesim evaluate` found, between its running (verb_evaluate.c) and its
- * printing. */
+ *  printing. */
 #ifndef MS_CLI_EVALUATE_H
 #define MS_CLI_EVALUATE_H
 
@@ -22,6 +22,7 @@ struct ms_evaluations {
     struct ms_evaluation *e;
     int n, n_assigns;
     int n_layers, n_experts;
+    double *scratch; /**< [2][n_experts] of the metrics */
     int window,
         windows_at_once; /**< tokens; windows that assignments which are not causal see together */
 };

@@ -1,4 +1,5 @@
-/* The record, the CSV and the table of `moesim evaluate`. */
+/* How `moesim evaluate` prints what it found: the JSON record, CSV and the table, price of an
+ * assignment against top_k included. */
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 static double max_over_mean(const struct ms_evaluations *all, const struct ms_evaluation *r)
 {
     size_t L = (size_t)all->n_layers, E = (size_t)all->n_experts;
-    double sum = 0, load[E], scratch[E];
+    double sum = 0, *load = all->scratch, *scratch = load + E;
     for (size_t l = 0; l < L; l++) {
         for (size_t e = 0; e < E; e++)
             load[e] = (double)r->counts[l * E + e];

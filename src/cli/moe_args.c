@@ -1,3 +1,5 @@
+/* Command-line pieces that train, evaluate and profile share: texts and folders in any order,
+ * words from a list, whole numbers. */
 #include "cli/moe_args.h"
 
 #include <errno.h>

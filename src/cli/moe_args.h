@@ -1,5 +1,5 @@
 /** @file moe_args.h  What train, evaluate and profile share on the command line: a checkpoint and
- * texts in any order, names from a table, counts. */
+ *  texts in any order, names from a table, counts. */
 #ifndef MS_CLI_MOE_ARGS_H
 #define MS_CLI_MOE_ARGS_H
 
@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "cli/verb.h"
-#include "moe/probe.h"
+#include "moe/observer.h"
 
-/** Operands and the values of --text, as the user ordered them. Zero-initialise; free both lists.
- */
+/** Operands and the values of --text, as the user ordered them. Zero-initialise; free both
+ *  lists. */
 struct ms_moe_inputs {
     const char **operand; /**< operands before the first --text, and folders anywhere */
     int n_operands;
@@ -21,8 +21,8 @@ struct ms_moe_inputs {
 };
 
 /** ms_args_parse, and the inputs in the user's order: `--text FILE…` means that operands after a
- * --text that are no folder are further texts.  @return as ms_args_parse: 0 go on, 1 stop with 0, 2
- * stop with MS_USAGE */
+ *  --text that are no folder are further texts.  @return as ms_args_parse: 0 go on, 1 stop with 0,
+ *  2 stop with MS_USAGE */
 int ms_moe_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_args *args,
                  struct ms_moe_inputs *out);
 void ms_moe_inputs_finish(struct ms_moe_inputs *in);

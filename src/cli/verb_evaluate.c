@@ -48,7 +48,7 @@ struct job {
     uint8_t *excluded; /* [n_experts] */
     struct subject *subjects;
     int n_subjects;
-    struct ms_probe probe;
+    struct ms_observer observer;
     struct ms_evaluations results;
 };
 
@@ -227,7 +227,7 @@ static enum ms_status cut_windows(struct job *j, const char *folder, int max_pos
     return MS_OK;
 }
 
-static enum ms_status open_probe(struct job *j, struct ms_err *err)
+static enum ms_status open_observer(struct job *j, struct ms_err *err)
 {
     const char *folder = j->in.operand[0];
     struct ms_checkpoint *c;
@@ -240,8 +240,8 @@ static enum ms_status open_probe(struct job *j, struct ms_err *err)
     s = read_excluded(j, config.experts, err);
     s = s ? s : cut_windows(j, folder, config.max_positions, config.vocab, &most, err);
     return s ? s
-             : ms_probe_open(&j->probe, folder, j->subjects[0].windows.N, (int)j->batch, most,
-                             (int)j->threads, err);
+             : ms_observer_open(&j->observer, folder, j->subjects[0].windows.N, (int)j->batch, most,
+                                (int)j->threads, err);
 }
 
 static enum ms_status evaluate_one(struct job *j, const struct subject *subject,
@@ -251,16 +251,16 @@ static enum ms_status evaluate_one(struct job *j, const struct subject *subject,
     struct ms_perplexity x = {0};
     *e = (struct ms_evaluation){.text = subject->name, .assignment = assign->name};
     e->counts =
-        calloc((size_t)j->probe.n_layers * (size_t)j->probe.n_experts + 1, sizeof *e->counts);
+        calloc((size_t)j->observer.n_layers * (size_t)j->observer.n_experts + 1, sizeof *e->counts);
     x.counts = e->counts;
     if (!e->counts)
         return ms_err_set(err, MS_NOMEM, "no memory for the counts");
-    enum ms_status s = ms_probe_use(
-        &j->probe, assign, j->capacity_factor, j->drop_policy,
+    enum ms_status s = ms_observer_use(
+        &j->observer, assign, j->capacity_factor, j->drop_policy,
         strcmp(assign->name, "top_k_filtered") == 0 ? j->excluded : NULL, &e->causal, err);
     s = s ? s
-          : ms_perplexity_run(j->probe.model, &subject->windows, j->probe.B, 0, (uint64_t)j->seed,
-                              &x, err);
+          : ms_perplexity_run(j->observer.model, &subject->windows, j->observer.B, 0,
+                              (uint64_t)j->seed, &x, err);
     e->tokens = x.tokens;
     e->ce = x.ce;
     e->ppl = x.ppl;
@@ -272,12 +272,13 @@ static enum ms_status evaluate(struct job *j, struct ms_err *err)
     struct ms_evaluations *all = &j->results;
     enum ms_status s = MS_OK;
     all->n_assigns = j->n_assigns;
-    all->n_layers = j->probe.n_layers;
-    all->n_experts = j->probe.n_experts;
-    all->window = j->probe.N;
-    all->windows_at_once = j->probe.B;
+    all->n_layers = j->observer.n_layers;
+    all->n_experts = j->observer.n_experts;
+    all->window = j->observer.N;
+    all->windows_at_once = j->observer.B;
     all->e = calloc((size_t)j->n_subjects * (size_t)j->n_assigns, sizeof *all->e);
-    if (!all->e)
+    all->scratch = calloc(2 * (size_t)all->n_experts, sizeof *all->scratch);
+    if (!all->e || !all->scratch)
         return ms_err_set(err, MS_NOMEM, "no memory for the results");
     for (int i = 0; i < j->n_subjects; i++)
         for (int a = 0; a < j->n_assigns && !s; a++)
@@ -296,9 +297,10 @@ static void finish(struct job *j)
         free(j->subjects[i].rows);
     }
     free(j->results.e);
+    free(j->results.scratch);
     free(j->subjects);
     free(j->excluded);
-    ms_probe_close(&j->probe);
+    ms_observer_close(&j->observer);
     ms_moe_inputs_finish(&j->in);
 }
 
@@ -312,7 +314,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (read_options(&j)) {
         enum ms_status s = read_subjects(&j, &err);
-        s = s ? s : open_probe(&j, &err);
+        s = s ? s : open_observer(&j, &err);
         s = s ? s : evaluate(&j, &err);
         code = s ? ms_moe_fail(&err) : MS_OK;
         if (!s) {

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "cli/moe_args.h"
-#include "cli/profile.h"
+#include "cli/expert_use.h"
 #include "moe/data.h"
-#include "moe/probe.h"
+#include "moe/observer.h"
 
 static const struct ms_option options[] = {
     {"text", 't', "FILE…", "texts for a checkpoint, read as bytes (.gz too)"},
@@ -39,7 +39,7 @@ struct job {
     struct ms_trace_filter filter[256];
     int n_filter;
     long step;
-    struct ms_profile profile;
+    struct ms_expert_use profile;
     struct ms_errs errs;
 };
 
@@ -115,20 +115,22 @@ static enum ms_status no_memory(struct ms_err *err)
 /* ---- a checkpoint over text ---- */
 
 /* Count one text into part i and the sum. */
-static enum ms_status profile_text(struct job *j, struct ms_probe *probe, int i, struct ms_err *err)
+static enum ms_status profile_text(struct job *j, struct ms_observer *observer, int i,
+                                   struct ms_err *err)
 {
     struct ms_buf text = {0};
-    struct ms_profile *p = &j->profile;
-    size_t grid = (size_t)p->n_layers * (size_t)p->n_experts, N = (size_t)probe->N;
+    struct ms_expert_use *p = &j->profile;
+    size_t grid = (size_t)p->n_layers * (size_t)p->n_experts, N = (size_t)observer->N;
     struct ms_perplexity x = {.counts = MS_NEW(&p->arena, int64_t, grid)};
     enum ms_status s = x.counts ? ms_text_read(j->in.text[i], &text, err) : no_memory(err);
-    struct ms_windows w = ms_windows_of_bytes(text.p, text.n, probe->N);
+    struct ms_windows w = ms_windows_of_bytes(text.p, text.n, observer->N);
     if (!s && w.n_windows == 0)
         s = ms_err_at(err, MS_INVALID, j->in.text[i], 0, 0, "--seq",
                       "%zu bytes hold no whole window of %d tokens: give a smaller --seq", text.n,
-                      probe->N);
+                      observer->N);
     size_t most = j->tokens > 0 ? ((size_t)j->tokens + N - 1) / N : 0;
-    s = s ? s : ms_perplexity_run(probe->model, &w, probe->B, most, (uint64_t)j->seed, &x, err);
+    s = s ? s
+          : ms_perplexity_run(observer->model, &w, observer->B, most, (uint64_t)j->seed, &x, err);
     p->parts[i].name = ms_moe_file_name(j->in.text[i]);
     for (size_t g = 0; !s && g < grid; g++) {
         p->parts[i].counts[g] = (double)x.counts[g];
@@ -139,34 +141,35 @@ static enum ms_status profile_text(struct job *j, struct ms_probe *probe, int i,
     return s;
 }
 
-static enum ms_status profile_texts(struct job *j, struct ms_probe *probe, const char *folder,
+static enum ms_status profile_texts(struct job *j, struct ms_observer *observer, const char *folder,
                                     struct ms_err *err)
 {
-    struct ms_profile *p = &j->profile;
-    const struct ms_moe_config *c = ms_model_config(probe->model);
+    struct ms_expert_use *p = &j->profile;
+    const struct ms_moe_config *c = ms_model_config(observer->model);
     if (c->vocab != 256)
         return ms_err_at(err, MS_INVALID, folder, 0, 0, "--text",
                          "bytes need a vocabulary of 256; this checkpoint has %d", c->vocab);
-    enum ms_status s = ms_profile_room(p, probe->n_layers, probe->n_experts, j->in.n_texts, 0, err);
-    s = s ? s : ms_probe_use(probe, j->assign, 0, MS_DROP_PROBS, NULL, NULL, err);
+    enum ms_status s =
+        ms_use_make(p, observer->n_layers, observer->n_experts, j->in.n_texts, 0, err);
+    s = s ? s : ms_observer_use(observer, j->assign, 0, MS_DROP_PROBS, NULL, NULL, err);
     for (int l = 0; !s && l < p->n_layers; l++)
-        p->layer_id[l] = ms_model_moe_layer_id(probe->model, l);
+        p->layer_id[l] = ms_model_moe_layer_id(observer->model, l);
     for (int i = 0; i < j->in.n_texts && !s; i++)
-        s = profile_text(j, probe, i, err);
-    p->top_k = probe->top_k;
+        s = profile_text(j, observer, i, err);
+    p->top_k = observer->top_k;
     p->n_parts = j->in.n_texts > 1 ? j->in.n_texts : 0;
     return s;
 }
 
 static enum ms_status profile_checkpoint(struct job *j, const char *folder, struct ms_err *err)
 {
-    struct ms_probe probe = {0};
+    struct ms_observer observer = {0};
     if (j->in.n_texts == 0)
         return ms_err_at(err, MS_USAGE, folder, 0, 0, "--text",
                          "a checkpoint is profiled over text: give --text FILE…");
-    enum ms_status s = ms_probe_open(&probe, folder, (int)j->seq, 0, 0, (int)j->threads, err);
-    s = s ? s : profile_texts(j, &probe, folder, err);
-    ms_probe_close(&probe);
+    enum ms_status s = ms_observer_open(&observer, folder, (int)j->seq, 0, 0, (int)j->threads, err);
+    s = s ? s : profile_texts(j, &observer, folder, err);
+    ms_observer_close(&observer);
     return s;
 }
 
@@ -187,9 +190,9 @@ static enum ms_status profile_input(struct job *j, const char *input, struct ms_
     if (f || j->in.n_texts > 0)
         return profile_checkpoint(j, input, err);
     if (ends_with(input, ".yaml") || ends_with(input, ".yml") || strcmp(input, "-") == 0)
-        return ms_profile_scenario(input, j->sets, j->n_sets, (int)j->threads, &j->profile,
-                                   &j->errs, err);
-    return ms_profile_trace(input, j->filter, j->n_filter, j->step, &j->profile, err);
+        return ms_use_scenario(input, j->sets, j->n_sets, (int)j->threads, &j->profile, &j->errs,
+                               err);
+    return ms_use_trace(input, j->filter, j->n_filter, j->step, &j->profile, err);
 }
 
 static int fail(struct job *j, enum ms_status s, const struct ms_err *err)
@@ -210,17 +213,18 @@ static enum ms_status write_one(const char *dir, const char *name, struct ms_buf
     return s;
 }
 
-static enum ms_status write_files(const struct ms_profile *p, const char *dir, struct ms_err *err)
+static enum ms_status write_files(const struct ms_expert_use *p, const char *dir,
+                                  struct ms_err *err)
 {
     struct ms_buf b = {0};
     enum ms_status s = ms_dir_make(dir, err);
     if (s)
         return s;
-    ms_profile_table(p, true, &b);
+    ms_use_table(p, true, &b);
     s = write_one(dir, "profiling_report.txt", &b, err);
-    ms_profile_json(p, &b);
+    ms_use_json(p, &b);
     s = s ? s : write_one(dir, "profile.json", &b, err);
-    ms_profile_csv(p, &b);
+    ms_use_csv(p, &b);
     s = s ? s : write_one(dir, "counts.csv", &b, err);
     ms_buf_finish(&b);
     return s;
@@ -233,14 +237,14 @@ static int show(struct job *j, struct ms_err *err)
     if (dir && write_files(&j->profile, dir, err) != MS_OK)
         return ms_moe_fail(err);
     if (j->format == 0)
-        ms_profile_table(&j->profile, false, &out);
+        ms_use_table(&j->profile, false, &out);
     else
-        (j->format == 1 ? ms_profile_json : ms_profile_csv)(&j->profile, &out);
+        (j->format == 1 ? ms_use_json : ms_use_csv)(&j->profile, &out);
     fwrite(out.p, 1, out.n, stdout);
     ms_buf_finish(&out);
     if (!dir)
         return MS_OK;
-    bool drawn = ms_profile_plot(&j->profile, dir, err) == MS_OK;
+    bool drawn = ms_use_plot(&j->profile, dir, err) == MS_OK;
     if (!drawn)
         fprintf(stderr, "%s\n", err->text);
     fprintf(stderr, "wrote %s/{profiling_report.txt,profile.json,counts.csv%s}\n", dir,
@@ -261,7 +265,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         code = s ? fail(&j, s, &err) : show(&j, &err);
     }
     ms_errs_finish(&j.errs);
-    ms_profile_finish(&j.profile);
+    ms_use_finish(&j.profile);
     ms_moe_inputs_finish(&j.in);
     return code;
 }

@@ -1,3 +1,5 @@
+/* AdamW over a list of tensors: the gradient's norm in fixed chunks and a fixed order, then one
+ * update of every value, so that no bit depends on the number of threads. */
 #include "moe/adamw.h"
 
 #include <math.h>

@@ -1,10 +1,10 @@
 /** @file adamw.h  AdamW with decoupled weight decay on every parameter (Loshchilov and Hutter,
- * 2019; PyTorch's update).
+ *  2019; PyTorch's update).
  *
  *  Parameters are a list of tensors; work is cut into fixed chunks over the pool and the gradient's
- * norm is summed chunk by chunk in order, so results are the same for any number of threads.
- * Learning rate: linear warm-up over `warmup` steps (step s of 0..: lr * (s+1)/warmup), then
- * constant. */
+ *  norm is summed chunk by chunk in order, so results are the same for any number of threads.
+ *  Learning rate: linear warm-up over `warmup` steps (step s of 0..: lr * (s+1)/warmup), then
+ *  constant. */
 #ifndef MS_MOE_ADAMW_H
 #define MS_MOE_ADAMW_H
 
@@ -58,7 +58,7 @@ double ms_adamw_norm(struct ms_adamw *o, struct ms_pool *pool);
 /** The first part with a value (gradients: of_gradient) that is not finite, or -1. */
 long ms_adamw_not_finite(const struct ms_adamw *o, int of_gradient);
 /** One update of every value; gradients are scaled by min(1, clip/(norm + 1e-6)) as torch's
- * clip_grad_norm_ does.
+ *  clip_grad_norm_ does.
  *  @param norm what ms_adamw_norm gave */
 void ms_adamw_step(struct ms_adamw *o, double norm, struct ms_pool *pool);
 

@@ -1,3 +1,5 @@
+/* OpenBLAS with one thread a call, and starting the program again where the library's kernel is
+ * below what the CPU can do. */
 #include "moe/blas.h"
 
 #include <cblas.h>

@@ -1,3 +1,5 @@
+/* Opens a checkpoint folder (config.json, one or many .safetensors), finds the stored tensor of
+ * each parameter, and writes folders that Hugging Face loads. */
 #include "moe/checkpoint.h"
 
 #include <jansson.h>
@@ -328,7 +330,7 @@ static bool any(const float *v, size_t n)
     return false;
 }
 
-/* Fill tensors (room for all), borrowing names from the arena and data from the model. @return how
+/* Fill tensors (memory for all), borrowing names from the arena and data from the model. @return how
  * many, 0: no memory */
 static size_t list_tensors(const struct ms_model *m, struct ms_arena *a, struct ms_st_tensor *out)
 {

@@ -1,10 +1,10 @@
 /** @file checkpoint.h  A Hugging Face folder: config.json and the weights in one or several
- * .safetensors files.
+ *  .safetensors files.
  *
  *  Decides which tensor of which file is which parameter: per-expert tensors
- * (block_sparse_moe.experts.N.w1/w2/w3, mlp.experts.N.gate_proj …) or stacked ones
- * (mlp.experts.gate_up_proj [E][2f][C] gate rows first, down_proj [E][C][f]); model.safetensors or
- * shards through model.safetensors.index.json. A missing, misshapen, unexpected or not finite
+ *  (block_sparse_moe.experts.N.w1/w2/w3, mlp.experts.N.gate_proj …) or stacked ones
+ *  (mlp.experts.gate_up_proj [E][2f][C] gate rows first, down_proj [E][C][f]); model.safetensors or
+ *  shards through model.safetensors.index.json. A missing, misshapen, unexpected or not finite
  *  tensor is refused by file, tensor and reason. */
 #ifndef MS_MOE_CHECKPOINT_H
 #define MS_MOE_CHECKPOINT_H
@@ -26,12 +26,12 @@ const char *ms_checkpoint_config_text(const struct ms_checkpoint *c);
 /** A value of __metadata__ of the (first) weights file, or NULL. */
 const char *ms_checkpoint_metadata(const struct ms_checkpoint *c, const char *key);
 /** Fill every parameter of a model made from this checkpoint's config; f16 and bf16 become float32
- * exactly. */
+ *  exactly. */
 enum ms_status ms_checkpoint_load(const struct ms_checkpoint *c, struct ms_model *m,
                                   struct ms_err *err);
 /** Write folder/config.json and then folder/model.safetensors (float32, the family's own per-expert
- * layout), each atomically; the folder is made. config_text: the original config.json or NULL.
- * meta: extra pairs of __metadata__ (values are text), beside format = pt.
+ *  layout), each atomically; the folder is made. config_text: the original config.json or NULL.
+ *  meta: extra pairs of __metadata__ (values are text), beside format = pt.
  *  @return MS_OK; MS_IO; MS_NOMEM */
 enum ms_status ms_checkpoint_save(const struct ms_model *m, const char *folder,
                                   const char *config_text, const struct ms_st_meta *meta,

@@ -1,3 +1,5 @@
+/* What each parameter is called in the files of its family, and how stacked experts are cut into
+ * the per-expert tensors of published checkpoints. */
 #include "moe/checkpoint_names.h"
 
 #include <stdio.h>

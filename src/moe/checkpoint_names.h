@@ -1,7 +1,7 @@
 /** @file checkpoint_names.h  Which stored tensors make up a parameter, and what they are called.
  *
  *  A parameter is one tensor of the file, or (stacked experts) one or two an expert. Shared by
- * reading and writing. */
+ *  reading and writing. */
 #ifndef MS_MOE_CHECKPOINT_NAMES_H
 #define MS_MOE_CHECKPOINT_NAMES_H
 

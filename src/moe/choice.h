@@ -1,5 +1,5 @@
 /** @file choice.h  Words that routers and the routing of traffic share: how a group of experts
- * scores, what a full expert drops. Zero is the default of either. */
+ *  scores, what a full expert drops. Zero is the default of either. */
 #ifndef MS_MOE_CHOICE_H
 #define MS_MOE_CHOICE_H
 

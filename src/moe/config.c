@@ -1,3 +1,5 @@
+/* Reads config.json of the three families into one struct, refusing by key what the model here
+ * does not compute, and writes it back for Hugging Face. */
 #include "moe/config.h"
 
 #include <jansson.h>
@@ -12,11 +14,6 @@ static const char *const architectures[MS_FAMILY_N] = {"MixtralForCausalLM", "Ol
 /* the key of the experts' width, and of their number (the second spelling is read too) */
 static const char *const width_keys[MS_FAMILY_N] = {"intermediate_size", "intermediate_size",
                                                     "moe_intermediate_size"};
-
-const char *ms_family_name(enum ms_moe_family f)
-{
-    return family_names[f];
-}
 
 struct ms_moe_config ms_moe_config_default(void)
 {

@@ -1,3 +1,5 @@
+/* Where training tokens come from: texts as bytes with a held-out tail, drawn by (seed, step,
+ * row), or a token array in its own order. */
 #define _GNU_SOURCE
 #include "moe/data.h"
 

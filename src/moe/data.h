@@ -1,9 +1,9 @@
 /** @file data.h  What a model learns from and is judged on: text files as bytes, or token arrays.
  *
  *  A text file is one domain; its bytes are tokens; its last share is held out and never trained
- * on. A file whose name ends in .gz is read through gzip. Row b of step s takes domain (s*B + b)
- * mod n and a place drawn from the stream (seed, "batch", step, row), so a batch depends on its
- * number alone. Token arrays are used in order. */
+ *  on. A file whose name ends in .gz is read through gzip. Row b of step s takes domain (s*B + b)
+ *  mod n and a place drawn from the stream (seed, "batch", step, row), so a batch depends on its
+ *  number alone. Token arrays are used in order. */
 #ifndef MS_MOE_DATA_H
 #define MS_MOE_DATA_H
 
@@ -30,7 +30,7 @@ struct ms_data {
 };
 
 /** Read everything. @return MS_OK; MS_INVALID: missing file, too short a text, a shape that is not
- * [steps, batch, seq+1]; MS_IO; MS_NOMEM */
+ *  [steps, batch, seq+1]; MS_IO; MS_NOMEM */
 enum ms_status ms_data_open(struct ms_data *d, const struct ms_train_params *p, struct ms_err *err);
 void ms_data_finish(struct ms_data *d);
 /** @param tokens, targets [batch][seq]  @param domain [batch] receives each row's domain */

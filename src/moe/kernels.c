@@ -1,3 +1,4 @@
+/* Picks the widest instruction set the CPU has among the kernels that were built. */
 #include "moe/kernels.h"
 
 const struct ms_kernels *ms_kernels_pick(void)

@@ -1,10 +1,10 @@
 /** @file kernels.h  What is not a matrix product: norms, rotations, softmax, SwiGLU, cross-entropy,
- * on rows of float32.
+ *  on rows of float32.
  *
  *  One source (kernels_body.inc) compiled for several instruction sets; ms_kernels_pick takes the
- * widest the CPU has, so results are the same for the same CPU type. Sums run in a fixed order of
- * that type's vectors. exp is our own polynomial, within 2 units in the last place on [-87, 88],
- * clamped outside. ld = floats from row to row. */
+ *  widest the CPU has, so results are the same for the same CPU type. Sums run in a fixed order of
+ *  that type's vectors. exp is our own polynomial, within 2 units in the last place on [-87, 88],
+ *  clamped outside. ld = floats from row to row. */
 #ifndef MS_MOE_KERNELS_H
 #define MS_MOE_KERNELS_H
 
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /** Rows of `parts` pieces of `len` floats, each piece normed on its own with the same weights
- * [len]. */
+ *  [len]. */
 struct ms_norm_shape {
     int rows, parts, len;
 };
@@ -29,30 +29,30 @@ struct ms_kernels {
     void (*pack)(int transposed, int K, int N, const float *B, size_t ldb, float *out);
     /** C [M][N] (+)= alpha A B. A's element (m, k) is A[m*rs + k*cs], one of rs, cs is 1.
      *  @param ldp the K that B was packed with; the first K of them are used  @param add 0: C is
-     * overwritten */
+     *  overwritten */
     void (*gemm)(int M, int N, int K, float alpha, const float *A, size_t rs, size_t cs,
                  const float *packed, size_t ldp, int add, float *C, size_t ldc);
     /** y = w * x * r, r = 1/sqrt(mean(x^2) + eps). @param r [rows][parts] */
     void (*norm)(struct ms_norm_shape s, float eps, const float *x, size_t ldx, const float *w,
                  float *y, size_t ldy, float *r);
     /** dx (+)= r * (w dy - x r^2 mean(w dy x)); dw [len] += dy x r. add: dx is added to, else
-     * written (may be dy) */
+     *  written (may be dy) */
     void (*norm_backward)(struct ms_norm_shape s, const float *x, size_t ldx, const float *w,
                           const float *r, const float *dy, size_t lddy, float *dx, size_t lddx,
                           int add, float *dw);
     /** Rotate pairs (i, i + hd/2) of every head by the angle of the row's position; sign -1 turns
-     * back.
+     *  back.
      *  @param cosines, sines [rows][hd/2] */
     void (*rope)(int rows, int heads, int hd, const float *cosines, const float *sines, float sign,
                  float *x, size_t ld);
     /** h = silu(gate) * up. @param gu [n][2f] gate then up  @param h [n][f] */
     void (*swiglu)(int n, int f, const float *gu, float *h);
     /** gu becomes its own gradient under dh * weight; dweight [n] = sum(dh h); wh [n][f] = weight *
-     * h */
+     *  h */
     void (*swiglu_backward)(int n, int f, float *gu, const float *dh, const float *weight,
                             float *wh, float *dweight);
-    /** Row i keeps columns 0..first+i: softmax in place, zero after them. Rows have room for n
-     * rounded up to `panel`. @param lse [rows] */
+    /** Row i keeps columns 0..first+i: softmax in place, zero after them. Rows are long enough for n
+     *  rounded up to `panel`. @param lse [rows] */
     void (*softmax_causal)(int rows, int first, int n, float *s, size_t ld, float *lse);
     /** The same from a known lse. */
     void (*exp_causal)(int rows, int first, int n, float *s, size_t ld, const float *lse);
@@ -73,7 +73,7 @@ struct ms_kernels {
     /** y += a x */
     void (*axpy)(int n, float a, const float *x, float *y);
     /** d = clip g; m = beta1 m + rest1 d; v = beta2 v + rest2 d^2; w = keep w - rate m / (root
-     * sqrt(v) + eps) */
+     *  sqrt(v) + eps) */
     void (*adamw)(size_t n, const struct ms_adamw_rates *q, const float *g, float *w, float *m,
                   float *v);
     /** Sum of x^2 in double. */

@@ -1,11 +1,11 @@
 /** @file loss.h  Balancing losses on the router: value and gradient, any weighted sum.
  *
  *  A loss is one const struct in its own file loss_<name>.c and one word in meson.build. Formulas
- * and sources: in those files. Per layer and averaged over layers unless said otherwise. Nearly all
- * of them depend on two tables only, which the frame makes once: P[l][s][e], the mean over the
- * tokens of sequence s of the router's probability, and C[l][s][e], how often the sequence chose
- * the expert (before drops). L layers, T tokens, S sequences of T/S tokens, E experts, K choices a
- * token. Sums in double, in fixed order. */
+ *  and sources: in those files. Per layer and averaged over layers unless said otherwise. Nearly
+ *  all of them depend on two tables only, which the frame makes once: P[l][s][e], the mean over the
+ *  tokens of sequence s of the router's probability, and C[l][s][e], how often the sequence chose
+ *  the expert (before drops). L layers, T tokens, S sequences of T/S tokens, E experts, K choices a
+ *  token. Sums in double, in fixed order. */
 #ifndef MS_MOE_LOSS_H
 #define MS_MOE_LOSS_H
 
@@ -15,9 +15,9 @@ enum ms_normalise { MS_NORMALISE_PER_CHOICE, MS_NORMALISE_HF };
 
 struct ms_loss_problem {
     int L, T, E, K;
-    int S;             /**< sequences; divides T */
-    int micro_batches; /**< parts of the batch that `switch` balances on their own; divides S; 0 = 1
-                        */
+    int S; /**< sequences; divides T */
+    /** parts of the batch that `switch` balances on their own; divides S; 0 = 1 */
+    int micro_batches;
     int groups, group_limit; /**< devices of `device` and `communication`; 0 = 1 group, no limit */
     int normalise;           /**< enum ms_normalise */
     enum ms_score score;     /**< of the router */

@@ -1,4 +1,5 @@
-/* Square of the population coefficient of variation of P. */
+/* Balancing loss `cv_squared`: the square of the coefficient of variation (population) of the
+ * mean router probabilities. */
 #include "moe/loss_each.h"
 
 static double cv_squared(const double *P, int n, double *gradient, double *scratch)

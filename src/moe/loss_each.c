@@ -1,3 +1,5 @@
+/* Losses that are a function of each layer's mean router probability P alone: the mean over
+ * tokens, and the way of its gradient back to the logits. */
 #include "moe/loss_each.h"
 
 double ms_loss_each_layer(struct ms_loss_state *s, double weight,

@@ -1,4 +1,5 @@
-/* 1 - H(P)/ln n. */
+/* Balancing loss `entropy`: 1 - H(P)/ln n of the mean router probabilities P, zero when every
+ * expert is equally likely. */
 #include <math.h>
 
 #include "moe/loss_each.h"

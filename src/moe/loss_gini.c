@@ -1,4 +1,5 @@
-/* Gini coefficient of the mean probabilities: (n+1 - 2*sum(cumsum(sort P))/sum P)/n. */
+/* Balancing loss `gini`: the Gini coefficient of the mean router probabilities,
+ * (n+1-2*sum(cumsum(sort P))/sum P)/n. */
 #include "moe/loss_each.h"
 
 /* 0-based rank of P[e] in ascending order, ties by index. */

@@ -1,5 +1,5 @@
-/* The same over the whole batch (arXiv 2501.11873): f is the share in all micro-batches together.
- */
+/* The same over the whole batch (arXiv 2501.11873): f is the share in all micro-batches
+ * together. */
 #include "moe/loss_each.h"
 
 static double value(struct ms_loss_state *s, double weight)

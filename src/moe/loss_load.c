@@ -69,7 +69,7 @@ static void token_load(const struct layer *y, int t, int *order)
 static double value(struct ms_loss_state *s, double weight)
 {
     const struct ms_loss_problem *p = s->problem;
-    int E = p->E, order[p->K + 1];
+    int E = p->E, *order = (int *)(s->scratch + 2 * E); /* [K + 1] */
     double sum = 0;
     if (p->K >= E)
         return 0; /* every expert is always chosen */

@@ -1,4 +1,4 @@
-/* mean((P - 1/n)^2). */
+/* Balancing loss `variance`: mean((P - 1/n)^2) of the mean router probabilities P. */
 #include "moe/loss_each.h"
 
 static double variance(const double *P, int n, double *gradient, double *scratch)

@@ -1,4 +1,5 @@
-/* Router z-loss (ST-MoE, arXiv 2202.08906, eq. 5): mean over tokens of logsumexp(z)^2. */
+/* Loss `z`: mean(logsumexp(logits)^2), which keeps router logits small (ST-MoE, Zoph et al.,
+ * arXiv 2202.08906, eq. 5). */
 #include <math.h>
 
 #include "moe/loss.h"

@@ -1,4 +1,5 @@
-/* Making a model: parameters and their names, room for activations, accessors. */
+/* Makes a model: its parameters under the names transformers 5 gives them, one block of values
+ * and one of gradients; accessors. */
 #include "moe/model.h"
 
 #include <math.h>
@@ -170,7 +171,7 @@ enum ms_status ms_model_create(const struct ms_moe_config *c, const struct ms_mo
     s = ms_router_check(m->router, &m->router_params, c->experts, c->top_k, err);
     bool ok = !s && make_params(m);
     if (ok) {
-        ok = ms_model_make_room(m);
+        ok = ms_model_make_memory(m);
     }
     if (!s && !ok)
         s = ms_err_set(err, MS_NOMEM, "out of memory for a model of %zu values", m->n_values);
@@ -260,11 +261,6 @@ float *const *ms_model_router_dlogits(const struct ms_model *m)
 const struct ms_routes *ms_model_routes(const struct ms_model *m)
 {
     return m->routes;
-}
-
-const float *const *ms_model_noise_logits(const struct ms_model *m)
-{
-    return m->noise_gate ? (const float *const *)m->noise_logits : NULL;
 }
 
 float *const *ms_model_dnoise(const struct ms_model *m)

@@ -1,14 +1,14 @@
 /** @file model.h  The language model: forward to logits and cross-entropy, backward to the gradient
- * of every parameter.
+ *  of every parameter.
  *
  *  B batch rows, T positions, N = B*T tokens, C hidden, V vocabulary, L layers, E experts, K
- * choices, P pairs (token, expert). Token n = b*T + t. float32 everywhere, cross-entropy summed in
- * double. A model is made once for at most B x T tokens and allocates nothing in a step. Work is
- * cut into fixed items (batch rows, chunks of an expert's tokens, blocks of a weight), so no bit
- * depends on the number of threads. One call at a time per model.
+ *  choices, P pairs (token, expert). Token n = b*T + t. float32 everywhere, cross-entropy summed in
+ *  double. A model is made once for at most B x T tokens and allocates nothing in a step. Work is
+ *  cut into fixed items (batch rows, chunks of an expert's tokens, blocks of a weight), so no bit
+ *  depends on the number of threads. One call at a time per model.
  *
  *  A training step: forward; losses add to dlogits of each MoE layer; backward; the optimiser reads
- * gradients. */
+ *  gradients. */
 #ifndef MS_MOE_MODEL_H
 #define MS_MOE_MODEL_H
 
@@ -25,15 +25,15 @@ struct ms_routes;
 
 struct ms_model_options {
     int B, T;   /**< most rows and positions of a call */
-    bool train; /**< room for backward; without it, layers share their activations */
+    bool train; /**< memory for backward; without it, layers share their activations */
     const struct ms_router *router;        /**< of every MoE layer (router.h); NULL = top_k */
     const struct ms_router_params *params; /**< NULL = defaults; copied */
     struct ms_pool *pool;                  /**< may be NULL; borrowed */
 };
 
 /** One trainable tensor, named as transformers 5 names it (experts stacked). Values and gradients
- * of all parameters lie one after the other in this order, so the first one's pointers span all of
- * them. */
+ *  of all parameters lie one after the other in this order, so the first one's pointers span all of
+ *  them. */
 struct ms_param {
     const char *name;
     int n_dims;
@@ -55,12 +55,12 @@ struct ms_model_input {
 };
 
 /** @return MS_OK; MS_INVALID: sizes, a window shorter than T, router that does not fit (key named);
- * MS_NOMEM */
+ *  MS_NOMEM */
 enum ms_status ms_model_create(const struct ms_moe_config *c, const struct ms_model_options *o,
                                struct ms_model **out, struct ms_err *err);
 void ms_model_destroy(struct ms_model *m);
-/** Normal(0, initializer_range), norms 1, router bias 0: each parameter its own stream of `seed`.
- */
+/** Normal(0, initializer_range), norms 1, router bias 0: each parameter its own stream of
+ *  `seed`. */
 void ms_model_init(struct ms_model *m, uint64_t seed);
 
 const struct ms_moe_config *ms_model_config(const struct ms_model *m);
@@ -74,8 +74,8 @@ const struct ms_param *ms_model_param(const struct ms_model *m, const char *name
 enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input *in, double *out,
                                 struct ms_err *err);
 /** Gradients of the mean cross-entropy of the last forward, plus of whatever was added to the
- * router dlogits. Every gradient is overwritten. Uses up the logits. Once per forward with targets.
- */
+ *  router dlogits. Every gradient is overwritten. Uses up the logits. Once per forward with
+ *  targets. */
 void ms_model_backward(struct ms_model *m);
 
 /** Of the last forward: [N][V]; gone after backward. */
@@ -88,17 +88,16 @@ int ms_model_moe_layers(const struct ms_model *m);
 /** Layer number of MoE layer i. */
 int ms_model_moe_layer_id(const struct ms_model *m, int i);
 /** [n_moe_layers] each [N][E]: router logits of the last forward; dlogits, zeroed by forward, for
- * losses to add to. */
+ *  losses to add to. */
 const float *const *ms_model_router_logits(const struct ms_model *m);
 float *const *ms_model_router_dlogits(const struct ms_model *m);
 /** [n_moe_layers]: choices of the last forward. */
 const struct ms_routes *ms_model_routes(const struct ms_model *m);
-/** The same for the learned noise gate of routers that have one: [n_moe_layers] -> [N][E], or NULL.
- */
-const float *const *ms_model_noise_logits(const struct ms_model *m);
+/** The gradient of the learned noise gate's logits, where the router has one: [n_moe_layers] ->
+ *  [N][E], or NULL. */
 float *const *ms_model_dnoise(const struct ms_model *m);
 /** [n_moe_layers][E] bias of the choice (sigmoid_bias), zero at first; kept in checkpoints when not
- * zero. */
+ *  zero. */
 float *ms_model_router_bias(struct ms_model *m);
 /** Another router or assignment for the coming forwards (evaluate). Not during a step.
  *  @return MS_OK; MS_INVALID; MS_NOMEM */

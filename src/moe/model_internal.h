@@ -1,9 +1,9 @@
 /** @file model_internal.h  What the parts of the model share: layout of parameters, activations and
  *  work items.
  *
- *  model.c makes and names, model_room.c holds memory; model_rows.c and model_rows_back.c are what
- * batch rows do (attention sub-layer, head), model_experts.c what a segment of an expert's tokens
- * does, model_step.c the order of it all. W = (H + 2*KV)*hd floats of q, k and v of a token. */
+ *  model.c makes and names, model_memory.c holds memory; model_rows.c and model_rows_back.c are what
+ *  batch rows do (attention sub-layer, head), model_experts.c what a segment of an expert's tokens
+ *  does, model_step.c the order of it all. W = (H + 2*KV)*hd floats of q, k and v of a token. */
 #ifndef MS_MOE_MODEL_INTERNAL_H
 #define MS_MOE_MODEL_INTERNAL_H
 
@@ -14,9 +14,9 @@
 
 enum {
     CHUNK_ROWS =
-        128,      /* tokens of an expert worked on at once: what they need fits a core's cache */
-    SEGMENTS = 6, /* an expert with more than a SEGMENTS-th of all pairs is split into several work
-                     items */
+        128, /* tokens of an expert worked on at once: what they need fits a core's cache */
+    /* an expert with more than a SEGMENTS-th of all pairs is split into several work items */
+    SEGMENTS = 6,
     QUERY_ROWS = 32,  /* queries of a head whose scores are held at once */
     BLOCK_ROWS = 128, /* rows of a dense weight's gradient in one work item */
     VOCAB_BLOCKS = 16,
@@ -72,7 +72,7 @@ struct ms_model {
     struct ms_pool *pool;
     const struct ms_kernels *k;
     bool train, noise_gate;
-    int B, T;  /* room */
+    int B, T;  /* most of a call */
     int HD, W; /* H*hd, (H+2KV)*hd */
     int n_moe;
     int *moe_id; /* [n_moe] -> layer */
@@ -92,8 +92,8 @@ struct ms_model {
     float *xn2, *xlast, *xf, *rf, *logits, *lse, *nll; /* [N][C] x3, [N], [N][V], [N], [N] */
     int32_t *no_targets;                               /* [N] of -1 */
     float *dx;                                         /* [N][C] */
-    float *parts; /* [GROUPS][part_ld]: gradients of one layer's dense weights by group of batch
-                     rows */
+    /* [GROUPS][part_ld]: gradients of one layer's dense weights by group of batch rows */
+    float *parts;
     size_t part_ld;
     struct pieces piece;
     double *row_nll; /* [B] */
@@ -103,7 +103,7 @@ struct ms_model {
     struct ms_router_work work;
     struct ms_routes *routes; /* [n_moe] */
     struct ms_routes whole;   /* of dense layers: every token, weight 1 */
-    size_t P;                 /* room for pairs */
+    size_t P;                 /* most pairs */
     float *y, *dxg, *dweight; /* [P][C], [P][C], [P] */
     float *spare; /* [SEGMENTS + 1][spare_ld = 3FC] gradients of further segments of an expert */
     size_t spare_ld;
@@ -148,8 +148,8 @@ static inline struct ms_norm_shape ms_model_qk_shape(const struct ms_model *m, i
                                             : (struct ms_norm_shape){m->in.T, heads, hd};
 }
 
-/* model_room.c: everything but parameters; false: out of memory */
-bool ms_model_make_room(struct ms_model *m);
+/* model_memory.c: everything but parameters; false: out of memory */
+bool ms_model_make_memory(struct ms_model *m);
 /* what depends on the router, in route_arena */
 enum ms_status ms_model_make_routes(struct ms_model *m, struct ms_err *err);
 

@@ -1,3 +1,5 @@
+/* Runs a model over the windows of a text in batches and sums up cross-entropy, tokens by expert
+ * and the chosen experts. */
 #include "moe/perplexity.h"
 
 #include <math.h>

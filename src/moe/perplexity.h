@@ -1,10 +1,10 @@
 /** @file perplexity.h  Cross-entropy of a model over windows of tokens, and what its routers chose
- * there.
+ *  there.
  *
  *  Window w of a text has inputs t[w*N .. w*N+N-1] and targets one later; an incomplete last window
- * is dropped. Windows go through the model in batches of as many rows as it was made for; routers
- * and assignments that look at the whole batch (causal = false) see one such batch. Sums in double,
- * in the order of the text. */
+ *  is dropped. Windows go through the model in batches of as many rows as it was made for; routers
+ *  and assignments that look at the whole batch (causal = false) see one such batch. Sums in
+ *  double, in the order of the text. */
 #ifndef MS_MOE_PERPLEXITY_H
 #define MS_MOE_PERPLEXITY_H
 
@@ -27,8 +27,8 @@ struct ms_perplexity {
     int64_t tokens; /**< targets counted */
     double ce, ppl; /**< mean nats, and its exponential; 0 and 1 without tokens */
     int64_t *counts;
-    uint16_t *choices; /**< [tokens][moe_layers][K], filled; may be NULL; only for routers with K
-                          experts a token */
+    /** [tokens][moe_layers][K], filled; may be NULL; only for routers with K experts a token */
+    uint16_t *choices;
 };
 
 /** Run every window (at most max_windows; 0 = all) through m's present router, not training.

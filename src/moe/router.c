@@ -65,11 +65,10 @@ static void sigmoid_row(const float *z, float *s, float *prob, int E)
         prob[e] = sum > 0 ? s[e] / sum : 1 / (float)E;
 }
 
-/* Put every group but the best `limit` at -infinity. */
-static void mask_groups(float *choice, int E, const struct ms_router_params *q)
+/* Put every group but the best `limit` at -infinity. score: [groups], scratch */
+static void mask_groups(float *choice, int E, const struct ms_router_params *q, float *score)
 {
     int n = (int)q->groups, size = E / n;
-    float score[n];
     for (int g = 0; g < n; g++) {
         float best = -INFINITY, second = -INFINITY;
         for (int e = g * size; e < (g + 1) * size; e++) {
@@ -118,7 +117,7 @@ static void score_chunk(void *ctx, size_t item, int thread)
             for (int e = 0; e < E; e++)
                 choice[e] += p->bias[e];
         if (groups)
-            mask_groups(choice, E, &p->params);
+            mask_groups(choice, E, &p->params, c->w->wide + row);
     }
 }
 
@@ -194,8 +193,8 @@ void ms_router_select_best(int32_t *items, int n, int keep, const float *value, 
     }
 }
 
-/* Decide which chosen pairs are computed: w->kept. list: the pairs sorted by expert, start [E+1].
- */
+/* Decide which chosen pairs are computed: w->kept. list: the pairs sorted by expert, start
+ * [E+1]. */
 static void apply_capacity(const struct ms_route_problem *p, struct ms_router_work *w,
                            struct ms_routes *r, const int32_t *list, const int32_t *start)
 {

@@ -1,18 +1,18 @@
 /** @file router.h  Which experts a token goes to, with which weight, and the gradient of that.
  *
  *  A router is one const struct in its own file router_<name>.c (used in training) or
- * assign_<name>.c (a token assignment for evaluation: the same thing, put on the logits of a model
- * trained otherwise) and one word in meson.build. It only chooses (token, expert) pairs; the frame
- * (ms_router_forward) scores, applies capacity, sorts, weighs, and knows the gradient, because
- * every weight is a function of the scores of the chosen pairs:
+ *  assignment_<name>.c (a token assignment for evaluation: the same thing, put on the logits of a model
+ *  trained otherwise) and one word in meson.build. It only chooses (token, expert) pairs; the frame
+ *  (ms_router_forward) scores, applies capacity, sorts, weighs, and knows the gradient, because
+ *  every weight is a function of the scores of the chosen pairs:
  *
- *      score s = softmax(z) or sigmoid(z);  weight = scale * s  or  scale * s / (sum of s over the
- * token's pairs)
+ *      score s = softmax(z) or sigmoid(z)
+ *      weight  = scale * s  or  scale * s / (sum of s over the token's pairs)
  *
  *  Softmax over the k chosen logits (Mixtral) and the renormalised E-softmax (Qwen3-MoE) are the
- * same function. T tokens, E experts, K choices a token; everything row-major; tokens and experts
- * count from 0. No call allocates after the init functions. Results do not depend on the thread
- * count of `pool`. */
+ *  same function. T tokens, E experts, K choices a token; everything row-major; tokens and experts
+ *  count from 0. No call allocates after the init functions. Results do not depend on the thread
+ *  count of `pool`. */
 #ifndef MS_MOE_ROUTER_H
 #define MS_MOE_ROUTER_H
 
@@ -27,7 +27,7 @@
 
 enum ms_score { MS_SCORE_SOFTMAX, MS_SCORE_SIGMOID };
 /** OWN in a router: as the checkpoint's family does it (problem.own_weights). DEFAULT in the
- * parameters: the router's. */
+ *  parameters: the router's. */
 enum ms_weights {
     MS_WEIGHTS_DEFAULT,
     MS_WEIGHTS_OWN,
@@ -35,8 +35,8 @@ enum ms_weights {
     MS_WEIGHTS_UNNORMALISED
 };
 
-/** What a scenario may set; zero is a valid default except `scale` (use ms_router_params_default).
- */
+/** What a scenario may set; zero is a valid default except `scale` (use
+ *  ms_router_params_default). */
 struct ms_router_params {
     double capacity_factor;  /**< an expert takes at most ceil(factor*K*T/E) pairs; 0 = no limit */
     int drop_policy;         /**< enum ms_drop_policy: lowest score first, or last token first */
@@ -52,40 +52,41 @@ struct ms_router_params {
 /** One layer's problem; all borrowed for the call. */
 struct ms_route_problem {
     int T, E, K;
-    const float *logits;       /**< [T][E] */
-    const float *noise_logits; /**< [T][E] or NULL: of the learned noise gate, std = softplus
-                                  (Shazeer 2017) */
-    const float
-        *bias; /**< [E] or NULL: added to sigmoid scores for the choice, never to a weight */
+    const float *logits; /**< [T][E] */
+    /** [T][E] or NULL: of the learned noise gate, std = softplus (Shazeer 2017) */
+    const float *noise_logits;
+    /** [E] or NULL: added to sigmoid scores for the choice, never to a weight */
+    const float *bias;
     struct ms_router_params params;
     int own_weights; /**< enum ms_weights of the model's family: RENORMALISED or UNNORMALISED */
     bool train;      /**< sinkhorn and noise act only then */
     uint64_t seed;   /**< of the streams of noise and random choice */
     uint64_t step;   /**< names those streams together with layer and token */
     int layer;
-    uint64_t first_token; /**< position of token 0 in the whole text: round_robin and random count
-                             from it */
+    /** position of token 0 in the whole text: round_robin and random count from it */
+    uint64_t first_token;
     struct ms_pool *pool; /**< may be NULL */
 };
 
 /** The answer. Pairs 0..n-1 are computed, sorted by expert and then token; pairs n..n_selected-1
- * were chosen but dropped by capacity (weight 0, same order). Owned by the arena given to
- * ms_moe_routes_init. */
+ *  were chosen but dropped by capacity (weight 0, same order). Owned by the arena given to
+ *  ms_moe_routes_init. */
 struct ms_routes {
     int T, E, K;
-    int cap; /**< room for pairs */
+    int cap; /**< most pairs */
     int n, n_selected;
     int32_t *expert, *token; /**< [cap] */
     float *weight;           /**< [cap] */
-    int32_t *expert_start; /**< [E+1]: pairs of expert e are expert_start[e] .. expert_start[e+1]-1,
-                              all < n */
-    int32_t *token_start;  /**< [T+1] */
-    int32_t *token_pair;   /**< [cap]: pairs of token t (ascending, dropped ones last) are
-                                token_pair[token_start[t] .. token_start[t+1]-1] */
-    int32_t *selected;     /**< [E]: chosen, before drops */
-    float *score;          /**< [T][E]: what the weights are made of */
-    float *prob; /**< [T][E]: of the clean logits, each row sums to 1; what losses look at. May be
-                    == score */
+    /** [E+1]: pairs of expert e are expert_start[e] .. expert_start[e+1]-1, all < n */
+    int32_t *expert_start;
+    int32_t *token_start; /**< [T+1] */
+    /** [cap]: pairs of token t (ascending, dropped ones last) are token_pair[token_start[t] ..
+     *  token_start[t+1]-1] */
+    int32_t *token_pair;
+    int32_t *selected; /**< [E]: chosen, before drops */
+    float *score;      /**< [T][E]: what the weights are made of */
+    /** [T][E]: of the clean logits, each row sums to 1; what losses look at. May be == score */
+    float *prob;
     float *noisy, *noise_std; /**< [T][E] or NULL: logits with their noise, and its deviation */
     bool has_noise;
 };
@@ -106,8 +107,8 @@ struct ms_router_work {
 
 struct ms_router {
     const char *name, *help;
-    const struct ms_field
-        *fields; /**< its own parameters, offsets in ms_router_params; may be NULL */
+    /** its own parameters, offsets in ms_router_params; may be NULL */
+    const struct ms_field *fields;
     enum ms_score score;
     enum ms_weights weights; /**< OWN, RENORMALISED or UNNORMALISED */
     bool causal;             /**< false: a token's experts depend on later tokens */
@@ -115,11 +116,11 @@ struct ms_router {
     bool noise_gate;    /**< a model that trains with it may add a second gate for noise_logits */
     bool expert_choice; /**< the number of experts of a token varies */
     /** NULL, or: put noise on the logits before anything is scored (only called with train): fills
-     * r->noisy and r->noise_std for tokens first..last-1. */
+     *  r->noisy and r->noise_std for tokens first..last-1. */
     void (*perturb)(const struct ms_route_problem *p, struct ms_routes *r, int first, int last);
     /** Fill work->pair_* and work->n_pairs; the pairs of one expert in ascending token order.
-     * r->score and r->prob are ready and work->choice holds what to choose by (scores plus bias,
-     * groups that are out at -infinity). */
+     *  r->score and r->prob are ready and work->choice holds what to choose by (scores plus bias,
+     *  groups that are out at -infinity). */
     void (*choose)(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r);
 };
 
@@ -134,10 +135,10 @@ extern const struct ms_field ms_router_fields[];
 struct ms_router_params ms_router_params_default(void);
 
 /** The score a router uses: group_limited with top2_sum is DeepSeek-V3's sigmoid; sinkhorn with K =
- * 1 is a sigmoid. */
+ *  1 is a sigmoid. */
 enum ms_score ms_router_score(const struct ms_router *r, const struct ms_router_params *p, int K);
 /** @return MS_OK; MS_INVALID (K > E, groups that do not divide E, groups too small for K, …) naming
- * the key */
+ *  the key */
 enum ms_status ms_router_check(const struct ms_router *r, const struct ms_router_params *p, int E,
                                int K, struct ms_err *err);
 /** Pairs one call can give. */
@@ -154,7 +155,7 @@ enum ms_status ms_router_work_init(struct ms_router_work *w, struct ms_arena *a,
                                    int T, int E, int K, struct ms_err *err);
 
 /** Choose and weigh. problem.T may be below what r and w were made for. Logits with a NaN give some
- * valid choice. */
+ *  valid choice. */
 void ms_router_forward(const struct ms_router *router, const struct ms_route_problem *p,
                        struct ms_router_work *w, struct ms_routes *r);
 /** @param dweight [n_selected] gradient of pair weights (of dropped pairs: ignored)
@@ -164,15 +165,15 @@ void ms_router_backward(const struct ms_router *router, const struct ms_route_pr
                         float *dlogits, float *dnoise);
 
 /** Loss-free balancing: b_e += gamma * sign(mean load - load_e) (DeepSeek-V3, arXiv 2412.19437
- * section 2.1.2).
+ *  section 2.1.2).
  *  @param load [E] tokens chosen, before drops */
 void ms_router_bias_update(float *bias, const int32_t *load, int E, double gamma);
 
 /** For routers: the K best of each row of w->choice (ties: lowest expert first) become the pairs,
- * in chunks over the pool. Entries at -infinity are never chosen: such pairs get expert -1. */
+ *  in chunks over the pool. Entries at -infinity are never chosen: such pairs get expert -1. */
 void ms_router_choose_top_k(const struct ms_route_problem *p, struct ms_router_work *w);
 /** For routers: reorder items so that the `keep` best come first; value[items[i] * stride] decides,
- * high first, ties: lowest item first. Quickselect: the set is exact, its order is not defined. */
+ *  high first, ties: lowest item first. Quickselect: the set is exact, its order is not defined. */
 void ms_router_select_best(int32_t *items, int n, int keep, const float *value, size_t stride);
 
 #endif

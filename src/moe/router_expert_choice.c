@@ -36,7 +36,7 @@ const struct ms_router ms_router_expert_choice = {
     .choose = choose,
 };
 
-const struct ms_router ms_assign_expert_choice = {
+const struct ms_router ms_assignment_expert_choice = {
     .name = "expert_choice",
     .help = "each expert takes its best ceil(capacity_factor*k*T/E) tokens; sees the whole batch",
     .score = MS_SCORE_SOFTMAX,

@@ -1,7 +1,7 @@
 /* Noisy top-k (Shazeer et al., arXiv 1701.06538, eq. 3-5): H = z + normal * std, the k best of H,
  * weights the softmax over them. std = softplus(noise logits) where the model has the learned noise
- * gate, else noise_std; its default 1/E is V-MoE's (arXiv 2106.05974). Noise acts in training only.
- */
+ * gate, else noise_std; its default 1/E is V-MoE's (arXiv 2106.05974). Noise acts in training
+ * only. */
 #include "moe/router.h"
 
 #include <math.h>

@@ -1,18 +1,18 @@
-/* The tables of routers and token assignments, their common parameters, and the memory of a call.
- */
+/* The tables of routers and token assignments, their common parameters, and the memory of a
+ * call. */
 #include "moe/router.h"
 
 #include <limits.h>
 #include <math.h>
 #include <string.h>
 
-#include "moe/assign.h"
+#include "moe/assignment.h"
 
 #define X(n) extern const struct ms_router ms_router_##n;
 #include "moe/router_registry.inc"
 #undef X
-#define X(n) extern const struct ms_router ms_assign_##n;
-#include "moe/assign_registry.inc"
+#define X(n) extern const struct ms_router ms_assignment_##n;
+#include "moe/assignment_registry.inc"
 X(expert_choice)
 #undef X
 
@@ -25,10 +25,10 @@ const struct ms_router *const ms_routers[] = {
 
 const struct ms_router *const ms_assigns[] = {
     &ms_router_top_k,
-#define X(n) &ms_assign_##n,
-#include "moe/assign_registry.inc"
+#define X(n) &ms_assignment_##n,
+#include "moe/assignment_registry.inc"
 #undef X
-    &ms_assign_expert_choice,
+    &ms_assignment_expert_choice,
     NULL,
 };
 

@@ -1,3 +1,5 @@
+/* The training loop: makes or resumes a run, one step after the other, evaluation and
+ * checkpoints when they are due, and the end in order. */
 #include "moe/train.h"
 
 #include <math.h>
@@ -87,7 +89,7 @@ static enum ms_status make_parts(struct ms_train_run *r, struct ms_err *err)
     return ms_adamw_init(&r->adamw, &r->arena, r->p->optimizer, parts, n, err);
 }
 
-static enum ms_status make_room(struct ms_train_run *r, struct ms_err *err)
+static enum ms_status make_memory(struct ms_train_run *r, struct ms_err *err)
 {
     const struct ms_moe_config *c = ms_model_config(r->model);
     r->B = (int)r->p->batch;
@@ -120,7 +122,7 @@ static enum ms_status open_run(struct ms_train_run *r, struct ms_err *err)
     if (!s && !(r->pool = ms_pool_create(r->o->threads)))
         s = ms_err_set(err, MS_NOMEM, "cannot start %d threads", r->o->threads);
     s = s ? s : first_model(r, err);
-    s = s ? s : make_room(r, err);
+    s = s ? s : make_memory(r, err);
     s = s ? s : ms_train_identity(r, err);
     s = s ? s : ms_dir_make(r->o->dir, err);
     s = s ? s : ms_train_log_lock(r, err);

@@ -1,9 +1,9 @@
 /** @file train.h  Training and fine-tuning of the language model: parameters and the loop.
  *
  *  A run's folder holds history.jsonl (one line a step), loads.csv (tokens per expert, a
- * routing.trace), timing.jsonl (speed: not reproducible, so apart) and checkpoint/. Started again
- * in the same folder it goes on from the checkpoint, cuts history and loads back to it, and ends
- * with the bytes an undisturbed run would have. */
+ *  routing.trace), timing.jsonl (speed: not reproducible, so apart) and checkpoint/. Started again
+ *  in the same folder it goes on from the checkpoint, cuts history and loads back to it, and ends
+ *  with the bytes an undisturbed run would have. */
 #ifndef MS_MOE_TRAIN_H
 #define MS_MOE_TRAIN_H
 
@@ -22,8 +22,8 @@ struct ms_train_data {
     const char *const *text; /**< [n_text] files, one domain each; bytes are tokens */
     size_t n_text;
     double heldout; /**< last share of each file kept for evaluation */
-    const char
-        *tokens; /**< .npy int32 [steps, batch, seq+1], used in order; NULL when text is given */
+    /** .npy int32 [steps, batch, seq+1], used in order; NULL when text is given */
+    const char *tokens;
 };
 
 /** The section `train` of a scenario; strings and lists owned by whoever filled it. */
@@ -45,15 +45,15 @@ struct ms_train_params {
 };
 
 /** Field tables of `train` (offsets in ms_train_params; nested sections, lists and names of
- * strategies are CUSTOM), `train.model` (in ms_train_model). `train.optimizer`: ms_adamw_fields;
- * `train.router`: ms_router_fields. */
+ *  strategies are CUSTOM), `train.model` (in ms_train_model). `train.optimizer`: ms_adamw_fields;
+ *  `train.router`: ms_router_fields. */
 extern const struct ms_field ms_train_fields[];
 extern const struct ms_field ms_train_model_fields[];
 extern const char *const ms_train_families[];
-/** Every default of interface.md; data empty, no losses. */
+/** Every default of the scenario section `train`; data empty, no losses. */
 struct ms_train_params ms_train_params_default(void);
 /** What no single field can say: heads divide hidden, top_k <= experts, a divisible batch, text or
- * tokens, …
+ *  tokens, …
  *  @return MS_OK or MS_INVALID with the key under `train.` */
 enum ms_status ms_train_params_check(const struct ms_train_params *p, struct ms_err *err);
 
@@ -71,8 +71,8 @@ struct ms_train_options {
     const char *dir; /**< made where missing */
     int threads;     /**< >= 1 */
     bool force;      /**< start over where the folder holds another run */
-    const volatile int
-        *stop; /**< not 0: write a checkpoint and return MS_INTERRUPTED; may be NULL */
+    /** not 0: write a checkpoint and return MS_INTERRUPTED; may be NULL */
+    const volatile int *stop;
     void (*progress)(void *ctx,
                      const struct ms_train_progress *p); /**< after each step; may be NULL */
     void *ctx;
@@ -80,9 +80,9 @@ struct ms_train_options {
 
 /** Train to p->steps, from the folder's checkpoint where there is one.
  *  @return MS_OK, also where nothing was left to do; MS_INVALID: wrong input (by key and file);
- * MS_USAGE: the folder holds another run, or another process works in it; MS_FAILED: the loss or a
- * tensor is not finite or the loss diverges, with step, layer and tensor (the last checkpoint
- * stays); MS_INTERRUPTED; MS_IO; MS_NOMEM */
+ *  MS_USAGE: the folder holds another run, or another process works in it; MS_FAILED: the loss or a
+ *  tensor is not finite or the loss diverges, with step, layer and tensor (the last checkpoint
+ *  stays); MS_INTERRUPTED; MS_IO; MS_NOMEM */
 enum ms_status ms_train_run(const struct ms_train_params *p, const struct ms_train_options *o,
                             struct ms_err *err);
 

@@ -1,4 +1,5 @@
-/* history.jsonl, loads.csv and timing.jsonl of a run. */
+/* The files of a run as it goes: history.jsonl and loads.csv line by line, timing.jsonl apart,
+ * and cutting them back to the checkpoint on resume. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The scenario's section `train`: its field tables, defaults, and what no single field can say. */
+/* The tables of the scenario's section `train`: keys, ranges, defaults and help, and the checks
+ * that need several of them. */
 #include "moe/train.h"
 
 #include <string.h>

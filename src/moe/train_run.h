@@ -1,5 +1,5 @@
-/** @file train_run.h  The inside of a training run, shared by the train_*.c files and nobody else.
- */
+/** @file train_run.h  The inside of a training run, shared by the train_*.c files and nobody
+ *  else. */
 #ifndef MS_MOE_TRAIN_RUN_H
 #define MS_MOE_TRAIN_RUN_H
 
@@ -47,7 +47,7 @@ struct ms_train_run {
 
 /* train_step.c */
 /** Forward, losses, backward, update of step state.step; counts it. Failures name step, layer and
- * tensor. */
+ *  tensor. */
 enum ms_status ms_train_step(struct ms_train_run *r, struct ms_err *err);
 /** Held-out cross-entropy of every text domain. */
 enum ms_status ms_train_evaluate(struct ms_train_run *r, struct ms_err *err);

@@ -1,4 +1,5 @@
-/* One training step, and the held-out evaluation. */
+/* One optimiser step: forward, balancing losses, backward, gradient norm, AdamW, the router's
+ * bias; and what the step's line in the history says. */
 #include <math.h>
 
 #include "moe/train_run.h"

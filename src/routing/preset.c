@@ -1,3 +1,5 @@
+/* The table of published model shapes, each with where its numbers come from, and the search in
+ * it. */
 #include "routing/preset.h"
 
 #include <string.h>
@@ -61,7 +63,7 @@ const struct ms_model_preset *ms_model_presets(void)
 
 const struct ms_model_preset *ms_model_preset_find(const char *name)
 {
-    for (const struct ms_model_preset *p = presets; p->name != NULL; p++)
+    for (const struct ms_model_preset *p = presets; p->name; p++)
         if (strcmp(p->name, name) == 0)
             return p;
     return NULL;

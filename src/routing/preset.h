@@ -1,7 +1,7 @@
 /** @file preset.h  Published model shapes by name (scenario key model.preset).
  *
  *  Decides only the numbers of struct ms_model_shape; every row says where they come from. A preset
- * is a start: any key of the section `model` may override its number. */
+ *  is a start: any key of the section `model` may override its number. */
 #ifndef MS_ROUTING_PRESET_H
 #define MS_ROUTING_PRESET_H
 

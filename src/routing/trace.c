@@ -1,3 +1,5 @@
+/* Chooses a trace's reader by name and content, holds what was read against the model, and
+ * writes traces as CSV. */
 #include "routing/trace.h"
 
 #include <math.h>
@@ -27,7 +29,7 @@ static enum ms_status refuse_pickle(const char *path, struct ms_err *err)
     const char *slash = strrchr(path, '/');
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(command, sizeof command, convert, slash != NULL ? slash + 1 : path);
+    snprintf(command, sizeof command, convert, slash ? slash + 1 : path);
 #pragma GCC diagnostic pop
     return ms_err_at(
         err, MS_INVALID, path, 0, 0, "routing.trace",
@@ -40,7 +42,7 @@ static enum ms_status read_by_content(const struct ms_trace_request *r, struct m
 {
     char head[8] = {0};
     FILE *f = fopen(r->path, "rb");
-    if (f != NULL) {
+    if (f) {
         size_t n = fread(head, 1, sizeof head - 1, f);
         head[n < sizeof head ? n : 0] = '\0';
         fclose(f);
@@ -78,7 +80,7 @@ static enum ms_status check_model(const struct ms_trace_request *r, const struct
     if (r->n_experts != 0 && r->n_experts != t->n_experts)
         return ms_err_at(err, MS_INVALID, r->path, 0, 0, "routing.trace",
                          "has %d experts, but model.experts is %d", t->n_experts, r->n_experts);
-    if (t->ids != NULL && r->top_k != 0 && r->top_k != t->top_k)
+    if (t->ids && r->top_k != 0 && r->top_k != t->top_k)
         return ms_err_at(err, MS_INVALID, r->path, 0, 0, "routing.trace",
                          "has %d experts a token, but model.top_k is %d", t->top_k, r->top_k);
     return MS_OK;
@@ -115,13 +117,13 @@ enum ms_status ms_trace_read(const struct ms_trace_request *r, struct ms_trace *
     enum ms_status s = read_any(r, &t, &local);
     if (s == MS_OK)
         s = check_model(r, &t, &local);
-    if (s == MS_OK && t.count != NULL)
+    if (s == MS_OK && t.count)
         s = check_counts(r, &t, &local);
     if (s != MS_OK) {
         ms_trace_finish(&t);
         if (local.key[0] == '\0')
             snprintf(local.key, sizeof local.key, "routing.trace");
-        if (err != NULL && err->status == MS_OK)
+        if (err && err->status == MS_OK)
             *err = local;
         return s;
     }
@@ -131,7 +133,7 @@ enum ms_status ms_trace_read(const struct ms_trace_request *r, struct ms_trace *
 
 void ms_trace_finish(struct ms_trace *t)
 {
-    if (t == NULL)
+    if (!t)
         return;
     ms_arena_finish(&t->arena);
     *t = (struct ms_trace){0};
@@ -155,7 +157,7 @@ enum ms_status ms_trace_shape(struct ms_trace *t, const char *path, long steps, 
     t->n_experts = (int)experts;
     t->count = MS_NEW(&t->arena, double, (size_t)steps *ranks *layers *experts);
     t->layer_id = MS_NEW(&t->arena, int, (size_t)layers);
-    if (t->count == NULL || t->layer_id == NULL)
+    if (!t->count || !t->layer_id)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (int l = 0; l < t->n_layers; l++)
         t->layer_id[l] = l;
@@ -165,7 +167,7 @@ enum ms_status ms_trace_shape(struct ms_trace *t, const char *path, long steps, 
 void ms_trace_layer(const struct ms_trace *t, int step, int layer, double *sum)
 {
     memset(sum, 0, (size_t)t->n_experts * sizeof *sum);
-    if (t->ids != NULL) {
+    if (t->ids) {
         for (int i = 0; i < t->n_tokens; i++)
             for (int k = 0; k < t->top_k; k++)
                 sum[t->ids[((size_t)i * t->n_layers + layer) * t->top_k + k]]++;
@@ -200,12 +202,12 @@ enum ms_status ms_trace_write_csv(const struct ms_trace *t, const char *path, st
     struct ms_buf b = {0};
     ms_buf_printf(&b, "%s%slayer_id,expert_id,count\n", t->n_steps > 1 ? "iter," : "",
                   t->has_ranks ? "rank," : "");
-    if (t->ids == NULL) {
+    if (!t->ids) {
         write_rows(t, &b);
     } else {
         double *sum = malloc((size_t)t->n_experts * sizeof *sum);
-        b.failed |= sum == NULL;
-        for (int l = 0; l < t->n_layers && sum != NULL; l++) {
+        b.failed |= !sum;
+        for (int l = 0; l < t->n_layers && sum; l++) {
             ms_trace_layer(t, 0, l, sum);
             for (int e = 0; e < t->n_experts; e++)
                 ms_buf_printf(&b, "%d,%d,%.0f\n", t->layer_id[l], e, sum[e]);

@@ -1,9 +1,9 @@
 /** @file trace.h  Recorded expert usage, in every format users have it in.
  *
  *  A trace is either counts (tokens per expert, by step, rank and layer) or token ids (which
- * experts each token chose in each layer). Formats: CSV, .npy, JSON (SGLang, vLLM), safetensors
- * (TensorRT-LLM statistics); .pt and .pkl are refused with the conversion to do. A reader is one
- * trace_<format>.c. What the counts are used for is decided elsewhere. */
+ *  experts each token chose in each layer). Formats: CSV, .npy, JSON (SGLang, vLLM), safetensors
+ *  (TensorRT-LLM statistics); .pt and .pkl are refused with the conversion to do. A reader is one
+ *  trace_<format>.c. What the counts are used for is decided elsewhere. */
 #ifndef MS_ROUTING_TRACE_H
 #define MS_ROUTING_TRACE_H
 
@@ -36,23 +36,23 @@ struct ms_trace_request {
 };
 
 /** @param out zeroed on entry, still zero on error. @return MS_OK; MS_INVALID with file and line;
- * MS_IO; MS_NOMEM */
+ *  MS_IO; MS_NOMEM */
 enum ms_status ms_trace_read(const struct ms_trace_request *r, struct ms_trace *out,
                              struct ms_err *err);
 /** Token ids of a checkpoint's routers over up to 16384 tokens of text (whole windows of the
- * model's max_positions).
+ *  model's max_positions).
  *  @param q path: the checkpoint's folder; n_experts and top_k are checked  @param assignment a
- * name of moe/'s token assignments, NULL = top_k  @return as ms_trace_read */
+ *  name of moe/'s token assignments, NULL = top_k  @return as ms_trace_read */
 enum ms_status ms_trace_from_checkpoint(const struct ms_trace_request *q, const char *const *text,
                                         int n_text, const char *assignment, uint64_t seed,
                                         int n_threads, struct ms_trace *out, struct ms_err *err);
 void ms_trace_finish(struct ms_trace *t);
 
 /** The counts of one step and layer, ranks summed, into sum [n_experts]. Token ids are counted
- * (step 0). */
+ *  (step 0). */
 void ms_trace_layer(const struct ms_trace *t, int step, int layer, double *sum);
 /** `layer_id,expert_id,count` (with iter and rank columns where it has them), readable by
- * ms_trace_read. */
+ *  ms_trace_read. */
 enum ms_status ms_trace_write_csv(const struct ms_trace *t, const char *path, struct ms_err *err);
 
 /* Readers of one format each; ms_trace_read chooses. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/pool.h"
-#include "moe/probe.h"
+#include "moe/observer.h"
 #include "routing/trace.h"
 
 enum { TOKENS = 16384 }; /* of the texts; ranks draw theirs from these */

@@ -104,7 +104,7 @@ static enum ms_status read_header(struct reader *r, struct ms_err *err)
     r->n_columns = r->csv.n_fields;
     r->column = MS_NEW(&r->arena, const char *, (size_t)r->n_columns);
     r->filter_column = MS_NEW(&r->arena, int, (size_t)r->request->n_filter);
-    if (r->column == NULL || r->filter_column == NULL)
+    if (!r->column || !r->filter_column)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     if (r->n_columns == 0)
         return ms_err_at(err, MS_INVALID, r->csv.path, 0, 0, "routing.trace", "is empty");
@@ -154,7 +154,7 @@ static enum ms_status parse_row(struct reader *r, struct row *row, struct ms_err
     if (!ms_csv_number(count, &row->count) || row->count < 0)
         return bad_line(r, err, "the count is not a number of 0 or more", count);
     row->other = MS_NEW(&r->arena, char *, (size_t)r->n_columns);
-    if (row->other == NULL)
+    if (!row->other)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     memcpy(row->other, r->csv.field, (size_t)r->n_columns * sizeof *row->other);
     return MS_OK;
@@ -174,7 +174,7 @@ static enum ms_status read_rows(struct reader *r, struct ms_err *err)
         if (r->n_rows == r->cap) {
             size_t cap = r->cap ? 2 * r->cap : 4096;
             struct row *p = realloc(r->row, cap * sizeof *p);
-            if (p == NULL)
+            if (!p)
                 return ms_err_set(err, MS_NOMEM, "out of memory");
             r->row = p;
             r->cap = cap;
@@ -198,7 +198,7 @@ static int cmp_long(const void *a, const void *b)
 static long *distinct(struct reader *r, int axis, long *n)
 {
     long *v = MS_NEW(&r->arena, long, r->n_rows);
-    if (v == NULL)
+    if (!v)
         return NULL;
     for (size_t i = 0; i < r->n_rows; i++)
         v[i] = r->row[i].axis[axis];
@@ -243,7 +243,7 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
     long n_iter, n_rank, n_layer;
     long *iter = distinct(r, ITER, &n_iter), *rank = distinct(r, RANK, &n_rank);
     long *layer = distinct(r, LAYER, &n_layer);
-    if (iter == NULL || rank == NULL || layer == NULL)
+    if (!iter || !rank || !layer)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     enum ms_status s = ms_trace_shape(t, r->csv.path, n_iter, n_rank, n_layer, r->n_experts, err);
     if (s != MS_OK)
@@ -253,7 +253,7 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
         t->layer_id[l] = (int)layer[l];
     const struct row **seen =
         MS_NEW(&r->arena, const struct row *, (size_t)n_iter *n_rank *n_layer * r->n_experts);
-    if (seen == NULL)
+    if (!seen)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (size_t i = 0; i < r->n_rows; i++) {
         const struct row *w = &r->row[i];
@@ -261,7 +261,7 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
         at = at * n_rank + place_of(rank, n_rank, w->axis[RANK]);
         at = at * n_layer + place_of(layer, n_layer, w->axis[LAYER]);
         at = at * r->n_experts + w->axis[EXPERT];
-        if (seen[at] != NULL)
+        if (seen[at])
             return ambiguous(r, seen[at], w, err);
         seen[at] = w;
         t->count[at] = w->count;

@@ -14,7 +14,7 @@ static enum ms_status bad(const char *path, struct ms_err *err, const char *what
 static const json_t *step_at(const json_t *root, size_t i)
 {
     const json_t *count = json_object_get(root, "logical_count");
-    if (count == NULL)
+    if (!count)
         return json_object_get(json_array_get(json_object_get(root, "load_history"), i),
                                "logical_expert_load");
     bool two = json_is_number(json_array_get(json_array_get(count, 0), 0));
@@ -24,7 +24,7 @@ static const json_t *step_at(const json_t *root, size_t i)
 static size_t steps_of(const json_t *root)
 {
     const json_t *count = json_object_get(root, "logical_count");
-    if (count == NULL)
+    if (!count)
         return json_array_size(json_object_get(root, "load_history"));
     return json_is_number(json_array_get(json_array_get(count, 0), 0)) ? 1 : json_array_size(count);
 }
@@ -71,7 +71,7 @@ enum ms_status ms_trace_read_json(const struct ms_trace_request *q, struct ms_tr
     json_error_t je;
     json_t *root = json_loadb(b.p ? b.p : "", b.n, JSON_REJECT_DUPLICATES, &je);
     ms_buf_finish(&b);
-    if (root == NULL)
+    if (!root)
         return ms_err_at(err, MS_INVALID, q->path, je.line, je.column, "routing.trace",
                          "is not JSON: %s", je.text);
     s = fill(q->path, root, out, err);

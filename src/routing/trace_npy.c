@@ -1,4 +1,5 @@
-/* .npy: counts [steps,][ranks,]layers,experts, or token ids [tokens,layers,k]. */
+/* Reader of .npy: counts [steps,][ranks,]layers,experts, or token ids [tokens,layers,k]. Decides
+ * which of the two an array is. */
 #include <string.h>
 
 #include "base/npy.h"
@@ -80,7 +81,7 @@ static enum ms_status read_ids(const struct ms_trace_request *q, const struct ms
     t->top_k = (int)a->shape[2];
     t->ids = MS_NEW(&t->arena, uint16_t, a->count);
     t->layer_id = MS_NEW(&t->arena, int, (size_t)t->n_layers);
-    if (t->ids == NULL || t->layer_id == NULL)
+    if (!t->ids || !t->layer_id)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (int l = 0; l < t->n_layers; l++)
         t->layer_id[l] = l;

@@ -36,7 +36,7 @@ static bool add_distinct(long **v, long *n, long x)
         if ((*v)[i] == x)
             return true;
     long *p = realloc(*v, (size_t)(*n + 1) * sizeof *p);
-    if (p == NULL)
+    if (!p)
         return false;
     *v = p;
     long at = (*n)++;
@@ -52,7 +52,7 @@ static enum ms_status open_one(struct reader *r, const char *path, struct ms_err
     if (s != MS_OK)
         return s;
     r->name[r->n_files++] = strdup(path);
-    return r->name[r->n_files - 1] != NULL ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+    return r->name[r->n_files - 1] ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
 }
 
 /* rank0.safetensors, rank1.safetensors, … until one is missing. */
@@ -62,11 +62,11 @@ static enum ms_status open_folder(struct reader *r, const char *path, struct ms_
         char name[4096];
         snprintf(name, sizeof name, "%s/rank%d.safetensors", path, rank);
         FILE *f = fopen(name, "rb");
-        if (f == NULL && rank == 0)
+        if (!f && rank == 0)
             return ms_err_at(
                 err, MS_INVALID, path, 0, 0, "routing.trace",
                 "is a folder without rank0.safetensors (TensorRT-LLM expert statistics)");
-        if (f == NULL)
+        if (!f)
             return MS_OK;
         fclose(f);
         enum ms_status s = open_one(r, name, err);
@@ -103,7 +103,7 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
     float *row = malloc((size_t)r->n_experts * sizeof *row);
     int64_t *whole = malloc((size_t)r->n_experts * sizeof *whole);
     enum ms_status s =
-        row != NULL && whole != NULL ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+        row && whole ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
     double *out = t->count;
     for (long i = 0; i < r->n_iter && s == MS_OK; i++)
         for (int f = 0; f < r->n_files && s == MS_OK; f++)
@@ -112,10 +112,10 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
                 snprintf(key, sizeof key, "%ld_%ld", r->iter[i], r->layer[l]);
                 const struct ms_st_tensor *c = ms_st_find(r->file[f], key);
                 size_t n = (size_t)r->n_experts;
-                bool integers = c != NULL && ms_st_integers(c, 0, n, whole);
-                if (c == NULL || (!integers && !ms_st_floats(c, 0, n, row)))
+                bool integers = c && ms_st_integers(c, 0, n, whole);
+                if (!c || (!integers && !ms_st_floats(c, 0, n, row)))
                     s = ms_err_at(err, MS_INVALID, r->name[f], 0, 0, key,
-                                  c == NULL ? "is missing, other ranks or layers have this step"
+                                  !c ? "is missing, other ranks or layers have this step"
                                             : "has counts of a type that is not read");
                 for (size_t e = 0; e < n && s == MS_OK; e++)
                     *out++ = integers ? (double)whole[e] : row[e];
@@ -129,12 +129,12 @@ enum ms_status ms_trace_read_safetensors(const struct ms_trace_request *q, struc
                                          struct ms_err *err)
 {
     struct reader *r = calloc(1, sizeof *r);
-    if (r == NULL)
+    if (!r)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     DIR *dir = opendir(q->path);
-    if (dir != NULL)
+    if (dir)
         closedir(dir);
-    enum ms_status s = dir != NULL ? open_folder(r, q->path, err) : open_one(r, q->path, err);
+    enum ms_status s = dir ? open_folder(r, q->path, err) : open_one(r, q->path, err);
     if (s == MS_OK)
         s = scan(r, err);
     if (s == MS_OK)

@@ -1,7 +1,8 @@
-/* topk(z - ln(load/(mean+1e-10)+1e-10)), load = sum over the batch of the softmax. */
+/* Token assignment `balanced`: the k best logits after each gives way by the logarithm of its
+ * expert's load, so that busy experts are chosen less often. */
 #include "moe/router.h"
 
-#include "moe/assign.h"
+#include "moe/assignment.h"
 
 static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)
 {
@@ -13,7 +14,7 @@ static void choose(const struct ms_route_problem *p, struct ms_router_work *w, s
     ms_router_choose_top_k(p, w);
 }
 
-const struct ms_router ms_assign_balanced = {
+const struct ms_router ms_assignment_balanced = {
     .name = "balanced",
     .help = "top-k of the logits less the log of each expert's relative load in the batch",
     .weights = MS_WEIGHTS_OWN,

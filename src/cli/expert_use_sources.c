@@ -2,7 +2,7 @@
  * routing of a scenario. */
 #include <string.h>
 
-#include "cli/profile.h"
+#include "cli/expert_use.h"
 #include "place/demand.h"
 #include "routing/trace.h"
 #include "scenario/scenario.h"
@@ -22,7 +22,7 @@ static void add_to(double *sum, const double *x, size_t n)
 /* ---- traces ---- */
 
 static enum ms_status count_trace(const struct ms_trace *t, int first, int last,
-                                  struct ms_profile *p, struct ms_err *err)
+                                  struct ms_expert_use *p, struct ms_err *err)
 {
     size_t E = (size_t)t->n_experts, grid = (size_t)t->n_layers * E;
     double *one = MS_NEW(&p->arena, double, grid);
@@ -35,15 +35,15 @@ static enum ms_status count_trace(const struct ms_trace *t, int first, int last,
             ms_trace_layer(t, s, l, one + (size_t)l * E);
         add_to(p->all.counts, one, grid);
         if (last - first > 1) {
-            p->steps[s - first] = ms_profile_mean(p, one);
+            p->steps[s - first] = ms_use_mean(p, one);
             p->n_steps++;
         }
     }
     return MS_OK;
 }
 
-enum ms_status ms_profile_trace(const char *path, const struct ms_trace_filter *filter,
-                                int n_filter, long step, struct ms_profile *p, struct ms_err *err)
+enum ms_status ms_use_trace(const char *path, const struct ms_trace_filter *filter, int n_filter,
+                            long step, struct ms_expert_use *p, struct ms_err *err)
 {
     struct ms_trace_request request = {.path = path, .filter = filter, .n_filter = n_filter};
     struct ms_trace t = {0};
@@ -55,7 +55,7 @@ enum ms_status ms_profile_trace(const char *path, const struct ms_trace_filter *
                       t.n_steps - 1);
     int first = step == MS_STEP_ALL ? 0 : step == MS_STEP_LAST ? t.n_steps - 1 : (int)step;
     int last = step == MS_STEP_ALL ? t.n_steps : first + 1;
-    s = s ? s : ms_profile_room(p, t.n_layers, t.n_experts, 0, last - first, err);
+    s = s ? s : ms_use_make(p, t.n_layers, t.n_experts, 0, last - first, err);
     s = s ? s : count_trace(&t, first, last, p, err);
     if (!s && t.ids) {
         p->top_k = t.top_k;
@@ -68,7 +68,7 @@ enum ms_status ms_profile_trace(const char *path, const struct ms_trace_filter *
 /* ---- scenarios ---- */
 
 static enum ms_status count_demand(struct ms_demand *d, const struct ms_case_input *in,
-                                   struct ms_profile *p, struct ms_err *err)
+                                   struct ms_expert_use *p, struct ms_err *err)
 {
     const struct ms_workload *w = &in->s.workload;
     size_t E = (size_t)p->n_experts;
@@ -88,7 +88,7 @@ static enum ms_status count_demand(struct ms_demand *d, const struct ms_case_inp
     return MS_OK;
 }
 
-static enum ms_status run_case(const struct ms_scenario *s, int threads, struct ms_profile *p,
+static enum ms_status run_case(const struct ms_scenario *s, int threads, struct ms_expert_use *p,
                                struct ms_errs *errs, struct ms_err *err)
 {
     struct ms_platform platform = {0};
@@ -105,8 +105,8 @@ static enum ms_status run_case(const struct ms_scenario *s, int threads, struct 
         status = ms_case_input_init(&in, s, &platform, threads, err);
     status = status ? status : ms_demand_create(&in.demand, &d, err);
     if (status == MS_OK)
-        status = ms_profile_room(p, in.s.workload.layers, in.s.has_model ? in.s.model.experts : 0,
-                                 0, 0, err);
+        status = ms_use_make(p, in.s.workload.layers, in.s.has_model ? in.s.model.experts : 0, 0, 0,
+                             err);
     status = status ? status : count_demand(d, &in, p, err);
     ms_demand_destroy(d);
     ms_case_input_finish(&in);
@@ -114,9 +114,9 @@ static enum ms_status run_case(const struct ms_scenario *s, int threads, struct 
     return status;
 }
 
-enum ms_status ms_profile_scenario(const char *path, const char *const *sets, size_t n_sets,
-                                   int threads, struct ms_profile *p, struct ms_errs *errs,
-                                   struct ms_err *err)
+enum ms_status ms_use_scenario(const char *path, const char *const *sets, size_t n_sets,
+                               int threads, struct ms_expert_use *p, struct ms_errs *errs,
+                               struct ms_err *err)
 {
     struct ms_study study = {0};
     enum ms_status s = ms_study_read(&study, path, sets, n_sets, errs);

@@ -1,4 +1,6 @@
-#include "cli/profile.h"
+/* How expert usage is shown: the table with a bar for each expert, JSON, and CSV that can be
+ * read again as a routing trace. */
+#include "cli/expert_use.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,36 +10,36 @@
 
 enum { EXPERTS_SHOWN = 64 }; /* a table row of bars no wider than that */
 
-void ms_profile_finish(struct ms_profile *p)
+void ms_use_finish(struct ms_expert_use *p)
 {
     ms_arena_finish(&p->arena);
-    *p = (struct ms_profile){0};
+    *p = (struct ms_expert_use){0};
 }
 
-enum ms_status ms_profile_room(struct ms_profile *p, int n_layers, int n_experts, int n_parts,
-                               int n_steps, struct ms_err *err)
+enum ms_status ms_use_make(struct ms_expert_use *p, int n_layers, int n_experts, int n_parts,
+                           int n_steps, struct ms_err *err)
 {
     size_t grid = (size_t)n_layers * (size_t)n_experts;
     p->n_layers = n_layers;
     p->n_experts = n_experts;
     p->layer_id = MS_NEW(&p->arena, int, (size_t)n_layers);
     p->all.counts = MS_NEW(&p->arena, double, grid);
-    p->parts = MS_NEW(&p->arena, struct ms_usage, (size_t)n_parts);
+    p->parts = MS_NEW(&p->arena, struct ms_use_part, (size_t)n_parts);
     p->steps = MS_NEW(&p->arena, struct ms_imbalance, (size_t)n_steps);
-    bool failed = !p->layer_id || !p->all.counts || !p->parts || !p->steps;
+    p->scratch = MS_NEW(&p->arena, double, (size_t)n_experts);
+    bool failed = !p->scratch || !p->layer_id || !p->all.counts || !p->parts || !p->steps;
     for (int i = 0; i < n_parts && !failed; i++)
         failed = !(p->parts[i].counts = MS_NEW(&p->arena, double, grid));
     return failed ? ms_err_set(err, MS_NOMEM, "no memory for the counts") : MS_OK;
 }
 
-static struct ms_imbalance layer_metrics(const struct ms_profile *p, const double *counts, int l)
+static struct ms_imbalance layer_metrics(const struct ms_expert_use *p, const double *counts, int l)
 {
-    double scratch[p->n_experts + 1];
     return ms_imbalance_of(counts + (size_t)l * (size_t)p->n_experts, (size_t)p->n_experts,
-                           scratch);
+                           p->scratch);
 }
 
-struct ms_imbalance ms_profile_mean(const struct ms_profile *p, const double *counts)
+struct ms_imbalance ms_use_mean(const struct ms_expert_use *p, const double *counts)
 {
     struct ms_imbalance mean = {0};
     for (int l = 0; l < p->n_layers; l++) {
@@ -54,7 +56,8 @@ static void json_metrics(struct ms_json *j, const struct ms_imbalance *m)
         ms_json_number(j, r->name, ms_imbalance_get(m, r));
 }
 
-static void json_layers(struct ms_json *j, const struct ms_profile *p, const struct ms_usage *u)
+static void json_layers(struct ms_json *j, const struct ms_expert_use *p,
+                        const struct ms_use_part *u)
 {
     ms_json_array(j, "layers");
     for (int l = 0; l < p->n_layers; l++) {
@@ -71,10 +74,10 @@ static void json_layers(struct ms_json *j, const struct ms_profile *p, const str
     ms_json_end_array(j);
 }
 
-void ms_profile_json(const struct ms_profile *p, struct ms_buf *out)
+void ms_use_json(const struct ms_expert_use *p, struct ms_buf *out)
 {
     struct ms_json j = {.out = out};
-    struct ms_imbalance mean = ms_profile_mean(p, p->all.counts);
+    struct ms_imbalance mean = ms_use_mean(p, p->all.counts);
     ms_json_object(&j, NULL);
     json_layers(&j, p, &p->all);
     ms_json_string(&j, "source", p->source);
@@ -126,7 +129,7 @@ static void csv_field(const char *s, struct ms_buf *out)
     ms_buf_adds(out, quote ? "\"" : "");
 }
 
-static void csv_rows(const struct ms_profile *p, const struct ms_usage *u, bool named,
+static void csv_rows(const struct ms_expert_use *p, const struct ms_use_part *u, bool named,
                      struct ms_buf *out)
 {
     char count[32];
@@ -142,7 +145,7 @@ static void csv_rows(const struct ms_profile *p, const struct ms_usage *u, bool 
         }
 }
 
-void ms_profile_csv(const struct ms_profile *p, struct ms_buf *out)
+void ms_use_csv(const struct ms_expert_use *p, struct ms_buf *out)
 {
     ms_buf_adds(out, p->n_parts > 0 ? "domain,layer_id,expert_id,count\n"
                                     : "layer_id,expert_id,count\n");
@@ -153,7 +156,8 @@ void ms_profile_csv(const struct ms_profile *p, struct ms_buf *out)
 }
 
 /* One character an expert (or a range of them): its load against the mean, as a bar. */
-static void bars(const struct ms_profile *p, const struct ms_usage *u, int l, struct ms_buf *out)
+static void bars(const struct ms_expert_use *p, const struct ms_use_part *u, int l,
+                 struct ms_buf *out)
 {
     static const char *const levels[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     const double *c = u->counts + (size_t)l * (size_t)p->n_experts;
@@ -169,7 +173,7 @@ static void bars(const struct ms_profile *p, const struct ms_usage *u, int l, st
         ms_buf_adds(out, levels[top > 0 ? (int)ceil(8 * v[i] / top) : 0]);
 }
 
-static int busiest(const struct ms_profile *p, const struct ms_usage *u, int l)
+static int busiest(const struct ms_expert_use *p, const struct ms_use_part *u, int l)
 {
     const double *c = u->counts + (size_t)l * (size_t)p->n_experts;
     int best = 0;
@@ -185,9 +189,9 @@ static void metric_cells(const struct ms_imbalance *m, struct ms_buf *out)
                   m->top_share);
 }
 
-static void rows(const struct ms_profile *p, const struct ms_usage *u, struct ms_buf *out)
+static void rows(const struct ms_expert_use *p, const struct ms_use_part *u, struct ms_buf *out)
 {
-    struct ms_imbalance mean = ms_profile_mean(p, u->counts);
+    struct ms_imbalance mean = ms_use_mean(p, u->counts);
     ms_buf_printf(out, "%-6s %8s %8s %9s %8s %8s %8s %8s %8s  %-7s %s\n", "layer", "gini", "cv",
                   "variance", "entropy", "max/mean", "mean/max", "min/max", "topshare", "hottest",
                   "load by expert");
@@ -204,7 +208,7 @@ static void rows(const struct ms_profile *p, const struct ms_usage *u, struct ms
     ms_buf_adds(out, "\n");
 }
 
-/* moe.md: what real models show, as a yardstick. */
+/* What real models show, as a yardstick. */
 static const char *judgement(double max_over_mean)
 {
     if (max_over_mean < 1.35)
@@ -219,14 +223,15 @@ static const char *judgement(double max_over_mean)
     return "like a model trained without any balancing (9 to 14)";
 }
 
-static void report_part(const struct ms_profile *p, const struct ms_usage *u, struct ms_buf *out)
+static void report_part(const struct ms_expert_use *p, const struct ms_use_part *u,
+                        struct ms_buf *out)
 {
     ms_buf_printf(out, "\n%s\n", u->name);
     rows(p, u, out);
 }
 
 /* At most `most` of the steps, the first and the last among them. */
-static void steps_part(const struct ms_profile *p, int most, struct ms_buf *out)
+static void steps_part(const struct ms_expert_use *p, int most, struct ms_buf *out)
 {
     int n = p->n_steps < most ? p->n_steps : most;
     ms_buf_printf(out,
@@ -241,7 +246,7 @@ static void steps_part(const struct ms_profile *p, int most, struct ms_buf *out)
     }
 }
 
-static void counts_part(const struct ms_profile *p, struct ms_buf *out)
+static void counts_part(const struct ms_expert_use *p, struct ms_buf *out)
 {
     char count[32];
     ms_buf_adds(out, "\ntokens per expert\n");
@@ -255,9 +260,9 @@ static void counts_part(const struct ms_profile *p, struct ms_buf *out)
     }
 }
 
-void ms_profile_table(const struct ms_profile *p, bool report, struct ms_buf *out)
+void ms_use_table(const struct ms_expert_use *p, bool report, struct ms_buf *out)
 {
-    struct ms_imbalance mean = ms_profile_mean(p, p->all.counts);
+    struct ms_imbalance mean = ms_use_mean(p, p->all.counts);
     ms_buf_printf(out, "%s: %d layers, %d experts", p->source, p->n_layers, p->n_experts);
     if (p->top_k > 0)
         ms_buf_printf(out, ", top-%d", p->top_k);

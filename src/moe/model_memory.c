@@ -1,4 +1,5 @@
-/* Room for everything a step needs, made once. */
+/* Memory for everything a step needs, taken once when the model is made: activations of each
+ * layer, packed weights, scratch of each thread. */
 #include <math.h>
 
 #include "moe/model_internal.h"
@@ -140,7 +141,7 @@ static void make_scratch(struct ms_model *m, bool *ok)
         m->scratch[t] = floats(&m->arena, n + 64, 1, ok);
 }
 
-bool ms_model_make_room(struct ms_model *m)
+bool ms_model_make_memory(struct ms_model *m)
 {
     size_t N = (size_t)m->B * (size_t)m->T;
     bool ok = true;
@@ -173,7 +174,7 @@ static void make_whole(struct ms_model *m, int N, bool *ok)
         w->token_start[N] = N;
 }
 
-/* What depends on the router: choices, and room for its pairs. */
+/* What depends on the router: choices, and memory for its pairs. */
 enum ms_status ms_model_make_routes(struct ms_model *m, struct ms_err *err)
 {
     struct ms_arena *a = &m->route_arena;

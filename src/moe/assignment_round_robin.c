@@ -1,4 +1,5 @@
-/* A counter over the experts: token i of the text takes experts i*K .. i*K+K-1, modulo E. */
+/* Token assignment `round_robin`: token t takes the k experts that follow those of token t-1;
+ * what the router says is ignored. */
 #include "moe/router.h"
 
 static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)
@@ -13,7 +14,7 @@ static void choose(const struct ms_route_problem *p, struct ms_router_work *w, s
     w->n_pairs = p->T * p->K;
 }
 
-const struct ms_router ms_assign_round_robin = {
+const struct ms_router ms_assignment_round_robin = {
     .name = "round_robin",
     .help = "experts in turn, whatever the logits say",
     .weights = MS_WEIGHTS_OWN,

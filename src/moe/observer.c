@@ -1,4 +1,6 @@
-#include "moe/probe.h"
+/* Opens a checkpoint to be looked at: its own router from the weights' metadata, another token
+ * assignment on its logits, and its choices over texts. */
+#include "moe/observer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +10,7 @@
 enum { TOKENS_A_CALL = 8192, LOGITS_A_CALL = 1 << 25 };
 
 /* "NAME groups=… …" as a training run notes it; anything else is a family's top_k. */
-static void own_router(struct ms_probe *p)
+static void own_router(struct ms_observer *p)
 {
     char name[64] = "top_k";
     struct ms_router_params q = ms_router_params_default();
@@ -32,17 +34,17 @@ static void own_router(struct ms_probe *p)
 
 static int rows_a_call(const struct ms_moe_config *c, int N, size_t n_windows)
 {
-    long rows = TOKENS_A_CALL / N, room = LOGITS_A_CALL / ((long)N * c->vocab);
-    rows = rows < room ? rows : room;
+    long rows = TOKENS_A_CALL / N, most = LOGITS_A_CALL / ((long)N * c->vocab);
+    rows = rows < most ? rows : most;
     if (n_windows > 0 && rows > (long)n_windows)
         rows = (long)n_windows;
     return rows > 1 ? (int)rows : 1;
 }
 
-enum ms_status ms_probe_open(struct ms_probe *p, const char *folder, int N, int B, size_t n_windows,
-                             int threads, struct ms_err *err)
+enum ms_status ms_observer_open(struct ms_observer *p, const char *folder, int N, int B,
+                                size_t n_windows, int threads, struct ms_err *err)
 {
-    *p = (struct ms_probe){0};
+    *p = (struct ms_observer){0};
     enum ms_status s = ms_checkpoint_open(folder, &p->checkpoint, err);
     if (s)
         return s;
@@ -60,22 +62,22 @@ enum ms_status ms_probe_open(struct ms_probe *p, const char *folder, int N, int 
                 : ms_err_set(err, MS_NOMEM, "cannot start %d threads", threads);
     s = s ? s : ms_checkpoint_load(p->checkpoint, p->model, err);
     if (s)
-        ms_probe_close(p);
+        ms_observer_close(p);
     return s;
 }
 
-void ms_probe_close(struct ms_probe *p)
+void ms_observer_close(struct ms_observer *p)
 {
     ms_model_destroy(p->model);
     if (p->checkpoint)
         ms_checkpoint_close(p->checkpoint);
     ms_pool_destroy(p->pool);
-    *p = (struct ms_probe){0};
+    *p = (struct ms_observer){0};
 }
 
-enum ms_status ms_probe_use(struct ms_probe *p, const struct ms_router *assign,
-                            double capacity_factor, int drop_policy, const uint8_t *excluded,
-                            bool *causal, struct ms_err *err)
+enum ms_status ms_observer_use(struct ms_observer *p, const struct ms_router *assign,
+                               double capacity_factor, int drop_policy, const uint8_t *excluded,
+                               bool *causal, struct ms_err *err)
 {
     struct ms_router_params q = p->own_params;
     const struct ms_router *router = p->own;
@@ -106,8 +108,8 @@ void ms_choices_finish(struct ms_choices *c)
     *c = (struct ms_choices){0};
 }
 
-static enum ms_status choices_make(struct ms_choices *c, const struct ms_probe *p, size_t n_tokens,
-                                   struct ms_err *err)
+static enum ms_status choices_make(struct ms_choices *c, const struct ms_observer *p,
+                                   size_t n_tokens, struct ms_err *err)
 {
     *c = (struct ms_choices){.n_layers = p->n_layers, .n_experts = p->n_experts, .top_k = p->top_k};
     c->layer_id = calloc((size_t)c->n_layers + 1, sizeof *c->layer_id);
@@ -119,7 +121,7 @@ static enum ms_status choices_make(struct ms_choices *c, const struct ms_probe *
     return MS_OK;
 }
 
-static enum ms_status run_texts(struct ms_probe *p, const struct ms_buf *texts, size_t n_text,
+static enum ms_status run_texts(struct ms_observer *p, const struct ms_buf *texts, size_t n_text,
                                 size_t max_windows, uint64_t seed, struct ms_choices *c,
                                 struct ms_err *err)
 {
@@ -138,7 +140,7 @@ static enum ms_status run_texts(struct ms_probe *p, const struct ms_buf *texts, 
     return s;
 }
 
-static enum ms_status choose_texts(struct ms_probe *p, const char *folder,
+static enum ms_status choose_texts(struct ms_observer *p, const char *folder,
                                    const struct ms_buf *texts, size_t n_text,
                                    const struct ms_router *assign, size_t max_tokens, uint64_t seed,
                                    struct ms_choices *out, struct ms_err *err)
@@ -155,7 +157,7 @@ static enum ms_status choose_texts(struct ms_probe *p, const char *folder,
                          "the texts hold no whole window of %d tokens", p->N);
     if (max_tokens > 0 && windows > (max_tokens + N - 1) / N)
         windows = (max_tokens + N - 1) / N;
-    enum ms_status s = ms_probe_use(p, assign, 0, MS_DROP_PROBS, NULL, NULL, err);
+    enum ms_status s = ms_observer_use(p, assign, 0, MS_DROP_PROBS, NULL, NULL, err);
     s = s ? s : choices_make(out, p, windows * N, err);
     return s ? s : run_texts(p, texts, n_text, windows, seed, out, err);
 }
@@ -165,7 +167,7 @@ enum ms_status ms_choices_of_text(const char *folder, const char *const *text, s
                                   uint64_t seed, int threads, struct ms_choices *out,
                                   struct ms_err *err)
 {
-    struct ms_probe p = {0};
+    struct ms_observer p = {0};
     enum ms_status s = MS_OK;
     *out = (struct ms_choices){0};
     if (assign->expert_choice)
@@ -177,9 +179,9 @@ enum ms_status ms_choices_of_text(const char *folder, const char *const *text, s
         return ms_err_set(err, MS_NOMEM, "no memory for %zu texts", n_text);
     for (size_t i = 0; i < n_text && !s; i++)
         s = ms_text_read(text[i], &texts[i], err);
-    s = s ? s : ms_probe_open(&p, folder, N, 0, 0, threads, err);
+    s = s ? s : ms_observer_open(&p, folder, N, 0, 0, threads, err);
     s = s ? s : choose_texts(&p, folder, texts, n_text, assign, max_tokens, seed, out, err);
-    ms_probe_close(&p);
+    ms_observer_close(&p);
     for (size_t i = 0; i < n_text; i++)
         ms_buf_finish(&texts[i]);
     free(texts);

@@ -1,5 +1,6 @@
-/* s = z/2; topk(s - (load - avg)/(avg + 1e-10)), load = sum over the batch of the softmax of z. */
-#include "moe/assign.h"
+/* Token assignment `load_aware`: halved logits less the load's distance from its mean decide;
+ * busy experts lose tokens in proportion to their load. */
+#include "moe/assignment.h"
 
 static void choose(const struct ms_route_problem *p, struct ms_router_work *w, struct ms_routes *r)
 {
@@ -11,7 +12,7 @@ static void choose(const struct ms_route_problem *p, struct ms_router_work *w, s
     ms_router_choose_top_k(p, w);
 }
 
-const struct ms_router ms_assign_load_aware = {
+const struct ms_router ms_assignment_load_aware = {
     .name = "load_aware",
     .help = "top-k of half the logits less each expert's relative excess load in the batch",
     .weights = MS_WEIGHTS_OWN,

@@ -1,15 +1,15 @@
-/** @file probe.h  A checkpoint opened to be looked at: evaluate, profile, and routing over text.
+/** @file observer.h  A checkpoint opened to be looked at: evaluate, profile, and routing over text.
  *
  *  The checkpoint's own router is the one it was trained with (moesim notes it in the weights'
- * metadata; Hugging Face families: top_k), as it acts outside training. Another token assignment
- * keeps the model's own scores and weights and changes the choice alone. */
-#ifndef MS_MOE_PROBE_H
-#define MS_MOE_PROBE_H
+ *  metadata; Hugging Face families: top_k), as it acts outside training. Another token assignment
+ *  keeps the model's own scores and weights and changes the choice alone. */
+#ifndef MS_MOE_OBSERVER_H
+#define MS_MOE_OBSERVER_H
 
 #include "moe/checkpoint.h"
 #include "moe/perplexity.h"
 
-struct ms_probe {
+struct ms_observer {
     struct ms_checkpoint *checkpoint;
     struct ms_model *model;
     struct ms_pool *pool;
@@ -24,17 +24,17 @@ struct ms_probe {
 /** Load a checkpoint folder. @param N window length, 0 = the checkpoint's max_positions
  *  @param B windows a call, 0 = up to 8192 tokens, fewer where the vocabulary is large
  *  @param n_windows the most that will be asked for; 0 = unknown  @return MS_OK; MS_INVALID; MS_IO;
- * MS_NOMEM */
-enum ms_status ms_probe_open(struct ms_probe *p, const char *folder, int N, int B, size_t n_windows,
-                             int threads, struct ms_err *err);
-void ms_probe_close(struct ms_probe *p);
+ *  MS_NOMEM */
+enum ms_status ms_observer_open(struct ms_observer *p, const char *folder, int N, int B,
+                                size_t n_windows, int threads, struct ms_err *err);
+void ms_observer_close(struct ms_observer *p);
 /** Route by this assignment from now on (top_k: the model's own router where it takes k experts a
- * token).
+ *  token).
  *  @param excluded [E] for top_k_filtered, or NULL  @param causal receives whether tokens see
- * earlier ones only */
-enum ms_status ms_probe_use(struct ms_probe *p, const struct ms_router *assign,
-                            double capacity_factor, int drop_policy, const uint8_t *excluded,
-                            bool *causal, struct ms_err *err);
+ *  earlier ones only */
+enum ms_status ms_observer_use(struct ms_observer *p, const struct ms_router *assign,
+                               double capacity_factor, int drop_policy, const uint8_t *excluded,
+                               bool *causal, struct ms_err *err);
 
 /** Token ids of chosen experts, as a routing trace with co-selection. Owned; finish frees. */
 struct ms_choices {
@@ -45,10 +45,10 @@ struct ms_choices {
 };
 
 /** Run a checkpoint's routers over texts (bytes; .gz too), one after the other, in whole windows of
- * N.
- *  @param assign as in ms_probe_use; must take k experts a token  @param max_tokens 0 = all
+ *  N.
+ *  @param assign as in ms_observer_use; must take k experts a token  @param max_tokens 0 = all
  *  @return MS_OK; MS_INVALID: a file, a vocabulary that is not bytes, texts too short for one
- * window; MS_IO; MS_NOMEM */
+ *  window; MS_IO; MS_NOMEM */
 enum ms_status ms_choices_of_text(const char *folder, const char *const *text, size_t n_text,
                                   const struct ms_router *assign, int N, size_t max_tokens,
                                   uint64_t seed, int threads, struct ms_choices *out,

@@ -23,7 +23,7 @@ static void choose(const struct ms_route_problem *p, struct ms_router_work *w, s
     w->n_pairs = p->T * p->K;
 }
 
-const struct ms_router ms_assign_random = {
+const struct ms_router ms_assignment_random = {
     .name = "random",
     .help = "k experts drawn at random for each token and layer, seeded",
     .weights = MS_WEIGHTS_OWN,

@@ -7,9 +7,9 @@
 #include <sys/wait.h>
 
 #include "base/json.h"
-#include "cli/profile.h"
+#include "cli/expert_use.h"
 
-static void add_heat(const struct ms_profile *p, struct ms_buf *b)
+static void add_heat(const struct ms_expert_use *p, struct ms_buf *b)
 {
     char number[32];
     ms_buf_adds(b, "$heat << EOD\n");
@@ -25,7 +25,7 @@ static void add_heat(const struct ms_profile *p, struct ms_buf *b)
     ms_buf_adds(b, "EOD\n");
 }
 
-static void add_steps(const struct ms_profile *p, struct ms_buf *b)
+static void add_steps(const struct ms_expert_use *p, struct ms_buf *b)
 {
     char number[32];
     ms_buf_adds(b, "$steps << EOD\n");
@@ -34,7 +34,7 @@ static void add_steps(const struct ms_profile *p, struct ms_buf *b)
     ms_buf_adds(b, "EOD\n");
 }
 
-static void add_tics(const struct ms_profile *p, struct ms_buf *b)
+static void add_tics(const struct ms_expert_use *p, struct ms_buf *b)
 {
     ms_buf_adds(b, "set ytics (");
     for (int l = 0; l < p->n_layers; l++)
@@ -42,7 +42,7 @@ static void add_tics(const struct ms_profile *p, struct ms_buf *b)
     ms_buf_adds(b, ")\n");
 }
 
-static void add_script(const struct ms_profile *p, const char *terminal, const char *output,
+static void add_script(const struct ms_expert_use *p, const char *terminal, const char *output,
                        struct ms_buf *b)
 {
     bool steps = p->n_steps > 0;
@@ -73,7 +73,7 @@ static void add_script(const struct ms_profile *p, const char *terminal, const c
             "plot $steps using 1:2 with lines linewidth 2 linecolor '#0072b2'\nunset multiplot\n");
 }
 
-enum ms_status ms_profile_plot(const struct ms_profile *p, const char *dir, struct ms_err *err)
+enum ms_status ms_use_plot(const struct ms_expert_use *p, const char *dir, struct ms_err *err)
 {
     static const char *const kinds[][2] = {{"svg enhanced background 'white'", "profile.svg"},
                                            {"pngcairo noenhanced", "profile.png"}};

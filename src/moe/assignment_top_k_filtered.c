@@ -1,4 +1,5 @@
-/* Top-k with the given experts at -infinity: what a model loses when experts are out. */
+/* Token assignment `top_k_filtered`: the model's own choice among the experts that are not
+ * excluded, which is what a lost or switched-off expert costs. */
 #include "moe/router.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@ static void choose(const struct ms_route_problem *p, struct ms_router_work *w, s
     ms_router_choose_top_k(p, w);
 }
 
-const struct ms_router ms_assign_top_k_filtered = {
+const struct ms_router ms_assignment_top_k_filtered = {
     .name = "top_k_filtered",
     .help = "top-k without the excluded experts",
     .weights = MS_WEIGHTS_OWN,
