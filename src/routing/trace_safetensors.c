@@ -102,8 +102,7 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
 {
     float *row = malloc((size_t)r->n_experts * sizeof *row);
     int64_t *whole = malloc((size_t)r->n_experts * sizeof *whole);
-    enum ms_status s =
-        row && whole ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+    enum ms_status s = row && whole ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
     double *out = t->count;
     for (long i = 0; i < r->n_iter && s == MS_OK; i++)
         for (int f = 0; f < r->n_files && s == MS_OK; f++)
@@ -116,7 +115,7 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
                 if (!c || (!integers && !ms_st_floats(c, 0, n, row)))
                     s = ms_err_at(err, MS_INVALID, r->name[f], 0, 0, key,
                                   !c ? "is missing, other ranks or layers have this step"
-                                            : "has counts of a type that is not read");
+                                     : "has counts of a type that is not read");
                 for (size_t e = 0; e < n && s == MS_OK; e++)
                     *out++ = integers ? (double)whole[e] : row[e];
             }
