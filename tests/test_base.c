@@ -1,10 +1,14 @@
 /* base/: the promises every other room stands on. */
 #include <check.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/child.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -233,6 +237,54 @@ START_TEST(test_heap_gives_the_least_first)
 }
 END_TEST
 
+static int answer_much(void *ctx, int fd)
+{
+    char block[1000];
+    memset(block, *(const char *)ctx, sizeof block);
+    for (int i = 0; i < 1000; i++) {
+        fprintf(stderr, "talk %d\n", i);
+        if (!ms_fd_write(fd, block, sizeof block))
+            return 9;
+    }
+    return 3;
+}
+
+static int never_answer(void *ctx, int fd)
+{
+    fprintf(stderr, "waiting\n");
+    while (pause() == -1)
+        ;
+    return 0;
+}
+
+static int abort_half_way(void *ctx, int fd)
+{
+    (void)ms_fd_write(fd, "half", 4);
+    raise(SIGKILL);
+    return 0;
+}
+
+START_TEST(test_a_childs_answer_and_talk_come_whole_and_a_late_one_is_killed)
+{
+    struct ms_child c = {0};
+    struct ms_err err = {0};
+    bool in_time = false;
+    ck_assert_int_eq(ms_child_ask(&c, answer_much, "x", 60, &in_time, &err), MS_OK);
+    ck_assert(in_time && c.answer.n == 1000000 && c.answer.p[999999] == 'x');
+    ck_assert_ptr_nonnull(strstr(c.talk.p, "talk 0\n"));
+    ck_assert_ptr_nonnull(strstr(c.talk.p, "talk 999\n"));
+    ms_child_finish(&c);
+    ck_assert_int_eq(ms_child_ask(&c, never_answer, NULL, 1, &in_time, &err), MS_OK);
+    ck_assert(!in_time && c.answer.n == 0);
+    ck_assert_str_eq(c.talk.p, "waiting\n");
+    ms_child_finish(&c);
+    ck_assert_int_eq(ms_child_ask(&c, abort_half_way, NULL, 60, &in_time, &err), MS_OK);
+    ck_assert(in_time && c.answer.n == 4);
+    ms_child_finish(&c);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left */
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -249,6 +301,8 @@ int main(void)
     tcase_add_test(t, test_files_are_replaced_whole);
     tcase_add_test(t, test_pool_does_every_item_once_for_any_thread_count);
     tcase_add_test(t, test_heap_gives_the_least_first);
+    tcase_add_test(t, test_a_childs_answer_and_talk_come_whole_and_a_late_one_is_killed);
+    tcase_set_timeout(t, 60);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -93,24 +93,25 @@ enum ms_status ms_file_read(const char *path, struct ms_buf *out, struct ms_err 
     return s;
 }
 
-static int write_all(int fd, const char *p, size_t n)
+bool ms_fd_write(int fd, const void *data, size_t n)
 {
+    const char *p = data;
     while (n) {
         ssize_t w = write(fd, p, n);
         if (w < 0 && errno == EINTR)
             continue;
         if (w < 0)
-            return -1;
+            return false;
         p += w;
         n -= (size_t)w;
     }
-    return 0;
+    return true;
 }
 
 enum ms_status ms_file_write(const char *path, const void *data, size_t n, struct ms_err *err)
 {
     if (strcmp(path, "-") == 0) {
-        if (write_all(STDOUT_FILENO, data, n) == 0)
+        if (ms_fd_write(STDOUT_FILENO, data, n))
             return MS_OK;
         return ms_err_at(err, MS_IO, "stdout", 0, 0, NULL, "cannot write: %s", strerror(errno));
     }
@@ -119,7 +120,7 @@ enum ms_status ms_file_write(const char *path, const void *data, size_t n, struc
     if (tmp.failed)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     int fd = open(tmp.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 && write_all(fd, data, n) == 0 && fsync(fd) == 0;
+    bool ok = fd >= 0 && ms_fd_write(fd, data, n) && fsync(fd) == 0;
     int why = errno;
     if (fd >= 0 && close(fd) != 0 && ok) {
         ok = false;

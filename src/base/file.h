@@ -25,6 +25,8 @@ enum ms_status ms_file_read(const char *path, struct ms_buf *out, struct ms_err 
 /** Write through a temporary file beside it, fsync, rename ("-" = stdout): a reader sees the old or
  * the new, whole. */
 enum ms_status ms_file_write(const char *path, const void *data, size_t n, struct ms_err *err);
+/** Write all of it, however many calls that takes. @return false with errno set */
+bool ms_fd_write(int fd, const void *data, size_t n);
 /** mkdir -p. */
 enum ms_status ms_dir_make(const char *path, struct ms_err *err);
 /** path as seen from the folder of base_file; absolute paths and "-" unchanged. Owned by the caller

@@ -1,7 +1,5 @@
 #include "sim/route_query.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <simgrid/actor.h>
 #include <simgrid/engine.h>
@@ -9,14 +7,10 @@
 #include <simgrid/link.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 #include <xbt/dynar.h>
 
-#include "base/file.h"
+#include "base/child.h"
 
 enum { TIMEOUT_S = 60 };
 static const uint32_t whole_mark = 0x6d6f6573;
@@ -78,8 +72,8 @@ static void say_route(struct question *q, sg_host_t a, sg_host_t b)
     xbt_dynar_free(&route);
 }
 
-static struct question
-    *asked; /* an actor's code takes no pointer of ours; the child has one question only */
+/* An actor's code takes no pointer of ours; the child has one question only. */
+static struct question *asked;
 
 static void answer(int argc, char **argv)
 {
@@ -95,68 +89,25 @@ static void answer(int argc, char **argv)
     free(q->link);
 }
 
-static void write_all(int fd, const char *p, size_t n)
-{
-    while (n) {
-        ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            _exit(1);
-        p += k;
-        n -= (size_t)k;
-    }
-}
-
-static void child(struct question *q, int out, int talk)
+/* In the child. @return its exit status */
+static int ask_simgrid(void *ctx, int out)
 {
     static const struct rlimit none = {0, 0};
+    struct question *q = ctx;
     int argc = 2;
     char *argv[] = {"moesim", "--log=root.thres:error", NULL};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setrlimit(RLIMIT_CORE, &none);
-    dup2(talk, STDOUT_FILENO);
-    dup2(talk, STDERR_FILENO);
     signal(SIGPIPE, SIG_IGN);
     simgrid_init(&argc, argv);
     simgrid_load_platform(q->p->path);
     asked = q;
     sg_host_t first = sg_host_by_name(q->p->host_name[0]);
     if (!first)
-        _exit(1);
+        return 1;
     sg_actor_start(sg_actor_init("probe", first), answer, 0, NULL);
     simgrid_run();
-    if (!q->done || q->answer.failed)
-        _exit(1);
     ms_buf_add(&q->answer, &whole_mark, sizeof whole_mark);
-    if (q->answer.failed)
-        _exit(1);
-    write_all(out, q->answer.p, q->answer.n);
-    _exit(0);
-}
-
-/* Everything the child says until it closes the pipe. @return false after the time-out */
-static bool listen_to(int fd, struct ms_buf *out)
-{
-    struct timespec t0, t;
-    char chunk[65536];
-    clock_gettime(CLOCK_MONOTONIC, &t0);
-    for (;;) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        long left =
-            TIMEOUT_S * 1000 - ((t.tv_sec - t0.tv_sec) * 1000 + (t.tv_nsec - t0.tv_nsec) / 1000000);
-        if (left <= 0)
-            return false;
-        if (poll(&p, 1, (int)left) <= 0)
-            continue;
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return true;
-        ms_buf_add(out, chunk, (size_t)n);
-    }
+    return q->done && !q->answer.failed && ms_fd_write(out, q->answer.p, q->answer.n) ? 0 : 1;
 }
 
 struct cursor {
@@ -219,40 +170,17 @@ static void read_routes(struct cursor *c, struct ms_route_query *r, size_t n)
 }
 
 /* The child's last line on stdout or stderr, for the message. */
-static void last_words(FILE *talk, char *out, size_t size)
+static void last_words(const struct ms_buf *talk, char *out, size_t size)
 {
-    char line[512];
     snprintf(out, size, "it said nothing");
-    rewind(talk);
-    while (fgets(line, sizeof line, talk)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (*line && !strstr(line, "->") && !strstr(line, "acktrace") && !strstr(line, "Exiting"))
-            snprintf(out, size, "%s", line);
+    for (const char *line = talk->p; line && *line;) {
+        char text[512];
+        size_t n = strcspn(line, "\n");
+        snprintf(text, sizeof text, "%.*s", (int)n, line);
+        if (*text && !strstr(text, "->") && !strstr(text, "acktrace") && !strstr(text, "Exiting"))
+            snprintf(out, size, "%s", text);
+        line += n + (line[n] == '\n');
     }
-}
-
-static enum ms_status run_child(struct question *q, FILE *talk, struct ms_buf *reply, bool *in_time,
-                                struct ms_err *err)
-{
-    int fd[2], status;
-    if (pipe(fd) != 0)
-        return ms_err_set(err, MS_INTERNAL, "no pipe: %s", strerror(errno));
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(fd[0]);
-        child(q, fd[1], fileno(talk));
-    }
-    close(fd[1]);
-    if (pid > 0)
-        *in_time = listen_to(fd[0], reply);
-    close(fd[0]);
-    if (pid < 0)
-        return ms_err_set(err, MS_INTERNAL, "cannot fork: %s", strerror(errno));
-    if (!*in_time)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return MS_OK;
 }
 
 enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_route_pair *pair,
@@ -260,27 +188,23 @@ enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_r
 {
     struct question q = {.p = p, .pair = pair, .n = n};
     struct ms_route_query r = {.n_pairs = n};
-    struct ms_buf reply = {0};
-    FILE *talk = tmpfile();
+    struct ms_child c = {0};
     bool in_time = false;
     char words[512];
     *out = (struct ms_route_query){0};
-    if (!talk)
-        return ms_err_set(err, MS_INTERNAL, "no temporary file: %s", strerror(errno));
     fflush(NULL);
-    enum ms_status s = run_child(&q, talk, &reply, &in_time, err);
-    struct cursor c = {reply.p, reply.p + reply.n, reply.p && !reply.failed};
+    enum ms_status s = ms_child_ask(&c, ask_simgrid, &q, TIMEOUT_S, &in_time, err);
+    struct cursor at = {c.answer.p, c.answer.p + c.answer.n, c.answer.p && !c.answer.failed};
     if (s == MS_OK) {
-        read_links(&c, &r);
-        if (c.good)
-            read_routes(&c, &r, n);
-        last_words(talk, words, sizeof words);
-        if (!c.good)
+        read_links(&at, &r);
+        if (at.good)
+            read_routes(&at, &r, n);
+        last_words(&c.talk, words, sizeof words);
+        if (!at.good)
             s = ms_err_set(err, MS_INTERNAL, "SimGrid %s on %s: %s",
                            in_time ? "gave up" : "did not answer within a minute", p->path, words);
     }
-    fclose(talk);
-    ms_buf_finish(&reply);
+    ms_child_finish(&c);
     if (s == MS_OK)
         *out = r;
     else

@@ -3,17 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "sweep/record.h"
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- what demand and simulator are asked ---- */
 
@@ -172,7 +165,7 @@ static void measure_all(struct source *s, int repeat)
 static enum ms_status begin(void *ctx, int run, struct ms_err *err)
 {
     struct source *s = ctx;
-    double start = now_s();
+    double start = ms_clock_s();
     enum ms_status status;
     if (run % s->stride == 0) {
         status = ms_demand_begin(s->demand, run / s->stride, err);
@@ -181,7 +174,7 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
     } else {
         status = ms_demand_begin_twin(s->demand, s->in->per_node_leg, err);
     }
-    s->routing_s += now_s() - start;
+    s->routing_s += ms_clock_s() - start;
     return status;
 }
 
@@ -205,9 +198,9 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
         s->repeat_run[r] = (int)r * s->stride;
     in->sim.source =
         (struct ms_sim_source){.ctx = s, .traffic = traffic, .begin = begin, .wanted = wanted};
-    double start = now_s();
+    double start = ms_clock_s();
     enum ms_status status = ms_demand_create(&in->demand, &s->demand, err);
-    s->routing_s = now_s() - start;
+    s->routing_s = ms_clock_s() - start;
     return status;
 }
 
@@ -295,7 +288,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     if (status == MS_OK)
         status = answer(&source, in->sim.platform, &o, work_hash, options, out, err);
     if (status == MS_OK)
-        add_timing(&source, &o, now_s() - start, &out->part[MS_PART_TIMING]);
+        add_timing(&source, &o, ms_clock_s() - start, &out->part[MS_PART_TIMING]);
     ms_sim_finish(&o);
     ms_demand_destroy(source.demand);
     ms_arena_finish(&arena);
@@ -306,7 +299,7 @@ enum ms_status ms_case_run(const struct ms_scenario *s, struct ms_hash work_hash
                            const struct ms_case_options *options, struct ms_message *out,
                            struct ms_err *err)
 {
-    double start = now_s();
+    double start = ms_clock_s();
     struct ms_platform platform = {0};
     struct ms_case_input in = {0};
     struct ms_errs errs = {0};

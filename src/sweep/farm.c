@@ -1,3 +1,5 @@
+/* The fork pool: how many children at once, which job next, when a child has answered or is given up,
+ * and what is said of one that gave no answer. */
 #define _GNU_SOURCE
 #include "sweep/farm.h"
 
@@ -7,236 +9,178 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "sweep/farm_end.h"
+#include "base/child.h"
+#include "base/clock.h"
 
 enum {
-    TALK_BYTES = 2048, /* kept of a child's stderr */
     TICK_MS = 200,
-    GRACE_MS = 2000, /* for a child whose pipe is closed to be gone */
-    GRACE_STEP_MS = 5,
+    SHOWN_TALK_BYTES = 2048, /* of a good case */
+    QUOTED_TALK_BYTES = 400, /* in the reason of a failed one */
 };
 
-struct child {
-    pid_t pid; /* 0 = free */
+struct slot {
+    struct ms_child child; /* pid 0 = free */
     size_t job;
-    int answer_fd, talk_fd; /* -1 = closed */
-    struct ms_buf answer;
-    char talk[TALK_BYTES + 1];
-    size_t n_talk;
-    double started_s;
 };
 
 struct farm {
     const struct ms_farm *f;
-    struct child *child; /* [f->n_procs] */
+    struct slot *slot; /* [f->n_procs] */
     size_t n_running;
     int signal_fd;
 };
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* ---- in the child ---- */
 
-static void write_all(int fd, const char *p, size_t n)
+/* What belongs to the parent: the other children's pipes and the signals. */
+static void drop_inherited(struct farm *farm)
 {
-    while (n > 0) {
-        ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR)
+    for (int i = 0; i < farm->f->n_procs; i++) {
+        if (farm->slot[i].child.pid == 0)
             continue;
-        if (k <= 0)
-            return; /* the parent sees half a frame */
-        p += k;
-        n -= (size_t)k;
+        close(farm->slot[i].child.answer_fd);
+        close(farm->slot[i].child.talk_fd);
     }
+    close(farm->signal_fd);
 }
 
-static void settle_in_child(pid_t parent, int talk_fd)
+/* When memory runs out, the kernel shall take this process, not the parent. */
+static void offer_to_oom_killer(void)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1); /* the parent was gone before the request */
-    int null_fd = open("/dev/null", O_RDONLY);
-    if (null_fd >= 0)
-        dup2(null_fd, STDIN_FILENO);
-    dup2(talk_fd, STDOUT_FILENO);
-    dup2(talk_fd, STDERR_FILENO);
-    int oom = open("/proc/self/oom_score_adj", O_WRONLY);
-    if (oom >= 0) {
-        write_all(oom, "500", 3);
-        close(oom);
-    }
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)ms_fd_write(fd, "500", 3);
+    close(fd);
 }
 
-static void __attribute__((noreturn)) be_child(const struct ms_farm *f, size_t job, int answer_fd)
+static enum ms_status do_job(const struct ms_farm *f, size_t job, struct ms_buf *frame)
 {
     struct ms_message m = {0};
     struct ms_err err = {0};
-    struct ms_buf frame = {0};
     m.status = f->work(f->ctx, job, &m, &err);
     for (int i = 0; m.status == MS_OK && i < MS_N_PARTS; i++)
         if (m.part[i].failed)
             m.status = ms_err_set(&err, MS_NOMEM, "out of memory for the record");
-    if (m.status != MS_OK) {
-        struct ms_message failure = {.status = m.status};
-        int n =
-            snprintf(failure.error, sizeof failure.error, "%s%s", err.key, *err.key ? ": " : "");
-        snprintf(failure.error + n, sizeof failure.error - (size_t)n, "%s",
-                 *err.text ? err.text : "failed without a reason");
-        ms_message_encode(&failure, &frame);
-    } else {
-        ms_message_encode(&m, &frame);
+    if (m.status == MS_OK) {
+        ms_message_encode(&m, frame);
+        return MS_OK;
     }
+    struct ms_message failure = {.status = m.status};
+    int n = snprintf(failure.error, sizeof failure.error, "%s%s", err.key, *err.key ? ": " : "");
+    snprintf(failure.error + n, sizeof failure.error - (size_t)n, "%s",
+             *err.text ? err.text : "failed without a reason");
+    ms_message_encode(&failure, frame);
+    return m.status;
+}
+
+struct order {
+    struct farm *farm;
+    size_t job;
+};
+
+/* SIGINT and SIGTERM stay blocked here: the parent alone decides about them. */
+static int be_child(void *ctx, int answer_fd)
+{
+    const struct order *o = ctx;
+    struct ms_buf frame = {0};
+    drop_inherited(o->farm);
+    offer_to_oom_killer();
+    enum ms_status s = do_job(o->farm->f, o->job, &frame);
     if (!frame.failed)
-        write_all(answer_fd, frame.p, frame.n);
-    _exit(m.status == MS_OK ? 0 : 1); /* no atexit work of SimGrid */
+        (void)ms_fd_write(answer_fd, frame.p, frame.n); /* else the parent sees half a frame */
+    return s == MS_OK ? 0 : 1;
+}
+
+/* ---- what to say of a child that gave no answer ---- */
+
+/* One sentence. `why`: what was wrong with its answer, NULL = there was none. */
+static void name_end(int status, const char *why, char *out, size_t size)
+{
+    if (WIFSIGNALED(status)) {
+        int sig = WTERMSIG(status);
+        snprintf(out, size, "the simulating process was killed by signal %d (%s)%s", sig,
+                 strsignal(sig), sig == SIGKILL ? "; out of memory?" : "");
+    } else if (why) {
+        snprintf(out, size, "the simulating process failed: %s", why);
+    } else {
+        snprintf(out, size, "the simulating process ended with exit status %d and no answer",
+                 WEXITSTATUS(status));
+    }
+}
+
+/* The last `most` bytes of what it said. */
+static const char *end_of_talk(const struct ms_child *c, size_t most)
+{
+    if (!c->talk.p || c->talk.failed)
+        return "";
+    return c->talk.n > most ? c->talk.p + c->talk.n - most : c->talk.p;
+}
+
+/* The end of what it said belongs to the reason: lines joined by " | ", nothing unprintable. */
+static void add_talk(const struct ms_child *c, char *out, size_t size)
+{
+    const char *talk = end_of_talk(c, QUOTED_TALK_BYTES);
+    size_t n = strlen(talk), used = strlen(out);
+    while (n > 0 && (unsigned char)talk[n - 1] <= ' ')
+        n--;
+    if (n == 0)
+        return;
+    used += (size_t)snprintf(out + used, size - used, "; it said: ");
+    for (size_t i = 0; i < n && used + 4 < size; i++) {
+        if (talk[i] == '\n')
+            used += (size_t)snprintf(out + used, size - used, " | ");
+        else if ((unsigned char)talk[i] >= ' ' && talk[i] != 127)
+            out[used++] = talk[i];
+    }
+    out[used] = '\0';
 }
 
 /* ---- in the parent ---- */
 
-static void drop_inherited(struct farm *farm)
-{
-    for (int i = 0; i < farm->f->n_procs; i++) {
-        close_fd(&farm->child[i].answer_fd);
-        close_fd(&farm->child[i].talk_fd);
-    }
-    close_fd(&farm->signal_fd);
-}
-
 static enum ms_status start(struct farm *farm, size_t job, struct ms_err *err)
 {
-    struct child *c = farm->child;
-    while (c->pid != 0)
-        c++;
-    int answer[2], talk[2];
-    if (pipe2(answer, O_CLOEXEC) != 0)
-        return ms_err_set(err, MS_INTERNAL, "no pipe for a child: %s", strerror(errno));
-    if (pipe2(talk, O_CLOEXEC) != 0) {
-        close(answer[0]), close(answer[1]);
-        return ms_err_set(err, MS_INTERNAL, "no pipe for a child: %s", strerror(errno));
-    }
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0) { /* SIGINT and SIGTERM stay blocked here: the parent alone decides about them */
-        drop_inherited(farm);
-        close(answer[0]), close(talk[0]);
-        settle_in_child(parent, talk[1]);
-        be_child(farm->f, job, answer[1]);
-    }
-    close(answer[1]), close(talk[1]);
-    if (pid < 0) {
-        close(answer[0]), close(talk[0]);
-        return ms_err_set(err, MS_INTERNAL, "no process for a case: %s", strerror(errno));
-    }
-    fcntl(answer[0], F_SETFL, O_NONBLOCK);
-    fcntl(talk[0], F_SETFL, O_NONBLOCK);
-    *c = (struct child){
-        .pid = pid, .job = job, .answer_fd = answer[0], .talk_fd = talk[0], .started_s = now_s()};
-    farm->n_running++;
-    return MS_OK;
+    struct slot *slot = farm->slot;
+    while (slot->child.pid != 0)
+        slot++;
+    struct order o = {farm, job};
+    enum ms_status s = ms_child_start(&slot->child, be_child, &o, err);
+    slot->job = job;
+    farm->n_running += s == MS_OK;
+    return s;
 }
 
-/* Keep the last TALK_BYTES. */
-static void add_talk(struct child *c, const char *p, size_t n)
-{
-    if (n > TALK_BYTES) {
-        p += n - TALK_BYTES;
-        n = TALK_BYTES;
-    }
-    if (c->n_talk + n > TALK_BYTES) {
-        size_t drop = c->n_talk + n - TALK_BYTES;
-        memmove(c->talk, c->talk + drop, c->n_talk - drop);
-        c->n_talk -= drop;
-    }
-    memcpy(c->talk + c->n_talk, p, n);
-    c->n_talk += n;
-    c->talk[c->n_talk] = '\0';
-}
-
-static void read_talk(struct child *c)
-{
-    char block[4096];
-    ssize_t k = 0;
-    while (c->talk_fd >= 0 && (k = read(c->talk_fd, block, sizeof block)) > 0)
-        add_talk(c, block, (size_t)k);
-    if (k == 0 || (k < 0 && errno != EAGAIN && errno != EINTR))
-        close_fd(&c->talk_fd);
-}
-
-/* @return true once nothing more can come */
-static bool read_answer(struct child *c)
-{
-    char block[65536];
-    ssize_t k = 0;
-    while (c->answer_fd >= 0 && (k = read(c->answer_fd, block, sizeof block)) > 0)
-        ms_buf_add(&c->answer, block, (size_t)k);
-    if (k == 0 || (k < 0 && errno != EAGAIN && errno != EINTR))
-        close_fd(&c->answer_fd);
-    return c->answer_fd < 0;
-}
-
-/* Wait for a child that should be gone; one that is not is killed. @return the wait status */
-static int reap(struct child *c, bool at_once, struct rusage *usage)
-{
-    int status = 0;
-    for (int waited = 0; !at_once && waited < GRACE_MS; waited += GRACE_STEP_MS) {
-        pid_t pid = wait4(c->pid, &status, WNOHANG, usage);
-        if (pid == c->pid || (pid < 0 && errno != EINTR))
-            return status;
-        nanosleep(&(struct timespec){.tv_nsec = GRACE_STEP_MS * 1000000L}, NULL);
-    }
-    kill(c->pid, SIGKILL);
-    while (wait4(c->pid, &status, 0, usage) < 0 && errno == EINTR)
-        ;
-    return status;
-}
-
-static enum ms_status hand_over(struct farm *farm, struct child *c, struct ms_message *m,
+static enum ms_status hand_over(struct farm *farm, struct slot *slot, struct ms_message *m,
                                 const struct rusage *usage, struct ms_err *err)
 {
-    struct ms_farm_answer a = {.job = c->job,
+    struct ms_farm_answer a = {.job = slot->job,
                                .message = m,
-                               .talk = c->talk,
-                               .wall_s = now_s() - c->started_s,
+                               .talk = end_of_talk(&slot->child, SHOWN_TALK_BYTES),
+                               .wall_s = ms_clock_s() - slot->child.started_s,
                                .peak_rss_kib = usage->ru_maxrss};
     enum ms_status s = farm->f->done(farm->f->ctx, &a, err);
     ms_message_finish(m);
-    ms_buf_finish(&c->answer);
-    close_fd(&c->answer_fd);
-    close_fd(&c->talk_fd);
-    c->pid = 0;
+    ms_child_finish(&slot->child);
     farm->n_running--;
     return s;
 }
 
 /* The child has said all it will: judge it. */
-static enum ms_status finish(struct farm *farm, struct child *c, bool timed_out, struct ms_err *err)
+static enum ms_status finish(struct farm *farm, struct slot *slot, bool timed_out,
+                             struct ms_err *err)
 {
+    struct ms_child *c = &slot->child;
     struct ms_message m = {0};
     struct rusage usage = {0};
     const char *why = NULL;
     enum ms_frame_state state = MS_FRAME_PARTIAL;
     if (c->answer.n > 0)
         state = ms_message_decode(c->answer.p, c->answer.n, &m, &why);
-    int status = reap(c, timed_out || state != MS_FRAME_PARTIAL, &usage);
-    read_talk(c);
+    int status = ms_child_reap(c, timed_out || state != MS_FRAME_PARTIAL, &usage);
     if (state != MS_FRAME_WHOLE || c->answer.failed) {
         ms_message_finish(&m);
         m.status = MS_INTERNAL;
@@ -246,15 +190,15 @@ static enum ms_status finish(struct farm *farm, struct child *c, bool timed_out,
         else if (state == MS_FRAME_WRONG)
             snprintf(m.error, sizeof m.error, "the simulating process failed: %s", why);
         else
-            ms_farm_name_end(status, c->answer.n > 0 ? "its answer is cut short" : NULL, m.error,
-                             sizeof m.error);
-        ms_farm_add_talk(c->talk, m.error, sizeof m.error);
+            name_end(status, c->answer.n > 0 ? "its answer is cut short" : NULL, m.error,
+                     sizeof m.error);
+        add_talk(c, m.error, sizeof m.error);
     }
-    return hand_over(farm, c, &m, &usage, err);
+    return hand_over(farm, slot, &m, &usage, err);
 }
 
 /* Whole frames end a case at once: what the child does afterwards no longer matters. */
-static bool has_answered(const struct child *c)
+static bool has_answered(const struct ms_child *c)
 {
     struct ms_message m = {0};
     const char *why;
@@ -269,31 +213,31 @@ static enum ms_status look_at_children(struct farm *farm, struct ms_err *err)
 {
     enum ms_status s = MS_OK;
     for (int i = 0; s == MS_OK && i < farm->f->n_procs; i++) {
-        struct child *c = &farm->child[i];
+        struct ms_child *c = &farm->slot[i].child;
         if (c->pid == 0)
             continue;
         size_t before = c->answer.n;
-        read_talk(c);
-        bool closed = read_answer(c);
-        bool late = farm->f->timeout_s > 0 && now_s() - c->started_s > farm->f->timeout_s;
+        bool closed = ms_child_read(c);
+        bool late = farm->f->timeout_s > 0 && ms_clock_s() - c->started_s > farm->f->timeout_s;
         if (closed || late || (c->answer.n > before && has_answered(c)))
-            s = finish(farm, c, late && !closed, err);
+            s = finish(farm, &farm->slot[i], late && !closed, err);
     }
     return s;
 }
 
-/* Until something happens or it is time for a tick. @return the signal that asks us to stop, 0 =
- * none */
+/* Until something happens or it is time for a tick.
+ * @return the signal that asks us to stop, 0 = none */
 static int wait_for_news(struct farm *farm, struct pollfd *fds)
 {
     nfds_t n = 0;
     fds[n++] = (struct pollfd){.fd = farm->signal_fd, .events = POLLIN};
     for (int i = 0; i < farm->f->n_procs; i++) {
-        if (farm->child[i].pid == 0)
+        const struct ms_child *c = &farm->slot[i].child;
+        if (c->pid == 0)
             continue;
-        fds[n++] = (struct pollfd){.fd = farm->child[i].answer_fd, .events = POLLIN};
-        if (farm->child[i].talk_fd >= 0)
-            fds[n++] = (struct pollfd){.fd = farm->child[i].talk_fd, .events = POLLIN};
+        fds[n++] = (struct pollfd){.fd = c->answer_fd, .events = POLLIN};
+        if (c->talk_fd >= 0)
+            fds[n++] = (struct pollfd){.fd = c->talk_fd, .events = POLLIN};
     }
     poll(fds, n, TICK_MS);
     struct signalfd_siginfo info;
@@ -304,17 +248,8 @@ static int wait_for_news(struct farm *farm, struct pollfd *fds)
 
 static void kill_all(struct farm *farm)
 {
-    for (int i = 0; i < farm->f->n_procs; i++) {
-        struct child *c = &farm->child[i];
-        if (c->pid == 0)
-            continue;
-        struct rusage usage;
-        reap(c, true, &usage);
-        ms_buf_finish(&c->answer);
-        close_fd(&c->answer_fd);
-        close_fd(&c->talk_fd);
-        c->pid = 0;
-    }
+    for (int i = 0; i < farm->f->n_procs; i++)
+        ms_child_finish(&farm->slot[i].child);
     farm->n_running = 0;
 }
 
@@ -364,11 +299,9 @@ enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n
     struct farm farm = {.f = f, .signal_fd = -1};
     sigset_t set, old;
     *signal_number = 0;
-    farm.child = calloc((size_t)f->n_procs, sizeof *farm.child);
-    if (!farm.child)
+    farm.slot = calloc((size_t)f->n_procs, sizeof *farm.slot);
+    if (!farm.slot)
         return ms_err_set(err, MS_NOMEM, "out of memory for the fork pool");
-    for (int i = 0; i < f->n_procs; i++)
-        farm.child[i].answer_fd = farm.child[i].talk_fd = -1;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
@@ -379,8 +312,9 @@ enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n
         s = ms_err_set(err, MS_INTERNAL, "no signalfd: %s", strerror(errno));
     else
         s = run_jobs(&farm, jobs, n_jobs, signal_number, err);
-    close_fd(&farm.signal_fd);
+    if (farm.signal_fd >= 0)
+        close(farm.signal_fd);
     sigprocmask(SIG_SETMASK, &old, NULL);
-    free(farm.child);
+    free(farm.slot);
     return s;
 }

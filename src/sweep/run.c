@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/pool.h"
 #include "sweep/case_run.h"
 #include "sweep/farm.h"
@@ -21,13 +21,6 @@ struct runner {
     int n_threads; /* of a child */
     double start_s, cost_left, cost_done;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- in the child ---- */
 
@@ -54,7 +47,7 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
 static void tell(struct runner *r)
 {
     struct ms_run_state *s = r->state;
-    s->elapsed_s = now_s() - r->start_s;
+    s->elapsed_s = ms_clock_s() - r->start_s;
     s->left_s = r->cost_done > 0 ? s->elapsed_s * r->cost_left / r->cost_done : -1;
     if (r->watch->progress)
         r->watch->progress(r->watch->ctx, s);
@@ -191,7 +184,7 @@ enum ms_status ms_plan_run(const struct ms_plan *plan, const struct ms_run_optio
                            int *signal_number, struct ms_err *err)
 {
     struct runner r = {
-        .plan = plan, .options = options, .watch = watch, .state = state, .start_s = now_s()};
+        .plan = plan, .options = options, .watch = watch, .state = state, .start_s = ms_clock_s()};
     struct ms_store_study study = plan->store;
     study.needs_samples = options->samples;
     *state = (struct ms_run_state){.left_s = -1};
