@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "place/demand.h"
+#include "demand/demand.h"
 #include "routing/preset.h"
 
 static double now(void)

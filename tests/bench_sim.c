@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/rng.h"
+#include "demand/nodes.h"
 #include "sim/sim.h"
 
 struct bench {
@@ -104,8 +105,11 @@ int main(int argc, char **argv)
     struct ms_model_shape m = {
         .hidden = 7168, .experts = 256, .top_k = 8, .expert_intermediate = 2048};
     int *node = calloc((size_t)n, sizeof *node);
+    int *given = calloc((size_t)n * (size_t)w.groups, sizeof *given),
+        *seen = calloc((size_t)n, sizeof *seen);
+    ms_rank_nodes(&w, p.host_node, p.n_hosts, given);
     b.t = (struct ms_traffic){
-        .n_ranks = n, .n_nodes = ms_sim_rank_nodes(&p, &w, 0, node), .n_slots = n};
+        .n_ranks = n, .n_nodes = ms_number_nodes(n, given, seen, node), .n_slots = n};
     b.t.selections = calloc((size_t)n * n, sizeof(double));
     b.t.slot_tokens = calloc((size_t)n, sizeof(double));
     if (b.matrix)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/expert_use.h"
-#include "place/demand.h"
+#include "demand/demand.h"
 #include "routing/trace.h"
 #include "scenario/scenario.h"
 #include "sweep/case_run.h"

@@ -41,8 +41,8 @@ static bool number(const struct ms_args *args, const char *name, long fallback, 
 {
     const char *text = ms_args_get(args, name, NULL);
     char *end;
-    *out = text != NULL ? strtol(text, &end, 10) : fallback;
-    return text == NULL || (*text >= '0' && *text <= '9' && *end == '\0' && *out <= 1000000);
+    *out = text ? strtol(text, &end, 10) : fallback;
+    return !text || (*text >= '0' && *text <= '9' && *end == '\0' && *out <= 1000000);
 }
 
 /* Loads of all steps and ranks together. */
@@ -73,7 +73,7 @@ static enum ms_status solve(const struct setting *q, struct answer *a, struct ms
 {
     const struct ms_trace *t = &a->trace;
     int *node = MS_NEW(&a->arena, int, (size_t)q->ranks);
-    if (node == NULL)
+    if (!node)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (long r = 0; r < q->ranks; r++)
         node[r] = (int)(r * q->nodes / q->ranks);
@@ -184,11 +184,11 @@ static enum ms_status place(const char *path, const struct setting *q, struct ms
     struct ms_buf out = {0};
     if (s == MS_OK) {
         measure(&a);
-        if (strcmp(q->format, "json") == 0)
+        if (!strcmp(q->format, "json"))
             print_json(&a, true, &out);
-        else if (strcmp(q->format, "sglang") == 0)
+        else if (!strcmp(q->format, "sglang"))
             print_json(&a, false, &out);
-        else if (strcmp(q->format, "trtllm") == 0)
+        else if (!strcmp(q->format, "trtllm"))
             print_trtllm(&a, &out);
         else
             print_table(&a, &out);
@@ -206,7 +206,7 @@ static enum ms_status place(const char *path, const struct setting *q, struct ms
 static bool add_filter(struct setting *q, const char *text)
 {
     char *equals = strchr((char *)(uintptr_t)text, '=');
-    if (equals == NULL || equals == text || q->n_filter == 64)
+    if (!equals || equals == text || q->n_filter == 64)
         return false;
     *equals = '\0';
     q->filter[q->n_filter++] = (struct ms_trace_filter){text, equals + 1};
@@ -238,18 +238,18 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     if (q.ranks < 1 || q.nodes < 1 || q.groups < 1 || q.ranks % q.nodes != 0)
         return ms_usage(self, "--ranks must be given, and --nodes must divide it");
     for (int i = 0; i < args.n_options; i++)
-        if (strcmp(args.option[i].name, "filter") == 0 && !add_filter(&q, args.option[i].value))
+        if (!strcmp(args.option[i].name, "filter") && !add_filter(&q, args.option[i].value))
             return ms_usage(self, "--filter: '%s' is not COLUMN=VALUE", args.option[i].value);
     const char *name = ms_args_get(&args, "strategy", "eplb"), *names[64];
     size_t n = 0;
-    for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s != NULL; s++)
+    for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s; s++)
         names[n++] = (*s)->name;
     q.strategy = ms_place_find(name);
-    if (q.strategy == NULL)
+    if (!q.strategy)
         return unknown(self, "placement", name, names, n);
     q.format = ms_args_get(&args, "format", "table");
     for (int i = 0; i < 4; i++)
-        known |= strcmp(q.format, formats[i]) == 0;
+        known |= !strcmp(q.format, formats[i]);
     if (!known)
         return unknown(self, "format", q.format, formats, 4);
     struct ms_err err = {0};

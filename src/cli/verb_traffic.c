@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/pool.h"
 #include "cli/verb.h"
-#include "place/demand.h"
+#include "demand/demand.h"
 #include "routing/traffic_csv.h"
 #include "scenario/scenario.h"
 #include "sim/exchange.h"

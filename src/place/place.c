@@ -21,8 +21,8 @@ const struct ms_place_strategy *const *ms_place_strategies(void)
 
 const struct ms_place_strategy *ms_place_find(const char *name)
 {
-    for (int i = 0; strategies[i] != NULL; i++)
-        if (strcmp(strategies[i]->name, name) == 0)
+    for (int i = 0; strategies[i]; i++)
+        if (!strcmp(strategies[i]->name, name))
             return strategies[i];
     return NULL;
 }
@@ -32,7 +32,7 @@ static enum ms_status check_problem(const struct ms_place_strategy *s,
 {
     int extra = p->n_slots - p->n_experts;
     if (p->n_slots >= p->n_experts && p->n_slots % p->n_ranks == 0) {
-        if (s->needs_load && p->load == NULL)
+        if (s->needs_load && !p->load)
             return ms_err_set(err, MS_INTERNAL, "placement %s needs loads and got none", s->name);
         return MS_OK;
     }
@@ -55,7 +55,7 @@ static enum ms_status check_answer(const struct ms_place_strategy *s,
                                    struct ms_err *err)
 {
     char *seen = malloc((size_t)p->n_experts);
-    enum ms_status status = seen != NULL ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+    enum ms_status status = seen ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
     for (int l = 0; l < p->n_layers && status == MS_OK; l++) {
         const int *slot = slot_expert + (size_t)l * p->n_slots;
         memset(seen, 0, (size_t)p->n_experts);
@@ -84,7 +84,7 @@ enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms
     if (status != MS_OK)
         return status;
     int *slot = malloc((size_t)p->n_layers * (size_t)p->n_slots * sizeof *slot);
-    if (slot == NULL)
+    if (!slot)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     memset(slot, 0xff, (size_t)p->n_layers * (size_t)p->n_slots * sizeof *slot);
     status = s->solve(p, rng, slot, err);
@@ -100,7 +100,7 @@ enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms
 
 void ms_place_finish(struct ms_placement *p)
 {
-    if (p == NULL)
+    if (!p)
         return;
     free(p->slot_expert);
     *p = (struct ms_placement){0};

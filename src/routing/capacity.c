@@ -38,7 +38,7 @@ enum ms_status ms_capacity_drop(const struct ms_model_shape *m, int64_t capacity
     *dropped = 0;
     int *start = calloc((size_t)E + 2, sizeof *start);
     struct entry *entry = malloc(((size_t)total + 1) * sizeof *entry);
-    if (start == NULL || entry == NULL) {
+    if (!start || !entry) {
         free(start);
         free(entry);
         return ms_err_set(err, MS_NOMEM, "out of memory");
@@ -48,7 +48,7 @@ enum ms_status ms_capacity_drop(const struct ms_model_shape *m, int64_t capacity
     for (int e = 0; e < E; e++)
         start[e + 2] += start[e + 1];
     for (int i = 0; i < total; i++)
-        entry[start[chosen[i] + 1]++] = (struct entry){prob != NULL ? prob[i] : 0, i};
+        entry[start[chosen[i] + 1]++] = (struct entry){prob ? prob[i] : 0, i};
     for (int e = 0; e < E; e++) {
         int count = start[e + 1] - start[e];
         if (count <= capacity)

@@ -49,8 +49,8 @@ const struct ms_law_preset *ms_law_presets(void)
 
 static const struct ms_law_preset *preset_find(const char *name)
 {
-    for (const struct ms_law_preset *p = presets; p->name != NULL; p++)
-        if (strcmp(p->name, name) == 0)
+    for (const struct ms_law_preset *p = presets; p->name; p++)
+        if (!strcmp(p->name, name))
             return p;
     return NULL;
 }
@@ -58,10 +58,10 @@ static const struct ms_law_preset *preset_find(const char *name)
 const struct ms_law *ms_law_find(const char *name)
 {
     const struct ms_law_preset *p = preset_find(name);
-    if (p != NULL)
+    if (p)
         name = p->law;
-    for (int i = 0; laws[i] != NULL; i++)
-        if (strcmp(laws[i]->name, name) == 0)
+    for (int i = 0; laws[i]; i++)
+        if (!strcmp(laws[i]->name, name))
             return laws[i];
     return NULL;
 }
@@ -70,9 +70,9 @@ static enum ms_status unknown_law(const char *name, struct ms_err *err)
 {
     const char *names[64];
     size_t n = 0;
-    for (int i = 0; laws[i] != NULL; i++)
+    for (int i = 0; laws[i]; i++)
         names[n++] = laws[i]->name;
-    for (const struct ms_law_preset *p = presets; p->name != NULL; p++)
+    for (const struct ms_law_preset *p = presets; p->name; p++)
         names[n++] = p->name;
     char allowed[512];
     return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.popularity.law",
@@ -83,8 +83,8 @@ static enum ms_status unknown_law(const char *name, struct ms_err *err)
 /* Give one parameter; false: the law has none of that name. */
 static bool set_param(const struct ms_law *law, const struct ms_law_param *p, double *param)
 {
-    for (const struct ms_field *f = law->fields; f != NULL && f->key != NULL; f++)
-        if (strcmp(f->key, p->key) == 0) {
+    for (const struct ms_field *f = law->fields; f && f->key; f++)
+        if (!strcmp(f->key, p->key)) {
             param[f->offset / sizeof(double)] = p->value;
             return true;
         }
@@ -94,7 +94,7 @@ static bool set_param(const struct ms_law *law, const struct ms_law_param *p, do
 static enum ms_status check_params(const struct ms_law *law, const double *param,
                                    struct ms_err *err)
 {
-    for (const struct ms_field *f = law->fields; f != NULL && f->key != NULL; f++) {
+    for (const struct ms_field *f = law->fields; f && f->key; f++) {
         double v = param[f->offset / sizeof(double)];
         if (isnan(v) || (v >= f->min && v <= f->max && !(f->above_min && v == f->min)))
             continue;
@@ -110,14 +110,14 @@ enum ms_status ms_law_resolve(const struct ms_popularity *p, const struct ms_law
                               double *param, struct ms_err *err)
 {
     const struct ms_law *l = ms_law_find(p->law);
-    if (l == NULL)
+    if (!l)
         return unknown_law(p->law, err);
-    for (const struct ms_field *f = l->fields; f != NULL && f->key != NULL; f++)
+    for (const struct ms_field *f = l->fields; f && f->key; f++)
         param[f->offset / sizeof(double)] =
-            strcmp(f->fallback, "none") == 0 ? NAN : strtod(f->fallback, NULL);
+            !strcmp(f->fallback, "none") ? NAN : strtod(f->fallback, NULL);
     const struct ms_law_preset *preset = preset_find(p->law);
-    if (preset != NULL && p->n_params == 0)
-        for (int i = 0; i < MS_LAW_MAX_PARAMS && preset->param[i].key != NULL; i++)
+    if (preset && p->n_params == 0)
+        for (int i = 0; i < MS_LAW_MAX_PARAMS && preset->param[i].key; i++)
             set_param(l, &preset->param[i], param);
     for (int i = 0; i < p->n_params; i++) {
         if (set_param(l, &p->param[i], param))

@@ -70,7 +70,7 @@ static enum ms_status draw(const double *param, int n_experts, int top_k, struct
     if (s != MS_OK)
         return s;
     double *z = malloc((size_t)n_experts * sizeof *z);
-    if (z == NULL)
+    if (!z)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (int i = 0; i < (n_experts + 1) / 2; i++) {
         z[i] = normal_quantile(1 - (i + 0.5) / n_experts);

@@ -30,12 +30,12 @@ static enum ms_status bad(struct reader *r, struct ms_err *err, const char *text
 static int label_of(const char *name)
 {
     name += strspn(name, " ");
-    if (strcmp(name, "rank") == 0 || strcmp(name, "source") == 0 || strcmp(name, "src") == 0)
+    if (!strcmp(name, "rank") || !strcmp(name, "source") || !strcmp(name, "src"))
         return SOURCE;
-    if (strcmp(name, "layer_id") == 0)
+    if (!strcmp(name, "layer_id"))
         return LAYER;
     for (int i = 0; i < SOURCE; i++)
-        if (strcmp(name, label_names[i]) == 0)
+        if (!strcmp(name, label_names[i]))
             return i;
     return -1;
 }
@@ -127,11 +127,11 @@ static enum ms_status row(struct reader *r, struct ms_err *err)
     if (s != MS_OK || !keep)
         return s;
     int n = r->n_columns - r->n_labels;
-    if (r->m.bytes == NULL) {
+    if (!r->m.bytes) {
         r->m.n = n;
         r->m.bytes = calloc((size_t)n * (size_t)n + 1, sizeof *r->m.bytes);
         r->have = calloc((size_t)n + 1, sizeof *r->have);
-        if (r->m.bytes == NULL || r->have == NULL)
+        if (!r->m.bytes || !r->have)
             return ms_err_set(err, MS_NOMEM, "out of memory");
     }
     if (value[SOURCE] >= n || r->have[value[SOURCE]])
@@ -197,7 +197,7 @@ enum ms_status ms_matrix_read(const char *path, const struct ms_trace_filter *fi
 
 void ms_matrix_finish(struct ms_matrix *m)
 {
-    if (m == NULL)
+    if (!m)
         return;
     free(m->bytes);
     *m = (struct ms_matrix){0};

@@ -13,6 +13,14 @@
 
 #include "moe/choice.h"
 
+/** The largest traffic there is: checked where a shape or a workload is read, trusted behind it. */
+enum {
+    MS_MOST_RANKS = 4096,    /**< of a group */
+    MS_MOST_EXPERTS = 65535, /**< an expert is a 16-bit number, one past the last means dropped */
+    MS_MOST_SLOTS = 65534,
+    MS_MOST_GROUPS = 64, /**< expert groups under a group limit: a set of them is one word */
+};
+
 /** Mixture-of-experts shape (scenario section `model`). */
 struct ms_model_shape {
     const char *preset; /**< NULL when given by hand */

@@ -43,10 +43,10 @@ static bool allocate(struct ms_sampler *s)
     s->alias_scratch = MS_NEW(&s->arena, double, E);
     s->order = MS_NEW(&s->arena, int, 2 * E);
     s->first_inverse = MS_NEW(&s->arena, float, G);
-    s->e1 = MS_NEW(&s->arena, float, G *MS_LANES);
-    s->e2 = MS_NEW(&s->arena, float, G *MS_LANES);
-    s->rest = MS_NEW(&s->arena, float, G *MS_LANES);
-    s->first = MS_NEW(&s->arena, uint16_t, G * MS_LANES);
+    s->e1 = MS_NEW(&s->arena, float, G *MS_VECTOR_LANES);
+    s->e2 = MS_NEW(&s->arena, float, G *MS_VECTOR_LANES);
+    s->rest = MS_NEW(&s->arena, float, G *MS_VECTOR_LANES);
+    s->first = MS_NEW(&s->arena, uint16_t, G * MS_VECTOR_LANES);
     return s->group_turn && s->members && s->arc_start && s->arc_last && s->arc_mask &&
            s->first_inverse && s->e1 && s->e2 && s->rest && s->first && s->group_of && s->weight &&
            s->group_weight && s->rest_inverse && s->all && s->local && s->pi && s->group_pi &&
@@ -56,7 +56,7 @@ static bool allocate(struct ms_sampler *s)
 struct ms_sampler *ms_sampler_create(const struct ms_model_shape *m)
 {
     struct ms_sampler *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    if (!s)
         return NULL;
     s->m = m;
     s->E = m->experts;
@@ -72,13 +72,13 @@ struct ms_sampler *ms_sampler_create(const struct ms_model_shape *m)
     for (int e = 0; e < s->E; e++)
         s->group_of[e] = (uint8_t)(e / s->size);
     fill_log_table(s);
-    s->ops = ms_lane_ops();
+    s->ops = ms_vector_ops();
     return s;
 }
 
 void ms_sampler_destroy(struct ms_sampler *s)
 {
-    if (s == NULL)
+    if (!s)
         return;
     ms_arena_finish(&s->arena);
     free(s);
@@ -233,7 +233,7 @@ static void block(struct ms_sampler *s, int n, uint16_t *chosen, float *prob)
         ms_sample_top2(s, n, chosen);
     else
         ms_sample_weight(s, n, chosen);
-    for (int t = 0; t < n && prob != NULL; t++) {
+    for (int t = 0; t < n && prob; t++) {
         size_t at = (size_t)t * s->K;
         if (s->inclusion)
             independent(s, chosen + at, prob + at);
@@ -247,6 +247,6 @@ void ms_sampler_draw(struct ms_sampler *s, int n, uint16_t *chosen, float *prob)
     for (int t = 0; t < n; t += MS_SAMPLE_BLOCK) {
         int part = n - t < MS_SAMPLE_BLOCK ? n - t : MS_SAMPLE_BLOCK;
         size_t at = (size_t)t * s->K;
-        block(s, part, chosen + at, prob != NULL ? prob + at : NULL);
+        block(s, part, chosen + at, prob ? prob + at : NULL);
     }
 }

@@ -11,7 +11,7 @@
 
 #include "routing/sample_tables.h"
 
-enum { BATCH = MS_CIRCLE, MOST_GROUPS = 64 };
+enum { BATCH = MS_CIRCLE };
 
 /* v [n] in units of 2^-32, none above 1, sum exactly total: what rounding left goes to those that
  * can take it. */
@@ -52,7 +52,7 @@ static enum ms_status too_hot(const struct ms_sampler *s, int e, double pi, stru
 /* q_g: proportional to the group's pi, none above 1 (then the others share what is left). */
 static void group_inclusion(const struct ms_sampler *s, const double *group, double *q)
 {
-    bool full[MOST_GROUPS] = {false};
+    bool full[MS_MOST_GROUPS] = {false};
     for (bool again = true; again;) {
         double turns = s->limit, rest = 0;
         again = false;
@@ -72,7 +72,7 @@ static void group_inclusion(const struct ms_sampler *s, const double *group, dou
 
 static enum ms_status set_limited(struct ms_sampler *s, const double *pi, struct ms_err *err)
 {
-    double group[MOST_GROUPS] = {0}, q[MOST_GROUPS], turns = 0;
+    double group[MS_MOST_GROUPS] = {0}, q[MS_MOST_GROUPS], turns = 0;
     for (int e = 0; e < s->E; e++)
         group[s->group_of[e]] += pi[e];
     group_inclusion(s, group, q);
@@ -178,8 +178,8 @@ static void take_group(struct ms_sampler *s, int group, const uint32_t *point, u
  * the other. */
 static void take_limited(struct ms_sampler *s, struct batch *b)
 {
-    int order[MOST_GROUPS];
-    uint32_t pick[BATCH], start[MOST_GROUPS], last[MOST_GROUPS], who[MOST_GROUPS], at = 0;
+    int order[MS_MOST_GROUPS];
+    uint32_t pick[BATCH], start[MS_MOST_GROUPS], last[MS_MOST_GROUPS], who[MS_MOST_GROUPS], at = 0;
     int n = 0;
     for (int g = 0; g < s->groups; g++)
         if (s->group_pi[g] != 0)

@@ -4,27 +4,25 @@
 
 #include "routing/sample.h"
 
-enum { MOST_GROUPS = 64 };
-
 enum ms_status ms_shape_check(const struct ms_model_shape *m, struct ms_err *err)
 {
     const char *key = NULL;
     char text[200] = "";
     int per_group = m->groups > 0 ? m->experts / m->groups : 0;
     bool limited = m->groups > 1 && m->group_limit < m->groups;
-    if (m->experts < 1 || m->experts > 65535) {
+    if (m->experts < 1 || m->experts > MS_MOST_EXPERTS) {
         key = "model.experts";
-        snprintf(text, sizeof text, "%d is not in 1..65535", m->experts);
+        snprintf(text, sizeof text, "%d is not in 1..%d", m->experts, MS_MOST_EXPERTS);
     } else if (m->top_k < 1 || m->top_k > m->experts) {
         key = "model.top_k";
         snprintf(text, sizeof text, "%d is not in 1..%d (model.experts)", m->top_k, m->experts);
     } else if (m->groups < 1 || m->experts % m->groups != 0) {
         key = "model.groups";
         snprintf(text, sizeof text, "%d groups do not divide %d experts", m->groups, m->experts);
-    } else if (limited && m->groups > MOST_GROUPS) {
+    } else if (limited && m->groups > MS_MOST_GROUPS) {
         key = "model.groups";
         snprintf(text, sizeof text, "%d groups; at most %d with a group limit", m->groups,
-                 MOST_GROUPS);
+                 MS_MOST_GROUPS);
     } else if (m->groups > 1 && m->group_limit < 1) {
         key = "model.group_limit";
         snprintf(text, sizeof text, "%d is not in 1..%d (model.groups)", m->group_limit, m->groups);
@@ -37,7 +35,7 @@ enum ms_status ms_shape_check(const struct ms_model_shape *m, struct ms_err *err
         snprintf(text, sizeof text, "top2_sum needs groups of at least 2 experts, these have %d",
                  per_group);
     }
-    if (key == NULL)
+    if (!key)
         return MS_OK;
     return ms_err_at(err, MS_INVALID, NULL, 0, 0, key, "%s", text);
 }
@@ -59,7 +57,7 @@ static double group_score(const struct ms_model_shape *m, const double *score, i
 /* Bit mask of the groups a token may use. */
 static uint64_t choose_groups(const struct ms_model_shape *m, const double *score)
 {
-    double of_group[MOST_GROUPS];
+    double of_group[MS_MOST_GROUPS];
     int size = m->experts / m->groups;
     for (int g = 0; g < m->groups; g++)
         of_group[g] = group_score(m, score + (size_t)g * size, size);

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "routing/sample.h"
-#include "routing/sample_lanes.h"
+#include "routing/sample_vector.h"
 
 enum { MS_WORDS_BLOCKS = 256, MS_WORDS_SPARE = 64, MS_EXP_BATCH = 256 };
 
@@ -49,11 +49,11 @@ struct ms_sampler {
     int *order;                                /* [E] scratch */
     struct ms_log_cell log_table[MS_LOG_CELLS];
     struct ms_words words;
-    /* Score top2_sum: MS_LANES tokens at a time, and exponentials from a stream of their own. */
-    const struct ms_lane_ops *ops;
+    /* Score top2_sum: MS_VECTOR_LANES tokens at a time, and exponentials from a stream of their own. */
+    const struct ms_vector_ops *ops;
     float *first_inverse;  /* [groups] 1 / group_weight */
-    float *e1, *e2, *rest; /* [groups][MS_LANES] */
-    uint16_t *first;       /* [groups][MS_LANES] first arrival */
+    float *e1, *e2, *rest; /* [groups][MS_VECTOR_LANES] */
+    uint16_t *first;       /* [groups][MS_VECTOR_LANES] first arrival */
     struct ms_words exp_words;
     int exp_at;
     float exp[MS_EXP_BATCH];

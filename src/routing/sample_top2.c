@@ -8,17 +8,17 @@
 
 #include "routing/sample_tables.h"
 
-enum { MOST_GROUPS = 64, TRIES = 16, KNOWN = 3 };
+enum { TRIES = 16, KNOWN = 3 };
 
-/** The races of the groups a token may use, lane i in the order of the groups. The arrivals known
- * from the start stand at 4i .. 4i + KNOWN - 1; behind them a lane stays at 4i + KNOWN - 1. */
-struct lanes {
-    uint64_t next[MOST_GROUPS];      /* key() of the next arrival */
-    uint64_t known[4 * MOST_GROUPS]; /* key() of the known arrivals */
-    uint16_t id[4 * MOST_GROUPS];    /* who; the last known one is drawn when its turn comes */
-    int n[MOST_GROUPS];              /* arrived, once past the known ones */
-    int group[MOST_GROUPS];
-    double left[MOST_GROUPS]; /* weight still in the race behind the KNOWN - 1 first */
+/** The races of the groups a token may use, race i in the order of the groups. The arrivals known
+ * from the start stand at 4i .. 4i + KNOWN - 1; behind them a race stays at 4i + KNOWN - 1. */
+struct races {
+    uint64_t next[MS_MOST_GROUPS];      /* key() of the next arrival */
+    uint64_t known[4 * MS_MOST_GROUPS]; /* key() of the known arrivals */
+    uint16_t id[4 * MS_MOST_GROUPS];    /* who; the last known one is drawn when its turn comes */
+    int n[MS_MOST_GROUPS];              /* arrived, once past the known ones */
+    int group[MS_MOST_GROUPS];
+    double left[MS_MOST_GROUPS]; /* weight still in the race behind the KNOWN - 1 first */
 };
 
 /* Times are positive: their bits order as they do. The low byte holds where the arrival stands. */
@@ -83,36 +83,36 @@ static inline float gap(struct ms_sampler *s, int group, double *left)
     return exponential(s) / (float)*left;
 }
 
-/* First and second arrivals of all groups for MS_LANES tokens, and which groups each may use. */
+/* First and second arrivals of all groups for MS_VECTOR_LANES tokens, and which groups each may use. */
 static void start(struct ms_sampler *s, uint64_t *mask)
 {
-    int n = s->groups * MS_LANES;
+    int n = s->groups * MS_VECTOR_LANES;
     for (int g = 0; g < s->groups; g++) {
         const struct ms_alias *table = s->local + (size_t)g * s->size;
-        for (int i = 0; i < MS_LANES; i++) {
+        for (int i = 0; i < MS_VECTOR_LANES; i++) {
             if ((i & 31) == 0)
                 ms_words_need(&s->words);
             uint16_t e = ms_alias_pick(table, (uint32_t)s->size, ms_word(&s->words));
-            s->first[g * MS_LANES + i] = e;
-            s->rest[g * MS_LANES + i] = s->rest_inverse[e];
+            s->first[g * MS_VECTOR_LANES + i] = e;
+            s->rest[g * MS_VECTOR_LANES + i] = s->rest_inverse[e];
         }
     }
-    uint32_t word[2 * MS_LANES];
-    for (int i = 0; i < n; i += MS_LANES) {
-        ms_rng_fill(&s->exp_words.rng, word, 2 * MS_LANES / 4);
-        s->ops->exponentials(word, s->e1 + i, MS_LANES);
-        s->ops->exponentials(word + MS_LANES, s->e2 + i, MS_LANES);
+    uint32_t word[2 * MS_VECTOR_LANES];
+    for (int i = 0; i < n; i += MS_VECTOR_LANES) {
+        ms_rng_fill(&s->exp_words.rng, word, 2 * MS_VECTOR_LANES / 4);
+        s->ops->exponentials(word, s->e1 + i, MS_VECTOR_LANES);
+        s->ops->exponentials(word + MS_VECTOR_LANES, s->e2 + i, MS_VECTOR_LANES);
     }
     s->ops->groups(s->groups, s->limit, s->first_inverse, s->rest, s->e1, s->e2, mask);
 }
 
 /* The three first arrivals of every group the token may use. */
-static inline void enter(struct ms_sampler *s, int token, uint64_t mask, int limit, struct lanes *l)
+static inline void enter(struct ms_sampler *s, int token, uint64_t mask, int limit, struct races *l)
 {
     for (int i = 0; i < limit; i++, mask &= mask - 1) {
         if ((i & 31) == 0)
             ms_words_need(&s->words);
-        int g = __builtin_ctzll(mask), at = g * MS_LANES + token;
+        int g = __builtin_ctzll(mask), at = g * MS_VECTOR_LANES + token;
         uint16_t a = s->first[at];
         s->stamp[a] = s->token;
         uint16_t b =
@@ -133,7 +133,7 @@ static inline void enter(struct ms_sampler *s, int token, uint64_t mask, int lim
 }
 
 /* An arrival behind the known ones: who it is, and when the one after it comes. */
-static uint16_t further(struct ms_sampler *s, struct lanes *l, uint64_t arrival)
+static uint16_t further(struct ms_sampler *s, struct races *l, uint64_t arrival)
 {
     int i = (int)(arrival & 255) / 4, g = l->group[i];
     uint16_t e = arrive(s, g);
@@ -146,7 +146,7 @@ static uint16_t further(struct ms_sampler *s, struct lanes *l, uint64_t arrival)
 
 /* Merge the races until top_k have arrived. */
 static inline __attribute__((always_inline)) void merge(struct ms_sampler *s, int limit,
-                                                        struct lanes *l, uint16_t *chosen)
+                                                        struct races *l, uint16_t *chosen)
 {
     for (int k = 0; k < s->K; k++) {
         uint64_t least;
@@ -169,17 +169,17 @@ static inline __attribute__((always_inline)) void merge(struct ms_sampler *s, in
 
 void ms_sample_top2(struct ms_sampler *s, int n, uint16_t *chosen)
 {
-    struct lanes l;
-    uint64_t mask[MS_LANES];
+    struct races l;
+    uint64_t mask[MS_VECTOR_LANES];
     for (int t = 0; t < n; t++, chosen += s->K) {
-        if (t % MS_LANES == 0)
+        if (t % MS_VECTOR_LANES == 0)
             start(s, mask);
         if (++s->token == 0) {
             for (int e = 0; e < s->E; e++)
                 s->stamp[e] = 0;
             s->token = 1;
         }
-        enter(s, t % MS_LANES, mask[t % MS_LANES], s->limit, &l);
+        enter(s, t % MS_VECTOR_LANES, mask[t % MS_VECTOR_LANES], s->limit, &l);
         if (s->limit == 4)
             merge(s, 4, &l, chosen);
         else

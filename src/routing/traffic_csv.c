@@ -15,7 +15,7 @@ void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, const d
 {
     char number[32];
     for (int s = 0; s < t->n_ranks; s++) {
-        if (label != NULL)
+        if (label)
             ms_buf_printf(out, "%d,%d,%d,", label->step, label->layer, label->group);
         ms_buf_printf(out, "%d", s);
         for (int r = 0; r < t->n_ranks; r++) {

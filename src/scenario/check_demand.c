@@ -3,20 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "place/demand.h"
-
-/* Node of each global rank; hosts without nodes count as a node each. */
-static int *rank_nodes(struct ms_arena *arena, const struct ms_workload *w,
-                       const struct ms_platform *p)
-{
-    int n = w->ranks * w->groups;
-    int *node = MS_NEW(arena, int, (size_t)n + 1);
-    for (int r = 0; node && r < n; r++) {
-        int host = w->group_strided ? r % w->ranks * w->groups + r / w->ranks : r;
-        node[r] = p->n_nodes > 0 && host < p->n_hosts ? p->host_node[host] : host;
-    }
-    return node;
-}
+#include "demand/demand.h"
+#include "demand/nodes.h"
 
 /* All that a demand depends on: the scenario without platform and simulator, and the nodes. */
 static struct ms_hash key_of(const struct ms_scenario *s, const int *node)
@@ -57,7 +45,9 @@ bool ms_demand_try(struct ms_demand_trials *t, const struct ms_scenario *s,
     struct ms_scenario r = *s;
     enum ms_status status = MS_OK;
     ms_scenario_resolve(&r, platform->n_hosts);
-    int *node = rank_nodes(&arena, &r.workload, platform);
+    int *node = MS_NEW(&arena, int, (size_t)r.workload.ranks *(size_t)r.workload.groups + 1);
+    if (node)
+        ms_rank_nodes(&r.workload, platform->host_node, platform->n_hosts, node);
     if (node && r.routing.source != MS_SOURCE_CHECKPOINT && remember(t, key_of(&r, node))) {
         struct ms_demand *d = NULL;
         struct ms_demand_input in = {.model = r.has_model ? &r.model : NULL,

@@ -16,6 +16,7 @@
 #include <xbt/log.h>
 
 #include "base/file.h"
+#include "demand/nodes.h"
 #include "sim/core.h"
 #include "sim/network_model.h"
 
@@ -92,7 +93,7 @@ static enum ms_status find_hosts(struct ms_core *c)
                             sg_host_count(), p->n_hosts);
     for (int g = 0; g < c->n_groups; g++)
         for (int r = 0; r < c->n_ranks; r++) {
-            int i = ms_sim_host_of(c->in->workload, g, r);
+            int i = ms_rank_host(c->in->workload, g, r);
             sg_host_t h = sg_host_by_name(p->host_name[i]);
             if (!h)
                 return ms_core_fail(c, MS_INTERNAL, "%s: SimGrid does not know host '%s'", p->path,

@@ -4,22 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Renumber by first appearance; unknown nodes are nodes of their own. Quadratic only in the number
- * of nodes. */
-static void number_nodes(struct ms_layout *l, const int *host_node, int *seen)
-{
-    l->n_nodes = 0;
-    for (int r = 0; r < l->n_ranks; r++) {
-        int n = r && host_node[r] >= 0 && host_node[r] == host_node[r - 1] ? l->node[r - 1] : 0;
-        if (host_node[r] < 0)
-            n = l->n_nodes;
-        while (n < l->n_nodes && seen[n] != host_node[r])
-            n++;
-        if (n == l->n_nodes)
-            seen[l->n_nodes++] = host_node[r];
-        l->node[r] = n;
-    }
-}
+#include "demand/nodes.h"
 
 static void list_members(struct ms_layout *l)
 {
@@ -72,7 +57,7 @@ enum ms_status ms_layout_init(struct ms_layout *l, int n_ranks, const int *host_
     int *seen = calloc(n, sizeof *seen);
     bool ok = l->node && l->rail && l->first && l->member && seen;
     if (ok) {
-        number_nodes(l, host_node, seen);
+        l->n_nodes = ms_number_nodes(n_ranks, host_node, seen, l->node);
         memcpy(l->rail, host_rail, n * sizeof *l->rail);
         list_members(l);
         /* with a rank a node nothing is ever forwarded: no table */

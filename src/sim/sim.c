@@ -10,15 +10,11 @@
 #include <simgrid/engine.h>
 #include <simgrid/semaphore.h>
 
+#include "demand/nodes.h"
 #include "sim/core.h"
 #include "sim/hardware.h"
 #include "sim/actor.h"
 #include "sim/network_model.h"
-
-int ms_sim_host_of(const struct ms_workload *w, int group, int rank)
-{
-    return w->group_strided ? rank * w->groups + group : group * w->ranks + rank;
-}
 
 enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
 {
@@ -54,7 +50,7 @@ static enum ms_status make_layouts(struct ms_core *c)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d groups", c->n_groups);
     for (int g = 0; g < c->n_groups; g++) {
         for (int r = 0; r < c->n_ranks; r++) {
-            int h = ms_sim_host_of(c->in->workload, g, r);
+            int h = ms_rank_host(c->in->workload, g, r);
             node[r] = p->host_node[h];
             rail[r] = p->host_local[h];
         }

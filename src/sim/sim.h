@@ -130,14 +130,6 @@ enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *o
                           struct ms_err *err);
 void ms_sim_finish(struct ms_sim_output *out);
 
-/** The host (index in platform order) of a rank of a group, after group_layout. */
-int ms_sim_host_of(const struct ms_workload *w, int group, int rank);
-/** The node of each rank of a group, numbered by first appearance: the columns of
- * ms_traffic.node_copies. Without node properties every rank is a node of its own. @param rank_node
- * [w->ranks] @return the number of nodes */
-int ms_sim_rank_nodes(const struct ms_platform *p, const struct ms_workload *w, int group,
-                      int *rank_node);
-
 /** Can these parameters be simulated on this platform with these ranks? Everything that can be
  * known before the fork (nodes missing for hierarchical, rail-only without pxn …); errors carry the
  * scenario key. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demand/nodes.h"
 #include "sim/compute.h"
 #include "sim/exchange.h"
 #include "sim/hardware.h"
@@ -33,22 +34,6 @@ double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks)
     const double measured_ranks = 64;
     double pairs = n_ranks * (n_ranks - 1) / (measured_ranks * (measured_ranks - 1));
     return x && m ? x->leg_cpu_s[m->transport->cost] * pow(pairs, m->transport->growth) : 0;
-}
-
-int ms_sim_rank_nodes(const struct ms_platform *p, const struct ms_workload *w, int group,
-                      int *rank_node)
-{
-    int n_nodes = 0, unknown = -1;
-    int *seen = calloc((size_t)p->n_nodes + 1, sizeof *seen); /* 1 + our number */
-    for (int r = 0; r < w->ranks && seen; r++) {
-        int node = p->host_node[ms_sim_host_of(w, group, r)];
-        int *mine = node < 0 ? &unknown : &seen[node];
-        if (node < 0 || !*mine)
-            *mine = ++n_nodes;
-        rank_node[r] = *mine - 1;
-    }
-    free(seen);
-    return n_nodes;
 }
 
 __attribute__((format(printf, 3, 4))) static void say(struct ms_errs *errs, const char *key,
@@ -110,15 +95,15 @@ static void check_rails(const struct ms_sim_input *in, const struct ms_exchange 
     bool pxn = in->params->exchange.forwarding == MS_FORWARD_PXN && !x->forwards;
     for (int g = 0; g < w->groups; g++)
         for (int r = 0; r < w->ranks; r++) {
-            int a = ms_sim_host_of(w, g, r);
+            int a = ms_rank_host(w, g, r);
             int first = x->neighbours ? (r + 1) % w->ranks : r + 1;
             int last = x->neighbours ? first : w->ranks - 1;
             for (int s = first; s <= last; s++) {
-                int b = ms_sim_host_of(w, g, s), relay = -1;
+                int b = ms_rank_host(w, g, s), relay = -1;
                 if (p->host_node[a] == p->host_node[b] || p->host_local[a] == p->host_local[b])
                     continue;
                 for (int k = 0; k < w->ranks && pxn && relay < 0; k++) {
-                    int h = ms_sim_host_of(w, g, k);
+                    int h = ms_rank_host(w, g, k);
                     if (p->host_node[h] == p->host_node[a] && p->host_local[h] == p->host_local[b])
                         relay = h;
                 }

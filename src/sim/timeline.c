@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "demand/nodes.h"
 #include "sim/core.h"
 
 struct ms_timeline {
@@ -40,7 +41,7 @@ static void name_rows(struct ms_core *c)
             snprintf(name, sizeof name, "group %d", actor->group);
             name_row(j, "process_name", actor->group, 0, name);
         }
-        int host = ms_sim_host_of(c->in->workload, actor->group, actor->rank);
+        int host = ms_rank_host(c->in->workload, actor->group, actor->rank);
         snprintf(name, sizeof name, c->n_halves > 1 ? "rank %d on %s, half %d" : "rank %d on %s",
                  actor->rank, c->in->platform->host_name[host], actor->half);
         name_row(j, "thread_name", actor->group, thread_of(c, actor), name);

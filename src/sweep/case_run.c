@@ -6,22 +6,10 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "demand/nodes.h"
 #include "sweep/record.h"
 
 /* ---- what demand and simulator are asked ---- */
-
-/* Node of each global rank; hosts without nodes count as a node each. */
-static int *rank_nodes(struct ms_case_input *in, const struct ms_platform *p)
-{
-    const struct ms_workload *w = &in->s.workload;
-    int n = w->ranks * w->groups;
-    int *node = MS_NEW(&in->arena, int, (size_t)n + 1);
-    for (int r = 0; node && r < n; r++) {
-        int host = ms_sim_host_of(w, r / w->ranks, r % w->ranks);
-        node[r] = p->n_nodes > 0 && host < p->n_hosts ? p->host_node[host] : host;
-    }
-    return node;
-}
 
 enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scenario *s,
                                   struct ms_platform *platform, int n_threads, struct ms_err *err)
@@ -33,9 +21,11 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
             return status;
     }
     ms_scenario_resolve(&in->s, platform->n_hosts);
-    int *node = rank_nodes(in, platform);
+    size_t n_ranks = (size_t)in->s.workload.ranks * (size_t)in->s.workload.groups;
+    int *node = MS_NEW(&in->arena, int, n_ranks + 1);
     if (!node)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
+    ms_rank_nodes(&in->s.workload, platform->host_node, platform->n_hosts, node);
     in->per_node_leg = ms_sim_per_node_leg(&s->sim.exchange);
     const struct ms_model_shape *model = s->has_model ? &in->s.model : NULL;
     in->demand = (struct ms_demand_input){.model = model,

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
-#include "place/demand.h"
+#include "demand/demand.h"
 #include "scenario/scenario.h"
 #include "sweep/message.h"
 

@@ -23,7 +23,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "cluster/platform.h"
-#include "place/demand.h"
+#include "demand/demand.h"
 #include "scenario/scenario.h"
 #include "sim/sim.h"
 #include "stats/imbalance.h"

@@ -1,13 +1,15 @@
-#include "place/demand.h"
+/* Decides in which order a demand is opened and a run drawn, and answers what was drawn. What can be
+ * wrong in the input is found while opening. */
+#include "demand/demand.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "place/demand_int.h"
+#include "demand/balanced_twin.h"
+#include "demand/demand_int.h"
+#include "demand/nodes.h"
 #include "routing/sample.h"
-
-enum { MOST_RANKS = 4096, MOST_SLOTS = 65534 };
 
 /* Node columns of every group, and which groups have the same ones. */
 static enum ms_status number_nodes(struct ms_demand *d, struct ms_err *err)
@@ -16,19 +18,14 @@ static enum ms_status number_nodes(struct ms_demand *d, struct ms_err *err)
     d->group_nodes = MS_NEW(&d->arena, int, Q);
     d->group_placement = MS_NEW(&d->arena, int, Q);
     d->rank_node = MS_NEW(&d->arena, int, Q *G);
-    if (d->group_nodes == NULL || d->group_placement == NULL || d->rank_node == NULL)
+    d->scratch = MS_NEW(&d->arena, int, G);
+    if (!d->group_nodes || !d->group_placement || !d->rank_node || !d->scratch)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (int q = 0; q < d->Q; q++) {
-        const int *given = d->in.rank_node + (size_t)q * d->G;
-        int *column = d->rank_node + (size_t)q * d->G;
-        for (int r = 0; r < d->G; r++) {
-            int first = 0;
-            while (given[first] != given[r])
-                first++;
-            column[r] = first < r ? column[first] : d->group_nodes[q]++;
-        }
-        int same = 0;
-        while (memcmp(d->rank_node + (size_t)same * d->G, column, G * sizeof *column) != 0)
+        int *column = d->rank_node + (size_t)q * G, same = 0;
+        d->group_nodes[q] =
+            ms_number_nodes(d->G, d->in.rank_node + (size_t)q * G, d->scratch, column);
+        while (memcmp(d->rank_node + (size_t)same * G, column, G * sizeof *column))
             same++;
         d->group_placement[q] = same;
     }
@@ -37,12 +34,12 @@ static enum ms_status number_nodes(struct ms_demand *d, struct ms_err *err)
 
 static enum ms_status check_sizes(const struct ms_demand *d, struct ms_err *err)
 {
-    if (d->G > MOST_RANKS)
+    if (d->G > MS_MOST_RANKS)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.ranks",
-                         "%d ranks in a group; at most %d", d->G, MOST_RANKS);
-    if (d->S > MOST_SLOTS)
+                         "%d ranks in a group; at most %d", d->G, MS_MOST_RANKS);
+    if (d->S > MS_MOST_SLOTS)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "placement.redundant_experts",
-                         "%d slots; at most %d", d->S, MOST_SLOTS);
+                         "%d slots; at most %d", d->S, MS_MOST_SLOTS);
     double bytes = 16.0 * d->G * d->G * d->L * d->P * d->Q, most = 0x1p35;
     if (bytes > most)
         return ms_err_at(
@@ -53,27 +50,15 @@ static enum ms_status check_sizes(const struct ms_demand *d, struct ms_err *err)
     return MS_OK;
 }
 
-static enum ms_status open_placement(struct ms_demand *d, struct ms_err *err)
+static enum ms_status open_source(struct ms_demand *d, struct ms_err *err)
 {
-    const char *name = d->in.place->strategy;
-    d->strategy = ms_place_find(name);
-    if (d->strategy == NULL) {
-        const char *names[64];
-        char allowed[512];
-        size_t n = 0;
-        for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s != NULL; s++)
-            names[n++] = (*s)->name;
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "placement.strategy",
-                         "'%s' is not a placement%s", name,
-                         ms_allowed(allowed, sizeof allowed, name, names, n));
-    }
-    d->placement = MS_NEW(&d->arena, struct ms_placement, (size_t)d->Q);
-    double *load = MS_NEW(&d->run, double, (size_t)d->L * d->E);
-    if (d->placement == NULL || load == NULL)
-        return ms_err_set(err, MS_NOMEM, "out of memory");
-    for (size_t i = 0; i < (size_t)d->L * d->E; i++)
-        load[i] = 1;
-    return ms_demand_place(d, load, 0, err);
+    enum ms_status s = ms_demand_check_tokens(d, err);
+    if (s == MS_OK)
+        s = ms_demand_open_assignment(d, err);
+    if (s == MS_OK)
+        s = d->in.routing->source == MS_SOURCE_SYNTHETIC ? ms_demand_open_law(d, err)
+                                                         : ms_demand_open_trace(d, err);
+    return s;
 }
 
 static enum ms_status open_all(struct ms_demand *d, struct ms_err *err)
@@ -81,13 +66,14 @@ static enum ms_status open_all(struct ms_demand *d, struct ms_err *err)
     enum ms_status s = check_sizes(d, err);
     if (s == MS_OK)
         s = number_nodes(d, err);
-    bool matrix = d->in.routing->source == MS_SOURCE_MATRIX;
-    if (s == MS_OK && !matrix)
+    if (s == MS_OK && d->in.routing->source == MS_SOURCE_MATRIX)
+        return ms_demand_open_matrix(d, err);
+    if (s == MS_OK)
         s = ms_shape_check(d->in.model, err);
     if (s == MS_OK)
-        s = ms_demand_open_source(d, err);
-    if (s == MS_OK && !matrix)
-        s = open_placement(d, err);
+        s = open_source(d, err);
+    if (s == MS_OK)
+        s = ms_demand_open_placement(d, err);
     return s;
 }
 
@@ -95,17 +81,16 @@ enum ms_status ms_demand_create(const struct ms_demand_input *in, struct ms_dema
                                 struct ms_err *err)
 {
     struct ms_demand *d = calloc(1, sizeof *d);
-    if (d == NULL)
+    if (!d)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     const struct ms_workload *w = in->workload;
-    bool matrix = in->routing->source == MS_SOURCE_MATRIX;
     d->in = *in;
     d->G = w->ranks;
     d->Q = w->groups;
     d->L = w->layers;
     d->P = w->steps;
     d->repeat = -1;
-    if (!matrix) {
+    if (in->routing->source != MS_SOURCE_MATRIX) {
         d->E = in->model->experts;
         d->K = in->model->top_k;
         d->S = d->E + in->place->redundant_experts;
@@ -121,9 +106,9 @@ enum ms_status ms_demand_create(const struct ms_demand_input *in, struct ms_dema
 
 void ms_demand_destroy(struct ms_demand *d)
 {
-    if (d == NULL)
+    if (!d)
         return;
-    for (int q = 0; q < d->Q && d->placement != NULL; q++)
+    for (int q = 0; q < d->Q && d->placement; q++)
         ms_place_finish(&d->placement[q]);
     ms_trace_finish(&d->trace);
     ms_matrix_finish(&d->matrix);
@@ -132,14 +117,19 @@ void ms_demand_destroy(struct ms_demand *d)
     free(d);
 }
 
+static int group_of(const struct ms_demand *d, size_t exchange)
+{
+    return (int)(exchange % (size_t)d->Q);
+}
+
 static enum ms_status allocate_traffic(struct ms_demand *d, struct ms_traffic **out,
                                        struct ms_err *err)
 {
-    size_t n = (size_t)d->P * d->L * d->Q;
+    size_t n = ms_demand_exchanges(d);
     struct ms_traffic *t = MS_NEW(&d->run, struct ms_traffic, n);
-    bool ok = t != NULL;
+    bool ok = t;
     for (size_t i = 0; i < n && ok; i++)
-        ok = ms_traffic_init(&t[i], &d->run, d->G, d->group_nodes[i % d->Q], d->S, d->E);
+        ok = ms_traffic_init(&t[i], &d->run, d->G, d->group_nodes[group_of(d, i)], d->S, d->E);
     *out = t;
     return ok ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for the traffic of a run");
 }
@@ -152,9 +142,10 @@ static void fill_from_matrix(struct ms_demand *d)
         t->is_matrix = 1;
         for (int s = 0; s < d->G; s++)
             for (int r = 0; r < d->G; r++) {
-                double bytes = d->matrix.bytes[(size_t)s * d->G + r];
-                t->selections[(size_t)s * d->G + r] = t->rank_copies[(size_t)s * d->G + r] = bytes;
-                t->node_copies[(size_t)s * t->n_nodes + node[r]] += bytes;
+                size_t at = ms_cell(s, d->G, r);
+                double bytes = d->matrix.bytes[at];
+                t->selections[at] = t->rank_copies[at] = bytes;
+                t->node_copies[ms_cell(s, t->n_nodes, node[r])] += bytes;
                 t->requested += bytes;
             }
     }
@@ -162,7 +153,7 @@ static void fill_from_matrix(struct ms_demand *d)
 
 static void note_realised(struct ms_demand *d)
 {
-    size_t n = (size_t)d->P * d->L * d->Q;
+    size_t n = ms_demand_exchanges(d);
     double total = 0;
     for (size_t i = 0; i < n; i++) {
         double sum = 0, top = 0;
@@ -175,6 +166,20 @@ static void note_realised(struct ms_demand *d)
     d->note.realised_max_over_mean = total / (double)n;
 }
 
+static enum ms_status draw(struct ms_demand *d, int repeat, struct ms_err *err)
+{
+    enum ms_status s = ms_demand_draw_popularity(d, repeat, err);
+    if (s == MS_OK)
+        s = ms_demand_draw_tokens(d, repeat, err);
+    if (s == MS_OK && d->strategy->needs_load)
+        s = ms_demand_draw_placement(d, repeat, err);
+    if (s == MS_OK)
+        s = ms_demand_draw_traffic(d, repeat, err);
+    if (s == MS_OK)
+        note_realised(d);
+    return s;
+}
+
 enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *err)
 {
     ms_arena_reset(&d->run);
@@ -184,29 +189,31 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     enum ms_status s = allocate_traffic(d, &d->traffic, err);
     if (s != MS_OK)
         return s;
-    if (d->matrix.bytes != NULL) {
+    if (d->matrix.bytes)
         fill_from_matrix(d);
-    } else {
-        s = ms_demand_draw(d, repeat, err);
-        if (s != MS_OK)
-            return s;
-        note_realised(d);
-    }
-    d->repeat = repeat;
-    return MS_OK;
+    else
+        s = draw(d, repeat, err);
+    if (s == MS_OK)
+        d->repeat = repeat;
+    return s;
+}
+
+static struct ms_twin_seats seats_of(const struct ms_demand *d, size_t exchange, bool per_node_leg)
+{
+    return (struct ms_twin_seats){.rank_node = ms_demand_rank_node(d, group_of(d, exchange)),
+                                  .local = d->scratch,
+                                  .per_node_leg = per_node_leg};
 }
 
 enum ms_status ms_demand_begin_twin(struct ms_demand *d, bool per_node_leg, struct ms_err *err)
 {
     if (d->repeat < 0)
         return ms_err_set(err, MS_INTERNAL, "a twin was asked for before its run");
-    enum ms_status s = d->twin == NULL ? allocate_traffic(d, &d->twin, err) : MS_OK;
+    enum ms_status s = d->twin ? MS_OK : allocate_traffic(d, &d->twin, err);
     if (s != MS_OK)
         return s;
-    size_t n = (size_t)d->P * d->L * d->Q;
-    for (size_t i = 0; i < n; i++)
-        ms_traffic_twin(&d->traffic[i], ms_demand_rank_node(d, (int)(i % d->Q)), per_node_leg,
-                        &d->twin[i]);
+    for (size_t i = 0; i < ms_demand_exchanges(d); i++)
+        ms_traffic_twin(&d->traffic[i], seats_of(d, i, per_node_leg), &d->twin[i]);
     d->twin_begun = true;
     return MS_OK;
 }
@@ -214,11 +221,9 @@ enum ms_status ms_demand_begin_twin(struct ms_demand *d, bool per_node_leg, stru
 struct ms_hash ms_demand_twin_key(const struct ms_demand *d, bool per_node_leg)
 {
     struct ms_buf b = {0};
-    size_t n = (size_t)d->P * d->L * d->Q;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < ms_demand_exchanges(d); i++) {
         double sums[MS_TWIN_SUMS];
-        ms_traffic_twin_sums(&d->traffic[i], ms_demand_rank_node(d, (int)(i % d->Q)), per_node_leg,
-                             sums);
+        ms_traffic_twin_sums(&d->traffic[i], seats_of(d, i, per_node_leg), sums);
         ms_buf_add(&b, sums, sizeof sums);
     }
     struct ms_hash h = ms_hash128(b.p, b.n);
@@ -229,17 +234,18 @@ struct ms_hash ms_demand_twin_key(const struct ms_demand *d, bool per_node_leg)
 const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, int layer,
                                            int group)
 {
-    return &(d->twin_begun ? d->twin : d->traffic)[ms_demand_index(d, step, layer, group)];
+    size_t row = ms_cell(step, d->L, layer);
+    return &(d->twin_begun ? d->twin : d->traffic)[row * (size_t)d->Q + (size_t)group];
 }
 
 const int *ms_demand_rank_node(const struct ms_demand *d, int group)
 {
-    return d->rank_node + (size_t)group * d->G;
+    return d->rank_node + ms_cell(group, d->G, 0);
 }
 
 const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int group)
 {
-    return d->placement != NULL ? &d->placement[d->group_placement[group]] : NULL;
+    return d->placement ? &d->placement[d->group_placement[group]] : NULL;
 }
 
 struct ms_demand_note ms_demand_note(const struct ms_demand *d)

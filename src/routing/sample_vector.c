@@ -1,4 +1,4 @@
-#include "routing/sample_lanes.h"
+#include "routing/sample_vector.h"
 
 #include <string.h>
 
@@ -40,26 +40,26 @@ static inline __attribute__((always_inline)) void groups(int n, int limit, const
                                                          const float *rest, float *e1, float *e2,
                                                          uint64_t *mask)
 {
-    float product[64][MS_LANES];
+    float product[MS_MOST_GROUPS][MS_VECTOR_LANES];
     for (int g = 0; g < n; g++)
-        for (int i = 0; i < MS_LANES; i++) {
-            float t1 = e1[g * MS_LANES + i] * first[g];
-            float t2 = t1 + e2[g * MS_LANES + i] * rest[g * MS_LANES + i];
-            e1[g * MS_LANES + i] = t1;
-            e2[g * MS_LANES + i] = t2;
+        for (int i = 0; i < MS_VECTOR_LANES; i++) {
+            float t1 = e1[g * MS_VECTOR_LANES + i] * first[g];
+            float t2 = t1 + e2[g * MS_VECTOR_LANES + i] * rest[g * MS_VECTOR_LANES + i];
+            e1[g * MS_VECTOR_LANES + i] = t1;
+            e2[g * MS_VECTOR_LANES + i] = t2;
             product[g][i] = t1 * t2;
         }
-    for (int i = 0; i < MS_LANES; i++)
+    for (int i = 0; i < MS_VECTOR_LANES; i++)
         mask[i] = 0;
     for (int g = 0; g < n; g++) {
-        int32_t before[MS_LANES] = {0};
+        int32_t before[MS_VECTOR_LANES] = {0};
         for (int h = 0; h < g; h++)
-            for (int i = 0; i < MS_LANES; i++)
+            for (int i = 0; i < MS_VECTOR_LANES; i++)
                 before[i] += product[h][i] <= product[g][i];
         for (int h = g + 1; h < n; h++)
-            for (int i = 0; i < MS_LANES; i++)
+            for (int i = 0; i < MS_VECTOR_LANES; i++)
                 before[i] += product[h][i] < product[g][i];
-        for (int i = 0; i < MS_LANES; i++)
+        for (int i = 0; i < MS_VECTOR_LANES; i++)
             mask[i] |= (uint64_t)(before[i] < limit) << g;
     }
 }
@@ -116,8 +116,8 @@ __attribute__((target("avx512f"))) static void circle_avx512(int n, const uint32
     {                                                                                              \
         groups(n, limit, first, rest, e1, e2, mask);                                               \
     }                                                                                              \
-    static const struct ms_lane_ops name##_ops = {exponentials_##name, groups_##name,              \
-                                                  circle_##name};
+    static const struct ms_vector_ops name##_ops = {exponentials_##name, groups_##name,            \
+                                                    circle_##name};
 
 OPS(plain, )
 #if defined(__x86_64__)
@@ -130,7 +130,7 @@ OPS(avx2, __attribute__((target("avx2"))))
 OPS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw" WIDE))))
 #endif
 
-const struct ms_lane_ops *ms_lane_ops(void)
+const struct ms_vector_ops *ms_vector_ops(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&

@@ -1,12 +1,12 @@
 /** @file count.h  From chosen experts to one row of a ms_traffic: replica choice, de-duplication,
- * counts.
+ *  counts.
  *
- *  A counter holds the tables of one (layer, source rank) at a time; one a thread. An *item* is
- * what a token names: an expert, where the source always uses the same replica (nearest), or a slot
- * (random replica). Up to 64 ranks a token's set of ranks is one bit mask, and masks are added up
- * eight counters at a time in the bytes of a word. */
-#ifndef MS_PLACE_COUNT_H
-#define MS_PLACE_COUNT_H
+ *  A counter holds the tables of one (layer, source rank) at a time; one a thread. An *item* is what
+ *  a token names: an expert, where the source always uses the same replica (nearest), or a slot
+ *  (random replica). Up to 64 ranks a token's set of ranks is one bit mask, and masks are added up
+ *  eight counters at a time in the bytes of a word. */
+#ifndef MS_DEMAND_COUNT_H
+#define MS_DEMAND_COUNT_H
 
 #include "base/arena.h"
 #include "base/rng.h"
@@ -15,7 +15,7 @@
 
 struct ms_counter;
 
-/** rank_node [n_ranks]: node column, borrowed. NULL: out of memory. */
+/** @param rank_node [n_ranks] node column, borrowed  @return NULL: out of memory */
 struct ms_counter *ms_counter_create(int n_ranks, int n_nodes, int n_slots, int n_experts,
                                      int top_k, const int *rank_node, int replica_choice);
 void ms_counter_destroy(struct ms_counter *c);
@@ -27,7 +27,7 @@ void ms_counter_source(struct ms_counter *c, int source, struct ms_rng replicas)
 /** n tokens: chosen [n][top_k]; n_experts = dropped. */
 void ms_counter_add(struct ms_counter *c, int n, const uint16_t *chosen);
 /** Write the row of the current source into t, and add its slots and experts to slot_tokens [S] and
- * expert_tokens [E]. */
+ *  expert_tokens [E]. */
 void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tokens,
                     double *expert_tokens);
 

@@ -1,24 +1,26 @@
-/** @file sample_lanes.h  The vectorised part of group-limited sampling: MS_LANES tokens side by
+/** @file sample_vector.h  The vectorised part of group-limited sampling: MS_VECTOR_LANES tokens side by
  * side.
  *
  *  The same additions, products and comparisons on every machine (no contraction), so the same
  * numbers. */
-#ifndef MS_ROUTING_SAMPLE_LANES_H
-#define MS_ROUTING_SAMPLE_LANES_H
+#ifndef MS_ROUTING_SAMPLE_VECTOR_H
+#define MS_ROUTING_SAMPLE_VECTOR_H
 
 #include <stdint.h>
 
-enum { MS_LANES = 64, MS_CIRCLE = 32 };
+#include "routing/routing.h"
 
-struct ms_lane_ops {
+enum { MS_VECTOR_LANES = 64, MS_CIRCLE = 32 };
+
+struct ms_vector_ops {
     /** Standard exponentials -ln(u), u = (word / 2^9 + 1/2) / 2^23 (absolute error below 1e-7); n a
      * multiple of 16. */
     void (*exponentials)(const uint32_t *word, float *out, int n);
     /** First two arrivals of every group and the groups whose t1 * t2 is among the `limit` smallest
      * (ties: the lower group).
-     *  @param e1, e2 [groups][MS_LANES] exponentials, replaced by the times t1 = e1 * first[g], t2
+     *  @param e1, e2 [groups][MS_VECTOR_LANES] exponentials, replaced by the times t1 = e1 * first[g], t2
      * = t1 + e2 * rest
-     *  @param rest [groups][MS_LANES] @param mask [MS_LANES] bits of the chosen groups */
+     *  @param rest [groups][MS_VECTOR_LANES] @param mask [MS_VECTOR_LANES] bits of the chosen groups */
     void (*groups)(int groups, int limit, const float *first, const float *rest, float *e1,
                    float *e2, uint64_t *mask);
     /** Arcs of a circle of 2^32: bit t of mask[i] says whether point[t] lies in start[i] ..
@@ -28,6 +30,6 @@ struct ms_lane_ops {
 };
 
 /** The widest this machine has. */
-const struct ms_lane_ops *ms_lane_ops(void);
+const struct ms_vector_ops *ms_vector_ops(void);
 
 #endif

@@ -1,9 +1,9 @@
-#include "routing/assign.h"
+#include "routing/assigner.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "routing/sample_lanes.h"
+#include "routing/sample_vector.h"
 
 struct ms_assigner {
     struct ms_arena arena;
@@ -31,7 +31,7 @@ static enum ms_status init(struct ms_assigner *a, int T, struct ms_err *err)
         s = ms_router_work_init(&a->work, &a->arena, a->how, &a->params, T, E, K, err);
     a->logits = MS_NEW(&a->arena, float, (size_t)T *E + 16);
     a->log_weight = MS_NEW(&a->arena, float, (size_t)E);
-    if (s == MS_OK && (a->logits == NULL || a->log_weight == NULL))
+    if (s == MS_OK && (!a->logits || !a->log_weight))
         s = ms_err_set(err, MS_NOMEM, "out of memory for %d tokens of %d experts", T, E);
     return s;
 }
@@ -40,7 +40,7 @@ struct ms_assigner *ms_assigner_create(const struct ms_model_shape *m, const str
                                        double factor, int max_tokens, struct ms_err *err)
 {
     struct ms_assigner *a = calloc(1, sizeof *a);
-    if (a == NULL) {
+    if (!a) {
         ms_err_set(err, MS_NOMEM, "out of memory");
         return NULL;
     }
@@ -64,7 +64,7 @@ struct ms_assigner *ms_assigner_create(const struct ms_model_shape *m, const str
 
 void ms_assigner_destroy(struct ms_assigner *a)
 {
-    if (a == NULL)
+    if (!a)
         return;
     ms_arena_finish(&a->arena);
     free(a);
@@ -76,7 +76,7 @@ static void draw_logits(struct ms_assigner *a, const double *f, struct ms_rng *s
     enum { BATCH = 256 };
     int E = a->m->experts;
     uint32_t word[BATCH];
-    const struct ms_lane_ops *ops = ms_lane_ops();
+    const struct ms_vector_ops *ops = ms_vector_ops();
     for (int e = 0; e < E; e++)
         a->log_weight[e] = (float)log(f[e]);
     size_t total = (size_t)n * E;
@@ -115,7 +115,7 @@ int64_t ms_assigner_draw(struct ms_assigner *a, const double *f, struct ms_rng s
             size_t at = (size_t)t * a->width + k;
             chosen[at] = (uint16_t)e;
             selected += used;
-            if (prob != NULL)
+            if (prob)
                 prob[at] = used ? r->prob[(size_t)t * E + e] : 0;
         }
     }

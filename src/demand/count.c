@@ -1,4 +1,6 @@
-#include "place/count.h"
+/* Decides which replica a selection goes to, and counts a source's tokens by slot, rank and node:
+ * with bit masks up to 64 ranks, with stamps beyond. */
+#include "demand/count.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +53,7 @@ struct ms_counter *ms_counter_create(int n_ranks, int n_nodes, int n_slots, int 
                                      int top_k, const int *rank_node, int replica_choice)
 {
     struct ms_counter *c = calloc(1, sizeof *c);
-    if (c == NULL)
+    if (!c)
         return NULL;
     *c = (struct ms_counter){.G = n_ranks,
                              .N = n_nodes,
@@ -76,7 +78,7 @@ struct ms_counter *ms_counter_create(int n_ranks, int n_nodes, int n_slots, int 
 
 void ms_counter_destroy(struct ms_counter *c)
 {
-    if (c == NULL)
+    if (!c)
         return;
     ms_arena_finish(&c->arena);
     free(c);

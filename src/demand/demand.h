@@ -1,16 +1,16 @@
 /** @file demand.h  From routing parameters and a placement to the traffic of every exchange of a
- * case.
+ *  case: who asks what of whom.
  *
- *  A demand holds everything that can be known before drawing: the trace, matrix or law (read and
- * checked here: every input error of the sections model, workload, routing and placement that needs
- * more than one key shows up in ms_demand_create, before anything is simulated), and the placement.
- * Then one *run* at a time is drawn: ms_demand_begin draws the tokens of one repeat for all steps,
- * layers and groups (in parallel; the answer depends on (seed, repeat, step, layer, group, rank)
- * alone, never on threads or order). A demand may be created before fork() and used in the child:
- * threads start in ms_demand_begin. Global rank = group * ranks + rank within the group, after
- * group_layout. */
-#ifndef MS_PLACE_DEMAND_H
-#define MS_PLACE_DEMAND_H
+ *  A demand holds everything that can be known before drawing: the trace, matrix or law, and the
+ *  placement. All of it is read and checked in ms_demand_create: every input error of the sections
+ *  model, workload, routing and placement that needs more than one key shows up there, before
+ *  anything is simulated. Then one *run* at a time is drawn: ms_demand_begin draws the tokens of one
+ *  repeat for all steps, layers and groups, in parallel. The answer depends on (seed, repeat, step,
+ *  layer, group, rank) alone, never on threads or order. A demand may be created before fork() and
+ *  used in the child: threads start in ms_demand_begin. Global rank = group * ranks + rank within
+ *  the group, after group_layout. */
+#ifndef MS_DEMAND_DEMAND_H
+#define MS_DEMAND_DEMAND_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,35 +27,35 @@ struct ms_demand_input {
     const struct ms_workload *workload; /**< resolved: ranks, groups, layers, steps all >= 1 */
     const struct ms_routing_params *routing;
     const struct ms_place_params *place;
-    const int *rank_node; /**< [groups*ranks] node of each global rank, any numbering >= 0 */
+    const int *rank_node; /**< [groups*ranks] node of each global rank (ms_rank_nodes) */
     uint64_t seed;        /**< of the scenario */
     int n_threads;        /**< >= 1 */
 };
 
 /** What the record says about the routing, beside the counts. */
 struct ms_demand_note {
-    bool co_selection_measured;     /**< traces of token ids and checkpoints; otherwise independent
-                                       given the counts */
+    /** traces of token ids and checkpoints; otherwise independent given the counts */
+    bool co_selection_measured;
     bool oracle;                    /**< the placement saw the very loads it is scored on */
     bool has_requested;             /**< trace and target: the two numbers below mean something */
     double requested_max_over_mean; /**< per expert, mean over layers */
-    double realised_max_over_mean; /**< of the last run begun, mean over (step, layer, group), after
-                                      drops */
+    /** of the last run begun, mean over (step, layer, group), after drops */
+    double realised_max_over_mean;
 };
 
 struct ms_demand;
 
 /** Read and check all inputs, solve the placement.
  *  @param out owned by the caller (ms_demand_destroy); untouched on error. Errors carry file and
- * line, or the key. */
+ *  line, or the key. */
 enum ms_status ms_demand_create(const struct ms_demand_input *in, struct ms_demand **out,
                                 struct ms_err *err);
 void ms_demand_destroy(struct ms_demand *d);
 
 /** Draw one repeat (0, 1, …). What ms_demand_traffic gave before is gone. */
 enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *err);
-/** Replace the traffic of the run begun by its balanced twin (traffic.h, ms_traffic_twin);
- * ms_demand_begin undoes it. */
+/** Replace the traffic of the run begun by its balanced twin (balanced_twin.h); ms_demand_begin
+ *  undoes it. */
 enum ms_status ms_demand_begin_twin(struct ms_demand *d, bool per_node_leg, struct ms_err *err);
 /** Equal keys mean equal twins (all exchanges of the run begun): simulate one of them. */
 struct ms_hash ms_demand_twin_key(const struct ms_demand *d, bool per_node_leg);
@@ -63,8 +63,7 @@ struct ms_hash ms_demand_twin_key(const struct ms_demand *d, bool per_node_leg);
 /** One exchange of the run begun; borrowed until the next begin. Ranks 0..G-1 of the group. */
 const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, int layer,
                                            int group);
-/** [G] node column (ms_traffic.node_copies) of each rank of a group: nodes count in order of first
- * appearance. */
+/** [G] node column (ms_traffic.node_copies) of each rank of a group. */
 const int *ms_demand_rank_node(const struct ms_demand *d, int group);
 /** Who holds what in a group in the run begun (NULL for a matrix); layer = workload layer. */
 const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int group);

@@ -3,8 +3,8 @@
  *  A law has no router, but it has scores: ln weight + Gumbel noise per token and expert is what
  * top-k takes its best from. Other strategies get the same scores as logits, one source rank's
  * tokens of one layer as the batch they see. */
-#ifndef MS_ROUTING_ASSIGN_H
-#define MS_ROUTING_ASSIGN_H
+#ifndef MS_ROUTING_ASSIGNER_H
+#define MS_ROUTING_ASSIGNER_H
 
 #include "base/rng.h"
 #include "moe/router.h"

@@ -1,0 +1,85 @@
+/** @file demand_int.h  Inside of the demand, for demand*.c only: what is known before drawing, and
+ *  the run begun. */
+#ifndef MS_DEMAND_DEMAND_INT_H
+#define MS_DEMAND_DEMAND_INT_H
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "demand/demand.h"
+#include "moe/router.h"
+#include "routing/law.h"
+#include "routing/matrix.h"
+#include "routing/trace.h"
+
+struct ms_demand {
+    struct ms_demand_input in;
+    struct ms_arena arena;   /* lives as long as the demand */
+    int G, Q, L, P, E, K, S; /* ranks, groups, layers, steps, experts, top_k, slots */
+    int *group_nodes;        /* [Q] nodes among the group's ranks */
+    int *rank_node;          /* [Q][G] node column */
+    int *scratch;            /* [G] */
+    int *group_placement;    /* [Q] first group with the same nodes: its placement is shared */
+    const struct ms_place_strategy *strategy;
+    struct ms_placement *placement; /* [Q], only those of group_placement are filled */
+    const struct ms_law *law;
+    double param[MS_LAW_MAX_PARAMS];
+    struct ms_trace trace;
+    double *trace_f; /* [steps][ranks][layers][experts] of sum 1 */
+    bool inclusion;
+    /* put on a law's scores; NULL: plain top-k, or a source that has chosen already */
+    const struct ms_router *assign;
+    int width; /* experts a token may have: K, or E under expert choice */
+    struct ms_matrix matrix;
+    struct ms_demand_note note;
+
+    struct ms_arena run; /* of the run begun */
+    int repeat;          /* -1 = none */
+    int64_t *tokens;     /* [P][Q][G][L]; [L] only where the trace's totals differ by layer */
+    int token_layers;    /* 1 or L */
+    double *popularity;  /* [P][L][E], laws */
+    struct ms_traffic *traffic; /* [P][L][Q] */
+    struct ms_traffic *twin;    /* the same shape, NULL until a twin is begun */
+    bool twin_begun;
+};
+
+static inline size_t ms_demand_exchanges(const struct ms_demand *d)
+{
+    return (size_t)d->P * (size_t)d->L * (size_t)d->Q;
+}
+
+/* demand_trace.c: frequencies that a trace, a checkpoint or a matrix gives. */
+enum ms_status ms_demand_open_trace(struct ms_demand *d, struct ms_err *err);
+enum ms_status ms_demand_open_matrix(struct ms_demand *d, struct ms_err *err);
+/** Frequencies [E] of sum 1 of a rank's row. */
+const double *ms_demand_traced(const struct ms_demand *d, int step, int layer, int group, int rank);
+/** The trace's own total of selections in the row of a rank. */
+double ms_demand_traced_total(const struct ms_demand *d, int step, int layer, int group, int rank);
+
+/* demand_law.c: frequencies that are drawn. */
+enum ms_status ms_demand_open_law(struct ms_demand *d, struct ms_err *err);
+enum ms_status ms_demand_draw_popularity(struct ms_demand *d, int repeat, struct ms_err *err);
+
+/* demand_tokens.c: how many tokens a rank has, who assigns them and from which frequencies. */
+enum ms_status ms_demand_check_tokens(const struct ms_demand *d, struct ms_err *err);
+enum ms_status ms_demand_open_assignment(struct ms_demand *d, struct ms_err *err);
+enum ms_status ms_demand_draw_tokens(struct ms_demand *d, int repeat, struct ms_err *err);
+int64_t ms_demand_tokens(const struct ms_demand *d, int step, int layer, int group, int rank);
+/** Frequencies [E] of sum 1 that a rank draws from. */
+const double *ms_demand_frequencies(const struct ms_demand *d, int step, int layer, int group,
+                                    int rank);
+/** Do the ranks draw from different frequencies? */
+bool ms_demand_ranks_differ(const struct ms_demand *d);
+
+/* demand_place.c: who holds what. */
+enum ms_status ms_demand_open_placement(struct ms_demand *d, struct ms_err *err);
+/** For the repeat, by loads of another draw of its popularity. */
+enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, struct ms_err *err);
+
+/* demand_draw.c: the tokens of a run, counted. */
+enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms_err *err);
+/** n tokens of a trace of token ids, drawn with replacement: a stream gives the same tokens in every
+ *  layer.  @param chosen [n][K] */
+void ms_demand_draw_ids(const struct ms_demand *d, struct ms_rng *rng, int layer, int n,
+                        uint16_t *chosen);
+
+#endif

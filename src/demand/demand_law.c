@@ -1,0 +1,122 @@
+/* Decides the popularity of experts where a law gives it: one draw a (repeat, layer), and how it
+ * drifts from step to step. */
+#include <math.h>
+#include <string.h>
+
+#include "demand/demand_int.h"
+#include "routing/sample.h"
+
+static double max_over_mean(const double *v, int n)
+{
+    double sum = 0, top = 0;
+    for (int i = 0; i < n; i++) {
+        sum += v[i];
+        top = fmax(top, v[i]);
+    }
+    return sum > 0 ? top * n / sum : 1;
+}
+
+/* One draw now finds what the law refuses for this model. */
+static enum ms_status try_law(struct ms_demand *d, struct ms_sampler *sampler, double *f,
+                              struct ms_err *err)
+{
+    struct ms_rng rng;
+    struct ms_err local = {0};
+    ms_rng_init(&rng, d->in.seed, "popularity", 0, 0, 0);
+    enum ms_status s =
+        ms_law_draw(d->law, d->param, d->in.routing->popularity.order, d->E, d->K, &rng, f, err);
+    if (s != MS_OK)
+        return s;
+    s = ms_sampler_set(sampler, f, d->inclusion, &local);
+    if (s != MS_OK)
+        return ms_err_at(err, s, NULL, 0, 0, "routing.popularity", "%s", local.text);
+    if (d->inclusion) {
+        d->note.has_requested = true;
+        d->note.requested_max_over_mean = max_over_mean(f, d->E);
+    }
+    return MS_OK;
+}
+
+enum ms_status ms_demand_open_law(struct ms_demand *d, struct ms_err *err)
+{
+    enum ms_status s = ms_law_resolve(&d->in.routing->popularity, &d->law, d->param, err);
+    if (s != MS_OK)
+        return s;
+    d->inclusion = d->law->inclusion;
+    double *f = MS_NEW(&d->arena, double, (size_t)d->E);
+    struct ms_sampler *sampler = ms_sampler_create(d->in.model);
+    s = f && sampler ? try_law(d, sampler, f, err) : ms_err_set(err, MS_NOMEM, "out of memory");
+    ms_sampler_destroy(sampler);
+    return s;
+}
+
+/* Scale f [n] to sum 1 with none above most: what passes it goes to the others in proportion. */
+static void scale_capped(double *f, int n, double most)
+{
+    for (int pass = 0; pass <= n; pass++) {
+        double left = 1, rest = 0;
+        bool cut = false;
+        for (int e = 0; e < n; e++) {
+            left -= f[e] < 0 ? most : 0; /* negative: cut already */
+            rest += f[e] < 0 ? 0 : f[e];
+        }
+        for (int e = 0; e < n; e++)
+            if (f[e] >= 0 && f[e] / rest * left > most) {
+                f[e] = -1;
+                cut = true;
+            }
+        for (int e = 0; e < n && !cut; e++)
+            f[e] = f[e] < 0 ? most : f[e] / rest * left;
+        if (!cut)
+            return;
+    }
+}
+
+/* drift d: ln p <- sqrt(1 - d^2) ln p + d x (a fresh draw of the law, always shuffled), so that the
+ * spread of ln p stays what the law says. Inclusion frequencies stay possible: none above 1 / top_k. */
+static enum ms_status drift(struct ms_demand *d, const double *before, struct ms_rng *rng,
+                            double *fresh, double *now, struct ms_err *err)
+{
+    double amount = d->in.routing->drift, keep = sqrt(1 - amount * amount), top = -INFINITY;
+    enum ms_status s =
+        ms_law_draw(d->law, d->param, MS_ORDER_SHUFFLED, d->E, d->K, rng, fresh, err);
+    if (s != MS_OK)
+        return s;
+    for (int e = 0; e < d->E; e++) {
+        now[e] = keep * log(fmax(before[e], 1e-300)) + amount * log(fmax(fresh[e], 1e-300));
+        top = fmax(top, now[e]);
+    }
+    for (int e = 0; e < d->E; e++)
+        now[e] = exp(now[e] - top);
+    scale_capped(now, d->E, d->inclusion ? 1.0 / d->K : 1);
+    return MS_OK;
+}
+
+enum ms_status ms_demand_draw_popularity(struct ms_demand *d, int repeat, struct ms_err *err)
+{
+    if (!d->law)
+        return MS_OK;
+    const struct ms_routing_params *r = d->in.routing;
+    uint64_t draw = r->redraw == MS_REDRAW_POPULARITY ? (uint64_t)repeat : 0;
+    size_t E = (size_t)d->E, a_step = (size_t)d->L * E;
+    double *fresh = MS_NEW(&d->run, double, E);
+    d->popularity = MS_NEW(&d->run, double, (size_t)d->P *a_step);
+    if (!fresh || !d->popularity)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    for (int step = 0; step < d->P; step++)
+        for (int l = 0; l < d->L; l++) {
+            double *f = d->popularity + ms_cell(step, d->L, l) * E;
+            struct ms_rng rng;
+            ms_rng_init(&rng, d->in.seed, "popularity", draw, (uint64_t)l, (uint64_t)step);
+            enum ms_status s = MS_OK;
+            if (step == 0)
+                s = ms_law_draw(d->law, d->param, r->popularity.order, d->E, d->K, &rng, f, err);
+            else if (r->drift > 0)
+                s = drift(d, f - a_step, &rng, fresh, f, err);
+            else
+                memcpy(f, f - a_step, E * sizeof *f);
+            if (s != MS_OK)
+                return s;
+        }
+    return MS_OK;
+}

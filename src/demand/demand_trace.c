@@ -1,0 +1,143 @@
+/* Decides what a trace, a checkpoint or a matrix gives to draw from: frequencies of every step,
+ * rank and layer, checked before anything is drawn. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "demand/demand_int.h"
+#include "routing/sample.h"
+
+/* The row of a rank in count and trace_f: the file's steps and layers cycle, its ranks too. */
+static size_t row_of(const struct ms_demand *d, int step, int layer, int group, int rank)
+{
+    const struct ms_trace *t = &d->trace;
+    int who = (group * d->G + rank) % t->n_ranks;
+    size_t row = ms_cell(step % t->n_steps, t->n_ranks, who);
+    return (row * (size_t)t->n_layers + (size_t)(layer % t->n_layers)) * (size_t)d->E;
+}
+
+const double *ms_demand_traced(const struct ms_demand *d, int step, int layer, int group, int rank)
+{
+    return d->trace_f + row_of(d, step, layer, group, rank);
+}
+
+double ms_demand_traced_total(const struct ms_demand *d, int step, int layer, int group, int rank)
+{
+    if (d->trace.ids)
+        return (double)d->trace.n_tokens * d->K;
+    const double *count = d->trace.count + row_of(d, step, layer, group, rank);
+    double sum = 0;
+    for (int e = 0; e < d->E; e++)
+        sum += count[e];
+    return sum;
+}
+
+/* Inclusion frequencies that cannot be: found before anything is drawn, and named. */
+static enum ms_status check_rows(struct ms_demand *d, size_t n_rows, struct ms_err *err)
+{
+    const struct ms_trace *t = &d->trace;
+    struct ms_sampler *s = ms_sampler_create(d->in.model);
+    if (!s)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    enum ms_status status = MS_OK;
+    for (size_t i = 0; i < n_rows && status == MS_OK; i++) {
+        struct ms_err local = {0};
+        status = ms_sampler_set(s, d->trace_f + i * (size_t)d->E, true, &local);
+        if (status != MS_OK)
+            ms_err_at(err, status, d->in.routing->trace, 0, 0, "routing.trace", "layer %d: %s",
+                      t->layer_id[i % (size_t)t->n_layers], local.text);
+    }
+    ms_sampler_destroy(s);
+    return status;
+}
+
+static enum ms_status normalise(struct ms_demand *d, struct ms_err *err)
+{
+    const struct ms_trace *t = &d->trace;
+    size_t n_rows = (size_t)t->n_steps * (size_t)t->n_ranks * (size_t)t->n_layers;
+    d->trace_f = MS_NEW(&d->arena, double, n_rows *(size_t)d->E);
+    if (!d->trace_f)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    for (size_t i = 0; i < n_rows; i++) {
+        const double *count = t->count + i * (size_t)d->E;
+        double sum = 0, *f = d->trace_f + i * (size_t)d->E;
+        for (int e = 0; e < d->E; e++)
+            sum += count[e];
+        for (int e = 0; e < d->E; e++)
+            f[e] = count[e] / sum;
+    }
+    return check_rows(d, n_rows, err);
+}
+
+/* What the record says beside the counts: how uneven the layers in use are in the file. */
+static enum ms_status note_requested(struct ms_demand *d, struct ms_err *err)
+{
+    int layers = d->L < d->trace.n_layers ? d->L : d->trace.n_layers;
+    double *count = MS_NEW(&d->arena, double, (size_t)d->E), total = 0;
+    if (!count)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    for (int l = 0; l < layers; l++) {
+        double sum = 0, top = 0;
+        ms_trace_layer(&d->trace, 0, l, count);
+        for (int e = 0; e < d->E; e++) {
+            sum += count[e];
+            top = fmax(top, count[e]);
+        }
+        total += sum > 0 ? top * d->E / sum : 1;
+    }
+    d->note.requested_max_over_mean = total / layers;
+    d->note.has_requested = true;
+    d->note.co_selection_measured = d->trace.ids;
+    return MS_OK;
+}
+
+/* What the file or the checkpoint says, read. */
+static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
+{
+    const struct ms_routing_params *r = d->in.routing;
+    bool checkpoint = r->source == MS_SOURCE_CHECKPOINT;
+    struct ms_trace_request q = {.path = checkpoint ? r->checkpoint : r->trace,
+                                 .filter = r->filter,
+                                 .n_filter = r->n_filter,
+                                 .axes = r->trace_axes,
+                                 .n_axes = r->n_trace_axes,
+                                 .n_experts = d->E,
+                                 .top_k = d->K};
+    if (!q.path)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0,
+                         checkpoint ? "routing.checkpoint" : "routing.trace",
+                         "is needed with source: %s", checkpoint ? "checkpoint" : "trace");
+    return checkpoint ? ms_trace_from_checkpoint(&q, r->text, r->n_text, r->assignment, d->in.seed,
+                                                 d->in.n_threads, &d->trace, err)
+                      : ms_trace_read(&q, &d->trace, err);
+}
+
+enum ms_status ms_demand_open_trace(struct ms_demand *d, struct ms_err *err)
+{
+    if (d->in.routing->drift != 0)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.drift",
+                         "a trace does not drift; drift needs source: synthetic");
+    d->inclusion = true;
+    enum ms_status s = read_source(d, err);
+    if (s == MS_OK)
+        s = note_requested(d, err);
+    if (s == MS_OK && !d->trace.ids)
+        s = normalise(d, err);
+    return s;
+}
+
+enum ms_status ms_demand_open_matrix(struct ms_demand *d, struct ms_err *err)
+{
+    const struct ms_routing_params *r = d->in.routing;
+    if (!r->matrix)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.matrix",
+                         "is needed with source: matrix");
+    if (d->L != 1 || d->P != 1)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload",
+                         "a matrix is one exchange: layers and steps must be 1");
+    enum ms_status s = ms_matrix_read(r->matrix, r->filter, r->n_filter, &d->matrix, err);
+    if (s == MS_OK && d->matrix.n != d->G)
+        return ms_err_at(err, MS_INVALID, r->matrix, 0, 0, "routing.matrix",
+                         "is for %d ranks, but workload.ranks is %d", d->matrix.n, d->G);
+    return s;
+}

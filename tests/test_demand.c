@@ -1,0 +1,525 @@
+/* demand/: from routing parameters and a placement to the traffic of every exchange. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "demand/demand.h"
+#include "routing/preset.h"
+
+enum { RANKS = 16, NODES = 4 };
+
+/** A small case that every test bends. */
+struct study {
+    struct ms_model_shape model;
+    struct ms_workload work;
+    struct ms_routing_params routing;
+    struct ms_place_params place;
+    int node[64];
+    struct ms_demand_input in;
+};
+
+static void study_init(struct study *s)
+{
+    *s = (struct study){
+        .model = {.hidden = 64,
+                  .moe_layers = 4,
+                  .experts = 64,
+                  .top_k = 8,
+                  .groups = 1,
+                  .group_limit = 1},
+        .work = {.ranks = RANKS,
+                 .groups = 1,
+                 .layers = 3,
+                 .steps = 1,
+                 .tokens = {.kind = MS_TOKENS_EQUAL, .count = 600}},
+        .routing = {.source = MS_SOURCE_SYNTHETIC, .popularity = {.law = "lognormal"}},
+        .place = {.strategy = "contiguous"},
+    };
+    for (int r = 0; r < 64; r++)
+        s->node[r] = 100 + r / (RANKS / NODES);
+    s->in = (struct ms_demand_input){.model = &s->model,
+                                     .workload = &s->work,
+                                     .routing = &s->routing,
+                                     .place = &s->place,
+                                     .rank_node = s->node,
+                                     .seed = 7,
+                                     .n_threads = 1};
+}
+
+static struct ms_demand *begin(const struct study *s, int repeat)
+{
+    struct ms_demand *d = NULL;
+    struct ms_err err = {0};
+    ck_assert_msg(ms_demand_create(&s->in, &d, &err) == MS_OK, "%s: %s", err.key, err.text);
+    ck_assert_msg(ms_demand_begin(d, repeat, &err) == MS_OK, "%s", err.text);
+    return d;
+}
+
+static double total(const double *v, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += v[i];
+    return sum;
+}
+
+/* What every traffic promises, whatever made it. */
+static void check_traffic(const struct ms_traffic *t, const int *rank_node)
+{
+    int G = t->n_ranks, N = t->n_nodes;
+    double kept = t->requested - t->dropped;
+    ck_assert_double_eq(total(t->selections, (size_t)G * G), kept);
+    ck_assert_double_eq(total(t->slot_tokens, (size_t)t->n_slots), kept);
+    ck_assert_double_eq(total(t->expert_tokens, (size_t)t->n_experts), kept);
+    for (int r = 0; r < G; r++) {
+        double slots = total(t->slot_tokens + (size_t)r * t->n_slots / G, (size_t)t->n_slots / G),
+               held = 0;
+        for (int s = 0; s < G; s++)
+            held += t->selections[(size_t)s * G + r];
+        ck_assert_double_eq(slots, held);
+    }
+    int wrong = 0;
+    for (int s = 0; s < G; s++)
+        for (int n = 0; n < N; n++) {
+            double ranks = 0, most = 0, node = t->node_copies[(size_t)s * N + n];
+            for (int r = 0; r < G; r++) {
+                double copies = t->rank_copies[(size_t)s * G + r];
+                wrong += copies > t->selections[(size_t)s * G + r];
+                ranks += rank_node[r] == n ? copies : 0;
+                most = fmax(most, rank_node[r] == n ? copies : 0);
+            }
+            wrong += node > ranks || node < most;
+        }
+    ck_assert_int_eq(wrong, 0);
+}
+
+static void same_traffic(const struct ms_traffic *a, const struct ms_traffic *b)
+{
+    size_t G = (size_t)a->n_ranks;
+    ck_assert_mem_eq(a->selections, b->selections, G * G * sizeof(double));
+    ck_assert_mem_eq(a->rank_copies, b->rank_copies, G * G * sizeof(double));
+    ck_assert_mem_eq(a->node_copies, b->node_copies, G * (size_t)a->n_nodes * sizeof(double));
+    ck_assert_mem_eq(a->slot_tokens, b->slot_tokens, (size_t)a->n_slots * sizeof(double));
+}
+
+START_TEST(test_counts_hold_together_under_every_choice)
+{
+    static const char *const laws[] = {"uniform", "zipf", "single-domain"};
+    for (int i = 0; i < 48; i++) {
+        struct study s;
+        study_init(&s);
+        s.routing.popularity.law = laws[i % 3];
+        s.routing.capacity_factor = i / 3 % 2 ? 1.25 : 0;
+        s.routing.drop_policy = i / 6 % 2;
+        s.place.redundant_experts = i / 12 % 2 ? 16 : 0;
+        s.place.replica_choice = i / 24 % 2;
+        s.place.strategy = ms_place_strategies()[i % 3]->name;
+        struct ms_demand *d = begin(&s, 0);
+        for (int l = 0; l < 3; l++) {
+            const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);
+            ck_assert_double_eq(t->requested, RANKS * 600 * 8);
+            check_traffic(t, ms_demand_rank_node(d, 0));
+        }
+        ms_demand_destroy(d);
+    }
+}
+END_TEST
+
+START_TEST(test_traffic_is_the_same_for_any_threads_order_and_company)
+{
+    struct study s;
+    study_init(&s);
+    s.work.groups = 2;
+    s.work.steps = 2;
+    s.routing.drift = 0.3;
+    struct ms_demand *one = begin(&s, 3);
+    s.in.n_threads = 5;
+    struct ms_demand *many = begin(&s, 0);
+    ck_assert_int_eq(ms_demand_begin(many, 3, NULL), MS_OK);
+    s.work.layers = 2; /* fewer layers: those that stay are the same */
+    struct ms_demand *less = begin(&s, 3);
+    for (int p = 0; p < 2; p++)
+        for (int l = 0; l < 3; l++)
+            for (int q = 0; q < 2; q++) {
+                same_traffic(ms_demand_traffic(one, p, l, q), ms_demand_traffic(many, p, l, q));
+                if (l < 2)
+                    same_traffic(ms_demand_traffic(one, p, l, q), ms_demand_traffic(less, p, l, q));
+            }
+    const double *a = ms_demand_traffic(one, 0, 0, 0)->selections,
+                 *b = ms_demand_traffic(one, 0, 0, 1)->selections;
+    ck_assert_msg(memcmp(a, b, RANKS * RANKS * sizeof *a) != 0,
+                  "groups must have streams of their own");
+    ms_demand_destroy(one);
+    ms_demand_destroy(many);
+    ms_demand_destroy(less);
+}
+END_TEST
+
+START_TEST(test_redraw_tokens_keeps_the_popularity)
+{
+    for (int redraw = 0; redraw < 2; redraw++) {
+        struct study s;
+        study_init(&s);
+        s.routing.redraw = redraw;
+        s.routing.popularity.law = "hotspot";
+        struct ms_demand *a = begin(&s, 0), *b = begin(&s, 1);
+        int hot[2] = {0, 0};
+        for (int e = 0; e < 64; e++) {
+            const double *x = ms_demand_traffic(a, 0, 0, 0)->expert_tokens,
+                         *y = ms_demand_traffic(b, 0, 0, 0)->expert_tokens;
+            hot[0] = x[e] > x[hot[0]] ? e : hot[0];
+            hot[1] = y[e] > y[hot[1]] ? e : hot[1];
+        }
+        ck_assert(redraw == MS_REDRAW_TOKENS ? hot[0] == hot[1] : hot[0] != hot[1]);
+        ck_assert_double_ne(ms_demand_traffic(a, 0, 0, 0)->rank_copies[1],
+                            ms_demand_traffic(b, 0, 0, 0)->rank_copies[1]);
+        ms_demand_destroy(a);
+        ms_demand_destroy(b);
+    }
+}
+END_TEST
+
+/* 64 ranks x 4096 tokens of OLMoE: what a trace asks for is what its traffic has. */
+START_TEST(test_counts_of_a_trace_come_back_from_its_traffic)
+{
+    struct study s;
+    study_init(&s);
+    struct ms_trace_filter f[] = {
+        {"model", "OLMoE-1B-7B-0924"}, {"dataset", "arxiv"}, {"kind", "top8"}};
+    s.work.ranks = 64;
+    s.work.tokens.count = 4096;
+    s.routing = (struct ms_routing_params){.source = MS_SOURCE_TRACE,
+                                           .trace = TEST_DATA "/routing_counts.csv",
+                                           .filter = f,
+                                           .n_filter = 3};
+    struct ms_demand *d = begin(&s, 0);
+    const double want[] = {7.813, 6.283, 7.495};
+    for (int l = 0; l < 3; l++) {
+        const double *v = ms_demand_traffic(d, 0, l, 0)->expert_tokens;
+        double top = 0;
+        for (int e = 0; e < 64; e++)
+            top = fmax(top, v[e] * 64 / (64.0 * 4096 * 8));
+        ck_assert_double_eq_tol(top / want[l], 1, 0.005);
+    }
+    struct ms_demand_note note = ms_demand_note(d);
+    ck_assert(note.has_requested && !note.co_selection_measured && !note.oracle);
+    ck_assert_double_eq_tol(note.requested_max_over_mean, (7.813 + 6.283 + 7.495) / 3, 0.001);
+    ck_assert_double_eq_tol(note.realised_max_over_mean / note.requested_max_over_mean, 1, 0.005);
+    ms_demand_destroy(d);
+}
+END_TEST
+
+START_TEST(test_layers_of_a_trace_cycle_and_its_totals_can_be_taken)
+{
+    struct study s;
+    study_init(&s);
+    struct ms_trace_filter f[] = {
+        {"model", "Mixtral-8x7B-v0.1"}, {"dataset", "c4"}, {"kind", "top2"}};
+    s.model.experts = 8;
+    s.model.top_k = 2;
+    s.work.ranks = 8;
+    s.work.layers = 4;
+    s.work.tokens.kind = MS_TOKENS_TRACE;
+    s.routing = (struct ms_routing_params){.source = MS_SOURCE_TRACE,
+                                           .trace = TEST_DATA "/routing_counts.csv",
+                                           .filter = f,
+                                           .n_filter = 3};
+    struct ms_demand *d = begin(&s, 0);
+    ck_assert_double_eq(ms_demand_traffic(d, 0, 0, 0)->requested, 417792);
+    for (int e = 0; e < 8; e++) {
+        double a = ms_demand_traffic(d, 0, 0, 0)->expert_tokens[e],
+               b = ms_demand_traffic(d, 0, 3, 0)->expert_tokens[e];
+        ck_assert_double_eq_tol(a / b, 1,
+                                0.02); /* layer 3 is the trace's first again, other tokens */
+    }
+    ms_demand_destroy(d);
+}
+END_TEST
+
+START_TEST(test_more_ranks_than_a_mask_holds_count_the_same)
+{
+    struct study s;
+    study_init(&s);
+    int node[128];
+    for (int r = 0; r < 128; r++)
+        node[r] = r / 8;
+    s.in.rank_node = node;
+    s.model = ms_model_preset_find("deepseek-v3")->shape;
+    s.work.tokens.count = 500;
+    double nodes[2] = {0}, ranks[2] = {0};
+    for (int i = 0; i < 2;
+         i++) { /* the same experts on 64 and on 128 ranks: each rank's copies follow from pairs */
+        s.work.ranks = i ? 128 : 64;
+        struct ms_demand *d = begin(&s, 0);
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, 0, 0);
+        check_traffic(t, ms_demand_rank_node(d, 0));
+        nodes[i] = total(t->node_copies, (size_t)t->n_ranks * t->n_nodes) / (500.0 * t->n_ranks);
+        ranks[i] = total(t->rank_copies, (size_t)t->n_ranks * t->n_ranks) / (500.0 * t->n_ranks);
+        ms_demand_destroy(d);
+    }
+    ck_assert_double_lt(ranks[0], ranks[1]);
+    ck_assert_double_lt(ranks[1], 8);
+    ck_assert_double_le(nodes[0], 4.01);
+    ck_assert_double_gt(nodes[1], nodes[0]);
+}
+END_TEST
+
+START_TEST(test_twins_keep_every_leg)
+{
+    struct study s;
+    study_init(&s);
+    struct ms_demand *d = begin(&s, 0);
+    struct ms_hash key = ms_demand_twin_key(d, true);
+    struct ms_traffic real = *ms_demand_traffic(d, 0, 1, 0);
+    const int *node = ms_demand_rank_node(d, 0);
+    for (int legs = 0; legs < 2; legs++) {
+        ck_assert_int_eq(ms_demand_begin_twin(d, legs, NULL), MS_OK);
+        const struct ms_traffic *twin = ms_demand_traffic(d, 0, 1, 0);
+        double foreign[2] = {0}, own[2] = {0}, fan[2] = {0}, off[2] = {0};
+        for (int which = 0; which < 2; which++) {
+            const struct ms_traffic *t = which ? twin : &real;
+            for (int a = 0; a < RANKS; a++) {
+                for (int n = 0; n < NODES; n++)
+                    *(n == node[a] ? &own[which] : &foreign[which]) +=
+                        t->node_copies[a * NODES + n];
+                for (int b = 0; b < RANKS; b++) {
+                    double c = t->rank_copies[a * RANKS + b];
+                    off[which] += a != b ? c : 0;
+                    fan[which] += node[a] != node[b] && a % 4 != b % 4 ? c : 0;
+                }
+            }
+        }
+        ck_assert_double_eq_tol(own[0], own[1], 1e-6);
+        ck_assert_double_eq_tol(foreign[0], foreign[1], 1e-6);
+        ck_assert_double_eq_tol(off[0], off[1], 1e-6);
+        if (legs)
+            ck_assert_double_eq_tol(fan[0], fan[1], 1e-6);
+        ck_assert_double_eq(twin->slot_tokens[0], twin->slot_tokens[63]);
+        ck_assert_double_eq(twin->rank_copies[1],
+                            twin->rank_copies[RANKS * (RANKS - 1) + RANKS - 2]);
+        struct ms_hash after = ms_demand_twin_key(d, true);
+        ck_assert_str_eq(key.hex, after.hex);
+    }
+    ck_assert_int_eq(ms_demand_begin(d, 1, NULL), MS_OK);
+    struct ms_hash other = ms_demand_twin_key(d, true);
+    ck_assert_str_ne(key.hex, other.hex);
+    ms_demand_destroy(d);
+}
+END_TEST
+
+START_TEST(test_bad_routing_is_found_before_anything_is_drawn)
+{
+    struct ms_trace_filter f[] = {
+        {"model", "OLMoE-1B-7B-0924"}, {"dataset", "arxiv"}, {"kind", "top8"}};
+    for (int i = 0; i < 8; i++) {
+        struct study s;
+        study_init(&s);
+        struct ms_routing_params trace = {.source = MS_SOURCE_TRACE,
+                                          .trace = TEST_DATA "/routing_counts.csv",
+                                          .filter = f,
+                                          .n_filter = 3};
+        const int64_t list[3] = {1, 2, 3};
+        const char *says = NULL;
+        switch (i) {
+        case 0:
+            s.routing = trace, s.model.top_k = 9,
+            says = "layer 0: expert 0 has 0.1221"; /* x 9 is more than one */
+            break;
+        case 1:
+            s.place.redundant_experts = 1, says = "take redundant_experts: 16, or ranks: 1 with";
+            break;
+        case 2:
+            s.work.ranks = 24,
+            says = "take redundant_experts: 8, or ranks: 8 with workload.groups: 3";
+            break;
+        case 3:
+            s.place.strategy = "contigous", says = "did you mean 'contiguous'?";
+            break;
+        case 4:
+            s.work.tokens = (struct ms_tokens){.kind = MS_TOKENS_LIST, .list = list, .n_list = 3};
+            says = "a list of 3 for 16 ranks";
+            break;
+        case 5:
+            s.work.tokens.kind = MS_TOKENS_TRACE, says = "needs routing.source: trace";
+            break;
+        case 6:
+            s.model.groups = 5, says = "5 groups do not divide 64 experts";
+            break;
+        default:
+            s.routing = trace, s.routing.drift = 0.1, says = "a trace does not drift";
+        }
+        struct ms_demand *d = NULL;
+        struct ms_err err = {0};
+        enum ms_status status = ms_demand_create(&s.in, &d, &err);
+        ck_assert_msg(ms_exit_code(status) == 3, "%d: %d %s", i, status, err.text);
+        ck_assert_msg(strstr(err.text, says) != NULL, "%d: %s", i, err.text);
+        ck_assert_msg(err.key[0] != '\0', "%d has no key", i);
+        ck_assert_ptr_null(d);
+    }
+}
+END_TEST
+
+/* Every token assignment on a law's scores: what it promises shows in the traffic. */
+START_TEST(test_assignments_shape_synthetic_traffic)
+{
+    static const char *const names[] = {"balanced",       "round_robin", "random",
+                                        "top_k_filtered", "load_aware",  "expert_choice"};
+    double top[7];
+    for (int i = 0; i < 7; i++) {
+        struct study s;
+        study_init(&s);
+        s.work.tokens.count = 256;
+        s.routing.assignment = i < 6 ? names[i] : "top_k";
+        struct ms_demand *d = begin(&s, 0);
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, 1, 0);
+        check_traffic(t, ms_demand_rank_node(d, 0));
+        ck_assert_double_eq(t->requested, RANKS * 256 * 8);
+        top[i] = 0;
+        for (int e = 0; e < 64; e++)
+            top[i] = fmax(top[i], t->expert_tokens[e] * 64 / t->requested);
+        ms_demand_destroy(d);
+    }
+    ck_assert_double_gt(top[6], 2); /* log-normal 1 under top-k */
+    ck_assert_double_eq(top[1], 1); /* in turn */
+    ck_assert_double_eq(top[5], 1); /* each expert takes as many as any other */
+    ck_assert_double_lt(top[2], 1.15);
+    ck_assert_double_lt(top[0], top[6]);
+    ck_assert_double_eq_tol(top[3], top[6], 0.2); /* nothing excluded: top-k again */
+}
+END_TEST
+
+START_TEST(test_assignments_need_scores)
+{
+    struct study s;
+    study_init(&s);
+    s.routing.assignment = "balanced";
+    s.routing.popularity.law = "mixed-domain";
+    struct ms_demand *d = NULL;
+    struct ms_err err = {0};
+    ck_assert_int_eq(ms_demand_create(&s.in, &d, &err), MS_INVALID);
+    ck_assert_str_eq(err.key, "routing.assignment");
+}
+END_TEST
+
+/* Drift: steps forget, the more the further apart; the imbalance asked for stays possible. */
+START_TEST(test_popularity_drifts_from_step_to_step)
+{
+    static const char *const laws[] = {"lognormal", "single-domain"};
+    for (int i = 0; i < 2; i++) {
+        struct study s;
+        study_init(&s);
+        s.work.steps = 12;
+        s.work.tokens.count = 2000;
+        s.routing.popularity.law = laws[i];
+        s.routing.drift = 0.2;
+        struct ms_demand *d = begin(&s, 0);
+        double apart[3] = {0};
+        const int steps[3] = {0, 1, 11};
+        for (int l = 0; l < 3; l++)
+            for (int e = 0; e < 64; e++)
+                for (int k = 0; k < 3; k++)
+                    apart[k] += fabs(ms_demand_traffic(d, 0, l, 0)->expert_tokens[e] -
+                                     ms_demand_traffic(d, steps[k], l, 0)->expert_tokens[e]);
+        ck_assert_double_eq(apart[0], 0);
+        ck_assert_double_gt(apart[1], 0);
+        ck_assert_double_gt(apart[2], 1.3 * apart[1]);
+        ms_demand_destroy(d);
+    }
+}
+END_TEST
+
+/* Published: rank (max - mean) / mean 1.56 on 32 ranks, and 0.115 after EPLB with 288 slots. */
+START_TEST(test_r1_at_ep32_is_as_uneven_as_published)
+{
+    double top[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        struct study s;
+        study_init(&s);
+        s.model = ms_model_preset_find("deepseek-v3")->shape;
+        memset(s.node, 0, sizeof s.node); /* one domain: no group is tied to a node */
+        s.work.ranks = 32;
+        s.work.layers = 58;
+        s.work.tokens.count = 256;
+        s.routing.popularity.law = "r1-ep32";
+        s.place =
+            (struct ms_place_params){i ? "eplb" : "contiguous", i ? 32 : 0, MS_REPLICA_RANDOM};
+        struct ms_demand *d = begin(&s, 0);
+        for (int l = 0; l < 58; l++) {
+            const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);
+            double most = 0, all = total(t->slot_tokens, (size_t)t->n_slots);
+            for (int r = 0; r < 32; r++)
+                most = fmax(most,
+                            total(t->slot_tokens + r * t->n_slots / 32, (size_t)t->n_slots / 32));
+            top[i] += most * 32 / all / 58;
+        }
+        ms_demand_destroy(d);
+    }
+    ck_assert_double_eq_tol(top[0], 2.56, 0.1);
+    ck_assert_double_lt(top[1], 1.2);
+}
+END_TEST
+
+/* Busiest rank over the mean, of the traffic itself. */
+static double rank_imbalance(const char *strategy, int redundant)
+{
+    struct study s;
+    study_init(&s);
+    struct ms_trace_filter f[] = {
+        {"model", "OLMoE-1B-7B-0924"}, {"dataset", "arxiv"}, {"kind", "top8"}};
+    s.routing = (struct ms_routing_params){.source = MS_SOURCE_TRACE,
+                                           .trace = TEST_DATA "/routing_counts.csv",
+                                           .filter = f,
+                                           .n_filter = 3};
+    s.place = (struct ms_place_params){.strategy = strategy, .redundant_experts = redundant};
+    s.place.replica_choice = MS_REPLICA_RANDOM;
+    struct ms_demand *d = begin(&s, 0);
+    double sum = 0;
+    for (int l = 0; l < 3; l++) {
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);
+        double top = 0, all = total(t->slot_tokens, (size_t)t->n_slots);
+        for (int r = 0; r < RANKS; r++)
+            top = fmax(top,
+                       total(t->slot_tokens + r * t->n_slots / RANKS, (size_t)t->n_slots / RANKS));
+        sum += top * RANKS / all / 3;
+    }
+    ms_demand_destroy(d);
+    return sum;
+}
+
+START_TEST(test_replicas_balance_what_no_permutation_can)
+{
+    double plain = rank_imbalance("contiguous", 0), lpt = rank_imbalance("lpt", 0),
+           eplb = rank_imbalance("eplb", 16);
+    ck_assert_double_gt(plain, 2);
+    ck_assert_double_lt(lpt, plain);
+    ck_assert_double_lt(eplb, 1.1);
+    ck_assert_double_lt(eplb, lpt);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("demand");
+    TCase *t = tcase_create("demand");
+    suite_add_tcase(s, t);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, test_counts_hold_together_under_every_choice);
+    tcase_add_test(t, test_traffic_is_the_same_for_any_threads_order_and_company);
+    tcase_add_test(t, test_redraw_tokens_keeps_the_popularity);
+    tcase_add_test(t, test_counts_of_a_trace_come_back_from_its_traffic);
+    tcase_add_test(t, test_layers_of_a_trace_cycle_and_its_totals_can_be_taken);
+    tcase_add_test(t, test_more_ranks_than_a_mask_holds_count_the_same);
+    tcase_add_test(t, test_twins_keep_every_leg);
+    tcase_add_test(t, test_bad_routing_is_found_before_anything_is_drawn);
+    tcase_add_test(t, test_assignments_shape_synthetic_traffic);
+    tcase_add_test(t, test_assignments_need_scores);
+    tcase_add_test(t, test_popularity_drifts_from_step_to_step);
+    tcase_add_test(t, test_r1_at_ep32_is_as_uneven_as_published);
+    tcase_add_test(t, test_replicas_balance_what_no_permutation_can);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
