@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "base/strings.h"
 #include "base/units.h"
 
 START_TEST(test_units_are_exact_and_reject_the_rest)
@@ -162,6 +163,26 @@ START_TEST(test_arena_is_aligned_zeroed_and_checks_products)
 }
 END_TEST
 
+START_TEST(test_strings_are_numbered_as_met)
+{
+    struct ms_strings s = {0};
+    char text[16];
+    ck_assert_uint_eq(ms_strings_find(&s, "a"), 0); /* n of an empty set: not there */
+    for (size_t round = 0; round < 2; round++)
+        for (size_t i = 0; i < 1000; i++) {
+            snprintf(text, sizeof text, "name %zu", i);
+            ck_assert_uint_eq(ms_strings_add(&s, text), i);
+        }
+    ck_assert_uint_eq(s.n, 1000);
+    ck_assert_str_eq(s.text[17], "name 17");
+    ck_assert_uint_eq(ms_strings_add_n(&s, "name 17 and more", 7), 17);
+    ck_assert_uint_eq(ms_strings_find(&s, "name 999"), 999);
+    ck_assert_uint_eq(ms_strings_find(&s, "name 1000"), 1000);
+    ck_assert(!s.failed);
+    ms_strings_finish(&s);
+}
+END_TEST
+
 START_TEST(test_files_are_replaced_whole)
 {
     struct ms_err e = {0};
@@ -298,6 +319,7 @@ int main(void)
     tcase_add_test(t, test_natural_order_counts_digits);
     tcase_add_test(t, test_nearest_name_and_error_line);
     tcase_add_test(t, test_arena_is_aligned_zeroed_and_checks_products);
+    tcase_add_test(t, test_strings_are_numbered_as_met);
     tcase_add_test(t, test_files_are_replaced_whole);
     tcase_add_test(t, test_pool_does_every_item_once_for_any_thread_count);
     tcase_add_test(t, test_heap_gives_the_least_first);

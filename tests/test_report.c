@@ -3,6 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/rng.h"
@@ -423,6 +426,62 @@ START_TEST(test_overview_fits_a_hundred_columns)
 }
 END_TEST
 
+/* Two records for each of n values of a numeric axis, in a file. */
+static void write_wide(const char *path, int n)
+{
+    struct ms_buf b = {0};
+    for (int i = 0; i < 2 * n; i++)
+        ms_buf_printf(
+            &b,
+            "{\"schema\":\"moesim.result/1\",\"case\":\"c%04d\",\"key\":\"%032x\","
+            "\"axes\":{\"routing.popularity.sigma\":%g,\"exchange.algorithm\":\"%s\"},"
+            "\"status\":\"ok\",\"work_hash\":\"w%d\",\"seed\":1,\"repeats\":2,\"exchange\":"
+            "{\"p50_us\":%d,\"p95_us\":9,\"p99_us\":9,\"n\":4},\"links\":[{\"name\":\"l\"}],"
+            "\"samples\":{\"exchange_us\":[[1.5,%d.25],[2,3]]}}\n",
+            i, (unsigned)i, 0.001 * (i / 2 + 1), i % 2 ? "ring" : "direct", i / 2, 10 + i % 7,
+            4 + i % 3);
+    ck_assert_int_eq(ms_file_write(path, b.p, b.n, NULL), MS_OK);
+    ms_buf_finish(&b);
+}
+
+/* Compare n values in a child. @return its CPU seconds; *kib: its peak memory */
+static double cost_of_wide(int n, const char *by, long *kib)
+{
+    char path[64];
+    const char *paths[] = {path};
+    struct rusage use;
+    int status;
+    snprintf(path, sizeof path, "%s/wide.jsonl", root);
+    write_wide(path, n);
+    pid_t child = fork();
+    if (child == 0) {
+        struct ms_results r = {0};
+        struct ms_comparison c = {0};
+        struct ms_compare_options o = {.by = by, .margin = -1};
+        bool ok = ms_results_read(&r, paths, 1, NULL) == MS_OK && r.n == 2 * (size_t)n &&
+                  ms_compare_make(&c, &r, &o, NULL) == MS_OK;
+        _exit(!ok || (c.n_groups != 2) == (strcmp(by, "exchange.algorithm") != 0));
+    }
+    ck_assert_int_eq(wait4(child, &status, 0, &use), child);
+    ck_assert_int_eq(status, 0);
+    *kib = use.ru_maxrss;
+    return (double)use.ru_utime.tv_sec + 1e-6 * (double)use.ru_utime.tv_usec;
+}
+
+/* Was quadratic in time and memory: 4000 records took 718 MB. */
+START_TEST(test_comparing_is_linear_in_records)
+{
+    const char *by[] = {"exchange.algorithm", "routing.popularity.sigma"};
+    for (int i = 0; i < 2; i++) {
+        long small_kib, kib;
+        double small_s = cost_of_wide(1250, by[i], &small_kib),
+               s = cost_of_wide(10000, by[i], &kib);
+        ck_assert_msg(kib < 300 * 1024, "20,000 records took %ld KiB", kib);
+        ck_assert_msg(s < 24 * small_s + 0.5, "%g s for 2500 records, %g s for 20,000", small_s, s);
+    }
+}
+END_TEST
+
 int main(void)
 {
     if (!mkdtemp(root))
@@ -444,6 +503,7 @@ int main(void)
     tcase_add_test(t, test_any_number_of_a_record_is_a_metric);
     tcase_add_test(t, test_a_picture_runs_no_commands_and_draws_every_row);
     tcase_add_test(t, test_overview_fits_a_hundred_columns);
+    tcase_add_test(t, test_comparing_is_linear_in_records);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -14,32 +14,34 @@ static enum ms_status nomem(struct ms_err *err)
 
 /* ---- groups ---- */
 
-/* Does every value of `by` go with one value of this key? Then it cannot split groups. */
-static bool follows(struct ms_comparison *c, const struct ms_results *s, const char *key)
+/* Does every value of `by` go with one value of this key? Then it cannot split groups.
+ * other: scratch, [texts] */
+static bool follows(const struct ms_results *s, size_t by, size_t key, size_t *other)
 {
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0; k < i; k++) {
-            if (!s->r[i].ok || !s->r[k].ok)
-                continue;
-            if (strcmp(ms_result_label(&s->r[i], c->by, &c->arena),
-                       ms_result_label(&s->r[k], c->by, &c->arena)) == 0 &&
-                strcmp(ms_result_label(&s->r[i], key, &c->arena),
-                       ms_result_label(&s->r[k], key, &c->arena)) != 0)
-                return false;
-        }
+    memset(other, 0, s->texts.n * sizeof *other);
+    for (size_t i = 0; i < s->n; i++) {
+        const size_t *label = s->r[i].label;
+        if (!s->r[i].ok)
+            continue;
+        if (other[label[by]] && other[label[by]] != label[key] + 1)
+            return false;
+        other[label[by]] = label[key] + 1;
+    }
     return true;
 }
 
 static enum ms_status find_followers(struct ms_comparison *c, const struct ms_results *s,
                                      struct ms_err *err)
 {
+    size_t by = ms_results_column(s, c->by), *scratch = malloc((s->texts.n + 1) * sizeof *scratch);
     c->along = MS_NEW(&c->arena, const char *, s->n_keys);
-    if (!c->along)
-        return nomem(err);
-    for (size_t i = 0; i < s->n_keys; i++)
-        if (strcmp(s->key[i], c->by) != 0 && follows(c, s, s->key[i]))
+    bool failed = !c->along || !scratch;
+    for (size_t i = 0; !failed && i < s->n_keys; i++)
+        if (strcmp(s->key[i], c->by) != 0 &&
+            follows(s, by, ms_results_column(s, s->key[i]), scratch))
             c->along[c->n_along++] = s->key[i];
-    return MS_OK;
+    free(scratch);
+    return failed ? nomem(err) : MS_OK;
 }
 
 static bool splits(const struct ms_comparison *c, const char *key)
@@ -50,51 +52,87 @@ static bool splits(const struct ms_comparison *c, const char *key)
     return strcmp(key, c->by) != 0;
 }
 
-static const char *title_of(struct ms_comparison *c, const struct ms_results *s,
-                            const struct ms_result *r)
+/* The number of the group a record belongs to. */
+static size_t group_of(struct ms_comparison *c, const struct ms_results *s,
+                       const struct ms_result *r)
 {
     struct ms_buf b = {0};
     ms_buf_adds(&b, "");
     for (size_t i = 0; i < s->n_keys; i++) {
         if (!splits(c, s->key[i]))
             continue;
-        const char *label = ms_result_label(r, s->key[i], &c->arena);
+        const char *label = ms_result_label(s, r, s->key[i]);
         if (*label)
             ms_buf_printf(&b, "%s%s=%s", b.n ? ", " : "", s->key[i], label);
     }
-    const char *title = b.failed ? NULL : ms_arena_strdup(&c->arena, b.p);
+    size_t number = b.failed ? 0 : ms_strings_add(&c->titles, b.p);
+    c->titles.failed = c->titles.failed || b.failed;
     ms_buf_finish(&b);
-    return title;
+    return number;
 }
 
-static enum ms_status add_to_group(struct ms_comparison *c, const struct ms_results *s,
-                                   const struct ms_result *r, struct ms_err *err)
+static enum ms_status check_once(const struct ms_comparison *c, size_t *met, struct ms_err *err)
 {
-    const char *title = title_of(c, s, r);
-    struct ms_compare_group *g = c->group;
-    if (!title)
-        return nomem(err);
-    while (g < c->group + c->n_groups && strcmp(g->title, title) != 0)
-        g++;
-    if (g == c->group + c->n_groups) {
-        *g = (struct ms_compare_group){.title = title,
-                                       .row = MS_NEW(&c->arena, struct ms_compare_row, s->n)};
-        if (!g->row)
-            return nomem(err);
-        c->n_groups++;
+    size_t by = ms_results_column(c->results, c->by), n_rows = 0;
+    for (size_t g = 0; g < c->n_groups; g++) {
+        const struct ms_compare_row *row = c->group[g].row;
+        size_t first = n_rows + 1;
+        for (size_t i = 0; i < c->group[g].n; i++) {
+            const struct ms_result *r = row[i].r;
+            size_t *at = &met[r->label[by]];
+            if (*at >= first) {
+                const struct ms_result *b = row[*at - first].r;
+                return ms_err_set(err, MS_INVALID,
+                                  "two results for %s '%s': case %s of '%s' and case %s of '%s'; "
+                                  "they differ in something that is not an axis (settings, input "
+                                  "files or versions), so a comparison would hide it",
+                                  c->by, row[i].label, b->id, b->source, r->id, r->source);
+            }
+            *at = ++n_rows;
+        }
     }
-    const char *label = ms_result_label(r, c->by, &c->arena);
-    for (size_t i = 0; i < g->n; i++)
-        if (strcmp(g->row[i].label, label) == 0)
-            return ms_err_set(err, MS_INVALID,
-                              "two results for %s '%s': case %s of '%s' and case %s of '%s'; they "
-                              "differ in something "
-                              "that is not an axis (settings, input files or versions), so a "
-                              "comparison would hide it",
-                              c->by, label, g->row[i].r->id, g->row[i].r->source, r->id, r->source);
-    g->row[g->n++] = (struct ms_compare_row){
-        .r = r, .label = label, .value = r->ok ? ms_result_number(r, c->metric) : NAN};
     return MS_OK;
+}
+
+/* Records to their groups, in the order of records. */
+static enum ms_status fill_groups(struct ms_comparison *c, const size_t *number, struct ms_err *err)
+{
+    const struct ms_results *s = c->results;
+    c->n_groups = c->titles.n;
+    c->group = MS_NEW(&c->arena, struct ms_compare_group, c->n_groups);
+    struct ms_compare_row *row = MS_NEW(&c->arena, struct ms_compare_row, s->n);
+    size_t *met = MS_NEW(&c->arena, size_t, s->texts.n);
+    if (!c->group || !row || !met)
+        return nomem(err);
+    for (size_t i = 0; i < s->n; i++)
+        c->group[number[i]].n++;
+    for (size_t g = 0; g < c->n_groups; g++) {
+        c->group[g].title = c->titles.text[g];
+        c->group[g].row = row;
+        row += c->group[g].n;
+        c->group[g].n = 0;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        struct ms_compare_group *g = &c->group[number[i]];
+        const struct ms_result *r = &s->r[i];
+        g->row[g->n++] = (struct ms_compare_row){
+            .r = r,
+            .label = ms_result_label(s, r, c->by),
+            .value = r->ok ? ms_result_number(r, c->metric) : NAN,
+        };
+    }
+    return check_once(c, met, err);
+}
+
+static enum ms_status make_groups(struct ms_comparison *c, struct ms_err *err)
+{
+    const struct ms_results *s = c->results;
+    size_t *number = MS_NEW(&c->arena, size_t, s->n);
+    if (!number)
+        return nomem(err);
+    for (size_t i = 0; i < s->n; i++)
+        number[i] = group_of(c, s, &s->r[i]);
+    return c->titles.failed ? nomem(err) : fill_groups(c, number, err);
 }
 
 static bool is_about_tokens(const char *key)
@@ -143,20 +181,20 @@ static struct ms_ratio plain_ratio(double a, double b)
 }
 
 static enum ms_status ratio_of(struct ms_comparison *c, struct ms_compare_row *row,
-                               const struct ms_compare_row *base, struct ms_err *err)
+                               const struct ms_compare_row *base, struct ms_arena *scratch,
+                               struct ms_err *err)
 {
     struct ms_clustered a, b;
     row->ratio = plain_ratio(row->value, base->value);
     if (!c->is_series || c->series == MS_SERIES_RANK || isnan(row->value) || isnan(base->value))
         return MS_OK;
-    if (!ms_result_samples(row->r, c->series, &c->arena, &a) ||
-        !ms_result_samples(base->r, c->series, &c->arena, &b) || a.n_repeats != b.n_repeats)
+    ms_arena_reset(scratch);
+    if (!ms_result_samples(row->r, c->series, scratch, &a) ||
+        !ms_result_samples(base->r, c->series, scratch, &b) || a.n_repeats != b.n_repeats)
         return MS_OK; /* a ratio without an interval: the notes say why */
     uint64_t seed = (uint64_t)ms_result_number(base->r, "seed");
-    struct ms_ratio r;
-    enum ms_status s = ms_boot_ratio(&a, &b, c->stat, seed, &r, err);
     double exact = row->ratio.ratio; /* of the unrounded record */
-    row->ratio = r;
+    enum ms_status s = ms_boot_ratio(&a, &b, c->stat, seed, &row->ratio, err);
     row->ratio.ratio = exact;
     return s;
 }
@@ -187,11 +225,13 @@ static enum ms_status compare_group(struct ms_comparison *c, struct ms_compare_g
     for (size_t i = 0; i < g->n; i++)
         g->row[i].is_baseline = strcmp(g->row[i].label, c->baseline) == 0;
     qsort(g->row, g->n, sizeof *g->row, by_value);
+    struct ms_arena scratch = {0};
     enum ms_status s = check_same_work(c, g, err);
     for (size_t i = 0; i < g->n; i++)
         g->row[i].ratio = plain_ratio(NAN, NAN);
     for (size_t i = 1; s == MS_OK && i < g->n && g->row[0].is_baseline; i++)
-        s = ratio_of(c, &g->row[i], &g->row[0], err);
+        s = ratio_of(c, &g->row[i], &g->row[0], &scratch, err);
+    ms_arena_finish(&scratch);
     if (s == MS_OK && g->row[0].is_baseline)
         s = judge(c, g, err);
     return s;
@@ -216,7 +256,7 @@ static enum ms_status make_caption(struct ms_comparison *c, const struct ms_resu
         for (size_t k = 0; k < s->n_keys; k++)
             same = same && strcmp(s->key[k], own[i]) != 0;
         if (same)
-            ms_buf_printf(&b, ", %s", ms_result_label(r, own[i], &c->arena));
+            ms_buf_printf(&b, ", %s", ms_result_label(s, r, own[i]));
     }
     if (!isnan(ms_result_number(r, path)))
         ms_buf_printf(&b, ", %g %ss a case", ms_result_number(r, path),
@@ -229,6 +269,7 @@ static enum ms_status make_caption(struct ms_comparison *c, const struct ms_resu
 static enum ms_status make(struct ms_comparison *c, const struct ms_results *s,
                            const struct ms_compare_options *o, struct ms_err *err)
 {
+    c->results = s;
     c->margin = o->margin >= 0 ? o->margin : s->margin;
     c->n_missing = s->n_wanted > s->n ? s->n_wanted - s->n : 0;
     enum ms_status status = ms_compare_choose_key(c, s, o->by, err);
@@ -238,11 +279,8 @@ static enum ms_status make(struct ms_comparison *c, const struct ms_results *s,
         status = ms_compare_choose_baseline(c, s, o->baseline, err);
     if (status == MS_OK)
         status = find_followers(c, s, err);
-    c->group = MS_NEW(&c->arena, struct ms_compare_group, s->n);
-    if (status == MS_OK && !c->group)
-        status = nomem(err);
-    for (size_t i = 0; status == MS_OK && i < s->n; i++)
-        status = add_to_group(c, s, &s->r[i], err);
+    if (status == MS_OK)
+        status = make_groups(c, err);
     for (size_t i = 0; status == MS_OK && i < c->n_groups; i++)
         status = compare_group(c, &c->group[i], err);
     if (status == MS_OK)
@@ -268,6 +306,7 @@ enum ms_status ms_compare_make(struct ms_comparison *out, const struct ms_result
 void ms_compare_finish(struct ms_comparison *c)
 {
     ms_arena_finish(&c->arena);
+    ms_strings_finish(&c->titles);
     *c = (struct ms_comparison){0};
 }
 

@@ -44,6 +44,8 @@ struct ms_compare_group {
 /** Zero-initialise; finish frees. Borrows the results. */
 struct ms_comparison {
     struct ms_arena arena;
+    const struct ms_results *results;   /**< borrowed */
+    struct ms_strings titles;           /**< of the groups, numbered as they are */
     const char *by, *baseline, *metric; /**< in force */
     bool is_series;        /**< the metric is a statistic of a series with percentiles */
     enum ms_series series; /**< then of this one */

@@ -17,10 +17,10 @@ enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_re
                                      const char *by, struct ms_err *err)
 {
     char allowed[512];
-    if (by && !ms_results_has_key(s, by))
+    if (by && ms_results_column(s, by) == s->n_columns)
         return ms_err_set(err, MS_USAGE, "--by: '%s' is not a key of these results%s", by,
                           ms_allowed(allowed, sizeof allowed, by, s->key, s->n_keys));
-    if (!by && s->by && ms_results_has_key(s, s->by))
+    if (!by && s->by && ms_results_column(s, s->by) < s->n_columns)
         by = s->by;
     for (size_t i = 0; !by && i < s->n_keys; i++)
         if (strcmp(s->key[i], "platform") == 0)
@@ -72,21 +72,13 @@ const struct ms_result *ms_compare_first_ok(const struct ms_results *s)
 }
 
 /* Paths of numbers a record has, for the message. */
-static size_t list_metrics(const struct ms_result *r, struct ms_arena *arena, const char **out,
-                           size_t most)
+static size_t list_metrics(const struct ms_result *r, const char **out, size_t most)
 {
-    const char *key, *inner;
-    json_t *value, *v;
     size_t n = 0;
-    json_object_foreach(r->json, key, value)
-    {
-        json_object_foreach(value, inner, v)
-        {
-            char path[128];
-            snprintf(path, sizeof path, "%s.%s", key, inner);
-            if (json_is_number(v) && n < most)
-                out[n++] = ms_arena_strdup(arena, path);
-        }
+    for (size_t i = 0; i < r->facts.n && n < most; i++) {
+        const char *path = r->names->text[r->facts.fact[i].path];
+        if (!isnan(r->facts.fact[i].number) && strchr(path, '.'))
+            out[n++] = path;
     }
     return n;
 }
@@ -127,7 +119,7 @@ static enum ms_status fall_back(struct ms_comparison *c, const struct ms_results
 /* A straggler enters late and waits in no exchange of its own: the layer is what feels it. */
 static bool has_stragglers(const struct ms_result *r)
 {
-    return json_is_true(json_object_get(json_object_get(r->json, "caption"), "stragglers"));
+    return ms_result_true(r, "caption.stragglers");
 }
 
 enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms_results *s,
@@ -147,7 +139,7 @@ enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms
     if (isnan(ms_result_number(r, c->metric))) {
         const char *names[128];
         char allowed[512];
-        size_t n = list_metrics(r, &c->arena, names, 128);
+        size_t n = list_metrics(r, names, 128);
         return ms_err_set(
             err, MS_USAGE,
             "--metric: '%s' is not a number of these records, such as exchange.p99_us%s", c->metric,
@@ -166,7 +158,7 @@ enum ms_status ms_compare_choose_baseline(struct ms_comparison *c, const struct 
     size_t n = 0;
     c->baseline = told;
     for (size_t i = 0; i < s->n; i++) {
-        const char *label = ms_result_label(&s->r[i], c->by, &c->arena);
+        const char *label = ms_result_label(s, &s->r[i], c->by);
         if (told && strcmp(label, told) == 0)
             return MS_OK;
         if (!told && s->r[i].ok) {

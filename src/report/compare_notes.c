@@ -32,7 +32,7 @@ static struct tally count(const struct ms_compare_group *g)
     for (size_t i = 0; i < g->n; i++) {
         const struct ms_compare_row *r = &g->row[i];
         t.failed += !r->r->ok;
-        t.oracle += json_is_true(json_object_get(r->r->json, "oracle"));
+        t.oracle += ms_result_true(r->r, "oracle");
         if (i == 0 || isnan(r->ratio.ratio))
             continue;
         t.rows++;
@@ -187,9 +187,9 @@ static void note_along(struct ms_comparison *c)
     const struct ms_compare_group *g = &c->group[0];
     for (size_t k = 0; k < c->n_along; k++) {
         struct ms_buf b = {0};
-        const char *base = ms_result_label(g->row[0].r, c->along[k], &c->arena);
+        const char *base = ms_result_label(c->results, g->row[0].r, c->along[k]);
         for (size_t i = 1; i < g->n; i++) {
-            const char *label = ms_result_label(g->row[i].r, c->along[k], &c->arena);
+            const char *label = ms_result_label(c->results, g->row[i].r, c->along[k]);
             if (g->row[i].r->ok && strcmp(label, base) != 0)
                 ms_buf_printf(&b, "%s%s for %s", b.n ? ", " : "", label, g->row[i].label);
         }

@@ -89,7 +89,7 @@ static void add_row(struct ms_table *t, const struct ms_comparison *c,
 {
     ms_table_row(t);
     ms_table_cell(t, r->is_baseline ? MS_BOLD : MS_PLAIN, "%s%s", r->label,
-                  json_is_true(json_object_get(r->r->json, "oracle")) ? " (oracle)" : "");
+                  ms_result_true(r->r, "oracle") ? " (oracle)" : "");
     for (int i = 0; c->is_series && i < 3; i++)
         add_time(t, percentile_of(c, r->r, percents[i]), supported(c, r->r, percents[i]));
     if (shows_value(c)) {

@@ -85,13 +85,13 @@ static void add_columns(struct ms_table *t, const struct ms_results *s)
     ms_table_column(t, "rank max/mean", MS_RIGHT, true);
 }
 
-static void add_row(struct ms_table *t, struct ms_results *s, const struct ms_result *r,
+static void add_row(struct ms_table *t, const struct ms_results *s, const struct ms_result *r,
                     const char *series, bool *starred)
 {
     ms_table_row(t);
     ms_table_cell(t, MS_PLAIN, "%s", r->id);
     for (size_t k = 0; k < s->n_keys; k++)
-        ms_table_cell(t, MS_PLAIN, "%s", ms_result_label(r, s->key[k], &s->arena));
+        ms_table_cell(t, MS_PLAIN, "%s", ms_result_label(s, r, s->key[k]));
     if (!r->ok) {
         ms_table_cell(t, MS_RED, "failed");
         return;
@@ -103,7 +103,7 @@ static void add_row(struct ms_table *t, struct ms_results *s, const struct ms_re
     add_plain(t, ms_result_number(r, "imbalance.rank_max_over_mean"), "");
 }
 
-enum ms_status ms_overview_print(struct ms_results *s, FILE *out, const struct ms_term *term)
+enum ms_status ms_overview_print(const struct ms_results *s, FILE *out, const struct ms_term *term)
 {
     struct ms_table *t = ms_table_create();
     const char *series = series_of(s);

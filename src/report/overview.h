@@ -8,9 +8,8 @@
 #include "report/results.h"
 #include "report/table.h"
 
-/** Rows in record order; times of exchanges, or of layers where exchanges are not defined. Labels
- * are kept in the set's arena.
+/** Rows in record order; times of exchanges, or of layers where exchanges are not defined.
  *  @return MS_OK or MS_NOMEM */
-enum ms_status ms_overview_print(struct ms_results *s, FILE *out, const struct ms_term *term);
+enum ms_status ms_overview_print(const struct ms_results *s, FILE *out, const struct ms_term *term);
 
 #endif

@@ -33,24 +33,13 @@ static int by_double(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The same label has the same colour in every group. */
-static int colour_of(const struct ms_comparison *c, const char *label)
+/* The same label has the same colour in every group: labels are numbered as they are met. */
+static bool number_labels(const struct ms_comparison *c, struct ms_strings *labels)
 {
-    int n = 0;
     for (size_t g = 0; g < c->n_groups; g++)
-        for (size_t i = 0; i < c->group[g].n; i++) {
-            bool seen = false;
-            const char *here = c->group[g].row[i].label;
-            if (strcmp(here, label) == 0)
-                return n % N_COLOURS;
-            for (size_t k = 0; k < i && !seen; k++)
-                seen = strcmp(c->group[g].row[k].label, here) == 0;
-            for (size_t h = 0; h < g && !seen; h++)
-                for (size_t k = 0; k < c->group[h].n && !seen; k++)
-                    seen = strcmp(c->group[h].row[k].label, here) == 0;
-            n += !seen;
-        }
-    return 0;
+        for (size_t i = 0; i < c->group[g].n; i++)
+            ms_strings_add(labels, c->group[g].row[i].label);
+    return !labels->failed;
 }
 
 static enum ms_status tail_interval(const struct ms_comparison *c, struct drawn *d,
@@ -68,8 +57,8 @@ static enum ms_status tail_interval(const struct ms_comparison *c, struct drawn 
 }
 
 static enum ms_status prepare(const struct ms_comparison *c, const struct ms_compare_group *g,
-                              struct ms_arena *arena, struct drawn *out, size_t *n,
-                              struct ms_err *err)
+                              struct ms_strings *labels, struct ms_arena *arena, struct drawn *out,
+                              size_t *n, struct ms_err *err)
 {
     char path[40];
     enum ms_status s = MS_OK;
@@ -81,7 +70,7 @@ static enum ms_status prepare(const struct ms_comparison *c, const struct ms_com
         if (!g->row[i].r->ok || !ms_result_samples(g->row[i].r, c->series, arena, &d->sample))
             continue;
         d->p50 = ms_result_number(g->row[i].r, path);
-        d->colour = colour_of(c, g->row[i].label);
+        d->colour = (int)(ms_strings_add(labels, g->row[i].label) % N_COLOURS);
         s = tail_interval(c, d, arena, err);
         (*n)++;
     }
@@ -243,8 +232,8 @@ static void add_head(struct ms_buf *b, const struct ms_comparison *c, const char
                   1 - 20.0 / height);
 }
 
-static enum ms_status add_groups(struct ms_buf *b, const struct ms_comparison *c, int total,
-                                 struct ms_err *err)
+static enum ms_status add_groups(struct ms_buf *b, const struct ms_comparison *c,
+                                 struct ms_strings *labels, int total, struct ms_err *err)
 {
     double top = 1 - (double)HEAD / total;
     enum ms_status s = MS_OK;
@@ -252,7 +241,7 @@ static enum ms_status add_groups(struct ms_buf *b, const struct ms_comparison *c
         struct ms_arena arena = {0};
         struct drawn *d = MS_NEW(&arena, struct drawn, c->group[g].n);
         size_t n = 0;
-        s = d ? prepare(c, &c->group[g], &arena, d, &n, err) : MS_NOMEM;
+        s = d ? prepare(c, &c->group[g], labels, &arena, d, &n, err) : MS_NOMEM;
         double height = (double)group_height(c->group[g].n) / total;
         if (s == MS_OK && n > 0)
             s = add_group(b, c, g, d, n, top - height, height);
@@ -276,7 +265,10 @@ enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output,
         total += group_height(c->group[g].n);
     total += HEAD;
     add_head(out, c, output, png, total);
-    enum ms_status s = add_groups(out, c, total, err);
+    struct ms_strings labels = {0};
+    enum ms_status s =
+        number_labels(c, &labels) ? add_groups(out, c, &labels, total, err) : MS_NOMEM;
+    ms_strings_finish(&labels);
     ms_buf_adds(out, "unset multiplot\nset output\n");
     return s == MS_OK && out->failed ? ms_err_set(err, MS_NOMEM, "out of memory for the picture")
                                      : s;

@@ -13,20 +13,27 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
+#include "base/strings.h"
+#include "report/facts.h"
 #include "stats/boot.h"
 #include "sweep/series.h"
 
 struct ms_result {
-    json_t *json;       /**< the record; owned by the set */
-    const char *line;   /**< its text */
+    const char *line;   /**< its text, owned by the set */
     const char *source; /**< folder or file it came from, as typed */
     const char *id, *key, *work_hash;
     bool ok;
+    struct ms_facts facts;
+    const struct ms_strings *names; /**< of the facts' paths */
+    const size_t *label; /**< [n_columns] its value of each column, a number in `texts` */
 };
 
 /** Zero-initialise; finish frees. */
 struct ms_results {
     struct ms_arena arena;
+    struct ms_buf *text; /**< [n_texts] the files */
+    size_t n_texts;
     struct ms_result *r; /**< [n] in the order of arguments and cases; equal records once */
     size_t n;
     const char *by, *metric; /**< report defaults of the first study, NULL = none */
@@ -34,8 +41,12 @@ struct ms_results {
     size_t n_wanted;    /**< cases the studies have, each study once; more than n: unfinished */
     const char **study; /**< [n_studies] hashes of the studies read */
     size_t n_studies;
-    const char **key; /**< [n_keys] keys that vary: axes in their order, then what records say about
-                         themselves */
+    const char **column; /**< [n_columns] every key a record answers to: axes in the order met, then
+                              what records say about themselves */
+    size_t n_columns;
+    struct ms_strings *names; /**< paths of facts */
+    struct ms_strings texts;  /**< of facts and labels; equal labels have equal numbers */
+    const char **key;         /**< [n_keys] the columns that vary */
     size_t n_keys;
 };
 
@@ -45,14 +56,18 @@ enum ms_status ms_results_read(struct ms_results *out, const char *const *paths,
                                struct ms_err *err);
 void ms_results_finish(struct ms_results *s);
 
-/** A record's value of a key as text in `arena`, "" = it has none. */
-const char *ms_result_label(const struct ms_result *r, const char *key, struct ms_arena *arena);
-/** Is it a key any record answers to, varying or not? */
-bool ms_results_has_key(const struct ms_results *s, const char *key);
+/** The column of a key, n_columns = no record answers to it. */
+size_t ms_results_column(const struct ms_results *s, const char *key);
+/** A record's value of a key as text, "" = it has none. */
+const char *ms_result_label(const struct ms_results *s, const struct ms_result *r, const char *key);
 /** A number by path ("exchange.p99_us"), NaN = it is not there. */
 double ms_result_number(const struct ms_result *r, const char *path);
 /** A text by path, or fallback. */
 const char *ms_result_text(const struct ms_result *r, const char *path, const char *fallback);
+/** Is it true by path? */
+bool ms_result_true(const struct ms_result *r, const char *path);
+/** The whole record, for its lists; NULL: no memory. The caller's to decref. */
+json_t *ms_result_json(const struct ms_result *r);
 /** The samples of a series by repeat (record.h, `samples`), in the arena. @return false: the record
  * has none */
 bool ms_result_samples(const struct ms_result *r, enum ms_series which, struct ms_arena *arena,

@@ -88,6 +88,22 @@ enum ms_status ms_lines_read(const char *dir, const char *name, struct ms_arena 
     return s == MS_NOMEM ? ms_err_set(err, s, "out of memory reading '%s'", path) : s;
 }
 
+enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
+                             bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
+                             struct ms_err *err)
+{
+    enum ms_status s = ms_file_read(path, text, err);
+    char *line = s == MS_OK && text->n > 0 ? text->p : NULL;
+    for (char *end; s == MS_OK && line && (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        json_t *o = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+        if (json_is_object(o) && !each(ctx, line, o))
+            s = ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", path);
+        json_decref(o);
+    }
+    return s;
+}
+
 const char *ms_scenario_json_member(const char *dir, const char *name, struct ms_arena *arena)
 {
     char *path = ms_path_join(arena, dir, "scenario.json");
