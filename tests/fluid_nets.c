@@ -1,3 +1,5 @@
+/* The networks and their traffic: which links there are, which of them a pair crosses, and how many
+ * bytes it sends. */
 #include "fluid_nets.h"
 
 #include <math.h>
@@ -189,6 +191,20 @@ void net_alltoall(struct ms_fluid *f, const struct net *n, const double *bytes, 
         must(ms_fluid_add(f, w, k, NULL) == MS_OK);
     }
     free(sink), free(w);
+}
+
+size_t net_advance(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events)
+{
+    size_t n;
+    must(ms_fluid_advance(f, to_s, events, &n, NULL) == MS_OK);
+    return n;
+}
+
+size_t net_run_to_event(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events)
+{
+    size_t n;
+    must(ms_fluid_run_to_event(f, to_s, events, &n, NULL) == MS_OK);
+    return n;
 }
 
 double net_bound(const struct net *n, const double *bytes)

@@ -1,5 +1,5 @@
 /** @file fluid_nets.h  Networks and all-to-all traffic for the tests and the benchmark of the fluid
- * solver. */
+ *  solver. */
 #ifndef TESTS_FLUID_NETS_H
 #define TESTS_FLUID_NETS_H
 
@@ -7,8 +7,7 @@
 
 #include "sim/fluid/fluid.h"
 
-/** Links, and the route of each (source, destination) pair at off[s * n_hosts + d]; s == d: none.
- */
+/** Links, and the route of each pair (source, destination) at off[s * n_hosts + d]; s == d: none. */
 struct net {
     uint32_t n_hosts;
     size_t n_links, n_hops;
@@ -37,6 +36,9 @@ double net_bytes(const char *sizes, uint32_t s, uint32_t d, uint64_t seed);
 struct ms_fluid *net_solver(const struct net *n, struct ms_pool *pool);
 /** One exchange, all pairs posted at start_s: sink d with tag d. bytes: [n_hosts * n_hosts] */
 void net_alltoall(struct ms_fluid *f, const struct net *n, const double *bytes, double start_s);
+/** ms_fluid_advance and ms_fluid_run_to_event where memory lasts. @return the number of events */
+size_t net_advance(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events);
+size_t net_run_to_event(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events);
 /** Largest bytes / capacity over links, in seconds. */
 double net_bound(const struct net *n, const double *bytes);
 

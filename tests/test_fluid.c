@@ -36,7 +36,7 @@ START_TEST(test_one_flow_is_size_over_bandwidth)
     struct ms_fluid_flow w = {50e6, 2e-6, 1, sink};
     ck_assert_int_eq(ms_fluid_add(f, &w, 1, NULL), MS_OK);
     ck_assert_double_eq(ms_fluid_next_s(f), 2e-6);
-    ck_assert_uint_eq(ms_fluid_advance(f, INFINITY, &e), 1);
+    ck_assert_uint_eq(net_advance(f, INFINITY, &e), 1);
     ck_assert_uint_eq(e[0].tag, 42);
     ck_assert_double_eq_tol(e[0].finish_s, 1.002e-3, 1e-15);
     ck_assert(ms_fluid_next_s(f) == INFINITY);
@@ -55,7 +55,7 @@ START_TEST(test_star_alltoall_takes_the_largest_port)
     ck_assert(net_make(&n, "star", N));
     struct ms_fluid *f = net_solver(&n, NULL);
     net_alltoall(f, &n, b, 1e-6);
-    size_t k = ms_fluid_advance(f, INFINITY, &e);
+    size_t k = net_advance(f, INFINITY, &e);
     ck_assert_uint_eq(k, N);
     ck_assert_double_eq_tol(e[k - 1].finish_s - 1e-6, net_bound(&n, b), 1e-9 * net_bound(&n, b));
     if (_i % 2 == 0)
@@ -82,7 +82,7 @@ START_TEST(test_permutation_runs_at_line_rate)
         ms_fluid_open(f, 1, s, &w.sink, NULL);
         ck_assert_int_eq(ms_fluid_add(f, &w, 1, NULL), MS_OK);
     }
-    ck_assert_uint_eq(ms_fluid_advance(f, INFINITY, &e), N);
+    ck_assert_uint_eq(net_advance(f, INFINITY, &e), N);
     for (uint32_t i = 0; i < N; i++)
         ck_assert_double_eq_tol(e[i].finish_s, 1e6 / PORT_BPS, 1e-15);
     ms_fluid_destroy(f);
@@ -103,7 +103,7 @@ START_TEST(test_empty_flows_end_at_their_start)
     struct ms_fluid_flow w[] = {
         {0, 3e-6, 1, s[0]}, {7, 5e-6, 0, s[1]}, {0, 4e-6, 2, s[2]}, {50e3, 1e-6, 2, s[2]}};
     ck_assert_int_eq(ms_fluid_add(f, w, 4, NULL), MS_OK);
-    ck_assert_uint_eq(ms_fluid_advance(f, INFINITY, &e), 3);
+    ck_assert_uint_eq(net_advance(f, INFINITY, &e), 3);
     ck_assert(e[0].tag == 2 || e[0].tag == 0);
     for (size_t i = 0; i < 3; i++)
         ck_assert_double_eq_tol(e[i].finish_s, want[e[i].tag], 1e-18);
@@ -122,10 +122,10 @@ START_TEST(test_a_zero_capacity_stalls_until_it_is_lifted)
     ms_fluid_open(f, 1, 0, &w.sink, NULL);
     ms_fluid_add(f, &w, 1, NULL);
     ms_fluid_set_capacity(f, 0, 0.5e-6, 0, NULL);
-    ck_assert_uint_eq(ms_fluid_advance(f, 1, &e), 0);
+    ck_assert_uint_eq(net_advance(f, 1, &e), 0);
     ck_assert(ms_fluid_next_s(f) == INFINITY);
     ms_fluid_set_capacity(f, 0, 2, 25e9, NULL);
-    ck_assert_uint_eq(ms_fluid_advance(f, INFINITY, &e), 1);
+    ck_assert_uint_eq(net_advance(f, INFINITY, &e), 1);
     ck_assert_double_eq_tol(e[0].finish_s, 2 + 1e-6, 1e-14);
     ms_fluid_destroy(f);
     net_free(&n);
@@ -192,7 +192,7 @@ static void play(struct played *p, bool quiet)
     }
     for (double t; (t = ms_fluid_next_s(p->f)) < INFINITY;) {
         size_t k =
-            quiet ? ms_fluid_run_to_event(p->f, INFINITY, &e) : ms_fluid_advance(p->f, t, &e);
+            quiet ? net_run_to_event(p->f, INFINITY, &e) : net_advance(p->f, t, &e);
         struct ms_fluid_event *mine = malloc((k + 1) * sizeof *mine);
         if (k)
             memcpy(mine, e, k * sizeof *mine);
@@ -323,7 +323,7 @@ static double *sink_times(const struct net *n, const double *bytes, double quant
     double *t = malloc(n->n_hosts * sizeof *t);
     ms_fluid_set_quantum(f, quantum_s);
     net_alltoall(f, n, bytes, 0);
-    size_t k = ms_fluid_advance(f, INFINITY, &e);
+    size_t k = net_advance(f, INFINITY, &e);
     ck_assert_uint_eq(k, n->n_hosts);
     for (size_t i = 0; i < k; i++)
         t[e[i].tag] = e[i].finish_s;
@@ -378,12 +378,12 @@ START_TEST(test_links_carry_what_was_sent)
     for (int step = 1; step <= 40;
          step++) { /* never more than the capacity, whatever the quantum */
         double t = bound * step / 40;
-        ms_fluid_advance(f, t, &e);
+        net_advance(f, t, &e);
         ms_fluid_link_bytes(f, half);
         for (size_t l = 0; l < n.n_links; l++)
             ck_assert(n.link[l].fatpipe || half[l] <= n.link[l].capacity_Bps * t * (1 + 1e-9));
     }
-    ms_fluid_advance(f, INFINITY, &e);
+    net_advance(f, INFINITY, &e);
     ms_fluid_link_bytes(f, full);
     for (size_t l = 0; l < n.n_links; l++) {
         ck_assert_double_eq(full[l], want[l]);
@@ -412,7 +412,7 @@ START_TEST(test_trace_names_the_link_that_limits)
     w[1].sink = w[0].sink;
     ms_fluid_set_capacity(f, 1, 11, 10, NULL);
     ck_assert_int_eq(ms_fluid_add(f, w, 2, NULL), MS_OK);
-    ck_assert_uint_eq(ms_fluid_advance(f, INFINITY, &e), 1);
+    ck_assert_uint_eq(net_advance(f, INFINITY, &e), 1);
     /* 60 bytes at 6 end at 10; the other has 20 left at 4, of which 16 at 11, then 1.6 s at 10 */
     ck_assert_double_eq_tol(e[0].finish_s, 12.6, 1e-12);
     ck_assert_uint_eq(ms_fluid_spans(f, 0, &s), 2);
@@ -436,7 +436,7 @@ START_TEST(test_trace_covers_the_life_and_changes_nothing)
     ms_fluid_trace(f, true);
     ms_fluid_set_quantum(f, 0.01 * net_bound(&n, b));
     net_alltoall(f, &n, b, 0);
-    size_t k = ms_fluid_advance(f, INFINITY, &e);
+    size_t k = net_advance(f, INFINITY, &e);
     ck_assert_uint_eq(k, N);
     for (size_t i = 0; i < k; i++) {
         double sum = 0;
@@ -552,7 +552,7 @@ START_TEST(test_steps_of_the_caller_change_no_bit)
     net_alltoall(f, &n, b, 0);
     size_t seen = 0;
     for (double t = 0; seen < N; t += 0.3 * q) {
-        size_t k = ms_fluid_advance(f, t, &e);
+        size_t k = net_advance(f, t, &e);
         for (size_t i = 0; i < k; i++, seen++) {
             ck_assert_double_eq(e[i].finish_s, leap[e[i].tag]);
             ck_assert_double_le(e[i].finish_s, t);

@@ -1,4 +1,5 @@
-/* The solver as a whole: making it, its links and routes, its books. */
+/* The solver as a whole: what it is made of, its links and routes, and its books of what links have
+ * carried. */
 #include "sim/fluid/fluid.h"
 
 #include <assert.h>
@@ -29,6 +30,7 @@ enum ms_status ms_fluid_create(const struct ms_fluid_link *links, size_t n_links
         return ms_err_set(err, MS_NOMEM, "out of memory for %zu links", n_links);
     }
     f->n_links = n_links;
+    f->off_cap = 1;
     f->free_node = f->free_run = f->free_change = MS_FLUID_NONE;
     f->pool = pool;
     for (size_t l = 0; l < n_links; l++) {
@@ -60,13 +62,21 @@ void ms_fluid_destroy(struct ms_fluid *f)
     free(f->event), free(f->node), free(f->span), free(f->span_off), free(f);
 }
 
+enum ms_status ms_fluid_no_memory(struct ms_fluid *f, struct ms_err *err)
+{
+    f->no_memory = true;
+    return ms_err_set(err, MS_NOMEM, "out of memory for %llu flows over %zu routes",
+                      (unsigned long long)(f->n_live + f->n_waiting), f->n_routes);
+}
+
 enum ms_status ms_fluid_route(struct ms_fluid *f, const uint32_t *links, size_t n, uint32_t *route,
                               struct ms_err *err)
 {
-    size_t from = f->off[f->n_routes], to = from, off_cap = f->route_cap + 1;
-    f->hop = ms_fluid_grow(f->hop, &f->hop_cap, from + n, sizeof *f->hop);
-    f->off = ms_fluid_grow(f->off, &off_cap, f->n_routes + 2, sizeof *f->off);
-    f->route_cap = off_cap - 1;
+    size_t from = f->off[f->n_routes], to = from;
+    if (f->no_memory || !ms_fluid_grow(&f->hop, &f->hop_cap, from + n, sizeof *f->hop) ||
+        !ms_fluid_grow(&f->off, &f->off_cap, f->n_routes + 2, sizeof *f->off) ||
+        !ms_fluid_grow(&f->scratch, &f->scratch_cap, n + 1, sizeof *f->scratch))
+        return ms_fluid_no_memory(f, err);
     for (size_t i = 0; i < n; i++) {
         assert(links[i] < f->n_links);
         size_t j = from;
@@ -75,16 +85,11 @@ enum ms_status ms_fluid_route(struct ms_fluid *f, const uint32_t *links, size_t 
         if (j == to)
             f->hop[to++] = links[i];
     }
-    if (to - from >= f->longest) {
-        f->longest = to - from + 1;
-        f->scratch = realloc(f->scratch, (f->longest + 1) * sizeof *f->scratch);
-        if (!f->scratch)
-            return ms_err_set(err, MS_NOMEM, "out of memory for routes");
-    }
     *route = (uint32_t)f->n_routes;
     f->off[++f->n_routes] = to;
     return MS_OK;
 }
+
 void ms_fluid_set_quantum(struct ms_fluid *f, double quantum_s)
 {
     assert(quantum_s >= 0);
@@ -96,9 +101,24 @@ void ms_fluid_set_ramp(struct ms_fluid *f, double epoch_s, double share)
     f->ramp_epoch_s = epoch_s;
     f->ramp_share = share;
 }
+
 double ms_fluid_now_s(const struct ms_fluid *f)
 {
     return f->now_s;
+}
+
+/* What flow i of a bucket still has to do. */
+static double rest_of(const struct ms_fluid *f, const struct ms_fluid_comp *c,
+                      const struct ms_fluid_bucket *b, uint32_t i)
+{
+    double low = INFINITY, serve = INFINITY;
+    for (uint32_t j = 0; j < b->k; j++) {
+        low = fmin(low, c->level[b->link[j][i]]);
+        serve = fmin(serve, c->serve[b->link[j][i]]);
+    }
+    double rest = b->left[i] - (c->serving && i < b->n_served ? serve : 0);
+    rest -= c->dirty ? 0 : low * (f->now_s - c->solved_s);
+    return rest > 0 ? rest : 0;
 }
 
 /* All that started, less what the running ones still have to do. */
@@ -110,17 +130,11 @@ void ms_fluid_link_bytes(struct ms_fluid *f, double *bytes)
         for (uint32_t k = 1; k <= c->k_max; k++) {
             struct ms_fluid_bucket *b = c->by_k[k];
             for (uint32_t i = 0; b && i < b->n; i++) {
-                double low = INFINITY, serve = INFINITY;
                 if (b->left[i] == INFINITY)
                     continue;
-                for (uint32_t j = 0; j < k; j++) {
-                    low = fmin(low, c->level[b->link[j][i]]);
-                    serve = fmin(serve, c->serve[b->link[j][i]]);
-                }
-                double rest = b->left[i] - (c->serving && i < b->n_served ? serve : 0);
-                rest -= c->dirty ? 0 : low * (f->now_s - c->solved_s);
+                double rest = rest_of(f, c, b, i);
                 for (size_t h = f->off[b->route[i]]; h < f->off[b->route[i] + 1]; h++)
-                    bytes[f->hop[h]] -= rest > 0 ? rest : 0;
+                    bytes[f->hop[h]] -= rest;
             }
         }
     }

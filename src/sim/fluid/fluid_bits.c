@@ -1,7 +1,7 @@
-/* Flows over two links as a matrix of bits, links x links: where most pairs of links have a flow,
- * freezing a link is then one masked subtraction over neighbouring links instead of a walk over a
- * list, and a flow that ends clears two bits. Several flows between the same two links stand in one
- * plane each, so the planes are a count in unary. */
+/* Flows over two links as a matrix of bits, links x links, where most pairs of links have a flow:
+ * freezing a link is one masked subtraction over neighbouring links instead of a walk over a list,
+ * and a flow that ends clears two bits. Several flows between the same two links stand in one plane
+ * each, so the planes are a count in unary. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +9,8 @@
 
 enum {
     MAX_PLANES = 6,
-    FLOWS_A_WORD = 3
-}; /* a word of bits costs about as much as three entries of a list */
+    FLOWS_A_WORD = 3, /* a word of bits costs about as much as three entries of a list */
+};
 
 static uint64_t *row(const struct ms_fluid_comp *c, const struct ms_fluid_bucket *b, uint32_t plane,
                      uint32_t l)

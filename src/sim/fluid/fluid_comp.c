@@ -1,4 +1,5 @@
-/* The flows of a component: buckets, link lists, holes. */
+/* The flows of a component: buckets by the number of links they cross, the list of each link's
+ * flows, and the holes that ended flows leave. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -6,72 +7,72 @@
 
 #include "sim/fluid/fluid_internal.h"
 
-void *ms_fluid_grow(void *p, size_t *cap, size_t need, size_t size)
+bool ms_fluid_grow(void *array, size_t *cap, size_t need, size_t size)
 {
+    void *p;
     if (need <= *cap)
-        return p;
+        return true;
     size_t want = *cap + *cap / 2 + 16;
     if (want < need)
         want = need;
-    void *q = realloc(p, want * size);
+    memcpy(&p, array, sizeof p);
+    void *q = want > SIZE_MAX / size ? NULL : realloc(p, want * size);
     if (!q)
-        abort();
+        return false;
+    memcpy(array, &q, sizeof q);
     *cap = want;
-    return q;
+    return true;
 }
 
-static void *zeroed(size_t n, size_t size)
-{
-    void *p = calloc(n + 1, size);
-    if (!p)
-        abort();
-    return p;
-}
-
-static void *lines(size_t bytes)
+/* Zeroed, in cache lines. */
+static void *lines(size_t n, size_t size)
 {
     void *p;
-    if (posix_memalign(&p, 64, bytes) != 0)
-        abort();
-    return memset(p, 0, bytes);
+    return posix_memalign(&p, 64, n * size) == 0 ? memset(p, 0, n * size) : NULL;
 }
 
-static void filling_init(struct ms_fluid_filling *w, uint32_t m)
+static bool filling_init(struct ms_fluid_filling *w, uint32_t m)
 {
     w->words = m / 64 + 1;
-    w->room = lines(w->words * 64 * sizeof *w->room);
-    w->key = lines(w->words * 64 * sizeof *w->key);
-    w->crowd = lines(w->words * 64 * sizeof *w->crowd);
-    w->done = zeroed(m, 1);
-    w->undone = zeroed(w->words, sizeof *w->undone);
+    w->rest = lines((size_t)w->words * 64, sizeof *w->rest);
+    w->key = lines((size_t)w->words * 64, sizeof *w->key);
+    w->crowd = lines((size_t)w->words * 64, sizeof *w->crowd);
+    w->done = calloc(m + 1, 1);
+    w->undone = calloc(w->words, sizeof *w->undone);
     w->reach = 0.02;
+    return w->rest && w->key && w->crowd && w->done && w->undone;
 }
 
 static void filling_finish(struct ms_fluid_filling *w)
 {
-    free(w->room), free(w->key), free(w->crowd), free(w->done), free(w->undone);
+    free(w->rest), free(w->key), free(w->crowd), free(w->done), free(w->undone);
 }
 
-void ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared)
+bool ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared)
 {
     *c = (struct ms_fluid_comp){.m = m, .m_shared = m_shared, .end_s = INFINITY};
-    c->global = zeroed(m, sizeof *c->global);
-    c->capacity = zeroed(m, sizeof *c->capacity);
-    c->fat = zeroed(m, 1);
-    c->crowd = zeroed(m, sizeof *c->crowd);
-    c->level = zeroed(m, sizeof *c->level);
-    c->serve = zeroed(m, sizeof *c->serve);
-    c->credit = zeroed(m, sizeof *c->credit);
-    filling_init(&c->fill, m);
+    c->global = calloc(m + 1, sizeof *c->global);
+    c->capacity = calloc(m + 1, sizeof *c->capacity);
+    c->fat = calloc(m + 1, 1);
+    c->crowd = calloc(m + 1, sizeof *c->crowd);
+    c->level = calloc(m + 1, sizeof *c->level);
+    c->serve = calloc(m + 1, sizeof *c->serve);
+    c->credit = calloc(m + 1, sizeof *c->credit);
+    return filling_init(&c->fill, m) && c->global && c->capacity && c->fat && c->crowd &&
+           c->level && c->serve && c->credit;
 }
 
 static void bucket_finish(struct ms_fluid_bucket *b)
 {
-    for (uint32_t j = 0; b && j < b->k; j++)
-        free(b->link[j]), free(b->pos[j]);
+    for (uint32_t j = 0; b && j < b->k; j++) {
+        if (b->link)
+            free(b->link[j]);
+        if (b->pos)
+            free(b->pos[j]);
+    }
     if (b) {
         free(b->link), free(b->pos), free(b->left), free(b->sink), free(b->route), free(b->chain);
-        free(b->at), free(b->len), free(b->room), free(b->live), free(b->other), free(b->owner);
+        free(b->at), free(b->len), free(b->space), free(b->live), free(b->other), free(b->owner);
         free(b->bits), free(b->lo), free(b->hi), free(b);
     }
 }
@@ -87,58 +88,71 @@ void ms_fluid_comp_finish(struct ms_fluid_comp *c)
     *c = (struct ms_fluid_comp){0};
 }
 
+static struct ms_fluid_bucket *bucket_new(const struct ms_fluid_comp *c, uint32_t k)
+{
+    struct ms_fluid_bucket *b = calloc(1, sizeof *b);
+    if (!b)
+        return NULL;
+    b->k = k;
+    b->link = calloc(k, sizeof *b->link);
+    b->pos = calloc(k, sizeof *b->pos);
+    b->at = calloc(c->m + 1, sizeof *b->at);
+    b->len = calloc(c->m + 1, sizeof *b->len);
+    b->space = calloc(c->m + 1, sizeof *b->space);
+    b->live = calloc(c->m + 1, sizeof *b->live);
+    b->lo = calloc(c->m + 1, sizeof *b->lo);
+    b->hi = calloc(c->m + 1, sizeof *b->hi);
+    b->words = c->fill.words;
+    b->stale = k > 1;
+    if (b->link && b->pos && b->at && b->len && b->space && b->live && b->lo && b->hi)
+        return b;
+    bucket_finish(b);
+    return NULL;
+}
+
+/* @return NULL: no memory */
 static struct ms_fluid_bucket *bucket_of(struct ms_fluid_comp *c, uint32_t k)
 {
     if (k > c->k_max) {
-        c->by_k = realloc(c->by_k, (k + 1) * sizeof *c->by_k);
-        if (!c->by_k)
-            abort();
+        struct ms_fluid_bucket **by_k = realloc(c->by_k, (k + 1) * sizeof *by_k);
+        if (!by_k)
+            return NULL;
         for (uint32_t i = c->k_max ? c->k_max + 1 : 0; i <= k; i++)
-            c->by_k[i] = NULL;
+            by_k[i] = NULL;
+        c->by_k = by_k;
         c->k_max = k;
     }
-    if (!c->by_k[k]) {
-        struct ms_fluid_bucket *b = c->by_k[k] = zeroed(1, sizeof *b);
-        b->k = k;
-        b->link = zeroed(k, sizeof *b->link);
-        b->pos = zeroed(k, sizeof *b->pos);
-        b->at = zeroed(c->m, sizeof *b->at);
-        b->len = zeroed(c->m, sizeof *b->len);
-        b->room = zeroed(c->m, sizeof *b->room);
-        b->live = zeroed(c->m, sizeof *b->live);
-        b->lo = zeroed(c->m, sizeof *b->lo);
-        b->hi = zeroed(c->m, sizeof *b->hi);
-        b->words = c->fill.words;
-        b->stale = k > 1;
-    }
+    if (!c->by_k[k])
+        c->by_k[k] = bucket_new(c, k);
     return c->by_k[k];
 }
 
-static void bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracing)
+/* One array of a bucket, from b->cap to `want`. */
+static bool stretch(const struct ms_fluid_bucket *b, void *array, size_t want, size_t size)
+{
+    size_t cap = b->cap;
+    return ms_fluid_grow(array, &cap, want, size);
+}
+
+static bool bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracing)
 {
     if (need <= b->cap)
-        return;
-    size_t want = (size_t)b->cap + b->cap / 2 + 16, cap;
+        return true;
+    size_t want = (size_t)b->cap + b->cap / 2 + 16;
     if (want < need)
         want = need;
     for (uint32_t j = 0; j < b->k; j++) {
-        cap = b->cap;
-        b->link[j] = ms_fluid_grow(b->link[j], &cap, want, sizeof *b->link[j]);
-        cap = b->cap;
-        if (b->pos[j])
-            b->pos[j] = ms_fluid_grow(b->pos[j], &cap, want, sizeof *b->pos[j]);
+        if (!stretch(b, &b->link[j], want, sizeof *b->link[j]) ||
+            (b->pos[j] && !stretch(b, &b->pos[j], want, sizeof *b->pos[j])))
+            return false;
     }
-    cap = b->cap;
-    b->left = ms_fluid_grow(b->left, &cap, want, sizeof *b->left);
-    cap = b->cap;
-    b->sink = ms_fluid_grow(b->sink, &cap, want, sizeof *b->sink);
-    cap = b->cap;
-    b->route = ms_fluid_grow(b->route, &cap, want, sizeof *b->route);
-    if (tracing) {
-        cap = b->cap;
-        b->chain = ms_fluid_grow(b->chain, &cap, want, sizeof *b->chain);
-    }
-    b->cap = (uint32_t)cap;
+    if (!stretch(b, &b->left, want, sizeof *b->left) ||
+        !stretch(b, &b->sink, want, sizeof *b->sink) ||
+        !stretch(b, &b->route, want, sizeof *b->route) ||
+        (tracing && !stretch(b, &b->chain, want, sizeof *b->chain)))
+        return false;
+    b->cap = (uint32_t)want;
+    return true;
 }
 
 /* Write flow i's entry at place e of the list of its j-th link. */
@@ -168,14 +182,15 @@ static void squeeze_list(const struct ms_fluid_comp *c, struct ms_fluid_bucket *
     b->len[l] = to - b->at[l];
 }
 
-/* Twice the room for one link's list, at the end of the entries. */
-static void move_list(struct ms_fluid_bucket *b, uint32_t l)
+/* Twice the space for one link's list, at the end of the entries. */
+static bool move_list(struct ms_fluid_bucket *b, uint32_t l)
 {
-    uint32_t from = b->at[l], to = b->used, room = 2 * b->room[l] + 8, others = b->k - 1;
-    assert(b->used < UINT32_MAX - room);
-    size_t cap = b->n_entries;
-    b->owner = ms_fluid_grow(b->owner, &cap, (size_t)to + room, sizeof *b->owner);
-    b->other = ms_fluid_grow(b->other, &b->n_entries, (size_t)to + room, others * sizeof *b->other);
+    uint32_t from = b->at[l], to = b->used, space = 2 * b->space[l] + 8, others = b->k - 1;
+    assert(b->used < UINT32_MAX - space);
+    size_t cap = b->n_entries, end = (size_t)to + space;
+    if (!ms_fluid_grow(&b->owner, &cap, end, sizeof *b->owner) ||
+        !ms_fluid_grow(&b->other, &b->n_entries, end, others * sizeof *b->other))
+        return false;
     memcpy(b->other + (size_t)to * others, b->other + (size_t)from * others,
            (size_t)b->len[l] * others * sizeof *b->other);
     memcpy(b->owner + to, b->owner + from, b->len[l] * sizeof *b->owner);
@@ -188,27 +203,30 @@ static void move_list(struct ms_fluid_bucket *b, uint32_t l)
         b->pos[j][i] = e;
     }
     b->at[l] = to;
-    b->room[l] = room;
-    b->used += room;
+    b->space[l] = space;
+    b->used += space;
+    return true;
 }
 
-static void append_entries(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t i)
+static bool append_entries(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t i)
 {
     for (uint32_t j = 0; j < b->k; j++) {
         uint32_t l = b->link[j][i];
-        if (b->len[l] == b->room[l] && b->live[l] * 4 <= b->room[l] * 3)
+        if (b->len[l] == b->space[l] && b->live[l] * 4 <= b->space[l] * 3)
             squeeze_list(c, b, l);
-        if (b->len[l] == b->room[l])
-            move_list(b, l);
+        if (b->len[l] == b->space[l] && !move_list(b, l))
+            return false;
         put_entry(b, i, j, b->at[l] + b->len[l]++);
     }
+    return true;
 }
 
-void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double bytes,
+bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double bytes,
                        uint32_t route, uint32_t sink, uint32_t chain, bool tracing)
 {
     struct ms_fluid_bucket *b = bucket_of(c, k);
-    bucket_reserve(b, b->n + 1, tracing);
+    if (!b || !bucket_reserve(b, b->n + 1, tracing))
+        return false;
     uint32_t i = b->n++;
     for (uint32_t j = 0; j < k; j++) {
         b->link[j][i] = links[j];
@@ -223,11 +241,11 @@ void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t 
     c->n_live++;
     assert(!c->crediting);
     if (b->stale || k == 1)
-        return;
-    if (b->dense)
-        b->stale = !ms_fluid_bits_add(c, b, links[0], links[1]);
-    else
-        append_entries(c, b, i);
+        return true;
+    if (!b->dense)
+        return append_entries(c, b, i);
+    b->stale = !ms_fluid_bits_add(c, b, links[0], links[1]);
+    return true;
 }
 
 static void drop_entry(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t j,
@@ -282,15 +300,16 @@ static void close_holes(struct ms_fluid_bucket *b)
     b->dead = 0;
 }
 
-/* Lists keep the room they once had, so that the same exchange again does not move them. */
-static void make_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
+/* Where each link's list goes, and the arrays for them. Lists keep the space they once had, so that
+ * the same exchange again does not move them. */
+static bool lay_out_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
 {
     size_t at = 0;
     for (uint32_t l = 0; l < c->m; l++) {
-        b->room[l] = b->live[l] > b->room[l] ? b->live[l] : b->room[l];
+        b->space[l] = b->live[l] > b->space[l] ? b->live[l] : b->space[l];
         b->at[l] = (uint32_t)at;
         b->len[l] = 0;
-        at += b->room[l];
+        at += b->space[l];
     }
     assert(at < UINT32_MAX);
     b->used = (uint32_t)at;
@@ -299,23 +318,30 @@ static void make_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
         b->n_entries = at;
         b->other = malloc(at * (b->k - 1) * sizeof *b->other);
         b->owner = malloc(at * sizeof *b->owner);
-        if (!b->other || !b->owner)
-            abort();
     }
+    bool fine = b->n_entries == 0 || (b->other && b->owner);
     for (uint32_t j = 0; j < b->k; j++) {
-        size_t cap = 0;
         free(b->pos[j]);
-        b->pos[j] = ms_fluid_grow(NULL, &cap, b->cap, sizeof *b->pos[j]);
+        b->pos[j] = malloc((size_t)b->cap * sizeof *b->pos[j]);
+        fine = fine && b->pos[j];
     }
+    return fine;
+}
+
+static bool make_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
+{
+    if (!lay_out_lists(c, b))
+        return false;
     for (uint32_t i = 0; i < b->n; i++) {
         for (uint32_t j = 0; j < b->k; j++) {
             uint32_t l = b->link[j][i];
             put_entry(b, i, j, b->at[l] + b->len[l]++);
         }
     }
+    return true;
 }
 
-void ms_fluid_comp_tidy(struct ms_fluid_comp *c)
+bool ms_fluid_comp_tidy(struct ms_fluid_comp *c)
 {
     assert(c->n_ending == 0);
     for (uint32_t k = 1; k <= c->k_max; k++) {
@@ -324,18 +350,20 @@ void ms_fluid_comp_tidy(struct ms_fluid_comp *c)
             continue; /* most solves */
         close_holes(b);
         b->dense = k == 2 && ms_fluid_bits_make(c, b);
-        if (k > 1 && !b->dense)
-            make_lists(c, b);
+        if (k > 1 && !b->dense && !make_lists(c, b))
+            return false;
         b->stale = false;
     }
+    return true;
 }
 
-void ms_fluid_comp_settle(struct ms_fluid_comp *c)
+bool ms_fluid_comp_settle(struct ms_fluid_comp *c)
 {
     const struct ms_fluid_isa *isa = ms_fluid_isa_of_this_cpu();
     double first = INFINITY;
     if (c->serving && c->crediting) {
-        ms_fluid_comp_tidy(c);
+        if (!ms_fluid_comp_tidy(c))
+            return false;
         isa->fill(c);
     }
     for (uint32_t k = 1; c->serving && k <= c->k_max; k++) {
@@ -353,4 +381,5 @@ void ms_fluid_comp_settle(struct ms_fluid_comp *c)
         b->n_served = 0;
     }
     c->serving = c->crediting = false;
+    return true;
 }

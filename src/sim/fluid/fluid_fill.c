@@ -1,17 +1,17 @@
 /* Progressive filling: the water level rises over all flows alike; a link whose capacity is used up
- * freezes its flows at that level, and what they use comes off the other links they cross. Compiled
- * once for each instruction set (FILL); every operation is exactly rounded and their order is
- * fixed, so all of them give the same bits.
+ * freezes its flows at that level, and what they use comes off the other links they cross.
+ *
+ * Compiled once for each instruction set (FILL); every operation is exactly rounded and their order
+ * is fixed, so all of them give the same bits.
  *
  * A link's level only rises as others freeze. So the levels of all links are computed at once, now
  * and then, and those little above the least stand in `front`, for which alone they are kept exact:
  * the least of them freezes, until it is above the threshold that divides them from the rest. Links
- * within TIE of the water level freeze at it, so that flows which are equal stay equal to the bit.
- */
+ * within TIE of the water level freeze at it, so that equal flows stay equal to the bit. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -35,38 +35,23 @@ static const uint64_t *dense_row(const struct filling *s, uint32_t plane, uint32
     return s->dense->bits + ((size_t)plane * s->c->m + l) * s->dense->words;
 }
 
-/* Where a bit is set, of 64 links: room -= used, crowd -= 1. */
-static void take_word(double *room, int32_t *crowd, uint64_t bits, double used)
+/* Where a bit is set, of 64 links: rest -= used, crowd -= 1. */
+static void take_word(double *rest, int32_t *crowd, uint64_t bits, double used)
 {
 #if defined(__AVX512F__)
     __m512d u = _mm512_set1_pd(used);
     __m512i one = _mm512_set1_epi32(1);
     for (uint32_t j = 0; j < 64; j += 8) {
-        __m512d v = _mm512_load_pd(room + j);
-        _mm512_store_pd(room + j, _mm512_mask_sub_pd(v, (__mmask8)(bits >> j), v, u));
+        __m512d v = _mm512_load_pd(rest + j);
+        _mm512_store_pd(rest + j, _mm512_mask_sub_pd(v, (__mmask8)(bits >> j), v, u));
     }
     for (uint32_t j = 0; j < 64; j += 16) {
         __m512i v = _mm512_load_si512(crowd + j);
         _mm512_store_si512(crowd + j, _mm512_mask_sub_epi32(v, (__mmask16)(bits >> j), v, one));
     }
-#elif defined(__AVX2__)
-    __m256d u = _mm256_set1_pd(used);
-    __m256i four = _mm256_set_epi64x(8, 4, 2, 1),
-            eight = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
-    for (uint32_t j = 0; j < 64; j += 4) {
-        __m256i on = _mm256_and_si256(_mm256_set1_epi64x((long long)(bits >> j)), four);
-        __m256d mask = _mm256_castsi256_pd(_mm256_cmpeq_epi64(on, four));
-        _mm256_store_pd(room + j, _mm256_sub_pd(_mm256_load_pd(room + j), _mm256_and_pd(mask, u)));
-    }
-    for (uint32_t j = 0; j < 64; j += 8) {
-        __m256i *v = (__m256i *)(crowd + j);
-        __m256i on = _mm256_and_si256(_mm256_set1_epi32((int)(bits >> j & 0xff)), eight);
-        _mm256_store_si256(v,
-                           _mm256_add_epi32(_mm256_load_si256(v), _mm256_cmpeq_epi32(on, eight)));
-    }
 #else
     for (; bits; bits &= bits - 1) {
-        room[__builtin_ctzll(bits)] -= used;
+        rest[__builtin_ctzll(bits)] -= used;
         crowd[__builtin_ctzll(bits)]--;
     }
 #endif
@@ -77,7 +62,7 @@ static void freeze_dense(const struct filling *s, uint32_t l)
     for (uint32_t p = 0; p < s->dense->planes; p++) {
         const uint64_t *row = dense_row(s, p, l);
         for (uint32_t i = s->dense->lo[l]; i < s->dense->hi[l]; i++)
-            take_word(s->w->room + (size_t)i * 64, s->w->crowd + (size_t)i * 64, row[i], s->water);
+            take_word(s->w->rest + (size_t)i * 64, s->w->crowd + (size_t)i * 64, row[i], s->water);
     }
 }
 
@@ -86,10 +71,10 @@ static void freeze_dense(const struct filling *s, uint32_t l)
 static void freeze_two(const struct ms_fluid_filling *w, const uint32_t *other, uint32_t n,
                        double used)
 {
-    double *room = w->room;
+    double *rest = w->rest;
     int32_t *crowd = w->crowd;
     for (uint32_t e = 0; e < n; e++) {
-        room[other[e]] -= used;
+        rest[other[e]] -= used;
         crowd[other[e]]--;
     }
 }
@@ -104,7 +89,7 @@ static void freeze_more(const struct ms_fluid_filling *w, const uint32_t *other,
         if (frozen)
             continue;
         for (uint32_t j = 0; j < others; j++) {
-            w->room[other[j]] -= used;
+            w->rest[other[j]] -= used;
             w->crowd[other[j]]--;
         }
     }
@@ -144,7 +129,7 @@ static double all_levels(const struct filling *s)
         __mmask8 on = _mm256_cmpgt_epi32_mask(n, _mm256_setzero_si256()) &
                       (__mmask8)(w->undone[l / 64] >> (l % 64));
         __m512d v =
-            _mm512_mask_div_pd(free, on, _mm512_load_pd(w->room + l), _mm512_cvtepi32_pd(n));
+            _mm512_mask_div_pd(free, on, _mm512_load_pd(w->rest + l), _mm512_cvtepi32_pd(n));
         _mm512_store_pd(w->key + l, v);
         lows = _mm512_min_pd(lows, v);
     }
@@ -154,7 +139,7 @@ static double all_levels(const struct filling *s)
         bool on = w->crowd[l] > 0 && !w->done[l];
         w->key[l] = !on           ? MS_FLUID_FREE_RATE
                     : l >= shared ? s->c->capacity[l]
-                                  : w->room[l] / w->crowd[l];
+                                  : w->rest[l] / w->crowd[l];
         low = w->key[l] < low ? w->key[l] : low;
     }
     return low;
@@ -216,7 +201,7 @@ static double level_now(const struct filling *s, uint32_t l)
     const struct ms_fluid_filling *w = s->w;
     if (w->crowd[l] <= 0)
         return MS_FLUID_FREE_RATE;
-    return l >= s->c->m_shared ? s->c->capacity[l] : w->room[l] / w->crowd[l];
+    return l >= s->c->m_shared ? s->c->capacity[l] : w->rest[l] / w->crowd[l];
 }
 
 /* What freezes together with a link of this level. */
@@ -244,7 +229,7 @@ static uint32_t least_of_front(const struct filling *s, double *level)
         __mmask8 on = _mm256_cmpgt_epi32_mask(crowd, zero),
                  fat = on & _mm256_cmpge_epi32_mask(l, shared);
         v[i] = _mm512_mask_div_pd(_mm512_set1_pd(MS_FLUID_FREE_RATE), on,
-                                  _mm512_i32gather_pd(l, w->room, 8), _mm512_cvtepi32_pd(crowd));
+                                  _mm512_i32gather_pd(l, w->rest, 8), _mm512_cvtepi32_pd(crowd));
         if (fat)
             v[i] = _mm512_mask_i32gather_pd(v[i], fat, l, s->c->capacity, 8);
         lows = _mm512_min_pd(lows, v[i]);
@@ -291,7 +276,7 @@ static void start(struct filling *s)
         s->dense = c->by_k[2];
     memset(w->done, 0, c->m);
     memset(w->undone, 0xff, w->words * sizeof *w->undone);
-    memcpy(w->room, c->capacity, c->m * sizeof *w->room);
+    memcpy(w->rest, c->capacity, c->m * sizeof *w->rest);
     memcpy(w->crowd, c->crowd, c->m * sizeof *w->crowd);
     w->done[c->m] = 1;
     w->crowd[c->m] = 0;

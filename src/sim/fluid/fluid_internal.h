@@ -1,15 +1,17 @@
 /** @file fluid_internal.h  How the fluid solver keeps its flows; for fluid_*.c only.
  *
  *  The network is reduced once to the links that can bind (fluid_net.c) and falls into components
- * that share none of them. A component has its own rates, quantum and next step, so what happens in
- * one costs nothing in the others.
+ *  that share none of them. A component has its own rates, quantum and next step, so what happens
+ *  in one costs nothing in the others.
  *
  *  In a component links count from 0 (`m` of them; index m is a dummy that swallows what dead
- * entries write). Flows that cross k of its links stand in bucket k as structure of arrays; each
- * link has, per bucket, the list of its flows as "the other k-1 links of each", which is all that
- * progressive filling reads (fluid_fill.c). Flows that ended stay as holes until an eighth is
- * hollow. One pass over the flows (fluid_pass.c) takes off what the last rates served and finds the
- * next ones to end at the new rates. */
+ *  entries write). Flows that cross k of its links stand in bucket k as structure of arrays; each
+ *  link has, per bucket, the list of its flows as "the other k-1 links of each", which is all that
+ *  progressive filling reads (fluid_fill.c). Flows that ended stay as holes until an eighth is
+ *  hollow. One pass over the flows (fluid_pass.c) takes off what the last rates served and finds
+ *  the next ones to end at the new rates.
+ *
+ *  Functions that return bool say false when memory ran out. */
 #ifndef MS_SIM_FLUID_INTERNAL_H
 #define MS_SIM_FLUID_INTERNAL_H
 
@@ -17,34 +19,33 @@
 #include "sim/fluid/fluid.h"
 
 #define MS_FLUID_NONE UINT32_MAX
-#define MS_FLUID_FREE_RATE                                                                         \
-    1e300 /**< level of a link that limits nobody; finite, so that no NaN comes up */
-
-typedef double ms_fluid_pair
-    __attribute__((vector_size(16))); /**< {capacity left, flows left} of a link */
+/** Level of a link that limits nobody; finite, so that no NaN comes up. */
+#define MS_FLUID_FREE_RATE 1e300
 
 /** Flows of a component that cross k of its links. */
 struct ms_fluid_bucket {
     uint32_t k;
     uint32_t n, cap;   /**< flows with holes; allocated */
     uint32_t dead;     /**< holes */
-    uint32_t n_served; /**< the first ones, which ran at the rates that `serve` of the component
-                          stands for */
+    uint32_t n_served; /**< the first ones, which ran at the rates that `serve` stands for */
     bool stale;        /**< lists (or bits) are to be made anew */
     bool dense;        /**< k = 2 only: bits instead of lists */
     uint32_t **link;   /**< [k][cap] */
     uint32_t **pos;    /**< [k][cap] place of the flow in that link's list; k = 1 has no lists */
     double *left;      /**< [cap] bytes at the last settling; INFINITY: a hole */
-    uint32_t *sink, *route;    /**< [cap] */
-    uint32_t *chain;           /**< [cap] newest span of the trace, or NULL */
-    uint32_t *live;            /**< [m] flows that are no holes */
-    uint32_t *at, *len, *room; /**< [m] a link's list: first entry, entries, allocated */
-    uint32_t *other;           /**< [entries][k-1] */
-    uint32_t *owner;           /**< [entries] flow */
-    uint32_t used;             /**< entries given to lists */
-    size_t n_entries;          /**< allocated */
-    uint64_t *bits; /**< [planes][m][words] dense: the other link of each flow; plane p where more
-                       than p have it */
+    uint32_t *sink;    /**< [cap] */
+    uint32_t *route;   /**< [cap] */
+    uint32_t *chain;   /**< [cap] newest span of the trace, or NULL */
+    uint32_t *live;    /**< [m] flows that are no holes */
+    uint32_t *at;      /**< [m] a link's list: its first entry, */
+    uint32_t *len;     /**< [m] its entries, */
+    uint32_t *space;   /**< [m] and how many it has space for */
+    uint32_t *other;   /**< [entries][k-1] */
+    uint32_t *owner;   /**< [entries] flow */
+    uint32_t used;     /**< entries given to lists */
+    size_t n_entries;  /**< allocated */
+    uint64_t *bits;    /**< [planes][m][words] dense: the other link of each flow; a plane more where
+                          two flows have the same two links */
     uint32_t planes, words;
     uint32_t *lo, *hi; /**< [m] words of a row that can hold bits */
 };
@@ -57,7 +58,7 @@ struct ms_fluid_ending {
 
 /** Scratch of progressive filling, in cache lines. */
 struct ms_fluid_filling {
-    double *room;     /**< [64 x words] capacity not yet given out */
+    double *rest;     /**< [64 x words] capacity not yet given out */
     double *key;      /**< [64 x words] levels */
     int32_t *crowd;   /**< [64 x words] flows not yet frozen */
     uint8_t *done;    /**< [m+1] */
@@ -68,15 +69,15 @@ struct ms_fluid_filling {
 
 /** Links that flows share, directly or through others, and their flows. */
 struct ms_fluid_comp {
-    uint32_t m,
-        m_shared;     /**< links; the first ones are shared, the rest fatpipes in ascending order */
-    uint32_t *global; /**< [m] the network's link */
-    double *capacity; /**< [m] */
-    uint8_t *fat;     /**< [m] */
-    uint32_t *crowd;  /**< [m] live flows */
-    double *level;    /**< [m+1] rate of the flows this link limits; of others more than any of its
-                         flows has */
-    double *serve;    /**< [m+1] bytes at that rate from solved_s to the settling */
+    uint32_t m;        /**< links */
+    uint32_t m_shared; /**< the first ones are shared, the rest fatpipes in ascending order */
+    uint32_t *global;  /**< [m] the network's link */
+    double *capacity;  /**< [m] */
+    uint8_t *fat;      /**< [m] */
+    uint32_t *crowd;   /**< [m] live flows */
+    double *level;     /**< [m+1] rate of the flows this link limits; of others more than any of its
+                          flows has */
+    double *serve;     /**< [m+1] bytes at that rate from solved_s to the settling */
     struct ms_fluid_filling fill;
     struct ms_fluid_bucket **by_k; /**< [k_max+1], NULL where empty so far */
     uint32_t k_max;
@@ -85,6 +86,7 @@ struct ms_fluid_comp {
     double solved_s; /**< when the rates were computed */
     double end_s;    /**< next step: when the bandwidth freed is handed out; INFINITY: never */
     bool dirty;      /**< settled at solved_s, rates to be computed */
+    bool no_memory;  /**< the solve ran out of it */
     double *credit;  /**< [m+1] seconds, see ms_fluid_cut */
     bool crediting;
     double cut_s; /**< length of what `serve` stands for */
@@ -107,21 +109,24 @@ struct ms_fluid_sink {
     bool delivered;
 };
 
-struct ms_fluid_run {  /* flows that start together */
-    uint32_t first, n; /**< a free one: first is the next free one */
+/** Flows that start together. */
+struct ms_fluid_run {
+    uint32_t first, n; /**< of wait[]; an unused run: first is the next unused one */
 };
 
 struct ms_fluid_change {
     double capacity_Bps;
-    uint32_t link; /**< a free one: the next free one */
+    uint32_t link; /**< an unused change: the next unused one */
 };
 
-struct ms_fluid_wait { /* a flow that has not started */
+/** A flow that has not started. */
+struct ms_fluid_wait {
     double bytes;
     uint32_t route, sink;
 };
 
-struct ms_fluid_node { /* of a trace chain, newest first */
+/** Of a trace chain, newest first. */
+struct ms_fluid_node {
     double from_s;
     uint32_t link, prev;
 };
@@ -135,11 +140,11 @@ struct ms_fluid {
     double *carried; /**< bytes of all flows started so far */
     uint32_t *hop;   /**< routes, CSR */
     size_t *off;
-    size_t n_routes, route_cap, hop_cap;
+    size_t n_routes, off_cap, hop_cap;
     size_t n_prepared; /**< routes the reduction knows */
     bool capacity_changed;
     uint32_t *scratch; /**< links of the route at hand */
-    size_t longest;
+    size_t scratch_cap;
     /* flows */
     struct ms_fluid_comp *comp;
     uint32_t n_comps;
@@ -157,57 +162,62 @@ struct ms_fluid {
     uint64_t seq, n_live;
     /* sinks */
     struct ms_fluid_sink *sink;
-    uint32_t n_sinks, sink_cap;
+    uint32_t n_sinks, n_free;
     uint32_t *free_sink;
-    uint32_t n_free, free_cap;
+    size_t sink_cap, free_cap;
     struct ms_heap ready; /**< sinks by ready_s; stale entries are skipped */
     struct ms_fluid_event *event;
     size_t n_events, event_cap;
     /* trace */
     bool tracing;
     struct ms_fluid_node *node;
-    uint32_t n_nodes, node_cap, free_node;
+    uint32_t n_nodes, free_node;
+    size_t node_cap;
     struct ms_fluid_span *span;
     size_t n_spans, span_cap;
     size_t *span_off; /**< [n_events+1] */
     size_t span_off_cap;
 
+    bool no_memory; /**< ran out once: everything but destroying says so */
     double now_s, quantum_s;
     double ramp_epoch_s, ramp_share;
     struct ms_pool *pool;
     struct ms_fluid_stats stats;
 };
 
-/** Make room for `need` items of `size` bytes; at least half as much again. Aborts without memory:
- * a case runs in its own process, and half a step cannot be taken back. */
-void *ms_fluid_grow(void *p, size_t *cap, size_t need, size_t size);
+/* fluid.c */
+/** From now on the solver is good for destroying only. */
+enum ms_status ms_fluid_no_memory(struct ms_fluid *f, struct ms_err *err);
 
 /* fluid_net.c */
 /** By capacity, then number. */
 bool ms_fluid_smaller(const struct ms_fluid *f, uint32_t a, uint32_t b);
 /** kept[]. */
-void ms_fluid_net_reduce(struct ms_fluid *f);
+bool ms_fluid_net_reduce(struct ms_fluid *f);
 
 /* fluid_split.c */
 /** Find the links that can bind and the components anew, if routes or capacities changed; moves all
- * flows over. */
-void ms_fluid_net_prepare(struct ms_fluid *f);
+ *  flows over. */
+bool ms_fluid_net_prepare(struct ms_fluid *f);
 /** The component and, into f->scratch, its links on a route. @return their number; 0: nothing
- * limits the flow */
+ *  limits the flow */
 uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp);
 
 /* fluid_comp.c */
-void ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared);
+/** Give the array that `array` points at space for `need` items of `size` bytes, at least half as
+ *  much again as it had. @return false: no memory, and it is as before */
+bool ms_fluid_grow(void *array, size_t *cap, size_t need, size_t size);
+bool ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared);
 void ms_fluid_comp_finish(struct ms_fluid_comp *c);
-void ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double bytes,
+bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double bytes,
                        uint32_t route, uint32_t sink, uint32_t chain, bool tracing);
 /** Take a flow off its links. */
 void ms_fluid_comp_remove(struct ms_fluid_comp *c, uint32_t k, uint32_t flow);
 /** Before a solve: squeeze holes out and make lists anew where due. */
-void ms_fluid_comp_tidy(struct ms_fluid_comp *c);
+bool ms_fluid_comp_tidy(struct ms_fluid_comp *c);
 /** Take off what was served and credited (for which rates are computed); a solve does it on the
- * way. */
-void ms_fluid_comp_settle(struct ms_fluid_comp *c);
+ *  way. */
+bool ms_fluid_comp_settle(struct ms_fluid_comp *c);
 
 /* fluid_bits.c: dense buckets */
 /** Bits of all flows, if that is the quicker form for their number. @return false: lists are */
@@ -220,9 +230,9 @@ void ms_fluid_bits_remove(const struct ms_fluid_comp *c, struct ms_fluid_bucket 
 
 /* fluid_pass.c */
 /** Settle, then find the flows that end before the next step: ending, end_s. pool may be NULL. */
-void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool);
+bool ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool);
 
-/* fluid_fill.c and fluid_kernel.c are compiled once for each instruction set. */
+/* fluid_fill.c and fluid_kernel.c are compiled once for each instruction set that pays. */
 struct ms_fluid_kernel_args;
 struct ms_fluid_isa {
     void (*fill)(struct ms_fluid_comp *c); /**< level[] of every link with flows */
@@ -243,15 +253,12 @@ struct ms_fluid_kernel_args {
     double *cand_t;            /**< at least end - begin; NULL: none wanted */
     uint32_t *cand_flow;
 };
-/** Flows begin..end-1: left -= what was served, t = left / rate; candidates among them. @param
- * first in and out: smallest t so far. @return the number of candidates */
+/** Flows begin..end-1: left -= what was served, t = left / rate; candidates among them.
+ *  @param first in and out: smallest t so far. @return the number of candidates */
 uint32_t ms_fluid_kernel_base(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
                               double *first);
 void ms_fluid_fill_base(struct ms_fluid_comp *c);
 #if defined(__x86_64__)
-uint32_t ms_fluid_kernel_avx2(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
-                              double *first);
-void ms_fluid_fill_avx2(struct ms_fluid_comp *c);
 uint32_t ms_fluid_kernel_avx512(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
                                 double *first);
 void ms_fluid_fill_avx512(struct ms_fluid_comp *c);
@@ -263,26 +270,26 @@ struct ms_fluid_run ms_fluid_pop_run(struct ms_fluid *f);
 
 /* fluid_step.c */
 /** Stop a component at at_s <= end_s: what ended ends, the rest is settled there; rates are to be
- * computed. */
+ *  computed. */
 void ms_fluid_cut(struct ms_fluid *f, uint32_t comp, double at_s);
 void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp);
 
 /* fluid_sink.c */
-void ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c);
+bool ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c);
 /** Flows of c that end by at_s are off the books, the others go on. */
 void ms_fluid_sink_apply(struct ms_fluid *f, struct ms_fluid_comp *c, double at_s);
 void ms_fluid_sink_end(struct ms_fluid *f, uint32_t sink, double at_s, uint32_t chain);
-void ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink);
+bool ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink);
 /** Time of the earliest complete sink; INFINITY. */
 double ms_fluid_sink_next(struct ms_fluid *f);
 /** Hand out the sinks complete by at_s as events. */
-void ms_fluid_sink_deliver(struct ms_fluid *f, double at_s);
+bool ms_fluid_sink_deliver(struct ms_fluid *f, double at_s);
 
 /* fluid_trace.c */
-void ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c);
+bool ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c);
 /** The chain of a flow that no link limited. */
-uint32_t ms_fluid_trace_none(struct ms_fluid *f);
+bool ms_fluid_trace_none(struct ms_fluid *f, uint32_t *chain);
 void ms_fluid_trace_drop(struct ms_fluid *f, uint32_t chain);
-void ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s);
+bool ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s);
 
 #endif

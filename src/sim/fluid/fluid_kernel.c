@@ -1,7 +1,7 @@
 /* The pass over flows, compiled once for each instruction set (KERNEL). Every operation is exactly
  * rounded and none is fused, so all of them give the same bits. */
 #include <math.h>
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -113,53 +113,6 @@ static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool s
     double low = _mm512_reduce_min_pd(t);
     if (low < f->first)
         lower(a, f, low);
-}
-#elif defined(__AVX2__)
-enum { WIDE = 4 };
-
-static inline __m256d wide(const double *table, const uint32_t *link)
-{
-    return _mm256_i32gather_pd(table, _mm_loadu_si128((const __m128i *)link), 8);
-}
-
-static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool serve, uint32_t i,
-                        struct found *f)
-{
-    __m256d left = _mm256_loadu_pd(a->left + i), rate = wide(a->level, a->link[0] + i);
-    for (uint32_t j = 1; j < k; j++)
-        rate = _mm256_min_pd(rate, wide(a->level, a->link[j] + i));
-    if (serve) {
-        __m256d s = wide(a->serve, a->link[0] + i);
-        for (uint32_t j = 1; j < k; j++)
-            s = _mm256_min_pd(s, wide(a->serve, a->link[j] + i));
-        if (a->credit) {
-            __m256d gain = _mm256_sub_pd(rate, _mm256_mul_pd(s, _mm256_set1_pd(a->per_s)));
-            __m256d low = wide(a->credit, a->link[0] + i), high = low;
-            for (uint32_t j = 1; j < k; j++) {
-                __m256d v = wide(a->credit, a->link[j] + i);
-                low = _mm256_min_pd(low, v);
-                high = _mm256_max_pd(high, v);
-            }
-            __m256d up = _mm256_cmp_pd(gain, _mm256_setzero_pd(), _CMP_GT_OQ);
-            s = _mm256_add_pd(s, _mm256_mul_pd(gain, _mm256_blendv_pd(high, low, up)));
-        }
-        left = _mm256_max_pd(_mm256_sub_pd(left, s), _mm256_setzero_pd());
-        _mm256_storeu_pd(a->left + i, left);
-    }
-    double t[WIDE];
-    __m256d v = _mm256_div_pd(left, _mm256_max_pd(rate, _mm256_set1_pd(STILL)));
-    if (_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_set1_pd(f->bound), _CMP_LE_OQ)) == 0)
-        return;
-    _mm256_storeu_pd(t, v);
-    double bound = f->bound;
-    for (uint32_t j = 0; j < WIDE; j++) {
-        if (!(t[j] <= bound))
-            continue;
-        a->cand_t[f->n] = t[j];
-        a->cand_flow[f->n++] = i + j;
-        if (t[j] < f->first)
-            lower(a, f, t[j]);
-    }
 }
 #else
 enum { WIDE = 1 };

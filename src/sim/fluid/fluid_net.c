@@ -1,4 +1,5 @@
-/* Which links can bind.
+/* Which links can bind: those whose constraint does not follow from the others'. Solves see only
+ * these, which on a non-blocking fabric are the ports alone.
  *
  * A shared link l never binds when, with every route over it covered by another link of that route,
  * the capacities of the distinct covers sum to at most its own: its constraint follows from theirs,
@@ -35,13 +36,15 @@ static uint32_t cover_of(const struct ms_fluid *f, size_t route, enum cover mode
 }
 
 /* Routes in the order of their cover, so that distinct covers of a link are told by the last one
- * seen. */
+ * seen. @return NULL: no memory */
 static uint32_t *routes_by_cover(const struct ms_fluid *f, const uint32_t *cover)
 {
     size_t *at = calloc(f->n_links + 2, sizeof *at);
     uint32_t *by = malloc((f->n_routes + 1) * sizeof *by);
-    if (!at || !by)
-        abort();
+    if (!at || !by) {
+        free(at), free(by);
+        return NULL;
+    }
     for (size_t r = 0; r < f->n_routes; r++)
         at[(cover[r] == MS_FLUID_NONE ? f->n_links : cover[r]) + 1]++;
     for (size_t l = 0; l <= f->n_links; l++)
@@ -59,12 +62,12 @@ struct viable {  /* links that may still turn out not to bind */
     size_t n;
 };
 
-static void viable_init(const struct ms_fluid *f, const uint32_t *cover, struct viable *v)
+static bool viable_init(const struct ms_fluid *f, const uint32_t *cover, struct viable *v)
 {
     *v = (struct viable){calloc(f->n_links + 1, sizeof(double)),
                          malloc((f->n_links + 1) * sizeof(uint32_t)), calloc(f->n_links + 1, 1), 0};
     if (!v->sum || !v->seen || !v->open)
-        abort();
+        return false;
     for (size_t l = 0; l < f->n_links; l++) {
         v->open[l] = f->kept[l] && !f->fat[l];
         v->seen[l] = MS_FLUID_NONE;
@@ -75,37 +78,47 @@ static void viable_init(const struct ms_fluid *f, const uint32_t *cover, struct 
     }
     for (size_t l = 0; l < f->n_links; l++)
         v->n += v->open[l];
+    return true;
 }
 
-static void drop_covered(struct ms_fluid *f, enum cover mode)
+/* Close the links whose distinct covers sum to more than they have. by: routes by cover. */
+static void close_viable(const struct ms_fluid *f, const uint32_t *cover, const uint32_t *by,
+                         struct viable *v)
 {
-    struct viable v;
-    uint32_t *cover = malloc((f->n_routes + 1) * sizeof *cover);
-    if (!cover)
-        abort();
-    for (size_t r = 0; r < f->n_routes; r++)
-        cover[r] = cover_of(f, r, mode);
-    viable_init(f, cover, &v);
-    uint32_t *by = v.n ? routes_by_cover(f, cover) : NULL;
-    for (size_t i = 0; i < f->n_routes && v.n; i++) {
+    for (size_t i = 0; i < f->n_routes && v->n; i++) {
         uint32_t m = cover[by[i]];
         for (size_t h = f->off[by[i]]; m != MS_FLUID_NONE && h < f->off[by[i] + 1]; h++) {
             uint32_t l = f->hop[h];
-            if (!v.open[l] || v.seen[l] == m)
+            if (!v->open[l] || v->seen[l] == m)
                 continue;
-            v.seen[l] = m;
-            v.sum[l] += f->capacity[m];
-            if (v.sum[l] > f->capacity[l] * (1 + 1e-12)) {
-                v.open[l] = 0;
-                v.n--;
+            v->seen[l] = m;
+            v->sum[l] += f->capacity[m];
+            if (v->sum[l] > f->capacity[l] * (1 + 1e-12)) {
+                v->open[l] = 0;
+                v->n--;
             }
         }
     }
-    for (size_t l = 0; l < f->n_links; l++) {
+}
+
+static bool drop_covered(struct ms_fluid *f, enum cover mode)
+{
+    struct viable v = {0};
+    uint32_t *cover = malloc((f->n_routes + 1) * sizeof *cover), *by = NULL;
+    for (size_t r = 0; cover && r < f->n_routes; r++)
+        cover[r] = cover_of(f, r, mode);
+    bool fine = cover && viable_init(f, cover, &v);
+    if (fine && v.n) {
+        fine = (by = routes_by_cover(f, cover)) != NULL;
+        if (fine)
+            close_viable(f, cover, by, &v);
+    }
+    for (size_t l = 0; fine && l < f->n_links; l++) {
         if (v.open[l])
             f->kept[l] = 0;
     }
     free(by), free(cover), free(v.sum), free(v.seen), free(v.open);
+    return fine;
 }
 
 /* A fatpipe is kept as a link of its own only where a route has nothing else. */
@@ -129,9 +142,11 @@ static void keep_used(struct ms_fluid *f)
     }
 }
 
-void ms_fluid_net_reduce(struct ms_fluid *f)
+bool ms_fluid_net_reduce(struct ms_fluid *f)
 {
+    bool fine = true;
     keep_used(f);
-    for (enum cover mode = FIRST; mode < N_COVERS; mode++)
-        drop_covered(f, mode);
+    for (enum cover mode = FIRST; fine && mode < N_COVERS; mode++)
+        fine = drop_covered(f, mode);
+    return fine;
 }

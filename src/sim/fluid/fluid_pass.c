@@ -1,14 +1,15 @@
-/* The next flows to end, at the rates just computed. */
+/* Which flows end next at the rates just computed: one pass over all flows, which takes off what
+ * the rates before served on its way. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "sim/fluid/fluid_internal.h"
 
-#define SAME                                                                                       \
-    1e-11 /* ends closer than this part of the time since the component got busy are one           \
-           */
-#define FOREVER 1e250 /* seconds at a rate of zero come out above this */
+/* Ends closer than this part of the time since the component got busy are one. */
+#define SAME 1e-11
+/* Seconds at a rate of zero come out above this. */
+#define FOREVER 1e250
 
 enum { CHUNK = 1 << 14, PARALLEL = 1 << 16 };
 
@@ -27,13 +28,10 @@ const struct ms_fluid_isa *ms_fluid_isa_of_this_cpu(void)
 {
     static const struct ms_fluid_isa base = {ms_fluid_fill_base, ms_fluid_kernel_base};
 #if defined(__x86_64__)
-    static const struct ms_fluid_isa avx2 = {ms_fluid_fill_avx2, ms_fluid_kernel_avx2};
     static const struct ms_fluid_isa avx512 = {ms_fluid_fill_avx512, ms_fluid_kernel_avx512};
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         return &avx512;
-    if (__builtin_cpu_supports("avx2"))
-        return &avx2;
 #endif
     return &base;
 }
@@ -97,10 +95,11 @@ static double run_all(struct pass *p, struct ms_pool *pool, uint64_t n_flows)
     return first;
 }
 
-static void keep_ending(struct ms_fluid_comp *c, const struct piece *w, double bound)
+static bool keep_ending(struct ms_fluid_comp *c, const struct piece *w, double bound)
 {
     const struct ms_fluid_bucket *b = c->by_k[w->a.k];
-    c->ending = ms_fluid_grow(c->ending, &c->ending_cap, c->n_ending + w->found, sizeof *c->ending);
+    if (!ms_fluid_grow(&c->ending, &c->ending_cap, c->n_ending + w->found, sizeof *c->ending))
+        return false;
     for (uint32_t i = 0; i < w->found; i++) {
         uint32_t flow = w->a.cand_flow[i];
         if (w->a.cand_t[i] > bound)
@@ -109,36 +108,40 @@ static void keep_ending(struct ms_fluid_comp *c, const struct piece *w, double b
         c->ending[c->n_ending++] = (struct ms_fluid_ending){finish, w->a.k, flow, b->sink[flow]};
         c->end_s = finish > c->end_s ? finish : c->end_s;
     }
+    return true;
 }
 
-static void reserve_candidates(struct ms_fluid_comp *c)
+static bool reserve_candidates(struct ms_fluid_comp *c)
 {
-    size_t need = 0, cap = c->cand_cap;
+    size_t need = 0;
     for (uint32_t k = 1; k <= c->k_max; k++)
         need += c->by_k[k] ? c->by_k[k]->n : 0;
     if (need <= c->cand_cap)
-        return;
+        return true;
+    need += need / 2;
     free(c->cand_t), free(c->cand_flow);
-    c->cand_t = ms_fluid_grow(NULL, &cap, need, sizeof *c->cand_t);
-    cap = c->cand_cap;
-    c->cand_flow = ms_fluid_grow(NULL, &cap, need, sizeof *c->cand_flow);
-    c->cand_cap = cap;
+    c->cand_t = malloc(need * sizeof *c->cand_t);
+    c->cand_flow = malloc(need * sizeof *c->cand_flow);
+    c->cand_cap = c->cand_t && c->cand_flow ? need : 0;
+    return c->cand_cap > 0;
 }
 
-void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool)
+bool ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool)
 {
     double same = SAME * (c->solved_s - c->busy_s) + 1e-15 * c->solved_s;
     double window = quantum_s > same ? quantum_s : same;
     struct piece few[32];
-    reserve_candidates(c);
-    struct pass p = {few, cut_pieces(c, NULL, 0)};
+    bool fine = reserve_candidates(c);
+    struct pass p = {few, fine ? cut_pieces(c, NULL, 0) : 0};
     if (p.n > sizeof few / sizeof *few && !(p.piece = malloc(p.n * sizeof *p.piece)))
-        abort();
+        fine = false;
+    if (!fine)
+        return false;
     cut_pieces(c, p.piece, window);
     double first = run_all(&p, pool, c->n_live);
     c->end_s = first < FOREVER ? c->solved_s : INFINITY;
     for (size_t i = 0; first < FOREVER && i < p.n; i++)
-        keep_ending(c, &p.piece[i], first + fmax(window, SAME * first));
+        fine = fine && keep_ending(c, &p.piece[i], first + fmax(window, SAME * first));
     for (uint32_t k = 1; k <= c->k_max; k++) {
         if (c->by_k[k])
             c->by_k[k]->n_served = c->by_k[k]->n;
@@ -146,4 +149,5 @@ void ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *po
     c->serving = false;
     if (p.piece != few)
         free(p.piece);
+    return fine;
 }

@@ -1,4 +1,5 @@
-/* Sinks: counting flows in, and when the last one ends.
+/* When a sink is complete: flows are counted in, and the latest end of them is its own. Decides the
+ * order of events.
  *
  * Flows in some component's `ending` are tentative: an arrival may withdraw them. A sink all of
  * whose flows are tentative or off the books is ready at the latest of their ends; ready sinks wait
@@ -14,11 +15,15 @@ static bool stale(const struct ms_fluid *f, const struct ms_heap_item *r)
     return f->sink[r->id].delivered || f->sink[r->id].ready_s != r->time_s;
 }
 
+/* Space for every sink to be free at once, so that giving one back cannot fail. */
+static bool reserve_sinks(struct ms_fluid *f)
+{
+    return ms_fluid_grow(&f->sink, &f->sink_cap, (size_t)f->n_sinks + 1, sizeof *f->sink) &&
+           ms_fluid_grow(&f->free_sink, &f->free_cap, f->sink_cap, sizeof *f->free_sink);
+}
+
 static void recycle(struct ms_fluid *f, uint32_t sink)
 {
-    size_t cap = f->free_cap;
-    f->free_sink = ms_fluid_grow(f->free_sink, &cap, f->n_free + 1, sizeof *f->free_sink);
-    f->free_cap = (uint32_t)cap;
     f->free_sink[f->n_free++] = sink;
 }
 
@@ -26,38 +31,34 @@ enum ms_status ms_fluid_open(struct ms_fluid *f, uint32_t n_flows, uint64_t tag,
                              struct ms_err *err)
 {
     assert(n_flows >= 1);
-    if (f->n_free) {
-        *sink = f->free_sink[--f->n_free];
-    } else {
-        size_t cap = f->sink_cap;
-        f->sink = ms_fluid_grow(f->sink, &cap, (size_t)f->n_sinks + 1, sizeof *f->sink);
-        f->sink_cap = (uint32_t)cap;
-        *sink = f->n_sinks++;
-    }
+    if (f->no_memory || (!f->n_free && !reserve_sinks(f)))
+        return ms_fluid_no_memory(f, err);
+    *sink = f->n_free ? f->free_sink[--f->n_free] : f->n_sinks++;
     f->sink[*sink] = (struct ms_fluid_sink){
         .tag = tag, .left = n_flows, .ready_s = INFINITY, .chain = MS_FLUID_NONE};
     return MS_OK;
 }
 
-void ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink)
+bool ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink)
 {
     struct ms_fluid_sink *s = &f->sink[sink];
     if (s->tent != s->left || s->ready_s < INFINITY)
-        return;
+        return true;
     s->ready_s = s->tent && s->tent_s > s->last_s ? s->tent_s : s->last_s;
-    if (!ms_heap_push(&f->ready, (struct ms_heap_item){s->ready_s, 0, sink}))
-        abort();
+    return ms_heap_push(&f->ready, (struct ms_heap_item){s->ready_s, 0, sink});
 }
 
-void ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c)
+bool ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c)
 {
+    bool fine = true;
     for (size_t i = 0; i < c->n_ending; i++) {
         struct ms_fluid_sink *s = &f->sink[c->ending[i].sink];
         double t = c->ending[i].finish_s;
         s->tent_s = s->tent++ && s->tent_s > t ? s->tent_s : t;
     }
-    for (size_t i = 0; i < c->n_ending; i++)
-        ms_fluid_sink_check(f, c->ending[i].sink);
+    for (size_t i = 0; fine && i < c->n_ending; i++)
+        fine = ms_fluid_sink_check(f, c->ending[i].sink);
+    return fine;
 }
 
 /* After one component withdrew its share: the latest end among what others hold. */
@@ -136,19 +137,21 @@ static uint32_t chain_of_last(const struct ms_fluid *f, uint32_t sink)
     return s->chain;
 }
 
-void ms_fluid_sink_deliver(struct ms_fluid *f, double at_s)
+bool ms_fluid_sink_deliver(struct ms_fluid *f, double at_s)
 {
     while (ms_fluid_sink_next(f) <= at_s) {
+        if (!ms_fluid_grow(&f->event, &f->event_cap, f->n_events + 1, sizeof *f->event))
+            return false;
         struct ms_heap_item r = ms_heap_pop(&f->ready);
         struct ms_fluid_sink *s = &f->sink[r.id];
-        f->event = ms_fluid_grow(f->event, &f->event_cap, f->n_events + 1, sizeof *f->event);
         f->event[f->n_events++] = (struct ms_fluid_event){r.time_s, s->tag, r.id};
-        if (f->tracing)
-            ms_fluid_trace_event(f, chain_of_last(f, r.id), r.time_s);
+        if (f->tracing && !ms_fluid_trace_event(f, chain_of_last(f, r.id), r.time_s))
+            return false;
         s->delivered = true;
         if (s->left == 0) {
             ms_fluid_trace_drop(f, s->chain);
             recycle(f, r.id);
         }
     }
+    return true;
 }

@@ -1,4 +1,5 @@
-/* What hangs together: components, and moving the flows over when the network changes. */
+/* What hangs together: the components of the network, anew whenever routes or capacities change,
+ * and the flows moved over to them. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -31,11 +32,11 @@ static uint32_t find(uint32_t *up, uint32_t l)
 
 /* comp_of every kept link, by union-find over the routes; components in the order of their first
  * link. */
-static uint32_t find_components(struct ms_fluid *f)
+static bool find_components(struct ms_fluid *f, uint32_t *n_comps)
 {
     uint32_t *up = malloc((f->n_links + 1) * sizeof *up), n = 0;
     if (!up)
-        abort();
+        return false;
     for (uint32_t l = 0; l < f->n_links; l++)
         up[l] = l;
     for (size_t r = 0; r < f->n_routes; r++) {
@@ -57,7 +58,8 @@ static uint32_t find_components(struct ms_fluid *f)
             f->comp_of[l] = f->comp_of[find(up, l)];
     }
     free(up);
-    return n;
+    *n_comps = n;
+    return true;
 }
 
 static int by_number(const void *a, const void *b)
@@ -66,10 +68,11 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Pairs (component << 32 | fatpipe) that occur on routes, sorted, each once. */
-static uint64_t *fat_pairs(const struct ms_fluid *f, size_t *n)
+/* Pairs (component << 32 | fatpipe) that occur on routes, sorted, each once; the caller's to free.
+ */
+static bool fat_pairs(const struct ms_fluid *f, uint64_t **pairs, size_t *n)
 {
-    uint64_t *pair = NULL;
+    uint64_t *pair = *pairs = NULL;
     size_t cap = 0, out = 0;
     *n = 0;
     for (size_t r = 0; r < f->n_routes; r++) {
@@ -77,7 +80,9 @@ static uint64_t *fat_pairs(const struct ms_fluid *f, size_t *n)
         uint64_t p = (uint64_t)comp << 32 | fat;
         if (fat == MS_FLUID_NONE || (*n && pair[*n - 1] == p))
             continue;
-        pair = ms_fluid_grow(pair, &cap, *n + 1, sizeof *pair);
+        if (!ms_fluid_grow(pairs, &cap, *n + 1, sizeof *pair))
+            return false;
+        pair = *pairs;
         pair[(*n)++] = p;
     }
     if (*n)
@@ -87,7 +92,7 @@ static uint64_t *fat_pairs(const struct ms_fluid *f, size_t *n)
             pair[out++] = pair[i];
     }
     *n = out;
-    return pair;
+    return true;
 }
 
 static void name_link(struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t at, uint32_t link)
@@ -97,18 +102,10 @@ static void name_link(struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t at, 
     c->fat[at] = f->fat[link];
 }
 
-static void make_components(struct ms_fluid *f)
+/* How many links each component has, and how many of them are shared; their places. */
+static void count_links(struct ms_fluid *f, const uint64_t *pair, size_t n_pairs, uint32_t *size,
+                        uint32_t *shared)
 {
-    size_t n_pairs;
-    uint32_t n = find_components(f), *size = calloc(n + 1, sizeof *size),
-             *shared = calloc(n + 1, sizeof *shared);
-    uint64_t *pair = fat_pairs(f, &n_pairs);
-    f->comp = calloc(n + 1, sizeof *f->comp);
-    f->dirty = calloc(n + 1, sizeof *f->dirty);
-    if (!size || !shared || !f->comp || !f->dirty || !ms_heap_init_places(&f->steps, n))
-        abort();
-    f->n_comps = n;
-    f->n_dirty = 0;
     for (uint32_t l = 0; l < f->n_links; l++) {
         if (f->comp_of[l] == MS_FLUID_NONE)
             continue;
@@ -117,18 +114,46 @@ static void make_components(struct ms_fluid *f)
     }
     for (size_t i = 0; i < n_pairs; i++)
         size[pair[i] >> 32]++;
-    for (uint32_t i = 0; i < n; i++) {
-        ms_fluid_comp_init(&f->comp[i], size[i], shared[i]);
-        ms_heap_push(&f->steps, (struct ms_heap_item){INFINITY, 0, i});
+}
+
+static bool init_components(struct ms_fluid *f, const uint32_t *size, const uint32_t *shared)
+{
+    for (uint32_t i = 0; i < f->n_comps; i++) {
+        if (!ms_fluid_comp_init(&f->comp[i], size[i], shared[i]) ||
+            !ms_heap_push(&f->steps, (struct ms_heap_item){INFINITY, 0, i}))
+            return false;
     }
+    return true;
+}
+
+static void name_links(struct ms_fluid *f, const uint64_t *pair, size_t n_pairs, uint32_t *shared)
+{
     for (uint32_t l = 0; l < f->n_links; l++) {
         if (f->comp_of[l] != MS_FLUID_NONE)
             name_link(f, &f->comp[f->comp_of[l]], f->local_of[l], l);
     }
-    for (size_t i = 0; i < n_pairs; i++)
-        name_link(f, &f->comp[pair[i] >> 32], shared[pair[i] >> 32]++,
-                  (uint32_t)pair[i]); /* after the shared */
+    for (size_t i = 0; i < n_pairs; i++) /* after the shared */
+        name_link(f, &f->comp[pair[i] >> 32], shared[pair[i] >> 32]++, (uint32_t)pair[i]);
+}
+
+static bool make_components(struct ms_fluid *f)
+{
+    size_t n_pairs = 0;
+    uint64_t *pair = NULL;
+    uint32_t n = 0, *size = NULL, *shared = NULL;
+    bool fine = find_components(f, &n) && fat_pairs(f, &pair, &n_pairs) &&
+                (size = calloc(n + 1, sizeof *size)) && (shared = calloc(n + 1, sizeof *shared)) &&
+                (f->comp = calloc(n + 1, sizeof *f->comp)) &&
+                (f->dirty = calloc(n + 1, sizeof *f->dirty)) && ms_heap_init_places(&f->steps, n);
+    if (fine) {
+        f->n_comps = n;
+        count_links(f, pair, n_pairs, size, shared);
+        fine = init_components(f, size, shared);
+    }
+    if (fine)
+        name_links(f, pair, n_pairs, shared);
     free(size), free(shared), free(pair);
+    return fine;
 }
 
 /* The place of a fatpipe among the component's links: they come last, in ascending order. */
@@ -169,7 +194,7 @@ uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
 }
 
 /* Put the flows of an old component where they belong now. */
-static void move_flows(struct ms_fluid *f, struct ms_fluid_comp *old)
+static bool move_flows(struct ms_fluid *f, struct ms_fluid_comp *old)
 {
     for (uint32_t k = 1; k <= old->k_max; k++) {
         struct ms_fluid_bucket *b = old->by_k[k];
@@ -180,35 +205,41 @@ static void move_flows(struct ms_fluid *f, struct ms_fluid_comp *old)
             n = ms_fluid_net_links(f, b->route[i], &comp);
             struct ms_fluid_comp *c = &f->comp[comp];
             c->busy_s = c->n_live == 0 || old->busy_s < c->busy_s ? old->busy_s : c->busy_s;
-            ms_fluid_comp_add(c, f->scratch, n, b->left[i], b->route[i], b->sink[i],
-                              b->chain ? b->chain[i] : MS_FLUID_NONE, f->tracing);
+            if (!ms_fluid_comp_add(c, f->scratch, n, b->left[i], b->route[i], b->sink[i],
+                                   b->chain ? b->chain[i] : MS_FLUID_NONE, f->tracing))
+                return false;
         }
     }
+    return true;
 }
 
-void ms_fluid_net_prepare(struct ms_fluid *f)
+bool ms_fluid_net_prepare(struct ms_fluid *f)
 {
     if (f->n_prepared == f->n_routes && !f->capacity_changed)
-        return;
+        return true;
     struct ms_fluid_comp *old = f->comp;
     uint32_t n_old = f->n_comps;
+    bool fine = true;
     for (uint32_t i = 0; i < n_old; i++) {
         ms_fluid_cut(f, i, f->now_s);
-        ms_fluid_comp_settle(&old[i]);
+        fine = fine && ms_fluid_comp_settle(&old[i]);
     }
     free(f->dirty), ms_heap_finish(&f->steps);
-    ms_fluid_net_reduce(f);
-    make_components(f);
+    f->comp = NULL;
+    f->dirty = NULL;
+    f->n_comps = f->n_dirty = 0;
+    fine = fine && ms_fluid_net_reduce(f) && make_components(f);
     for (uint32_t i = 0; i < n_old; i++) {
-        move_flows(f, &old[i]);
+        fine = fine && move_flows(f, &old[i]);
         ms_fluid_comp_finish(&old[i]);
     }
     free(old);
-    for (uint32_t i = 0; i < f->n_comps; i++) {
+    for (uint32_t i = 0; fine && i < f->n_comps; i++) {
         f->comp[i].solved_s = f->now_s;
         if (f->comp[i].n_live)
             ms_fluid_mark_dirty(f, i);
     }
     f->n_prepared = f->n_routes;
     f->capacity_changed = false;
+    return fine;
 }

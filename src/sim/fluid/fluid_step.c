@@ -1,4 +1,5 @@
-/* Time: the steps of the components, what happens between them, events in their order. */
+/* Time: when each component is solved next, what happens in between, and how far the caller's step
+ * goes. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp)
  * it could: ends stay late, never early, but by much less than the time between solves. */
 static void count_idle(struct ms_fluid_comp *c, double at_s)
 {
-    double *rates = c->fill.room, *idle = c->credit, all_rates = 0, all_idle = 0;
+    double *rates = c->fill.rest, *idle = c->credit, all_rates = 0, all_idle = 0;
     memset(rates, 0, c->m * sizeof *rates);
     memset(idle, 0, c->m * sizeof *idle);
     for (size_t i = 0; i < c->n_ending; i++) {
@@ -90,9 +91,11 @@ static void solve_one(void *ctx, size_t item, int thread)
 {
     struct ms_fluid *f = ctx;
     struct ms_fluid_comp *c = &f->comp[f->dirty[item]];
-    ms_fluid_comp_tidy(c);
+    c->no_memory = !ms_fluid_comp_tidy(c);
+    if (c->no_memory)
+        return;
     ms_fluid_isa_of_this_cpu()->fill(c);
-    ms_fluid_pass(c, span_s(f, c), f->n_dirty > 1 ? NULL : f->pool);
+    c->no_memory = !ms_fluid_pass(c, span_s(f, c), f->n_dirty > 1 ? NULL : f->pool);
 }
 
 static int by_index(const void *a, const void *b)
@@ -101,47 +104,60 @@ static int by_index(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void solve_dirty(struct ms_fluid *f)
+/* What a solve means for the queues, the trace and the sinks. */
+static bool solved(struct ms_fluid *f, uint32_t comp)
+{
+    struct ms_fluid_comp *c = &f->comp[comp];
+    if (c->no_memory)
+        return false;
+    c->dirty = false;
+    ms_heap_move(&f->steps, comp, c->end_s);
+    return (!f->tracing || ms_fluid_trace_note(f, c)) && ms_fluid_sink_tentative(f, c);
+}
+
+static bool solve_dirty(struct ms_fluid *f)
 {
     uint64_t work = 0;
+    bool fine = true;
     if (f->n_dirty == 0)
-        return;
+        return true;
     if (f->n_dirty > 1)
         qsort(f->dirty, f->n_dirty, sizeof *f->dirty, by_index);
     for (uint32_t i = 0; i < f->n_dirty; i++)
         work += f->comp[f->dirty[i]].n_live;
     ms_pool_run(f->n_dirty > 1 && work > 20000 ? f->pool : NULL, f->n_dirty, solve_one, f);
-    for (uint32_t i = 0; i < f->n_dirty; i++) {
-        struct ms_fluid_comp *c = &f->comp[f->dirty[i]];
-        c->dirty = false;
-        ms_heap_move(&f->steps, f->dirty[i], c->end_s);
-        if (f->tracing)
-            ms_fluid_trace_note(f, c);
-        ms_fluid_sink_tentative(f, c);
-    }
+    for (uint32_t i = 0; i < f->n_dirty; i++)
+        fine = fine && solved(f, f->dirty[i]);
     f->stats.n_solves += f->n_dirty;
     f->n_dirty = 0;
+    return fine;
 }
 
-static void start_flow(struct ms_fluid *f, struct ms_fluid_wait w)
+/* Nothing limits it: it ends at its start. */
+static bool pass_through(struct ms_fluid *f, uint32_t sink)
+{
+    uint32_t chain = MS_FLUID_NONE;
+    if (f->tracing && !ms_fluid_trace_none(f, &chain))
+        return false;
+    ms_fluid_sink_end(f, sink, f->now_s, chain);
+    return ms_fluid_sink_check(f, sink);
+}
+
+static bool start_flow(struct ms_fluid *f, struct ms_fluid_wait w)
 {
     uint32_t comp, k = w.bytes > 0 ? ms_fluid_net_links(f, w.route, &comp) : 0;
-    if (k == 0) {
-        uint32_t none = f->tracing ? ms_fluid_trace_none(f) : MS_FLUID_NONE;
-        ms_fluid_sink_end(f, w.sink, f->now_s, none);
-        ms_fluid_sink_check(f, w.sink);
-        return;
-    }
+    if (k == 0)
+        return pass_through(f, w.sink);
     struct ms_fluid_comp *c = &f->comp[comp];
     ms_fluid_cut(f, comp, f->now_s);
-    if (c->crediting)
-        ms_fluid_comp_settle(c); /* the gain is that of those who were there */
+    if (c->crediting && !ms_fluid_comp_settle(c)) /* the gain is that of those who were there */
+        return false;
     if (c->n_live == 0)
         c->busy_s = f->now_s;
     for (size_t h = f->off[w.route]; h < f->off[w.route + 1]; h++)
         f->carried[f->hop[h]] += w.bytes;
-    ms_fluid_comp_add(c, f->scratch, k, w.bytes, w.route, w.sink, MS_FLUID_NONE, f->tracing);
     f->n_live++;
+    return ms_fluid_comp_add(c, f->scratch, k, w.bytes, w.route, w.sink, MS_FLUID_NONE, f->tracing);
 }
 
 static bool runs_due(const struct ms_fluid *f)
@@ -149,29 +165,37 @@ static bool runs_due(const struct ms_fluid *f)
     return f->runs.n && f->runs.item[0].time_s <= f->now_s;
 }
 
+static bool start_run(struct ms_fluid *f)
+{
+    struct ms_fluid_run r = ms_fluid_pop_run(f);
+    f->n_waiting -= r.n;
+    for (uint32_t i = 0; i < r.n; i++) {
+        if (!start_flow(f, f->wait[r.first + i]))
+            return false;
+    }
+    return true;
+}
+
 /* Everything that is due at f->now_s, events excepted. */
 static void catch_up(struct ms_fluid *f)
 {
-    while (f->steps.n && f->steps.item[0].time_s <= f->now_s)
+    bool fine = !f->no_memory;
+    while (fine && f->steps.n && f->steps.item[0].time_s <= f->now_s)
         ms_fluid_cut(f, f->steps.item[0].id, f->now_s);
-    while (f->changes.n && f->changes.item[0].time_s <= f->now_s) {
+    while (fine && f->changes.n && f->changes.item[0].time_s <= f->now_s) {
         struct ms_fluid_change x = ms_fluid_pop_change(f);
         f->capacity[x.link] = x.capacity_Bps;
         f->capacity_changed = true;
     }
     if (runs_due(f) || (f->capacity_changed && f->n_live))
-        ms_fluid_net_prepare(f);
-    while (runs_due(f)) {
-        struct ms_fluid_run r = ms_fluid_pop_run(f);
-        for (uint32_t i = 0; i < r.n; i++)
-            start_flow(f, f->wait[r.first + i]);
-        f->n_waiting -= r.n;
-    }
+        fine = fine && ms_fluid_net_prepare(f);
+    while (fine && runs_due(f))
+        fine = start_run(f);
     if (f->n_waiting == 0)
         f->n_waits = 0;
     if (f->n_live > f->stats.n_active_max)
         f->stats.n_active_max = f->n_live;
-    solve_dirty(f);
+    f->no_memory = !(fine && solve_dirty(f));
 }
 
 static double next_s(struct ms_fluid *f)
@@ -189,37 +213,48 @@ static double next_s(struct ms_fluid *f)
 double ms_fluid_next_s(struct ms_fluid *f)
 {
     double t = next_s(f);
+    if (f->no_memory)
+        return f->now_s;
     if (f->n_dirty == 0 && (t > f->now_s || ms_fluid_sink_next(f) <= t))
         return t; /* nothing to catch up on */
     catch_up(f);
-    return next_s(f);
+    return f->no_memory ? f->now_s : next_s(f);
 }
 
-static size_t go(struct ms_fluid *f, double to_s, bool stop, const struct ms_fluid_event **events)
+static enum ms_status go(struct ms_fluid *f, double to_s, bool stop,
+                         const struct ms_fluid_event **events, size_t *n_events,
+                         struct ms_err *err)
 {
-    f->n_events = f->n_spans = 0;
+    f->n_events = f->n_spans = *n_events = 0;
     for (;;) {
         catch_up(f);
         double t = next_s(f);
-        if (t > to_s || t == INFINITY)
+        if (f->no_memory || t > to_s || t == INFINITY)
             break;
         f->now_s = t;
-        ms_fluid_sink_deliver(f, t);
-        if (stop && f->n_events)
+        f->no_memory = !ms_fluid_sink_deliver(f, t);
+        if (f->no_memory || (stop && f->n_events))
             break;
     }
+    if (f->no_memory)
+        return ms_fluid_no_memory(f, err);
     if (!(stop && f->n_events) && to_s > f->now_s && to_s < INFINITY)
         f->now_s = to_s;
     *events = f->event;
-    return f->n_events;
+    *n_events = f->n_events;
+    return MS_OK;
 }
 
-size_t ms_fluid_advance(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events)
+enum ms_status ms_fluid_advance(struct ms_fluid *f, double to_s,
+                                const struct ms_fluid_event **events, size_t *n_events,
+                                struct ms_err *err)
 {
-    return go(f, to_s, false, events);
+    return go(f, to_s, false, events, n_events, err);
 }
 
-size_t ms_fluid_run_to_event(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events)
+enum ms_status ms_fluid_run_to_event(struct ms_fluid *f, double to_s,
+                                     const struct ms_fluid_event **events, size_t *n_events,
+                                     struct ms_err *err)
 {
-    return go(f, to_s, true, events);
+    return go(f, to_s, true, events, n_events, err);
 }

@@ -1,5 +1,5 @@
-/* Which link set a flow's rate, over its life: a chain of spans, newest first, one more whenever
- * the link changes. */
+/* Which link set a flow's rate over its life: a chain of spans, newest first, one more whenever the
+ * link changes. */
 #include <assert.h>
 #include <math.h>
 
@@ -12,24 +12,25 @@ void ms_fluid_trace(struct ms_fluid *f, bool on)
     f->free_node = MS_FLUID_NONE;
 }
 
-static uint32_t new_node(struct ms_fluid *f, uint32_t link, double from_s, uint32_t prev)
+/* A span at the head of a chain. */
+static bool push_node(struct ms_fluid *f, uint32_t link, double from_s, uint32_t *chain)
 {
     uint32_t i = f->free_node;
-    if (i != MS_FLUID_NONE) {
+    if (!ms_fluid_grow(&f->node, &f->node_cap, (size_t)f->n_nodes + 1, sizeof *f->node))
+        return false;
+    if (i != MS_FLUID_NONE)
         f->free_node = f->node[i].prev;
-    } else {
-        size_t cap = f->node_cap;
-        f->node = ms_fluid_grow(f->node, &cap, (size_t)f->n_nodes + 1, sizeof *f->node);
-        f->node_cap = (uint32_t)cap;
+    else
         i = f->n_nodes++;
-    }
-    f->node[i] = (struct ms_fluid_node){from_s, link, prev};
-    return i;
+    f->node[i] = (struct ms_fluid_node){from_s, link, *chain};
+    *chain = i;
+    return true;
 }
 
-uint32_t ms_fluid_trace_none(struct ms_fluid *f)
+bool ms_fluid_trace_none(struct ms_fluid *f, uint32_t *chain)
 {
-    return new_node(f, MS_FLUID_NONE, f->now_s, MS_FLUID_NONE);
+    *chain = MS_FLUID_NONE;
+    return push_node(f, MS_FLUID_NONE, f->now_s, chain);
 }
 
 void ms_fluid_trace_drop(struct ms_fluid *f, uint32_t chain)
@@ -42,7 +43,7 @@ void ms_fluid_trace_drop(struct ms_fluid *f, uint32_t chain)
     }
 }
 
-void ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c)
+bool ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c)
 {
     for (uint32_t k = 1; k <= c->k_max; k++) {
         struct ms_fluid_bucket *b = c->by_k[k];
@@ -54,22 +55,26 @@ void ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c)
                 uint32_t l = b->link[j][i];
                 best = c->level[l] < c->level[best] ? l : best;
             }
-            if (b->chain[i] == MS_FLUID_NONE || f->node[b->chain[i]].link != c->global[best])
-                b->chain[i] = new_node(f, c->global[best], c->solved_s, b->chain[i]);
+            if (b->chain[i] != MS_FLUID_NONE && f->node[b->chain[i]].link == c->global[best])
+                continue;
+            if (!push_node(f, c->global[best], c->solved_s, &b->chain[i]))
+                return false;
         }
     }
+    return true;
 }
 
-void ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s)
+bool ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s)
 {
     size_t first = f->n_spans;
-    f->span_off =
-        ms_fluid_grow(f->span_off, &f->span_off_cap, f->n_events + 1, sizeof *f->span_off);
+    if (!ms_fluid_grow(&f->span_off, &f->span_off_cap, f->n_events + 1, sizeof *f->span_off))
+        return false;
     f->span_off[f->n_events - 1] = first;
     for (double to = finish_s; chain != MS_FLUID_NONE; chain = f->node[chain].prev) {
         if (f->node[chain].from_s == to && f->node[chain].prev != MS_FLUID_NONE)
             continue; /* credited to its end */
-        f->span = ms_fluid_grow(f->span, &f->span_cap, f->n_spans + 1, sizeof *f->span);
+        if (!ms_fluid_grow(&f->span, &f->span_cap, f->n_spans + 1, sizeof *f->span))
+            return false;
         f->span[f->n_spans++] =
             (struct ms_fluid_span){f->node[chain].link, to - f->node[chain].from_s};
         to = f->node[chain].from_s;
@@ -80,6 +85,7 @@ void ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s)
         f->span[j] = x;
     }
     f->span_off[f->n_events] = f->n_spans;
+    return true;
 }
 
 size_t ms_fluid_spans(const struct ms_fluid *f, size_t e, const struct ms_fluid_span **spans)

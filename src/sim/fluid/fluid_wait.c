@@ -1,4 +1,5 @@
-/* What is to come: changes of capacity and flows that have not started, by time. */
+/* What is to come, by time: changes of capacity, and flows that have not started. Flows of one call
+ * that start together are one run. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,17 +11,17 @@ enum ms_status ms_fluid_set_capacity(struct ms_fluid *f, uint32_t link, double a
                                      double capacity_Bps, struct ms_err *err)
 {
     assert(link < f->n_links && capacity_Bps >= 0 && isfinite(capacity_Bps));
+    size_t need = (size_t)f->n_changes + 1;
     uint32_t id = f->free_change;
-    if (id != MS_FLUID_NONE) {
+    if (f->no_memory || !ms_heap_reserve(&f->changes, f->changes.n + 1) ||
+        !ms_fluid_grow(&f->change, &f->change_cap, need, sizeof *f->change))
+        return ms_fluid_no_memory(f, err);
+    if (id != MS_FLUID_NONE)
         f->free_change = f->change[id].link;
-    } else {
-        f->change =
-            ms_fluid_grow(f->change, &f->change_cap, (size_t)f->n_changes + 1, sizeof *f->change);
+    else
         id = f->n_changes++;
-    }
     f->change[id] = (struct ms_fluid_change){capacity_Bps, link};
-    if (!ms_heap_push(&f->changes, (struct ms_heap_item){fmax(at_s, f->now_s), f->seq++, id}))
-        abort();
+    ms_heap_push(&f->changes, (struct ms_heap_item){fmax(at_s, f->now_s), f->seq++, id});
     return MS_OK;
 }
 
@@ -33,18 +34,17 @@ struct ms_fluid_change ms_fluid_pop_change(struct ms_fluid *f)
     return x;
 }
 
-static void push_run(struct ms_fluid *f, double start_s, struct ms_fluid_run x)
+static bool push_run(struct ms_fluid *f, double start_s, struct ms_fluid_run x)
 {
     uint32_t id = f->free_run;
-    if (id != MS_FLUID_NONE) {
+    if (!ms_fluid_grow(&f->run, &f->run_cap, (size_t)f->n_runs + 1, sizeof *f->run))
+        return false;
+    if (id != MS_FLUID_NONE)
         f->free_run = f->run[id].first;
-    } else {
-        f->run = ms_fluid_grow(f->run, &f->run_cap, (size_t)f->n_runs + 1, sizeof *f->run);
+    else
         id = f->n_runs++;
-    }
     f->run[id] = x;
-    if (!ms_heap_push(&f->runs, (struct ms_heap_item){start_s, f->seq++, id}))
-        abort();
+    return ms_heap_push(&f->runs, (struct ms_heap_item){start_s, f->seq++, id});
 }
 
 struct ms_fluid_run ms_fluid_pop_run(struct ms_fluid *f)
@@ -58,14 +58,14 @@ struct ms_fluid_run ms_fluid_pop_run(struct ms_fluid *f)
 
 /* Waiting flows that have started leave gaps at the front of their array: close them when they are
  * most of it. */
-static void squeeze_waits(struct ms_fluid *f)
+static bool squeeze_waits(struct ms_fluid *f)
 {
     if (f->n_waits < 1024 || f->n_waiting * 2 > f->n_waits)
-        return;
+        return true;
     struct ms_fluid_wait *w = malloc((f->n_waiting + 1) * sizeof *w);
     size_t n = 0;
     if (!w)
-        abort();
+        return false;
     for (size_t i = 0; i < f->runs.n; i++) {
         struct ms_fluid_run *r = &f->run[f->runs.item[i].id];
         memcpy(w + n, f->wait + r->first, r->n * sizeof *w);
@@ -75,6 +75,29 @@ static void squeeze_waits(struct ms_fluid *f)
     free(f->wait);
     f->wait = w;
     f->n_waits = f->wait_cap = n;
+    return true;
+}
+
+/* The flows at the end of what waits, a run for each stretch of one start. */
+static bool add_runs(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n)
+{
+    struct ms_fluid_run run = {0};
+    double run_s = 0;
+    bool fine = true;
+    for (size_t i = 0; i < n && fine; i++) {
+        double start_s = flows[i].start_s > f->now_s ? flows[i].start_s : f->now_s;
+        if (run.n && start_s != run_s) {
+            fine = push_run(f, run_s, run);
+            run.n = 0;
+        }
+        if (run.n == 0)
+            run.first = (uint32_t)f->n_waits;
+        run_s = start_s;
+        f->wait[f->n_waits++] =
+            (struct ms_fluid_wait){flows[i].bytes, flows[i].route, flows[i].sink};
+        run.n++;
+    }
+    return fine && (run.n == 0 || push_run(f, run_s, run));
 }
 
 enum ms_status ms_fluid_add(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n,
@@ -87,26 +110,12 @@ enum ms_status ms_fluid_add(struct ms_fluid *f, const struct ms_fluid_flow *flow
                               flows[i].bytes, flows[i].start_s);
         assert(flows[i].route < f->n_routes && flows[i].sink < f->n_sinks);
     }
-    squeeze_waits(f);
+    if (f->no_memory || !squeeze_waits(f) ||
+        !ms_fluid_grow(&f->wait, &f->wait_cap, f->n_waits + n, sizeof *f->wait))
+        return ms_fluid_no_memory(f, err);
     assert(f->n_waits + n < UINT32_MAX);
-    f->wait = ms_fluid_grow(f->wait, &f->wait_cap, f->n_waits + n, sizeof *f->wait);
-    struct ms_fluid_run run = {0};
-    double run_s = 0;
-    for (size_t i = 0; i < n; i++) {
-        double start_s = flows[i].start_s > f->now_s ? flows[i].start_s : f->now_s;
-        if (run.n && start_s != run_s) {
-            push_run(f, run_s, run);
-            run.n = 0;
-        }
-        if (run.n == 0)
-            run.first = (uint32_t)f->n_waits;
-        run_s = start_s;
-        f->wait[f->n_waits++] =
-            (struct ms_fluid_wait){flows[i].bytes, flows[i].route, flows[i].sink};
-        run.n++;
-    }
-    if (run.n)
-        push_run(f, run_s, run);
+    if (!add_runs(f, flows, n))
+        return ms_fluid_no_memory(f, err);
     f->n_waiting += n;
     f->stats.n_flows += n;
     return MS_OK;
