@@ -174,6 +174,11 @@ struct ms_fluid *net_solver(const struct net *n, struct ms_pool *pool)
     return f;
 }
 
+struct ms_fluid_flow net_flow(double bytes, double start_s, uint32_t route, uint32_t sink)
+{
+    return (struct ms_fluid_flow){.bytes = bytes, .start_s = start_s, .route = route, .sink = sink};
+}
+
 void net_alltoall(struct ms_fluid *f, const struct net *n, const double *bytes, double start_s)
 {
     uint32_t N = n->n_hosts, *sink = malloc(N * sizeof *sink);
@@ -185,8 +190,7 @@ void net_alltoall(struct ms_fluid *f, const struct net *n, const double *bytes, 
         size_t k = 0;
         for (uint32_t d = 0; d < N; d++) {
             if (s != d)
-                w[k++] =
-                    (struct ms_fluid_flow){bytes[s * (size_t)N + d], start_s, s * N + d, sink[d]};
+                w[k++] = net_flow(bytes[s * (size_t)N + d], start_s, s * N + d, sink[d]);
         }
         must(ms_fluid_add(f, w, k, NULL) == MS_OK);
     }

@@ -36,6 +36,8 @@ double net_bytes(const char *sizes, uint32_t s, uint32_t d, uint64_t seed);
 struct ms_fluid *net_solver(const struct net *n, struct ms_pool *pool);
 /** One exchange, all pairs posted at start_s: sink d with tag d. bytes: [n_hosts * n_hosts] */
 void net_alltoall(struct ms_fluid *f, const struct net *n, const double *bytes, double start_s);
+/** A flow over one route, nothing more. */
+struct ms_fluid_flow net_flow(double bytes, double start_s, uint32_t route, uint32_t sink);
 /** ms_fluid_advance and ms_fluid_run_to_event where memory lasts. @return the number of events */
 size_t net_advance(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events);
 size_t net_run_to_event(struct ms_fluid *f, double to_s, const struct ms_fluid_event **events);

@@ -282,11 +282,14 @@ static void play_sets(int n_sets, int first, double *ends)
             ms_fluid_route(f, on, 2, &route, NULL);
             ms_fluid_open(f, 1, (uint64_t)(k * 200 + i), &sink, NULL);
             double start_s = ms_rng_below(&r, 50) * 20e-6, bytes = ms_rng_unit(&r) * 1e6;
-            ms_fluid_add(f, &(struct ms_fluid_flow){bytes, start_s, route, sink}, 1, NULL);
+            struct ms_fluid_flow w = {
+                .bytes = bytes, .start_s = start_s, .route = route, .sink = sink};
+            ms_fluid_add(f, &w, 1, NULL);
         }
     }
     const struct ms_fluid_event *e;
-    size_t n = ms_fluid_advance(f, INFINITY, &e);
+    size_t n;
+    ck_assert(!ms_fluid_advance(f, INFINITY, &e, &n, NULL));
     ck_assert_uint_eq(n, 200u * (unsigned)n_sets);
     for (size_t i = 0; i < n; i++)
         ends[e[i].tag] = e[i].finish_s;

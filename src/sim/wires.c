@@ -148,13 +148,15 @@ static enum ms_status tell(struct ms_wires *f, const struct ms_fluid_event *even
 enum ms_status ms_wires_advance(struct ms_wires *f, double to_s)
 {
     const struct ms_fluid_event *events;
-    size_t n = ms_fluid_advance(f->fluid, to_s, &events);
-    return tell(f, events, n);
+    size_t n;
+    enum ms_status s = ms_fluid_advance(f->fluid, to_s, &events, &n, f->err);
+    return s ? (f->status = s) : tell(f, events, n);
 }
 
 enum ms_status ms_wires_run_to_event(struct ms_wires *f, double to_s)
 {
     const struct ms_fluid_event *events;
-    size_t n = ms_fluid_run_to_event(f->fluid, to_s, &events);
-    return tell(f, events, n);
+    size_t n;
+    enum ms_status s = ms_fluid_run_to_event(f->fluid, to_s, &events, &n, f->err);
+    return s ? (f->status = s) : tell(f, events, n);
 }

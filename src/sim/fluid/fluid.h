@@ -81,7 +81,7 @@ struct ms_fluid_flow {
     double start_s; /**< a time before now means now */
     uint32_t route; /**< used at weight 1; MS_FLUID_NO_ROUTE: only `with` */
     uint32_t sink;  /**< of ms_fluid_open; MS_FLUID_NO_SINK: none (background) */
-    double share;   /**< rate = share x level; 0 stands for 1. Bytes / bytes of the leg: all flows of
+    double share; /**< rate = share x level; 0 stands for 1. Bytes / bytes of the leg: all flows of
                        a leg progress in proportion, however they are cut */
     const struct ms_fluid_use *with; /**< [n_with] used beside `route` */
     const struct ms_fluid_use *then; /**< [n_then] the second hop: the flow is a stream */

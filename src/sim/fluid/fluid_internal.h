@@ -44,7 +44,7 @@ struct ms_fluid_bucket {
     uint32_t *owner;   /**< [entries] flow */
     uint32_t used;     /**< entries given to lists */
     size_t n_entries;  /**< allocated */
-    uint64_t *bits;    /**< [planes][m][words] dense: the other link of each flow; a plane more where
+    uint64_t *bits; /**< [planes][m][words] dense: the other link of each flow; a plane more where
                           two flows have the same two links */
     uint32_t planes, words;
     uint32_t *lo, *hi; /**< [m] words of a row that can hold bits */

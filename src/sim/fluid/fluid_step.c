@@ -222,8 +222,7 @@ double ms_fluid_next_s(struct ms_fluid *f)
 }
 
 static enum ms_status go(struct ms_fluid *f, double to_s, bool stop,
-                         const struct ms_fluid_event **events, size_t *n_events,
-                         struct ms_err *err)
+                         const struct ms_fluid_event **events, size_t *n_events, struct ms_err *err)
 {
     f->n_events = f->n_spans = *n_events = 0;
     for (;;) {

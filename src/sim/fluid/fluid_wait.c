@@ -109,6 +109,7 @@ enum ms_status ms_fluid_add(struct ms_fluid *f, const struct ms_fluid_flow *flow
                               "a flow of %g bytes at %g s; allowed: finite, at least 0",
                               flows[i].bytes, flows[i].start_s);
         assert(flows[i].route < f->n_routes && flows[i].sink < f->n_sinks);
+        assert(!flows[i].n_with && !flows[i].n_then && !flows[i].n_also && flows[i].share == 0);
     }
     if (f->no_memory || !squeeze_waits(f) ||
         !ms_fluid_grow(&f->wait, &f->wait_cap, f->n_waits + n, sizeof *f->wait))
