@@ -366,6 +366,30 @@ START_TEST(test_h200_profiles_match_skewed_groups)
 }
 END_TEST
 
+/* Narrower than any that was measured, too: an expert of half the width never takes longer, and one
+ * with more tokens never takes less. */
+START_TEST(test_h200_is_monotone_in_width_and_tokens)
+{
+    const char *profiles[] = {"h200", "h200-grouped"};
+    for (int k = 0; k < 2; k++) {
+        struct ms_compute_params p = {.profile = profiles[k]};
+        for (double tokens = 1; tokens < 40000; tokens *= 1.3) {
+            double last = 0, two[] = {tokens, tokens}, more[] = {1.3 * tokens, 1.3 * tokens};
+            for (int wide = 8; wide < 40000; wide += wide / 3 + 1) {
+                double t = ms_compute_ffns_s(&p, 2048, wide, two, 2);
+                ck_assert_msg(t >= last, "%d wide, %g tokens: %g after %g", wide, tokens, t, last);
+                ck_assert(ms_compute_ffns_s(&p, 2048, wide, more, 2) >= t);
+                last = t;
+            }
+        }
+        double four = 4; /* the smallest measured shape is the most that a smaller one takes */
+        ck_assert(ms_compute_ffns_s(&p, 2048, 16, &four, 1) <
+                  ms_compute_ffns_s(&p, 2048, 768, &four, 1));
+        ck_assert(ms_compute_ffns_s(&p, 2048, 768, &four, 1) <= 20.1e-6);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("leg");
@@ -383,6 +407,7 @@ int main(void)
     tcase_add_test(t, test_flows_that_share_nothing_do_not_disturb_each_other);
     tcase_add_test(t, test_layout_finds_nodes_rails_and_forwarders);
     tcase_add_test(t, test_h200_profiles_match_skewed_groups);
+    tcase_add_test(t, test_h200_is_monotone_in_width_and_tokens);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

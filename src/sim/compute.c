@@ -47,8 +47,10 @@ static double at_tokens(const struct h200_shape *s, double tokens)
 }
 
 /* Between the measured shapes linear in the weights, as the roofline is: a fixed part, then reading
- * the weights, then flops (the floors 18.7, 38.0, 99.1 us at 4.7, 44 and 176 million weights lie on
- * a line). */
+ * the weights, then flops (the floors at 4.7, 44 and 176 million weights lie on a line). Beyond them
+ * what lies above the fixed part is in proportion to the weights. */
+#define FIXED_SHARE 0.8 /* of the smallest shape's floor */
+
 static double h200_us(double weights, double tokens)
 {
     size_t i = 1;
@@ -57,14 +59,17 @@ static double h200_us(double weights, double tokens)
     const struct h200_shape *a = &h200_shapes[i - 1], *b = &h200_shapes[i];
     double ta = at_tokens(a, tokens), tb = at_tokens(b, tokens);
     double w = (weights - a->weights) / (b->weights - a->weights);
-    if (w < 0) /* smaller than any measured: never under the fixed part */
-        return fmax(ta + w * (tb - ta), 0.8 * h200_shapes[0].us[0]);
+    double fixed = FIXED_SHARE * h200_shapes[0].us[0];
+    if (w < 0)
+        return fixed + (ta - fixed) * weights / a->weights;
+    if (w > 1)
+        return fixed + (tb - fixed) * weights / b->weights;
     return ta + w * (tb - ta);
 }
 
 /* What a list of experts takes. Launches in one graph overlap by 3 us each; a grouped kernel pays
  * the fixed 12 us once and is slower per expert, more so for larger ones (both fitted to
- * reference/h200_grouped_ffn_dev.csv, mean error 6 and 9 %). */
+ * the measurements of grouped experts in tests/data/h200_grouped_ffn_dev.csv, mean error 6 and 9 %). */
 #define GRAPH_OVERLAP_US 3
 #define GROUPED_FIXED_US 12
 
