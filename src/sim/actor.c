@@ -267,8 +267,8 @@ static void director_main(int argc, char **argv)
     c->model->transport->stop(c);
 }
 
-/* The callbacks of the caller run on the stacks of these actors: routing needs more than SimGrid's
- * 64 KiB. */
+/* The callbacks of the caller run on the stacks of these actors: routing needs more than
+ * SimGrid's 64 KiB. */
 #define ACTOR_STACK 1024 /* KiB */
 #define DIRECTOR_STACK 8192
 

@@ -46,9 +46,9 @@ static double at_tokens(const struct h200_shape *s, double tokens)
     return s->us[i - 1] + w * (s->us[i] - s->us[i - 1]);
 }
 
-/* Between the measured shapes linear in the weights, as the roofline is: a fixed part, then reading
- * the weights, then flops (the floors at 4.7, 44 and 176 million weights lie on a line). Beyond them
- * what lies above the fixed part is in proportion to the weights. */
+/* Between the measured shapes linear in the weights, as the roofline is: a fixed part, then
+ * reading the weights, then flops (the floors at 4.7, 44 and 176 million weights lie on a line).
+ * Beyond them what lies above the fixed part is in proportion to the weights. */
 #define FIXED_SHARE 0.8 /* of the smallest shape's floor */
 
 static double h200_us(double weights, double tokens)
@@ -67,9 +67,10 @@ static double h200_us(double weights, double tokens)
     return ta + w * (tb - ta);
 }
 
-/* What a list of experts takes. Launches in one graph overlap by 3 us each; a grouped kernel pays
- * the fixed 12 us once and is slower per expert, more so for larger ones (both fitted to
- * the measurements of grouped experts in tests/data/h200_grouped_ffn_dev.csv, mean error 6 and 9 %). */
+/* What a list of experts takes. Launches in one graph overlap by 3 us each; a grouped kernel
+ * pays the fixed 12 us once and is slower per expert, more so for larger ones (both fitted to
+ * the measurements of grouped experts in tests/data/h200_grouped_ffn_dev.csv, mean error 6 and 9
+ * %). */
 #define GRAPH_OVERLAP_US 3
 #define GROUPED_FIXED_US 12
 

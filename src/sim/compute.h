@@ -1,10 +1,10 @@
-/** @file compute.h  How long a rank's experts take (model.md section 6). Seconds, tokens, flop/s,
- * bytes/s.
+/** @file compute.h  How long a rank's experts take (MODEL.md, "Computing"). Seconds, tokens,
+ *  flop/s, bytes/s.
  *
  *  An expert is a SwiGLU FFN in bf16: 6 hidden x intermediate flops a token, 3 hidden x
- * intermediate weights of 2 bytes read once if it has any token. The experts of a rank run one
- * after another (or as one grouped kernel, which takes as long). Shared experts run on the rank's
- * own tokens. */
+ *  intermediate weights of 2 bytes read once if it has any token. The experts of a rank run one
+ *  after another (or as one grouped kernel, which takes as long). Shared experts run on the
+ *  rank's own tokens. */
 #ifndef MS_SIM_COMPUTE_H
 #define MS_SIM_COMPUTE_H
 
@@ -14,7 +14,7 @@
 /** Is there such a profile (or a roofline)? */
 bool ms_compute_known(const struct ms_compute_params *p);
 /** Expert phase of a rank: `share` of its tokens (0.5: a half-batch). 0 for profile none and for
- * matrices. */
+ *  matrices. */
 double ms_compute_experts_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
                             const struct ms_traffic *t, int rank, double share);
 /** Tokens that a rank has itself: what it sent out, with the dropped ones put back on average. */

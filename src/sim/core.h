@@ -1,13 +1,14 @@
 /** @file core.h  What one simulation holds while it runs. Inside sim/ only.
  *
- *  An *actor* is SimGrid's process of a rank: one a rank, or two with overlap two_batch (each *half*
- *  of every batch; they share the rank's GPU). An actor carries its own time, counted from the start
- *  of the run, and sleeps on SimGrid's clock until that time has come: results do not depend on how
- *  late in the process a run starts. Ranks are global, group * G + rank, where arrays say [R].
+ *  An *actor* is SimGrid's process of a rank: one a rank, or two with overlap two_batch (each
+ *  *half* of every batch; they share the rank's GPU). An actor carries its own time, counted
+ *  from the start of the run, and sleeps on SimGrid's clock until that time has come: results do
+ *  not depend on how late in the process a run starts. Ranks are global, group * G + rank, where
+ *  arrays say [R].
  *
  *  Only one actor runs at a time, but any call of SimGrid (a semaphore's release, a new actor or
- *  mailbox) lets others run before it returns: whatever others may see is whole before such a call,
- *  and read again after it. */
+ *  mailbox) lets others run before it returns: whatever others may see is whole before such a
+ *  call, and read again after it. */
 #ifndef MS_SIM_CORE_H
 #define MS_SIM_CORE_H
 
@@ -93,8 +94,8 @@ struct ms_core_platform {
 struct ms_core_crew {
     struct ms_actor *actor; /**< [R * halves] */
     struct ms_gpu *gpu;     /**< [R] */
-    /** [R * halves] when an actor can act next: it sleeps until then. INFINITY: not before another
-     *  lets it go; -INFINITY: it is awake. */
+    /** [R * halves] when an actor can act next: it sleeps until then. INFINITY: not before
+     *  another lets it go; -INFINITY: it is awake. */
     double *wake_s;
     struct ms_actor **held; /**< [R * halves] to be let go when the network has settled */
     int n_held;
@@ -170,8 +171,8 @@ void ms_engine_sleep_until(const struct ms_core *c, double at_s);
 double ms_wall_s(void);
 
 /* leg_run.c: legs under way */
-/** An actor enters; opens the leg if it is the first. The actor's semaphore is released when the leg
- *  is complete for its rank. */
+/** An actor enters; opens the leg if it is the first. The actor's semaphore is released when the
+ *  leg is complete for its rank. */
 enum ms_status ms_leg_run_enter(struct ms_core *c, struct ms_actor *actor, int step, int layer,
                                 enum ms_phase phase, double entry_s, double ready_s);
 /** Run's traffic, asked for once. NULL: failed. */

@@ -109,8 +109,8 @@ static int by_name(const void *a, const void *b)
                           sg_link_get_name(*(const sg_link_t *)b));
 }
 
-/* Links by name, so that their order does not depend on SimGrid's tables; the loopback is no link
- * of ours. */
+/* Links by name, so that their order does not depend on SimGrid's tables; the loopback is no
+ * link of ours. */
 static enum ms_status find_links(struct ms_core *c)
 {
     size_t n = sg_link_count();

@@ -45,7 +45,8 @@ double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node)
 {
     const struct ms_layout *l = p->layout;
     if (p->dedup == MS_DEDUP_NODE && !p->traffic->is_matrix)
-        return p->traffic->node_copies[(size_t)s * p->traffic->n_nodes + node] * p->share;
+        return p->traffic->node_copies[(size_t)s * (size_t)p->traffic->n_nodes + (size_t)node] *
+               p->share;
     double sum = 0;
     for (int i = l->first[node]; i < l->first[node + 1]; i++)
         sum += ms_exchange_copies(p, s, l->member[i]);

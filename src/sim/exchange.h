@@ -1,20 +1,20 @@
 /** @file exchange.h  Exchange algorithms: from counts to a plan of flows.
  *
- *  An algorithm is one exchange_<name>.c with one const struct and one word in meson.build. It is
- *  pure: no clock, no SimGrid; it sees the counts, where the ranks sit, and the nominal latency and
- *  bandwidth of a route. The frame here chooses what is de-duplicated, runs it, and checks that
- *  every rank is given exactly the bytes the routing asked for. Whatever others must know of an
- *  algorithm (does it need nodes, what does a leg cost to simulate …) is a field of its struct: its
- *  name stands in its own file only.
+ *  An algorithm is one exchange_<name>.c with one const struct and one word in meson.build. It
+ *  is pure: no clock, no SimGrid; it sees the counts, where the ranks sit, and the nominal
+ *  latency and bandwidth of a route. The frame here chooses what is de-duplicated, runs it, and
+ *  checks that every rank is given exactly the bytes the routing asked for. Whatever others must
+ *  know of an algorithm (does it need nodes, what does a leg cost to simulate …) is a field of
+ *  its struct: its name stands in its own file only.
  *
- *  Directions. `dispatch`: row s of the counts sends to column r. `combine`: column r sends back to
- *  row s.
+ *  Directions. `dispatch`: row s of the counts sends to column r. `combine`: column r sends back
+ *  to row s.
  *
- *  Streams (hierarchical, pxn): bytes that are passed on by another GPU do so chunk by chunk. The
- *  second hop starts one chunk after the first has started: the time chunk_bytes (or the whole first
- *  hop, if that is less) takes alone on the first route, latency + bytes / bandwidth. It runs beside
- *  the first and ends no earlier than the first hop's end plus one chunk on the second route, again
- *  latency + min(chunk_bytes, second hop's bytes) / bandwidth.
+ *  Streams (hierarchical, pxn): bytes that are passed on by another GPU do so chunk by chunk.
+ *  The second hop starts one chunk after the first has started: the time chunk_bytes (or the
+ *  whole first hop, if that is less) takes alone on the first route, latency + bytes /
+ *  bandwidth. It runs beside the first and ends no earlier than the first hop's end plus one
+ *  chunk on the second route, again latency + min(chunk_bytes, second hop's bytes) / bandwidth.
  *
  *  Where a forwarder passes on what another rank sent (dispatch fan-out, pxn), it need not have
  *  entered the leg itself: transfers are one-sided. Where it adds its own part (hierarchical
@@ -59,11 +59,11 @@ struct ms_exchange {
     bool forwards;     /**< brings its own forwarding: pxn does not apply */
     bool per_node_leg; /**< bytes cross to the GPU with the source's local index: see traffic.h */
     bool neighbours;   /**< a rank sends to the next rank only */
-    /** CPU seconds to simulate a leg of 64 ranks on fat-tree2-8x8 with OLMoE's arXiv routing, on two
-     *  cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */
+    /** CPU seconds to simulate a leg of 64 ranks on fat-tree2-8x8 with OLMoE's arXiv routing, on
+     *  two cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */
     double leg_cpu_s[MS_COSTS];
     void (*plan)(const struct ms_leg_problem *p, struct ms_leg *leg);
-    /** Copies rank r must be given in all, where that is not what the routing asks for; else NULL. */
+    /** Copies rank r must be given in all, where the routing does not say; else NULL. */
     double (*owed)(const struct ms_leg_problem *p, int r);
 };
 
@@ -85,8 +85,8 @@ double ms_exchange_local_bytes(const struct ms_leg_problem *p);
 
 /* For the algorithms. */
 
-/** Copies from rank s of the counts' rows to rank r (s != r in any use), after de-duplication per
- *  rank. */
+/** Copies from rank s of the counts' rows to rank r (s != r in any use), after de-duplication
+ *  per rank. */
 static inline double ms_exchange_copies(const struct ms_leg_problem *p, int s, int r)
 {
     const double *table =

@@ -1,5 +1,6 @@
-/* vLLM's default: every rank gets every token once, whoever needs it; combine is the reduce-scatter
- * of the same size, one partial sum a token and rank. Skew changes nothing that crosses. */
+/* vLLM's default: every rank gets every token once, whoever needs it; combine is the
+ * reduce-scatter of the same size, one partial sum a token and rank. Skew changes nothing that
+ * crosses. */
 #include "sim/exchange.h"
 
 static double copies(const struct ms_leg_problem *p, int from, int to)

@@ -1,7 +1,7 @@
-/* DeepEP's normal kernels (github.com/deepseek-ai/DeepEP): across the network a token goes once to
- * each destination node, to the GPU on its source's rail there, which passes it on over NVLink.
- * Combine is the reverse: partial sums over NVLink to that GPU, one reduced vector a (token, node)
- * back over the network. Within a node everything goes straight over NVLink. */
+/* DeepEP's normal kernels (github.com/deepseek-ai/DeepEP): across the network a token goes once
+ * to each destination node, to the GPU on its source's rail there, which passes it on over
+ * NVLink. Combine is the reverse: partial sums over NVLink to that GPU, one reduced vector a
+ * (token, node) back over the network. Within a node everything goes straight over NVLink. */
 #include "sim/exchange.h"
 
 /* Rank s and a node of others: one stream out of s, fanned out by the forwarder f. */

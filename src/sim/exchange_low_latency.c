@@ -1,5 +1,5 @@
-/* DeepEP's low-latency kernels: one message per (token, expert) selection, straight to its rank. On
- * the wire they are one flow a pair; each message counts for the NIC's message gap. */
+/* DeepEP's low-latency kernels: one message per (token, expert) selection, straight to its rank.
+ * On the wire they are one flow a pair; each message counts for the NIC's message gap. */
 #include "sim/exchange.h"
 
 static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)

@@ -29,7 +29,7 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
     int n = leg->n_ranks;
     struct ms_arena a = {0};
-    uint32_t *gate = MS_NEW(&a, uint32_t, n), *next = MS_NEW(&a, uint32_t, n);
+    uint32_t *gate = MS_NEW(&a, uint32_t, (size_t)n), *next = MS_NEW(&a, uint32_t, (size_t)n);
     if (!gate || !next)
         leg->failed = true;
     for (int r = 0; r < n && !leg->failed; r++)

@@ -1,13 +1,18 @@
-/* Data goes round neighbour by neighbour. In step i rank r sends rank r + 1 everything that started
- * at r - i + 1 and has not arrived yet; a rank's next step starts when its own send and its own
- * receive have finished. Bytes count on each hop. */
+/* Data goes round neighbour by neighbour. In step i rank r sends rank r + 1 everything that
+ * started at r - i + 1 and has not arrived yet; a rank's next step starts when its own send and
+ * its own receive have finished. Bytes count on each hop. */
 #include "sim/exchange.h"
 
 struct ring {
+    int n;
     uint32_t *gate, *next;
-    double *left; /* [G][G] copies of rank o for the ranks at least i hops away: what it sends on in
-                     step i */
+    double *left; /* [G][G] copies of rank o for ranks at least i hops away: sent on in step i */
 };
+
+static double *left_of(const struct ring *g, int rank, int i)
+{
+    return &g->left[(size_t)rank * (size_t)g->n + (size_t)i];
+}
 
 static void step(const struct ms_leg_problem *p, struct ms_leg *leg, int i, struct ring *g)
 {
@@ -17,7 +22,7 @@ static void step(const struct ms_leg_problem *p, struct ms_leg *leg, int i, stru
     for (int s = 0; s < n && !leg->failed; s++) {
         int origin = (s - i + 1 + n) % n, r = (s + 1) % n;
         double own = ms_exchange_sent(p, origin, r); /* what ends here */
-        double left = g->left[(size_t)origin * n + i];
+        double left = *left_of(g, origin, i);
         uint32_t done = g->gate[s];
         if (left > 0) {
             done = ms_leg_join(leg);
@@ -35,15 +40,15 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
     int n = leg->n_ranks;
     struct ms_arena a = {0};
-    struct ring g = {MS_NEW(&a, uint32_t, n), MS_NEW(&a, uint32_t, n),
-                     MS_NEW(&a, double, (size_t)n *n)};
+    size_t N = (size_t)n;
+    struct ring g = {n, MS_NEW(&a, uint32_t, N), MS_NEW(&a, uint32_t, N), MS_NEW(&a, double, N *N)};
     if (!g.gate || !g.next || !g.left)
         leg->failed = true;
     for (int r = 0; r < n && !leg->failed; r++) {
         g.gate[r] = ms_leg_entry(r);
         for (int j = n - 1; j > 0; j--)
-            g.left[(size_t)r * n + j] = ms_exchange_sent(p, r, (r + j) % n) +
-                                        (j < n - 1 ? g.left[(size_t)r * n + j + 1] : 0);
+            *left_of(&g, r, j) =
+                ms_exchange_sent(p, r, (r + j) % n) + (j < n - 1 ? *left_of(&g, r, j + 1) : 0);
     }
     for (int i = 1; i < n && !leg->failed; i++) {
         step(p, leg, i, &g);

@@ -1,5 +1,6 @@
-/* As direct, but each rank has at most `window` messages under way, taken in rotation order (source
- * + 1, source + 2, …), as the channels of NCCL do: the next starts when any of them has arrived. */
+/* As direct, but each rank has at most `window` messages under way, taken in rotation order
+ * (source + 1, source + 2, …), as the channels of NCCL do: the next starts when any of them has
+ * arrived. */
 #include "sim/exchange.h"
 
 static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)

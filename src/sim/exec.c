@@ -1,3 +1,5 @@
+/* What fires when: joins count down what they need, and let go flows, other joins and what queues
+ * for a window. Times are handed through, never looked up. */
 #include "sim/exec.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
-/** @file exec.h  Running a plan: fires joins as their needs are met, and tells the transport what
- * to start.
+/** @file exec.h  Running a plan: fires joins as their needs are met, and tells the transport
+ *  what to start.
  *
  *  Knows times but no clock: the ranks say when they enter, the transport says when flows have
- * ended. A join may fire at a time that is still ahead (a delay); whoever is told waits until then.
- * Both transports share it, so an exchange means the same in every network model. Seconds, counted
- * from the start of the run. */
+ *  ended. A join may fire at a time that is still ahead (a delay); whoever is told waits until
+ *  then. Both transports share it, so an exchange means the same in every network model.
+ *  Seconds, counted from the start of the run. */
 #ifndef MS_SIM_EXEC_H
 #define MS_SIM_EXEC_H
 
@@ -41,8 +41,8 @@ enum ms_status ms_exec_init(struct ms_exec *x, const struct ms_leg *leg,
 void ms_exec_finish(struct ms_exec *x);
 /** Rank enters at at_s (once). */
 void ms_exec_enter(struct ms_exec *x, int rank, double at_s);
-/** All flows that end in `join` have ended, the last at at_s (once for each join with leg->ends >
- * 0). */
+/** All flows that end in `join` have ended, the last at at_s (once for each join with leg->ends
+ *  > 0). */
 void ms_exec_ended(struct ms_exec *x, uint32_t join, double at_s);
 /** Everything has happened: every rank complete, every flow ended. */
 static inline bool ms_exec_done(const struct ms_exec *x)

@@ -8,10 +8,10 @@ struct row {
     struct ms_hardware cost;
 };
 
-/* DeepEP's published tables (H100, CX7 400 Gb/s InfiniBand; github.com/deepseek-ai/DeepEP README):
- * the part of the low-latency kernels' time that does not depend on bytes; NVLink-only and the
- * notify step of the normal kernels likewise. The gap is below what their message rates bound (0.15
- * us) and is not fitted. */
+/* DeepEP's published tables (H100, CX7 400 Gb/s InfiniBand; github.com/deepseek-ai/DeepEP
+ * README): the part of the low-latency kernels' time that does not depend on bytes; NVLink-only
+ * and the notify step of the normal kernels likewise. The gap is below what their message rates
+ * bound (0.15 us) and is not fitted. */
 static const struct row rows[] = {
     {{"h100-cx7-low-latency", "DeepEP low-latency kernels, H100 with CX7: 24 us dispatch, 27 us "
                               "combine, 0.05 us a message"},

@@ -1,3 +1,5 @@
+/* Nodes numbered by first appearance, the ranks of each, and who takes part in whose streams: the
+ * rank on the same rail, else at the same place. */
 #include "sim/layout.h"
 
 #include <stdbool.h>
@@ -38,7 +40,7 @@ static void choose_forwarders(struct ms_layout *l)
         for (int n = 0; n < l->n_nodes; n++) {
             int f = ms_layout_on_rail(l, n, l->rail[r]);
             int size = l->first[n + 1] - l->first[n];
-            l->forward[(size_t)n * l->n_ranks + r] =
+            l->forward[(size_t)n * (size_t)l->n_ranks + (size_t)r] =
                 f >= 0 ? f : l->member[l->first[n] + position % size];
         }
     }

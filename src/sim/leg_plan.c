@@ -1,3 +1,5 @@
+/* A plan is built in any order and sorted once: flows by the join that starts them, edges by their
+ * source, queues by rank; then checked for what cannot be. */
 #include "sim/leg_plan.h"
 
 #include <math.h>
@@ -168,8 +170,8 @@ void ms_leg_queue(struct ms_leg *leg, int rank, uint32_t start, uint32_t done)
     leg->slot[done] = (uint32_t)rank + 1;
 }
 
-/* first[k]..first[k+1]: where the items of key k go. @return whether the keys are in order already
- */
+/* first[k]..first[k+1]: where the items of key k go. @return whether the keys are in order
+ * already */
 static bool count_keys(const uint32_t *key, uint32_t n, uint32_t n_keys, uint32_t *first)
 {
     bool sorted = true;

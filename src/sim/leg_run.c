@@ -64,8 +64,8 @@ static double copy_bytes(const struct ms_core *c, enum ms_phase phase, const str
            (phase == MS_PHASE_DISPATCH ? w->dispatch_bytes_per_value : w->combine_bytes_per_value);
 }
 
-/* A chunk of a byte matrix: its tokens are not known; those of DeepSeek-V3 in FP8, unless the model
- * is given. */
+/* A chunk of a byte matrix: its tokens are not known; those of DeepSeek-V3 in FP8, unless the
+ * model is given. */
 static double chunk_bytes(const struct ms_core *c, double copy, const struct ms_traffic *t)
 {
     const struct ms_workload *w = c->in->workload;
@@ -93,8 +93,8 @@ static enum ms_status learn_routes(struct ms_core *c, const struct ms_leg_run *l
     return s;
 }
 
-/* What the leg puts on every link: for the samples, and for the time it takes at least, of which the
- * quantum is a share. */
+/* What the leg puts on every link: for the samples, and for the time it takes at least, of which
+ * the quantum is a share. */
 static void weigh(struct ms_core *c, struct ms_leg_run *leg, const struct ms_leg_problem *p)
 {
     const struct ms_leg *plan = &leg->plan;
@@ -149,8 +149,8 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
     return c->status;
 }
 
-/* A NIC spends at least the gap on each message that leaves the node: as bytes at the route's rate.
- */
+/* A NIC spends at least the gap on each message that leaves the node: as bytes at the route's
+ * rate. */
 static enum ms_status add_gaps(struct ms_core *c, struct ms_leg_run *leg)
 {
     const struct ms_leg *plan = &leg->plan;

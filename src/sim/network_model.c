@@ -1,5 +1,5 @@
-/* network.model: one row a model. cm02 and fluid take latency out of the flows, so that flows which
- * share a link share it equally; the factors of SimGrid's other models depend on it. */
+/* network.model: one row a model. cm02 and fluid take latency out of the flows, so that flows
+ * which share a link share it equally; the factors of SimGrid's other models depend on it. */
 #include "sim/network_model.h"
 
 #include <string.h>

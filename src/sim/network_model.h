@@ -1,7 +1,8 @@
-/** @file network_model.h  The network models: what a name means to SimGrid, and how its flows move.
+/** @file network_model.h  The network models: what a name means to SimGrid, and how its flows
+ *  move.
  *
- *  One table; nothing else knows a model by name. Inside sim/ only: others have the names and help
- *  of sim.h. */
+ *  One table; nothing else knows a model by name. Inside sim/ only: others have the names and
+ *  help of sim.h. */
 #ifndef MS_SIM_NETWORK_MODEL_H
 #define MS_SIM_NETWORK_MODEL_H
 

@@ -1,3 +1,5 @@
+/* The bisection of platforms whose links only SimGrid knows: the maximum flow between the two
+ * halves of the nodes over all routes. */
 #include "sim/route_bisection.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Which pairs are asked (all, or an even sample), and what in their routes is an error or worth a
+ * warning. */
 #include "sim/route_check.h"
 
 #include <stdlib.h>
@@ -44,8 +46,8 @@ static int *neighbours(const struct ms_platform *p, const struct ms_route_query 
     return host;
 }
 
-/* A path SimGrid computed through a host is an accident and an error; one that the author wrote is
- * worth a word. */
+/* A path SimGrid computed through a host is an accident and an error; one that the author wrote
+ * is worth a word. */
 static void say_transit(const struct ms_platform *p, int a, int b, int h, const char *link,
                         struct ms_route_summary *sum, struct ms_errs *errs)
 {

@@ -1,3 +1,5 @@
+/* A child loads the platform, asks SimGrid for routes from inside an actor, and writes them through
+ * a pipe; here both ends, and what is said when the child dies or hangs. */
 #include "sim/route_query.h"
 
 #include <signal.h>

@@ -1,9 +1,9 @@
-/** @file probe.h  The routes SimGrid makes of a platform file, asked in a forked child.
+/** @file route_query.h  The routes SimGrid makes of a platform file, asked in a forked child.
  *
- *  SimGrid loads one platform a process, aborts on what it dislikes, and answers about routes only
- * from inside an actor: so a child loads the file, asks, and writes the answers through a pipe; the
- * parent never touches SimGrid. The answer counts only when it came whole. Give it files that
- * ms_platform_read accepted. */
+ *  SimGrid loads one platform a process, aborts on what it dislikes, and answers about routes
+ *  only from inside an actor: so a child loads the file, asks, and writes the answers through a
+ *  pipe; the parent never touches SimGrid. The answer counts only when it came whole. Give it
+ *  files that ms_platform_read accepted. */
 #ifndef MS_SIM_ROUTE_QUERY_H
 #define MS_SIM_ROUTE_QUERY_H
 
@@ -32,7 +32,7 @@ struct ms_route_query {
 
 /** Ask for the routes of n pairs. @param out zeroed on entry, owned by the caller on MS_OK
  *  @return MS_OK; MS_INTERNAL with SimGrid's last words when the child died, hung (60 s) or said
- * half; MS_NOMEM */
+ *  half; MS_NOMEM */
 enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_route_pair *pair,
                                   size_t n, struct ms_route_query *out, struct ms_err *err);
 void ms_route_query_finish(struct ms_route_query *p);

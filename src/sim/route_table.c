@@ -1,3 +1,5 @@
+/* Routes are asked for once a pair and kept end to end in one array; latency and bandwidth once for
+ * all routes that have the same. */
 #include "sim/route_table.h"
 
 #include <stdlib.h>

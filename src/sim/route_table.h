@@ -1,7 +1,7 @@
-/** @file routes.h  The routes of the pairs that are used, stored once and compactly.
+/** @file route_table.h  The routes of the pairs that are used, stored once and compactly.
  *
  *  A pair is asked for the first time it is needed (`fetch`: SimGrid from inside an actor, or a
- * table in tests) and kept. Pairs are ranks of one group; links count from 0. */
+ *  table in tests) and kept. Pairs are ranks of one group; links count from 0. */
 #ifndef MS_SIM_ROUTE_TABLE_H
 #define MS_SIM_ROUTE_TABLE_H
 
@@ -13,10 +13,10 @@
 
 /** One route, filled by fetch. */
 struct ms_route {
-    uint32_t *links; /**< room for max_links */
+    uint32_t *links; /**< [max_links], n of them filled */
     size_t n, max_links;
-    double latency_s,
-        bandwidth_Bps; /**< sum of latencies; least bandwidth (INFINITY without links) */
+    double latency_s;     /**< sum over the links */
+    double bandwidth_Bps; /**< the least of them; INFINITY without links */
 };
 
 /** What many routes share. */
@@ -26,8 +26,8 @@ struct ms_route_shape {
 
 struct ms_route_table {
     int n_groups, n_ranks; /**< ranks of a group */
-    /** Fill `out` for rank src -> dst of a group. n > max_links on return: called again with more
-     * room. */
+    /** Fill `out` for rank src -> dst of a group. n > max_links on return: called again with
+     *  a longer one. */
     enum ms_status (*fetch)(void *ctx, int group, int src, int dst, struct ms_route *out,
                             struct ms_err *err);
     void *ctx;
@@ -46,8 +46,8 @@ struct ms_route_table {
 enum ms_status ms_route_table_init(struct ms_route_table *r, int n_groups, int n_ranks,
                                    struct ms_err *err);
 void ms_route_table_finish(struct ms_route_table *r);
-/** The number of the route src -> dst, src != dst. @return MS_OK, or what fetch says, or MS_NOMEM
- */
+/** The number of the route src -> dst, src != dst. @return MS_OK, or what fetch says, or
+ *  MS_NOMEM */
 enum ms_status ms_route_table_get(struct ms_route_table *r, int group, int src, int dst,
                                   uint32_t *route, struct ms_err *err);
 

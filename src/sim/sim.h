@@ -1,10 +1,10 @@
-/** @file sim.h  One case simulated: ranks as SimGrid actors over a platform file. The only header
- * other rooms need.
+/** @file sim.h  One case simulated: ranks as SimGrid actors over a platform file. The only
+ *  header other rooms need.
  *
- *  A process simulates at most once (SimGrid's engine cannot be loaded twice): sweep/ forks a child
- * per case and calls ms_sim_run there, before anything else of SimGrid. Times in seconds of
- * SimGrid's clock, bytes, ranks 0..groups*G-1 in the natural order of hosts (after group_layout).
- */
+ *  A process simulates at most once (SimGrid's engine cannot be loaded twice): sweep/ forks a
+ *  child per case and calls ms_sim_run there, before anything else of SimGrid. Times in seconds
+ *  of SimGrid's clock, bytes, ranks 0..groups*G-1 in the natural order of hosts (after
+ *  group_layout). */
 #ifndef MS_SIM_SIM_H
 #define MS_SIM_SIM_H
 
@@ -69,16 +69,16 @@ struct ms_sim_params {
     struct ms_fault_params faults;
 };
 
-/** Where the traffic of one run comes from; a run = one repeat, or one balanced twin. Called in the
- * simulating process in any order of (step, layer, group) within a run; the answer is borrowed
- * until the next run starts. */
+/** Where the traffic of one run comes from; a run = one repeat, or one balanced twin. Called in
+ *  the simulating process in any order of (step, layer, group) within a run; the answer is
+ *  borrowed until the next run starts. */
 struct ms_sim_source {
     void *ctx;
     const struct ms_traffic *(*traffic)(void *ctx, int run, int step, int layer, int group);
     /** Called when run starts (all ranks idle); NULL when nothing has to be prepared. */
     enum ms_status (*begin)(void *ctx, int run, struct ms_err *err);
-    /** Asked before begin; false: the run is left out, its samples and bytes stay 0 (an equal twin
-     * was simulated before). NULL: every run is wanted. */
+    /** Asked before begin; false: the run is left out, its samples and bytes stay 0 (an equal
+     *  twin was simulated before). NULL: every run is wanted. */
     bool (*wanted)(void *ctx, int run);
 };
 
@@ -94,10 +94,10 @@ struct ms_sim_input {
     const char *timeline_path; /**< Chrome trace of the first run, NULL = none */
 };
 
-/** Samples of all runs. With overlap two_batch dispatch, combine, entry_skew and the ranks' times
- * are NAN (only layer and step are defined). L layers, P steps, Q groups, G ranks a group; index
- * [run][step][layer][group](rank). A training pass has dispatch and combine of the forward and
- * backward pass summed; exchange = dispatch + combine. */
+/** Samples of all runs. With overlap two_batch dispatch, combine, entry_skew and the ranks'
+ *  times are NAN (only layer and step are defined). L layers, P steps, Q groups, G ranks a
+ *  group; index [run][step][layer][group](rank). A training pass has dispatch and combine of the
+ *  forward and backward pass summed; exchange = dispatch + combine. */
 struct ms_sim_output {
     struct ms_arena arena; /**< owns the arrays */
     int n_runs, n_steps, n_layers, n_groups, n_ranks;
@@ -107,8 +107,8 @@ struct ms_sim_output {
     double *rank_dispatch_s,
         *rank_combine_s; /**< [run][step][layer][group][rank] own entry to own completion */
     double *step_s;      /**< [run][step][group] */
-    double *exposed_s;   /**< [run][step][group] communication not hidden behind compute (mean over
-                            ranks) */
+    /** [run][step][group] communication not hidden behind compute (mean over ranks) */
+    double *exposed_s;
     double *bytes_network, *bytes_intra_node,
         *bytes_local; /**< [run], dispatch + combine, payload per hop at the sender */
     int n_links;
@@ -121,28 +121,28 @@ struct ms_sim_output {
     int64_t n_flows, n_solves;
 };
 
-/** Simulate all runs; needs a process of its own (see above). SimGrid's stderr log is off; signal
- * handlers are left as they were. source.begin runs on a stack of 8 MiB, source.traffic on one of 1
- * MiB. Checks bytes conservation, finished ranks and finite times itself: MS_INTERNAL with a
- * sentence when they fail.
+/** Simulate all runs; needs a process of its own (see above). SimGrid's stderr log is off;
+ *  signal handlers are left as they were. source.begin runs on a stack of 8 MiB, source.traffic
+ *  on one of 1 MiB. Checks bytes conservation, finished ranks and finite times itself:
+ *  MS_INTERNAL with a sentence when they fail.
  *  @param out zeroed on entry; owned by the caller (ms_sim_finish). */
 enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out,
                           struct ms_err *err);
 void ms_sim_finish(struct ms_sim_output *out);
 
 /** Can these parameters be simulated on this platform with these ranks? Everything that can be
- * known before the fork (nodes missing for hierarchical, rail-only without pxn …); errors carry the
- * scenario key. */
+ *  known before the fork (nodes missing for hierarchical, rail-only without pxn …); errors carry
+ *  the scenario key. */
 void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs);
 
-/** The exchange algorithms, network models, compute profiles and hardware profiles as {name, help}
- * tables, NULL-terminated by name. */
+/** The exchange algorithms, network models, compute profiles and hardware profiles as {name,
+ *  help} tables, NULL-terminated by name. */
 struct ms_sim_name {
     const char *name, *help;
 };
 const struct ms_sim_name *ms_sim_exchanges(void);
-/** Does the exchange move bytes to the GPU with the source's local index on each node? What a balanced
- *  twin keeps apart then (ms_traffic_twin). */
+/** Does the exchange move bytes to the GPU with the source's local index on each node? What a
+ *  balanced twin keeps apart then (ms_traffic_twin). */
 bool ms_sim_per_node_leg(const struct ms_exchange_params *p);
 /** CPU seconds of one leg among so many ranks, roughly. 0 where a name is unknown. */
 double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks);

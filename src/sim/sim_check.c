@@ -1,5 +1,5 @@
-/* What can be known before anything runs: names, counts, nodes, rails. Errors carry the scenario's
- * key. */
+/* What can be known before anything runs: names, counts, nodes, rails. Errors carry the
+ * scenario's key. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* network.model: fluid. One actor owns the solver: it sleeps until the next completion, or until
- * somebody has added flows, and tells the engines. Times come from the solver, exactly; SimGrid's
- * clock is only slept on. */
+ * somebody has added flows, and tells the engines. Times come from the solver, exactly;
+ * SimGrid's clock is only slept on. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -49,8 +49,8 @@ static bool wait_until(struct net *n, double next_s)
     return due;
 }
 
-/* Until the first of the ranks wakes, or one is let go, nobody can add flows, and SimGrid need not
- * be asked. */
+/* Until the first of the ranks wakes, or one is let go, nobody can add flows, and SimGrid need
+ * not be asked. */
 static enum ms_status run_ahead(struct net *n, double horizon_s)
 {
     struct ms_core *c = n->core;

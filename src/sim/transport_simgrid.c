@@ -1,7 +1,7 @@
-/* network.model: cm02, lv08, smpi, ib. Every message is a SimGrid communication between two actors
- * on its two hosts: a poster, which sends the flows of one gate, and a reaper, which posts the
- * receives of one join and waits for them in order: after the last wait the clock is the time its
- * last byte arrived. Both are workers, kept per host and used again. */
+/* network.model: cm02, lv08, smpi, ib. Every message is a SimGrid communication between two
+ * actors on its two hosts: a poster, which sends the flows of one gate, and a reaper, which
+ * posts the receives of one join and waits for them in order: after the last wait the clock is
+ * the time its last byte arrived. Both are workers, kept per host and used again. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,8 +248,8 @@ static void cargo_finish(void *carried)
     free(k->reaped);
 }
 
-/* A free mailbox. Making one lets other actors run (and take some too), so nothing is held across
- * it. */
+/* A free mailbox. Making one lets other actors run (and take some too), so nothing is held
+ * across it. */
 static bool take_mailbox(struct net *n, uint32_t *out)
 {
     if (n->n_free) {
@@ -274,8 +274,8 @@ static bool take_mailbox(struct net *n, uint32_t *out)
     return true;
 }
 
-/* At the leg's first flows. A mailbox of its own for each message under way; names are used again.
- */
+/* At the leg's first flows. A mailbox of its own for each message under way; names are used
+ * again. */
 static enum ms_status prepare(struct ms_core *c, struct ms_leg_run *leg)
 {
     struct cargo *k = leg->carried;

@@ -1,3 +1,5 @@
+/* From plans to the solver and back: a gate becomes a batch of flows, joins with flows become
+ * sinks, a finished sink tells the plan's engine. */
 #include "sim/wires.h"
 
 #include <math.h>
@@ -34,7 +36,7 @@ void ms_wires_leg_finish(struct ms_wires_leg *leg)
 
 static enum ms_status no_memory(struct ms_wires *f)
 {
-    return f->status = ms_err_set(f->err, MS_NOMEM, "out of memory in the fabric");
+    return f->status = ms_err_set(f->err, MS_NOMEM, "out of memory for flows");
 }
 
 /* Tell the solver every route that was learnt since. */

@@ -1,9 +1,9 @@
-/** @file fabric.h  Plans over the fluid solver: the part of `network.model: fluid` that needs no
- * SimGrid.
+/** @file wires.h  Plans over the fluid solver: the part of `network.model: fluid` that needs
+ *  no SimGrid.
  *
  *  Joins where flows end become sinks of the solver; when one is done the plan's engine is told,
- * with the exact time. The caller owns the clock: it asks for the next time and advances to it
- * (fluid_transport.c from an actor, tests in a loop). Seconds since the start of the run. */
+ *  with the exact time. The caller owns the clock: it asks for the next time and advances to it
+ *  (transport_fluid.c from an actor, tests in a loop). Seconds since the start of the run. */
 #ifndef MS_SIM_WIRES_H
 #define MS_SIM_WIRES_H
 
@@ -11,7 +11,7 @@
 #include "sim/fluid/fluid.h"
 #include "sim/route_table.h"
 
-/** One plan under way on the fabric. Zero-initialise; memory is kept from use to use. */
+/** One plan under way on the wires. Zero-initialise; memory is kept from use to use. */
 struct ms_wires_leg {
     struct ms_exec *exec;
     int group;
@@ -24,8 +24,8 @@ struct ms_wires_leg {
 struct ms_wires {
     struct ms_fluid *fluid;
     struct ms_route_table *routes;
-    uint32_t
-        *fluid_route; /**< [routes->n_routes] the solver's number of each, as far as registered */
+    /** [routes->n_routes] the solver's number of each, as far as registered */
+    uint32_t *fluid_route;
     uint32_t n_registered, register_cap;
     struct ms_wires_leg **leg; /**< by slot; NULL = free */
     uint32_t n_slots;
@@ -38,22 +38,22 @@ struct ms_wires {
     enum ms_status status;
 };
 
-/** fluid and routes are borrowed; err keeps the first failure and must outlive the fabric. */
+/** fluid and routes are borrowed; err keeps the first failure and must outlive it. */
 void ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid, struct ms_route_table *routes,
                    struct ms_err *err);
 void ms_wires_finish(struct ms_wires *f);
-/** Put a plan on the fabric before its first rank enters. All its routes must be known to `routes`.
- */
+/** Put a plan on the wires before its first rank enters. All its routes must be known to
+ *  `routes`. */
 enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg);
 /** When its exec is done. */
 void ms_wires_close(struct ms_wires *f, struct ms_wires_leg *leg);
 void ms_wires_leg_finish(struct ms_wires_leg *leg);
-/** ms_exec_ops.start for a leg on the fabric. Failures are kept in f->status. */
+/** ms_exec_ops.start for a leg on the wires. Failures are kept in f->status. */
 void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, uint32_t gate, double at_s);
 /** Go to to_s and tell the engines what has ended. @return MS_OK or the first failure */
 enum ms_status ms_wires_advance(struct ms_wires *f, double to_s);
-/** Go to the next end, but not past to_s, and tell its engine: for when nobody else can add flows
- * before. */
+/** Go to the next end, but not past to_s, and tell its engine: for when nobody else can add
+ *  flows before. */
 enum ms_status ms_wires_run_to_event(struct ms_wires *f, double to_s);
 
 #endif
