@@ -7,10 +7,11 @@
 #include <simgrid/engine.h>
 #include <simgrid/semaphore.h>
 
+#include "base/clock.h"
+#include "sim/actor.h"
 #include "sim/compute.h"
 #include "sim/core.h"
 #include "sim/network_model.h"
-#include "sim/actor.h"
 
 void ms_actor_wait(struct ms_actor *actor)
 {
@@ -219,7 +220,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     enum ms_status status = s->begin ? s->begin(s->ctx, run, c->err) : MS_OK;
     if (status)
         return ms_core_note(c, status);
-    c->run.wall_start_s = ms_wall_s();
+    c->run.wall_start_s = ms_clock_s();
     c->run.start_s = simgrid_get_clock();
     c->run.ahead_s = -INFINITY;
     for (int i = 0; i < c->n_total * c->n_halves; i++)
@@ -239,7 +240,7 @@ static enum ms_status end_run(struct ms_core *c)
                             c->run.n_active);
     enum ms_status s = c->model->transport->end(c);
     s = s ? s : ms_samples_end(c);
-    c->out->run_wall_s[c->run.number] = ms_wall_s() - c->run.wall_start_s;
+    c->out->run_wall_s[c->run.number] = ms_clock_s() - c->run.wall_start_s;
     return s;
 }
 
@@ -248,7 +249,7 @@ static void director_main(int argc, char **argv)
     struct ms_core *c = sg_actor_self_get_data();
     const struct ms_sim_source *s = &c->in->source;
     c->out->platform_wall_s +=
-        ms_wall_s() - c->run.wall_start_s; /* SimGrid closes its zones at the start */
+        ms_clock_s() - c->run.wall_start_s; /* SimGrid closes its zones at the start */
     for (int run = 0; run < c->in->n_runs && !c->status; run++) {
         if (s->wanted && !s->wanted(s->ctx, run))
             continue;

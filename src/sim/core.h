@@ -168,7 +168,6 @@ enum ms_status ms_engine_start(struct ms_core *c);
 double ms_engine_now_s(const struct ms_core *c);
 /** Sleep until at_s since the run's start; returns at once when that is past. */
 void ms_engine_sleep_until(const struct ms_core *c, double at_s);
-double ms_wall_s(void);
 
 /* leg_run.c: legs under way */
 /** An actor enters; opens the leg if it is the first. The actor's semaphore is released when the

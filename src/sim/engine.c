@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <simgrid/actor.h>
 #include <simgrid/engine.h>
@@ -28,13 +27,6 @@
 
 static const char *const common[] = {"moesim", PRECISION, "--cfg=contexts/stack-size:64",
                                      "--cfg=contexts/guard-size:1", "--log=root.thres:critical"};
-double ms_wall_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double ms_engine_now_s(const struct ms_core *c)
 {
     return simgrid_get_clock() - c->run.start_s;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "sim/actor.h"
 #include "sim/core.h"
 #include "sim/network_model.h"
@@ -18,9 +19,9 @@ const struct ms_traffic *ms_core_traffic(struct ms_core *c, int step, int layer,
 {
     const struct ms_traffic **t = &c->run.traffic[ms_core_cell(c, step, layer, group)];
     if (!*t) {
-        double from_s = ms_wall_s();
+        double from_s = ms_clock_s();
         *t = c->in->source.traffic(c->in->source.ctx, c->run.number, step, layer, group);
-        c->run.wall_start_s += ms_wall_s() - from_s;
+        c->run.wall_start_s += ms_clock_s() - from_s;
         if (!*t)
             ms_core_fail(c, MS_INTERNAL, "no traffic for run %d, step %d, layer %d, group %d",
                          c->run.number, step, layer, group);
@@ -79,14 +80,14 @@ static double chunk_bytes(const struct ms_core *c, double copy, const struct ms_
 static enum ms_status learn_routes(struct ms_core *c, const struct ms_leg_run *leg)
 {
     const struct ms_leg *plan = &leg->plan;
-    double from_s = ms_wall_s();
+    double from_s = ms_clock_s();
     uint32_t known = c->platform.routes.n_routes, route;
     enum ms_status s = MS_OK;
     for (uint32_t f = 0; f < plan->n_flows && !s; f++)
         s = ms_route_table_get(&c->platform.routes, leg->group, (int)plan->src[f],
                                (int)plan->dst[f], &route, c->err);
     if (c->platform.routes.n_routes > known) {
-        double took_s = ms_wall_s() - from_s;
+        double took_s = ms_clock_s() - from_s;
         c->out->platform_wall_s += took_s;
         c->run.wall_start_s += took_s;
     }

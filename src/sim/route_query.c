@@ -1,4 +1,4 @@
-/* A child loads the platform, asks SimGrid for routes from inside an actor, and writes them through
+/* A child loads the platform, asks SimGrid for routes from inside an actor, and answers through
  * a pipe; here both ends, and what is said when the child dies or hangs. */
 #include "sim/route_query.h"
 
@@ -106,7 +106,7 @@ static int ask_simgrid(void *ctx, int out)
     sg_host_t first = sg_host_by_name(q->p->host_name[0]);
     if (!first)
         return 1;
-    sg_actor_start(sg_actor_init("probe", first), answer, 0, NULL);
+    sg_actor_start(sg_actor_init("route_query", first), answer, 0, NULL);
     simgrid_run();
     ms_buf_add(&q->answer, &whole_mark, sizeof whole_mark);
     return q->done && !q->answer.failed && ms_fd_write(out, q->answer.p, q->answer.n) ? 0 : 1;

@@ -10,10 +10,11 @@
 #include <simgrid/engine.h>
 #include <simgrid/semaphore.h>
 
+#include "base/clock.h"
 #include "demand/nodes.h"
+#include "sim/actor.h"
 #include "sim/core.h"
 #include "sim/hardware.h"
-#include "sim/actor.h"
 #include "sim/network_model.h"
 
 enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
@@ -105,17 +106,17 @@ static enum ms_status check_end(struct ms_core *c)
 
 static enum ms_status simulate(struct ms_core *c)
 {
-    double from_s = ms_wall_s();
+    double from_s = ms_clock_s();
     enum ms_status s = set_up(c);
     if (s == MS_OK)
         s = ms_engine_start(c);
-    c->out->platform_wall_s = ms_wall_s() - from_s;
+    c->out->platform_wall_s = ms_clock_s() - from_s;
     if (s == MS_OK)
         s = ms_actors_start(c);
     if (s == MS_OK)
         s = c->model->transport->start(c);
     if (s == MS_OK) {
-        c->run.wall_start_s = ms_wall_s();
+        c->run.wall_start_s = ms_clock_s();
         simgrid_run();
         s = check_end(c);
     }
