@@ -6,16 +6,24 @@
 
 enum ms_status ms_csv_open(struct ms_csv *c, const char *path, struct ms_err *err)
 {
+    enum ms_status s = ms_file_read(path, &c->text, err);
+    return s == MS_OK ? ms_csv_start(c, path, err) : s;
+}
+
+enum ms_status ms_csv_start(struct ms_csv *c, const char *path, struct ms_err *err)
+{
     c->path = path;
     c->next_line = 1;
-    enum ms_status s = ms_file_read(path, &c->text, err);
-    if (s != MS_OK)
-        return s;
     if (c->text.n != 0 && strlen(c->text.p) != c->text.n)
         return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "is not text: it holds a NUL byte");
     if (c->text.n >= 3 && memcmp(c->text.p, "\xef\xbb\xbf", 3) == 0)
         c->at = 3;
     return MS_OK;
+}
+
+static char separator(const struct ms_csv *c)
+{
+    return c->separator ? c->separator : ',';
 }
 
 /* Past blank and comment lines. */
@@ -69,8 +77,8 @@ static char *quoted(struct ms_csv *c, size_t *at)
 
 static char *plain(struct ms_csv *c, size_t *at)
 {
-    char *start = c->text.p + *at;
-    *at += strcspn(start, ",\n");
+    char *start = c->text.p + *at, stops[3] = {separator(c), '\n', '\0'};
+    *at += strcspn(start, stops);
     return start;
 }
 
@@ -91,9 +99,9 @@ enum ms_status ms_csv_next(struct ms_csv *c, struct ms_err *err)
                              "a quoted field never ends");
         char *end = c->text.p + i;
         if (is_quoted)
-            end += strspn(end, " \t\r");
+            end += strspn(end, separator(c) == '\t' ? " \r" : " \t\r");
         char stop = *end;
-        if (stop != ',' && stop != '\n' && stop != '\0')
+        if (stop != separator(c) && stop != '\n' && stop != '\0')
             return ms_err_at(err, MS_INVALID, c->path, c->line, 0, NULL,
                              "text after a closing quote in field %d", c->n_fields + 1);
         if (!push(c, field))
@@ -102,7 +110,7 @@ enum ms_status ms_csv_next(struct ms_csv *c, struct ms_err *err)
         if (!is_quoted && end > field && end[-1] == '\r')
             end[-1] = '\0';
         i = (size_t)(end - c->text.p) + (stop != '\0');
-        if (stop != ',')
+        if (stop != separator(c))
             break;
     }
     c->at = i;

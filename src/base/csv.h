@@ -14,6 +14,7 @@
 /** A file being read. Zero-initialise; finish frees. */
 struct ms_csv {
     const char *path; /**< for messages, borrowed */
+    char separator;   /**< 0 = comma */
     struct ms_buf text;
     size_t at;
     int next_line;
@@ -24,6 +25,8 @@ struct ms_csv {
 
 /** Read the whole file; then call ms_csv_next. */
 enum ms_status ms_csv_open(struct ms_csv *c, const char *path, struct ms_err *err);
+/** The same with the file's bytes in c->text already. */
+enum ms_status ms_csv_start(struct ms_csv *c, const char *path, struct ms_err *err);
 /** The next row. @return MS_OK with n_fields >= 1, or n_fields = 0 at the end; MS_INVALID with the
  * line; MS_NOMEM */
 enum ms_status ms_csv_next(struct ms_csv *c, struct ms_err *err);

@@ -102,7 +102,8 @@ static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
                                  .axes = r->trace_axes,
                                  .n_axes = r->n_trace_axes,
                                  .n_experts = d->E,
-                                 .top_k = d->K};
+                                 .top_k = d->K,
+                                 .whole = true};
     if (!q.path)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0,
                          checkpoint ? "routing.checkpoint" : "routing.trace",

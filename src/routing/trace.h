@@ -1,9 +1,15 @@
 /** @file trace.h  Recorded expert usage, in every format users have it in.
  *
  *  A trace is either counts (tokens per expert, by step, rank and layer) or token ids (which
- *  experts each token chose in each layer). Formats: CSV, .npy, JSON (SGLang, vLLM), safetensors
- *  (TensorRT-LLM statistics); .pt and .pkl are refused with the conversion to do. A reader is one
- *  trace_<format>.c. What the counts are used for is decided elsewhere. */
+ *  experts each token chose in each layer). A reader is one trace_<format>.c and a row of the table
+ *  in trace.c: CSV and TSV, NumPy arrays (.npy, .npz), JSON (SGLang, vLLM), JSON Lines (vLLM's
+ *  offline statistics, one token a line), safetensors (TensorRT-LLM statistics); any of the texts
+ *  and arrays gzipped; several files of one kind, or a folder of them, are summed. .pt and .pkl are
+ *  refused with the conversion to do.
+ *
+ *  Whatever was read is put in order here once: layers without a token in any step (dense ones) are
+ *  left out and the others keep their numbers, steps without a token are left out, experts that
+ *  were never chosen are there with 0. What was decided is said in notes, one sentence each. */
 #ifndef MS_ROUTING_TRACE_H
 #define MS_ROUTING_TRACE_H
 
@@ -14,6 +20,8 @@
 #include "base/err.h"
 #include "routing/routing.h"
 
+enum { MS_NO_EXPERT = 0xffff, MS_TRACE_NOTES = 16 };
+
 /** Counts or token ids; zero-initialise, ms_trace_finish frees. */
 struct ms_trace {
     struct ms_arena arena;
@@ -23,16 +31,28 @@ struct ms_trace {
     double *count;       /**< [steps][ranks][layers][experts] >= 0; NULL for token ids */
     int *layer_id;       /**< [layers] as the file calls them, rising */
     int n_tokens, top_k; /**< token ids only */
-    uint16_t *ids; /**< [tokens][layers][top_k] distinct experts of a token; NULL for counts */
+    /** [tokens][layers][top_k]: distinct experts of a token, MS_NO_EXPERT where it chose fewer;
+     *  NULL for counts */
+    uint16_t *ids;
+    const char *note[MS_TRACE_NOTES]; /**< [n_notes] how it was read, what was left out */
+    int n_notes;
 };
 
 struct ms_trace_request {
-    const char *path; /**< a file; a folder for TensorRT-LLM statistics (rank0.safetensors, …) */
+    const char *path;        /**< a file, or a folder of files */
+    const char *const *more; /**< [n_more] further files, summed with the first */
+    int n_more;
     const struct ms_trace_filter *filter;
     int n_filter;
-    const char *const *axes; /**< of an .npy; NULL = by dimensions */
+    /** of an array: any of steps, ranks, layers, experts; tokens, layers, k; layers, ranks, slots;
+     *  NULL = by its shape */
+    const char *const *axes;
     int n_axes;
     int n_experts, top_k; /**< of the model; 0 = take the file's */
+    bool ranks_axis;      /**< several files are ranks, not parts of a sum */
+    /** for traffic: every step has tokens in every layer, every token all its experts (what has
+     *  not is left out, with a note) */
+    bool whole;
 };
 
 /** @param out zeroed on entry, still zero on error. @return MS_OK; MS_INVALID with file and line;
@@ -51,22 +71,16 @@ void ms_trace_finish(struct ms_trace *t);
 /** The counts of one step and layer, ranks summed, into sum [n_experts]. Token ids are counted
  *  (step 0). */
 void ms_trace_layer(const struct ms_trace *t, int step, int layer, double *sum);
+
+/** A format that is written. */
+struct ms_trace_writer {
+    const char *name, *ending, *help;
+    enum ms_status (*write)(const struct ms_trace *t, const char *path, struct ms_err *err);
+};
+/** The table, ended by a row whose name is NULL. */
+extern const struct ms_trace_writer ms_trace_writers[];
 /** `layer_id,expert_id,count` (with iter and rank columns where it has them), readable by
  *  ms_trace_read. */
 enum ms_status ms_trace_write_csv(const struct ms_trace *t, const char *path, struct ms_err *err);
-
-/* Readers of one format each; ms_trace_read chooses. */
-enum ms_status ms_trace_read_csv(const struct ms_trace_request *r, struct ms_trace *out,
-                                 struct ms_err *err);
-enum ms_status ms_trace_read_npy(const struct ms_trace_request *r, struct ms_trace *out,
-                                 struct ms_err *err);
-enum ms_status ms_trace_read_json(const struct ms_trace_request *r, struct ms_trace *out,
-                                  struct ms_err *err);
-enum ms_status ms_trace_read_safetensors(const struct ms_trace_request *r, struct ms_trace *out,
-                                         struct ms_err *err);
-
-/** For readers: set the dimensions and allocate count; refuses sizes that cannot be a trace. */
-enum ms_status ms_trace_shape(struct ms_trace *t, const char *path, long steps, long ranks,
-                              long layers, long experts, struct ms_err *err);
 
 #endif

@@ -1,28 +1,55 @@
-/* CSV: layer_id, expert_id, count and perhaps iter and rank; any other column selects rows through
- * the filter. */
+/* Reader of CSV and TSV: layer_id, expert_id, count and perhaps iter and rank, by any of their
+ * usual names; any other column selects rows through the filter. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/csv.h"
-#include "routing/trace.h"
+#include "routing/trace_read.h"
 
 enum { LAYER, EXPERT, COUNT, ITER, RANK, N_AXES };
 
 static const char *const canonical[N_AXES] = {"layer_id", "expert_id", "count", "iter", "rank"};
 
+/* Other names for them. `weak` ones count only where no other column says the same. */
 static const struct {
     const char *alias, *name;
+    bool weak;
 } aliases[] = {
-    {"layer", "layer_id"}, {"expert", "expert_id"}, {"tokens", "count"},
-    {"step", "iter"},      {"dataset", "domain"},
+    {"layer", "layer_id", false},
+    {"layer_idx", "layer_id", false},
+    {"layer_index", "layer_id", false},
+    {"layer_no", "layer_id", false},
+    {"expert", "expert_id", false},
+    {"expert_idx", "expert_id", false},
+    {"expert_index", "expert_id", false},
+    {"expert_no", "expert_id", false},
+    {"tokens", "count", false},
+    {"counts", "count", true},
+    {"num_tokens", "count", true},
+    {"n_tokens", "count", true},
+    {"token_count", "count", true},
+    {"n", "count", true},
+    {"load", "count", true},
+    {"step", "iter", false},
+    {"iteration", "iter", true},
+    {"step_id", "iter", true},
+    {"rank_id", "rank", true},
+    {"dataset", "domain", false},
 };
 
-static const char *canonical_name(const char *column)
+/* @param weak receives whether the name is one of the weak ones; may be NULL */
+static const char *canonical_name(const char *column, bool *weak)
 {
+    if (weak)
+        *weak = false;
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
-        if (strcmp(column, aliases[i].alias) == 0)
+        if (strcasecmp(column, aliases[i].alias) == 0) {
+            if (weak)
+                *weak = aliases[i].weak;
             return aliases[i].name;
+        }
     return column;
 }
 
@@ -42,7 +69,7 @@ struct reader {
     int axis_column[N_AXES]; /* -1 = none */
     int *filter_column;      /* [n_filter] */
     struct row *row;
-    size_t n_rows, cap;
+    size_t n_rows, cap, n_shared;
     long n_experts; /* in all rows, selected or not, of the selected file */
 };
 
@@ -53,18 +80,31 @@ static enum ms_status bad_line(struct reader *r, struct ms_err *err, const char 
                      what, value);
 }
 
+/* The column of an axis: its own name or an alias, a weak one at last. */
+static enum ms_status find_axis(struct reader *r, int axis, struct ms_err *err)
+{
+    int strong = -1, weak = -1;
+    for (int c = 0; c < r->n_columns; c++) {
+        bool is_weak;
+        if (strcasecmp(canonical_name(r->column[c], &is_weak), canonical[axis]) != 0)
+            continue;
+        int *place = is_weak ? &weak : &strong;
+        if (*place >= 0 && !is_weak)
+            return bad_line(r, err, "two columns mean the same", r->column[c]);
+        if (*place < 0)
+            *place = c;
+    }
+    r->axis_column[axis] = strong >= 0 ? strong : weak;
+    return MS_OK;
+}
+
 static enum ms_status find_axes(struct reader *r, struct ms_err *err)
 {
-    for (int a = 0; a < N_AXES; a++)
-        r->axis_column[a] = -1;
-    for (int c = 0; c < r->n_columns; c++)
-        for (int a = 0; a < N_AXES; a++) {
-            if (strcmp(canonical_name(r->column[c]), canonical[a]) != 0)
-                continue;
-            if (r->axis_column[a] >= 0)
-                return bad_line(r, err, "two columns mean the same", r->column[c]);
-            r->axis_column[a] = c;
-        }
+    for (int a = 0; a < N_AXES; a++) {
+        enum ms_status s = find_axis(r, a, err);
+        if (s != MS_OK)
+            return s;
+    }
     for (int a = 0; a <= COUNT; a++)
         if (r->axis_column[a] < 0)
             return ms_err_at(
@@ -81,8 +121,8 @@ static enum ms_status find_filters(struct reader *r, struct ms_err *err)
     for (int f = 0; f < q->n_filter; f++) {
         r->filter_column[f] = -1;
         for (int c = 0; c < r->n_columns; c++)
-            if (strcmp(r->column[c], q->filter[f].column) == 0 ||
-                strcmp(canonical_name(r->column[c]), canonical_name(q->filter[f].column)) == 0)
+            if (strcasecmp(canonical_name(r->column[c], NULL),
+                           canonical_name(q->filter[f].column, NULL)) == 0)
                 r->filter_column[f] = c;
         if (r->filter_column[f] >= 0)
             continue;
@@ -160,6 +200,13 @@ static enum ms_status parse_row(struct reader *r, struct row *row, struct ms_err
     return MS_OK;
 }
 
+/* llama.cpp counts the shared expert as expert -1: every token is there, and nothing is routed. */
+static bool is_shared(const struct reader *r)
+{
+    double e;
+    return ms_csv_number(r->csv.field[r->axis_column[EXPERT]], &e) && e == -1;
+}
+
 static enum ms_status read_rows(struct reader *r, struct ms_err *err)
 {
     for (;;) {
@@ -178,6 +225,10 @@ static enum ms_status read_rows(struct reader *r, struct ms_err *err)
                 return ms_err_set(err, MS_NOMEM, "out of memory");
             r->row = p;
             r->cap = cap;
+        }
+        if (is_shared(r)) {
+            r->n_shared++;
+            continue;
         }
         s = parse_row(r, &r->row[r->n_rows], err);
         if (s != MS_OK)
@@ -216,6 +267,13 @@ static long place_of(const long *v, long n, long x)
     return p - v;
 }
 
+/* Counts a file of so many rows may stand for: sparse files leave out experts nobody chose. */
+static size_t believable(size_t rows)
+{
+    enum { LEAST = 1 << 22, SPARSE = 256 };
+    return rows > LEAST / SPARSE ? rows * SPARSE : LEAST;
+}
+
 /* Two selected rows for one cell: name the column that tells them apart. */
 static enum ms_status ambiguous(struct reader *r, const struct row *a, const struct row *b,
                                 struct ms_err *err)
@@ -245,19 +303,20 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
     long *layer = distinct(r, LAYER, &n_layer);
     if (!iter || !rank || !layer)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    enum ms_status s = ms_trace_shape(t, r->csv.path, n_iter, n_rank, n_layer, r->n_experts, err);
+    enum ms_status s = ms_trace_shape(t, r->csv.path, n_iter, n_rank, n_layer, r->n_experts,
+                                      believable(r->n_rows), err);
     if (s != MS_OK)
         return s;
     t->has_ranks = r->axis_column[RANK] >= 0;
     for (long l = 0; l < n_layer; l++)
         t->layer_id[l] = (int)layer[l];
-    const struct row **seen =
-        MS_NEW(&r->arena, const struct row *, (size_t)n_iter *n_rank *n_layer * r->n_experts);
+    size_t cells = (size_t)n_iter * (size_t)n_rank * (size_t)n_layer * (size_t)r->n_experts;
+    const struct row **seen = MS_NEW(&r->arena, const struct row *, cells);
     if (!seen)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (size_t i = 0; i < r->n_rows; i++) {
         const struct row *w = &r->row[i];
-        size_t at = (size_t)place_of(iter, n_iter, w->axis[ITER]);
+        long at = place_of(iter, n_iter, w->axis[ITER]);
         at = at * n_rank + place_of(rank, n_rank, w->axis[RANK]);
         at = at * n_layer + place_of(layer, n_layer, w->axis[LAYER]);
         at = at * r->n_experts + w->axis[EXPERT];
@@ -266,14 +325,31 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
         seen[at] = w;
         t->count[at] = w->count;
     }
+    if (r->n_shared)
+        ms_trace_note(t, "%zu rows of expert -1 (the shared expert) are left out", r->n_shared);
     return MS_OK;
 }
 
-enum ms_status ms_trace_read_csv(const struct ms_trace_request *q, struct ms_trace *out,
-                                 struct ms_err *err)
+/* A table with tabs (or semicolons) and no comma in its header is one of those. */
+static char separator_of(const char *text)
 {
-    struct reader r = {.request = q};
-    enum ms_status s = ms_csv_open(&r.csv, q->path, err);
+    const char *line = text;
+    while (*line == '#' || *line == '\n' || *line == '\r') {
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    size_t n = strcspn(line, "\n");
+    if (memchr(line, ',', n))
+        return ',';
+    return memchr(line, '\t', n) ? '\t' : memchr(line, ';', n) ? ';' : ',';
+}
+
+enum ms_status ms_trace_read_csv(struct ms_trace_file *f, struct ms_trace *out, struct ms_err *err)
+{
+    struct reader r = {.request = f->request, .csv.text = f->bytes};
+    r.csv.separator = separator_of(f->bytes.p ? f->bytes.p : "");
+    f->bytes = (struct ms_buf){0}; /* the reader's now */
+    enum ms_status s = ms_csv_start(&r.csv, f->path, err);
     if (s == MS_OK)
         s = read_header(&r, err);
     if (s == MS_OK)

@@ -1,9 +1,10 @@
-/* JSON: SGLang's {"logical_count": [steps][layers][experts]} and vLLM's
- * load_history[].logical_expert_load. */
+/* Reader of JSON: SGLang's {"logical_count": [steps][layers][experts]}, vLLM's
+ * load_history[].logical_expert_load; a file of several objects is JSON Lines. */
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "base/file.h"
-#include "routing/trace.h"
+#include "routing/trace_read.h"
 
 static enum ms_status bad(const char *path, struct ms_err *err, const char *what)
 {
@@ -34,11 +35,15 @@ static enum ms_status fill(const char *path, const json_t *root, struct ms_trace
 {
     size_t steps = steps_of(root), layers = json_array_size(step_at(root, 0));
     size_t experts = json_array_size(json_array_get(step_at(root, 0), 0));
+    if (json_object_get(root, "physical_to_logical_map") && steps == 0)
+        return bad(path, err,
+                   "is a map of experts to slots, which holds no counts: it belongs to placement");
     if (steps == 0 || layers == 0 || experts == 0)
         return bad(path, err,
                    "has neither \"logical_count\": [steps][layers][experts] nor "
                    "\"load_history\": [{\"logical_expert_load\": [layers][experts]}]");
-    enum ms_status s = ms_trace_shape(t, path, (long)steps, 1, (long)layers, (long)experts, err);
+    enum ms_status s =
+        ms_trace_shape(t, path, (long)steps, 1, (long)layers, (long)experts, SIZE_MAX, err);
     if (s != MS_OK)
         return s;
     double *out = t->count;
@@ -61,20 +66,20 @@ static enum ms_status fill(const char *path, const json_t *root, struct ms_trace
     return MS_OK;
 }
 
-enum ms_status ms_trace_read_json(const struct ms_trace_request *q, struct ms_trace *out,
-                                  struct ms_err *err)
+enum ms_status ms_trace_read_json(struct ms_trace_file *f, struct ms_trace *out, struct ms_err *err)
 {
-    struct ms_buf b = {0};
-    enum ms_status s = ms_file_read(q->path, &b, err);
-    if (s != MS_OK)
-        return s;
-    json_error_t je;
-    json_t *root = json_loadb(b.p ? b.p : "", b.n, JSON_REJECT_DUPLICATES, &je);
-    ms_buf_finish(&b);
+    json_error_t why;
+    const char *p = f->bytes.p ? f->bytes.p : "";
+    size_t n = f->bytes.n, skip = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    json_t *root = json_loadb(p + skip, n - skip, JSON_REJECT_DUPLICATES, &why);
+    if (!root && json_error_code(&why) == json_error_end_of_input_expected && why.line > 1)
+        return ms_trace_read_json_lines(f, out, err);
     if (!root)
-        return ms_err_at(err, MS_INVALID, q->path, je.line, je.column, "routing.trace",
-                         "is not JSON: %s", je.text);
-    s = fill(q->path, root, out, err);
+        return ms_err_at(err, MS_INVALID, f->path, why.line, why.column, "routing.trace",
+                         "is not JSON: %s", why.text);
+    bool line = json_object_get(root, "topk_ids") || json_object_get(root, "topk_experts") ||
+                json_object_get(root, "expert_load");
+    enum ms_status s = line ? ms_trace_read_json_lines(f, out, err) : fill(f->path, root, out, err);
     json_decref(root);
     return s;
 }

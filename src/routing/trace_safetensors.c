@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/safetensors.h"
-#include "routing/trace.h"
+#include "routing/trace_read.h"
 
 enum { MOST_RANKS = 4096 };
 
@@ -124,20 +124,20 @@ static enum ms_status fill(struct reader *r, struct ms_trace *t, struct ms_err *
     return s;
 }
 
-enum ms_status ms_trace_read_safetensors(const struct ms_trace_request *q, struct ms_trace *out,
-                                         struct ms_err *err)
+enum ms_status ms_trace_read_safetensors(const char *path, struct ms_trace *out, struct ms_err *err)
 {
     struct reader *r = calloc(1, sizeof *r);
     if (!r)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    DIR *dir = opendir(q->path);
+    DIR *dir = opendir(path);
     if (dir)
         closedir(dir);
-    enum ms_status s = dir ? open_folder(r, q->path, err) : open_one(r, q->path, err);
+    enum ms_status s = dir ? open_folder(r, path, err) : open_one(r, path, err);
     if (s == MS_OK)
         s = scan(r, err);
     if (s == MS_OK)
-        s = ms_trace_shape(out, q->path, r->n_iter, r->n_files, r->n_layer, r->n_experts, err);
+        s = ms_trace_shape(out, path, r->n_iter, r->n_files, r->n_layer, r->n_experts, SIZE_MAX,
+                           err);
     if (s == MS_OK) {
         out->has_ranks = r->n_files > 1;
         for (long l = 0; l < r->n_layer; l++)
