@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "routing/routing.h"
+#include "routing/trace.h"
 #include "stats/imbalance.h"
 
 /** Tokens per expert of one text, domain or source. Everything in the profile's arena. */
@@ -40,8 +40,8 @@ struct ms_imbalance ms_use_mean(const struct ms_expert_use *p, const double *cou
 enum { MS_STEP_ALL = -1, MS_STEP_LAST = -2 };
 /** Counts of a trace in any format of routing/trace.h. @param step a number, all (summed) or
  *  last */
-enum ms_status ms_use_trace(const char *path, const struct ms_trace_filter *filter, int n_filter,
-                            long step, struct ms_expert_use *p, struct ms_err *err);
+enum ms_status ms_use_trace(const struct ms_trace_request *request, long step,
+                            struct ms_expert_use *p, struct ms_err *err);
 /** Counts of the first repeat of a scenario's only case, steps summed, group 0, after drops.
  *  @param errs errors of the scenario and its platform; err: any other */
 enum ms_status ms_use_scenario(const char *path, const char *const *sets, size_t n_sets,

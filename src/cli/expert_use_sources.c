@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/expert_use.h"
+#include "cli/trace_args.h"
 #include "demand/demand.h"
 #include "routing/trace.h"
 #include "scenario/scenario.h"
@@ -42,16 +43,16 @@ static enum ms_status count_trace(const struct ms_trace *t, int first, int last,
     return MS_OK;
 }
 
-enum ms_status ms_use_trace(const char *path, const struct ms_trace_filter *filter, int n_filter,
-                            long step, struct ms_expert_use *p, struct ms_err *err)
+enum ms_status ms_use_trace(const struct ms_trace_request *request, long step,
+                            struct ms_expert_use *p, struct ms_err *err)
 {
-    struct ms_trace_request request = {.path = path, .filter = filter, .n_filter = n_filter};
     struct ms_trace t = {0};
-    enum ms_status s = ms_trace_read(&request, &t, err);
+    enum ms_status s = ms_trace_read(request, &t, err);
     if (s)
         return s;
+    ms_trace_say(request, &t);
     if (step >= t.n_steps || step < MS_STEP_LAST)
-        s = ms_err_at(err, MS_INVALID, path, 0, 0, "--step", "%ld is not in 0..%d", step,
+        s = ms_err_at(err, MS_INVALID, request->path, 0, 0, "--step", "%ld is not in 0..%d", step,
                       t.n_steps - 1);
     int first = step == MS_STEP_ALL ? 0 : step == MS_STEP_LAST ? t.n_steps - 1 : (int)step;
     int last = step == MS_STEP_ALL ? t.n_steps : first + 1;

@@ -4,9 +4,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/trace_args.h"
 #include "cli/verb.h"
 #include "place/place.h"
-#include "routing/trace.h"
+#include "place/place_map.h"
 
 static const struct ms_option options[] = {
     {"strategy", 's', "NAME", "contiguous, round_robin, random, lpt, eplb (default: eplb)"},
@@ -14,17 +15,17 @@ static const struct ms_option options[] = {
     {"nodes", 'n', "N", "nodes of equally many ranks (default: 1)"},
     {"groups", 'g', "N", "expert groups of the model (default: 1)"},
     {"slots", 0, "N", "slots in all, replicas included (default: one an expert)"},
-    {"filter", 0, "COLUMN=VALUE", "rows of a CSV trace to take; may be repeated"},
+    MS_TRACE_OPTIONS,
+    {"layers", 'l', "N", "layers of the model: sglang gets as many rows"},
     {"seed", 0, "N", "of random (default: 1)"},
-    {"format", 'f', "table|json|sglang|trtllm", "what to print (default: table)"},
+    {"format", 'f', "table|json|sglang|trtllm|ascend", "what to print (default: table)"},
     {0}};
 
 struct setting {
     const struct ms_place_strategy *strategy;
-    long ranks, nodes, groups, slots, seed;
+    long ranks, nodes, groups, slots, seed, layers;
     const char *format;
-    struct ms_trace_filter filter[64];
-    int n_filter;
+    struct ms_trace_args trace;
 };
 
 /** The answer and what it does to the loads. */
@@ -46,13 +47,12 @@ static bool number(const struct ms_args *args, const char *name, long fallback, 
 }
 
 /* Loads of all steps and ranks together. */
-static enum ms_status read_loads(const char *path, const struct setting *q, struct answer *a,
-                                 struct ms_err *err)
+static enum ms_status read_loads(const struct setting *q, struct answer *a, struct ms_err *err)
 {
-    struct ms_trace_request r = {.path = path, .filter = q->filter, .n_filter = q->n_filter};
-    enum ms_status s = ms_trace_read(&r, &a->trace, err);
+    enum ms_status s = ms_trace_read(&q->trace.request, &a->trace, err);
     if (s != MS_OK)
         return s;
+    ms_trace_say(&q->trace.request, &a->trace);
     const struct ms_trace *t = &a->trace;
     a->load = MS_NEW(&a->arena, double, (size_t)t->n_layers * t->n_experts);
     a->rank_load = MS_NEW(&a->arena, double, (size_t)t->n_layers * q->ranks);
@@ -112,54 +112,57 @@ static void measure(struct answer *a)
     }
 }
 
-static void json_map(struct ms_json *j, const struct ms_placement *p)
-{
-    ms_json_array(j, "physical_to_logical_map");
-    for (int l = 0; l < p->n_layers; l++) {
-        ms_json_array(j, NULL);
-        for (int i = 0; i < p->n_slots; i++)
-            ms_json_integer(j, NULL, p->slot_expert[(size_t)l * p->n_slots + i]);
-        ms_json_end_array(j);
-    }
-    ms_json_end_array(j);
-}
-
-static void print_json(const struct answer *a, bool loads, struct ms_buf *out)
+/* Our own record: the map with its layers, and what it does to the loads. */
+static void print_json(const struct answer *a, struct ms_buf *out)
 {
     const struct ms_placement *p = &a->placement;
     struct ms_json j = {.out = out};
     ms_json_object(&j, NULL);
-    json_map(&j, p);
-    if (loads) {
-        ms_json_array(&j, "rank_load");
-        for (int l = 0; l < p->n_layers; l++) {
-            ms_json_array(&j, NULL);
-            for (int r = 0; r < p->n_ranks; r++)
-                ms_json_number(&j, NULL, a->rank_load[(size_t)l * p->n_ranks + r]);
-            ms_json_end_array(&j);
-        }
-        ms_json_end_array(&j);
-        ms_json_array(&j, "max_over_mean");
-        for (int l = 0; l < p->n_layers; l++)
-            ms_json_number(&j, NULL, a->max_over_mean[l]);
+    ms_json_array(&j, "physical_to_logical_map");
+    for (int l = 0; l < p->n_layers; l++) {
+        ms_json_array(&j, NULL);
+        for (int i = 0; i < p->n_slots; i++)
+            ms_json_integer(&j, NULL, p->slot_expert[(size_t)l * (size_t)p->n_slots + (size_t)i]);
         ms_json_end_array(&j);
     }
+    ms_json_end_array(&j);
+    ms_json_array(&j, "layer_id");
+    for (int l = 0; l < p->n_layers; l++)
+        ms_json_integer(&j, NULL, a->trace.layer_id[l]);
+    ms_json_end_array(&j);
+    ms_json_array(&j, "rank_load");
+    for (int l = 0; l < p->n_layers; l++) {
+        ms_json_array(&j, NULL);
+        for (int r = 0; r < p->n_ranks; r++)
+            ms_json_number(&j, NULL, a->rank_load[(size_t)l * (size_t)p->n_ranks + (size_t)r]);
+        ms_json_end_array(&j);
+    }
+    ms_json_end_array(&j);
+    ms_json_array(&j, "max_over_mean");
+    for (int l = 0; l < p->n_layers; l++)
+        ms_json_number(&j, NULL, a->max_over_mean[l]);
+    ms_json_end_array(&j);
     ms_json_end_object(&j);
     ms_buf_adds(out, "\n");
 }
 
-/* TensorRT-LLM's MoE load balancer configuration. */
-static void print_trtllm(const struct answer *a, struct ms_buf *out)
+/* As a serving system reads it. */
+static enum ms_status print_map(const struct setting *q, const struct answer *a, struct ms_buf *out,
+                                struct ms_err *err)
 {
     const struct ms_placement *p = &a->placement;
-    ms_buf_printf(out, "num_slots: %d\nlayer_updates_per_iter: 0\ninitial_global_assignments:\n",
-                  p->n_slots);
-    for (int l = 0; l < p->n_layers; l++) {
-        ms_buf_printf(out, "  %d: [", a->trace.layer_id[l]);
-        for (int i = 0; i < p->n_slots; i++)
-            ms_buf_printf(out, "%s%d", i ? ", " : "", p->slot_expert[(size_t)l * p->n_slots + i]);
-        ms_buf_adds(out, "]\n");
-    }
+    struct ms_place_map m = {.n_layers = p->n_layers,
+                             .n_slots = p->n_slots,
+                             .n_experts = p->n_experts,
+                             .n_ranks = p->n_ranks,
+                             .model_layers = (int)q->layers,
+                             .numbered = true,
+                             .layer_id = a->trace.layer_id,
+                             .slot_expert = p->slot_expert};
+    const struct ms_place_map_writer *w = ms_place_map_writers;
+    while (strcmp(w->name, q->format) != 0)
+        w++;
+    return w->write(&m, out, err);
 }
 
 static void print_table(const struct answer *a, struct ms_buf *out)
@@ -175,23 +178,23 @@ static void print_table(const struct answer *a, struct ms_buf *out)
     }
 }
 
-static enum ms_status place(const char *path, const struct setting *q, struct ms_err *err)
+static enum ms_status place(const struct setting *q, struct ms_err *err)
 {
     struct answer a = {0};
-    enum ms_status s = read_loads(path, q, &a, err);
+    enum ms_status s = read_loads(q, &a, err);
     if (s == MS_OK)
         s = solve(q, &a, err);
     struct ms_buf out = {0};
     if (s == MS_OK) {
         measure(&a);
-        if (!strcmp(q->format, "json"))
-            print_json(&a, true, &out);
-        else if (!strcmp(q->format, "sglang"))
-            print_json(&a, false, &out);
-        else if (!strcmp(q->format, "trtllm"))
-            print_trtllm(&a, &out);
-        else
+        if (strcmp(q->format, "json") == 0)
+            print_json(&a, &out);
+        else if (strcmp(q->format, "table") == 0)
             print_table(&a, &out);
+        else
+            s = print_map(q, &a, &out, err);
+    }
+    if (s == MS_OK) {
         s = out.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
                        : ms_file_write("-", out.p, out.n, err);
     }
@@ -200,17 +203,6 @@ static enum ms_status place(const char *path, const struct setting *q, struct ms
     ms_trace_finish(&a.trace);
     ms_arena_finish(&a.arena);
     return s;
-}
-
-/* --filter COLUMN=VALUE, split in place. */
-static bool add_filter(struct setting *q, const char *text)
-{
-    char *equals = strchr((char *)(uintptr_t)text, '=');
-    if (!equals || equals == text || q->n_filter == 64)
-        return false;
-    *equals = '\0';
-    q->filter[q->n_filter++] = (struct ms_trace_filter){text, equals + 1};
-    return true;
 }
 
 static int unknown(const struct ms_verb *self, const char *what, const char *word,
@@ -223,23 +215,24 @@ static int unknown(const struct ms_verb *self, const char *what, const char *wor
 
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
-    static const char *const formats[] = {"table", "json", "sglang", "trtllm"};
+    static const char *const formats[] = {"table", "json", "sglang", "trtllm", "ascend"};
     struct ms_args args;
     struct setting q = {0};
     int stop = ms_args_parse(self, argc, argv, &args), known = 0;
     if (stop)
         return stop == 1 ? MS_OK : MS_USAGE;
-    if (args.n_operands != 1)
-        return ms_usage(self, "one trace is needed, %d given", args.n_operands);
+    if (args.n_operands < 1)
+        return ms_usage(self, "a trace is needed");
+    if (!ms_trace_args_read(self, &args, (const char *const *)args.operand, args.n_operands,
+                            &q.trace))
+        return MS_USAGE;
     if (!number(&args, "ranks", 0, &q.ranks) || !number(&args, "nodes", 1, &q.nodes) ||
         !number(&args, "groups", 1, &q.groups) || !number(&args, "slots", 0, &q.slots) ||
-        !number(&args, "seed", 1, &q.seed))
-        return ms_usage(self, "--ranks, --nodes, --groups, --slots and --seed take whole numbers");
+        !number(&args, "seed", 1, &q.seed) || !number(&args, "layers", 0, &q.layers))
+        return ms_usage(
+            self, "--ranks, --nodes, --groups, --slots, --layers and --seed take whole numbers");
     if (q.ranks < 1 || q.nodes < 1 || q.groups < 1 || q.ranks % q.nodes != 0)
         return ms_usage(self, "--ranks must be given, and --nodes must divide it");
-    for (int i = 0; i < args.n_options; i++)
-        if (!strcmp(args.option[i].name, "filter") && !add_filter(&q, args.option[i].value))
-            return ms_usage(self, "--filter: '%s' is not COLUMN=VALUE", args.option[i].value);
     const char *name = ms_args_get(&args, "strategy", "eplb"), *names[64];
     size_t n = 0;
     for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s; s++)
@@ -248,12 +241,12 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     if (!q.strategy)
         return unknown(self, "placement", name, names, n);
     q.format = ms_args_get(&args, "format", "table");
-    for (int i = 0; i < 4; i++)
-        known |= !strcmp(q.format, formats[i]);
+    for (int i = 0; i < 5; i++)
+        known |= strcmp(q.format, formats[i]) == 0;
     if (!known)
-        return unknown(self, "format", q.format, formats, 4);
+        return unknown(self, "format", q.format, formats, 5);
     struct ms_err err = {0};
-    enum ms_status s = place(args.operand[0], &q, &err);
+    enum ms_status s = place(&q, &err);
     if (s == MS_INFEASIBLE)
         snprintf(err.key, sizeof err.key, "--slots");
     if (s != MS_OK)
@@ -263,7 +256,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
 
 const struct ms_verb ms_verb_place = {
     .name = "place",
-    .arguments = "TRACE --ranks N [options]",
+    .arguments = "TRACE… --ranks N [options]",
     .summary = "Compute a placement of experts from recorded loads; print or export it",
     .examples =
         "moesim place counts.csv --strategy eplb --ranks 8 --nodes 2 --groups 4 --slots 72\n"

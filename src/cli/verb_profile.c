@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/moe_args.h"
 #include "cli/expert_use.h"
+#include "cli/moe_args.h"
+#include "cli/trace_args.h"
 #include "moe/data.h"
 #include "moe/observer.h"
 
@@ -15,7 +16,7 @@ static const struct ms_option options[] = {
     {"assignment", 'a', "NAME",
      "token assignment of a checkpoint (default: its own router, top_k)"},
     {"seed", 0, "S", "of the random assignment (default 1)"},
-    {"filter", 0, "COLUMN=VALUE", "rows of a trace with that value only; may be repeated"},
+    MS_TRACE_OPTIONS,
     {"step", 0, "N|all|last", "step of a trace, counted from 0 (default: all, summed)"},
     {"set", 's', "KEY=VALUE", "replace a key of a scenario (VALUE is YAML); may be repeated"},
     {"threads", 'j', "N", "threads (default: all cores)"},
@@ -36,31 +37,18 @@ struct job {
     const struct ms_router *assign;
     const char *sets[256];
     size_t n_sets;
-    struct ms_trace_filter filter[256];
-    int n_filter;
+    struct ms_trace_args trace;
     long step;
     struct ms_expert_use profile;
     struct ms_errs errs;
 };
 
-/* --filter COLUMN=VALUE: split in place. */
 static bool read_lists(struct job *j)
 {
-    for (int i = 0; i < j->args.n_options; i++) {
-        const char *value = j->args.option[i].value;
+    for (int i = 0; i < j->args.n_options; i++)
         if (strcmp(j->args.option[i].name, "set") == 0)
-            j->sets[j->n_sets++] = value;
-        if (strcmp(j->args.option[i].name, "filter") != 0)
-            continue;
-        char *equals = strchr(value, '=');
-        if (!equals || equals == value) {
-            ms_usage(j->verb, "--filter: '%s' is not COLUMN=VALUE", value);
-            return false;
-        }
-        *equals = 0;
-        j->filter[j->n_filter++] = (struct ms_trace_filter){value, equals + 1};
-    }
-    return true;
+            j->sets[j->n_sets++] = j->args.option[i].value;
+    return ms_trace_args_read(j->verb, &j->args, j->in.operand, j->in.n_operands, &j->trace);
 }
 
 static bool read_step(struct job *j)
@@ -91,12 +79,9 @@ static bool read_options(struct job *j)
                  ms_allowed(allowed, sizeof allowed, word, names, n));
         return false;
     }
-    if (j->in.n_operands != 1) {
-        ms_usage(j->verb,
-                 j->in.n_operands
-                     ? "one input at a time"
-                     : "nothing to profile: give a checkpoint folder with --text, a trace or a "
-                       "scenario");
+    if (j->in.n_operands < 1) {
+        ms_usage(j->verb, "nothing to profile: give a checkpoint folder with --text, a trace or a "
+                          "scenario");
         return false;
     }
     j->format = ms_moe_word(j->verb, &j->args, "format", formats, 0);
@@ -187,12 +172,16 @@ static enum ms_status profile_input(struct job *j, const char *input, struct ms_
     FILE *f = fopen(config, "re");
     if (f)
         fclose(f);
+    bool yaml = ends_with(input, ".yaml") || ends_with(input, ".yml") || strcmp(input, "-") == 0;
+    if (j->in.n_operands > 1 && (f || j->in.n_texts > 0 || yaml))
+        return ms_err_at(err, MS_USAGE, NULL, 0, 0, NULL,
+                         "one checkpoint or scenario at a time; only traces are summed");
     if (f || j->in.n_texts > 0)
         return profile_checkpoint(j, input, err);
-    if (ends_with(input, ".yaml") || ends_with(input, ".yml") || strcmp(input, "-") == 0)
+    if (yaml)
         return ms_use_scenario(input, j->sets, j->n_sets, (int)j->threads, &j->profile, &j->errs,
                                err);
-    return ms_use_trace(input, j->filter, j->n_filter, j->step, &j->profile, err);
+    return ms_use_trace(&j->trace.request, j->step, &j->profile, err);
 }
 
 static int fail(struct job *j, enum ms_status s, const struct ms_err *err)

@@ -222,7 +222,7 @@ static enum ms_status pad_experts(struct ms_trace *t, int n, struct ms_err *err)
 {
     size_t rows = (size_t)t->n_steps * (size_t)t->n_ranks * (size_t)t->n_layers;
     size_t have = (size_t)t->n_experts, want = (size_t)n;
-    ms_trace_note(t, "experts %d to %d of %d were never chosen", t->n_experts, n - 1, n);
+    ms_trace_note(t, "experts from %d on, of %d, were never chosen", t->n_experts, n);
     t->n_experts = n;
     if (!t->count)
         return MS_OK;
