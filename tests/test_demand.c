@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "demand/demand.h"
+#include "demand/nodes.h"
 #include "routing/preset.h"
 
 enum { RANKS = 16, NODES = 4 };
@@ -153,6 +154,27 @@ START_TEST(test_traffic_is_the_same_for_any_threads_order_and_company)
     ms_demand_destroy(one);
     ms_demand_destroy(many);
     ms_demand_destroy(less);
+}
+END_TEST
+
+/* Ranks, hosts and nodes: groups in order or strided, nodes by first appearance, hosts that no node
+ * is known of apart. */
+START_TEST(test_nodes_count_in_order_of_first_appearance)
+{
+    int host_node[8] = {5, 5, 2, 2, 5, 5, 7, 7}, none[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    int given[8], seen[8], column[8];
+    struct ms_workload w = {.ranks = 4, .groups = 2};
+    ms_rank_nodes(&w, host_node, 8, given);
+    ck_assert_mem_eq(given, host_node, sizeof given);
+    ck_assert_int_eq(ms_number_nodes(8, given, seen, column), 3);
+    ck_assert_mem_eq(column, ((int[]){0, 0, 1, 1, 0, 0, 2, 2}), sizeof column);
+    w.group_strided = 1;
+    ck_assert_int_eq(ms_rank_host(&w, 1, 2), 5);
+    ms_rank_nodes(&w, host_node, 8, given);
+    ck_assert_mem_eq(given, ((int[]){5, 2, 5, 7, 5, 2, 5, 7}), sizeof given);
+    ms_rank_nodes(&w, none, 8, given);
+    ck_assert_int_eq(ms_number_nodes(8, given, seen, column), 8);
+    ck_assert_int_eq(ms_number_nodes(8, none, seen, column), 8);
 }
 END_TEST
 
@@ -506,6 +528,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_counts_hold_together_under_every_choice);
     tcase_add_test(t, test_traffic_is_the_same_for_any_threads_order_and_company);
+    tcase_add_test(t, test_nodes_count_in_order_of_first_appearance);
     tcase_add_test(t, test_redraw_tokens_keeps_the_popularity);
     tcase_add_test(t, test_counts_of_a_trace_come_back_from_its_traffic);
     tcase_add_test(t, test_layers_of_a_trace_cycle_and_its_totals_can_be_taken);

@@ -26,4 +26,11 @@ void ms_arena_finish(struct ms_arena *a);
 
 #define MS_NEW(arena, type, count) ((type *)ms_arena_alloc((arena), (count), sizeof(type)))
 
+/** Where (row, column) stands in an array of rows of n_columns; (n, m, 0) is also how many
+ *  an n x m array holds. */
+static inline size_t ms_cell(int row, int n_columns, int column)
+{
+    return (size_t)row * (size_t)n_columns + (size_t)column;
+}
+
 #endif

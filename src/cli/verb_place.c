@@ -1,4 +1,5 @@
-/* `moesim place`: a placement computed from recorded loads, printed or exported. */
+/* `moesim place`: a placement computed from recorded loads, printed or exported in the form that
+ * serving engines read. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,8 +55,8 @@ static enum ms_status read_loads(const struct setting *q, struct answer *a, stru
         return s;
     ms_trace_say(&q->trace.request, &a->trace);
     const struct ms_trace *t = &a->trace;
-    a->load = MS_NEW(&a->arena, double, (size_t)t->n_layers * t->n_experts);
-    a->rank_load = MS_NEW(&a->arena, double, (size_t)t->n_layers * q->ranks);
+    a->load = MS_NEW(&a->arena, double, ms_cell(t->n_layers, t->n_experts, 0));
+    a->rank_load = MS_NEW(&a->arena, double, ms_cell(t->n_layers, (int)q->ranks, 0));
     a->max_over_mean = MS_NEW(&a->arena, double, (size_t)t->n_layers);
     double *one = MS_NEW(&a->arena, double, (size_t)t->n_experts);
     if (!a->load || !a->rank_load || !a->max_over_mean || !one)
@@ -64,7 +65,7 @@ static enum ms_status read_loads(const struct setting *q, struct answer *a, stru
         for (int l = 0; l < t->n_layers; l++) {
             ms_trace_layer(t, step, l, one);
             for (int e = 0; e < t->n_experts; e++)
-                a->load[(size_t)l * t->n_experts + e] += one[e];
+                a->load[ms_cell(l, t->n_experts, e)] += one[e];
         }
     return MS_OK;
 }
@@ -95,14 +96,14 @@ static void measure(struct answer *a)
 {
     const struct ms_placement *p = &a->placement;
     for (int l = 0; l < p->n_layers; l++) {
-        const int *slot = p->slot_expert + (size_t)l * p->n_slots;
-        double *rank = a->rank_load + (size_t)l * p->n_ranks, top = 0, sum = 0;
+        const int *slot = p->slot_expert + ms_cell(l, p->n_slots, 0);
+        double *rank = a->rank_load + ms_cell(l, p->n_ranks, 0), top = 0, sum = 0;
         for (int i = 0; i < p->n_slots; i++) {
             int copies = 0;
             for (int j = 0; j < p->n_slots; j++)
                 copies += slot[j] == slot[i];
-            rank[(size_t)i * p->n_ranks / p->n_slots] +=
-                a->load[(size_t)l * p->n_experts + slot[i]] / copies;
+            rank[(int64_t)i * p->n_ranks / p->n_slots] +=
+                a->load[ms_cell(l, p->n_experts, slot[i])] / copies;
         }
         for (int r = 0; r < p->n_ranks; r++) {
             top = rank[r] > top ? rank[r] : top;
@@ -122,7 +123,7 @@ static void print_json(const struct answer *a, struct ms_buf *out)
     for (int l = 0; l < p->n_layers; l++) {
         ms_json_array(&j, NULL);
         for (int i = 0; i < p->n_slots; i++)
-            ms_json_integer(&j, NULL, p->slot_expert[(size_t)l * (size_t)p->n_slots + (size_t)i]);
+            ms_json_integer(&j, NULL, p->slot_expert[ms_cell(l, p->n_slots, i)]);
         ms_json_end_array(&j);
     }
     ms_json_end_array(&j);
@@ -134,7 +135,7 @@ static void print_json(const struct answer *a, struct ms_buf *out)
     for (int l = 0; l < p->n_layers; l++) {
         ms_json_array(&j, NULL);
         for (int r = 0; r < p->n_ranks; r++)
-            ms_json_number(&j, NULL, a->rank_load[(size_t)l * (size_t)p->n_ranks + (size_t)r]);
+            ms_json_number(&j, NULL, a->rank_load[ms_cell(l, p->n_ranks, r)]);
         ms_json_end_array(&j);
     }
     ms_json_end_array(&j);
@@ -173,7 +174,7 @@ static void print_table(const struct answer *a, struct ms_buf *out)
         ms_buf_printf(out, "%5d  %13.3f ", a->trace.layer_id[l], a->max_over_mean[l]);
         for (int i = 0; i < p->n_slots; i++)
             ms_buf_printf(out, "%s%d", i % (p->n_slots / p->n_ranks) == 0 ? (i ? " | " : " ") : " ",
-                          p->slot_expert[(size_t)l * p->n_slots + i]);
+                          p->slot_expert[ms_cell(l, p->n_slots, i)]);
         ms_buf_adds(out, "\n");
     }
 }

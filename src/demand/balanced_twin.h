@@ -1,11 +1,11 @@
 /** @file balanced_twin.h  The balanced twin of an exchange: the same totals, spread evenly.
  *
  *  What a perfectly balanced routing would have moved over the same legs. Pairs (selections and
- *  rank_copies) are spread over all pairs of different ranks; with per_node_leg (an algorithm with a
- *  leg of its own to each node) separately over pairs within a node, pairs whose destination has the
- *  source's local index on another node (the forwarding GPU), and other pairs across nodes, so that
- *  each leg keeps its bytes. The diagonal, own nodes and foreign nodes of node_copies, and slots
- *  each keep their total. */
+ *  rank_copies) are spread over all pairs of different ranks; with per_node_leg (an algorithm with
+ *  a leg of its own to each node) separately over pairs within a node, pairs whose destination has
+ *  the source's local index on another node (the forwarding GPU), and other pairs across nodes, so
+ *  that each leg keeps its bytes. The diagonal, own nodes and foreign nodes of node_copies, and
+ *  slots each keep their total. */
 #ifndef MS_DEMAND_BALANCED_TWIN_H
 #define MS_DEMAND_BALANCED_TWIN_H
 

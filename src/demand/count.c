@@ -227,7 +227,7 @@ void ms_counter_add(struct ms_counter *c, int n, const uint16_t *chosen)
 {
     for (int t = 0; t < n; t += FLUSH) {
         int part = n - t < FLUSH ? n - t : FLUSH;
-        const uint16_t *item = chosen + (size_t)t * c->K;
+        const uint16_t *item = chosen + ms_cell(t, c->K, 0);
         if (c->random)
             item = choose_replicas(c, part, item);
         if (c->masks)
@@ -240,7 +240,7 @@ void ms_counter_add(struct ms_counter *c, int n, const uint16_t *chosen)
 void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tokens,
                     double *expert_tokens)
 {
-    double *selections = t->selections + (size_t)c->source * c->G;
+    double *selections = t->selections + ms_cell(c->source, c->G, 0);
     for (int i = 0; i < c->n_items; i++) {
         int slot = c->item_slot[i];
         selections[c->slot_rank[slot]] += c->count[i];
@@ -248,7 +248,7 @@ void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tok
         expert_tokens[c->slot_expert[slot]] += c->count[i];
     }
     for (int r = 0; r < c->G; r++)
-        t->rank_copies[(size_t)c->source * c->G + r] = c->rank_copies[r];
+        t->rank_copies[ms_cell(c->source, c->G, r)] = c->rank_copies[r];
     for (int n = 0; n < c->N; n++)
-        t->node_copies[(size_t)c->source * c->N + n] = c->node_copies[n];
+        t->node_copies[ms_cell(c->source, c->N, n)] = c->node_copies[n];
 }

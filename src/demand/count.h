@@ -1,10 +1,10 @@
 /** @file count.h  From chosen experts to one row of a ms_traffic: replica choice, de-duplication,
  *  counts.
  *
- *  A counter holds the tables of one (layer, source rank) at a time; one a thread. An *item* is what
- *  a token names: an expert, where the source always uses the same replica (nearest), or a slot
- *  (random replica). Up to 64 ranks a token's set of ranks is one bit mask, and masks are added up
- *  eight counters at a time in the bytes of a word. */
+ *  A counter holds the tables of one (layer, source rank) at a time; one a thread. An *item* is
+ *  what a token names: an expert, where the source always uses the same replica (nearest), or a
+ *  slot (random replica). Up to 64 ranks a token's set of ranks is one bit mask, and masks are
+ *  added up eight counters at a time in the bytes of a word. */
 #ifndef MS_DEMAND_COUNT_H
 #define MS_DEMAND_COUNT_H
 

@@ -1,5 +1,5 @@
-/* Decides in which order a demand is opened and a run drawn, and answers what was drawn. What can be
- * wrong in the input is found while opening. */
+/* Decides in which order a demand is opened and a run drawn, and answers what was drawn. What can
+ * be wrong in the input is found while opening. */
 #include "demand/demand.h"
 
 #include <math.h>

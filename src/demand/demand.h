@@ -4,11 +4,11 @@
  *  A demand holds everything that can be known before drawing: the trace, matrix or law, and the
  *  placement. All of it is read and checked in ms_demand_create: every input error of the sections
  *  model, workload, routing and placement that needs more than one key shows up there, before
- *  anything is simulated. Then one *run* at a time is drawn: ms_demand_begin draws the tokens of one
- *  repeat for all steps, layers and groups, in parallel. The answer depends on (seed, repeat, step,
- *  layer, group, rank) alone, never on threads or order. A demand may be created before fork() and
- *  used in the child: threads start in ms_demand_begin. Global rank = group * ranks + rank within
- *  the group, after group_layout. */
+ *  anything is simulated. Then one *run* at a time is drawn: ms_demand_begin draws the tokens of
+ *  one repeat for all steps, layers and groups, in parallel. The answer depends on (seed, repeat,
+ *  step, layer, group, rank) alone, never on threads or order. A demand may be created before
+ *  fork() and used in the child: threads start in ms_demand_begin. Global rank = group * ranks +
+ *  rank within the group, after group_layout. */
 #ifndef MS_DEMAND_DEMAND_H
 #define MS_DEMAND_DEMAND_H
 

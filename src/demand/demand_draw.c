@@ -1,5 +1,5 @@
-/* Decides how a run is drawn: work items of (exchange, a few source ranks), each by its own streams,
- * so that threads and order change nothing. */
+/* Decides how a run is drawn: work items of (exchange, a few source ranks), each by its own
+ * streams, so that threads and order change nothing. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -77,8 +77,8 @@ enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, struct 
 
 /* demand_draw.c: the tokens of a run, counted. */
 enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms_err *err);
-/** n tokens of a trace of token ids, drawn with replacement: a stream gives the same tokens in every
- *  layer.  @param chosen [n][K] */
+/** n tokens of a trace of token ids, drawn with replacement: a stream gives the same tokens in
+ *  every layer.  @param chosen [n][K] */
 void ms_demand_draw_ids(const struct ms_demand *d, struct ms_rng *rng, int layer, int n,
                         uint16_t *chosen);
 

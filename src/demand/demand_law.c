@@ -73,7 +73,8 @@ static void scale_capped(double *f, int n, double most)
 }
 
 /* drift d: ln p <- sqrt(1 - d^2) ln p + d x (a fresh draw of the law, always shuffled), so that the
- * spread of ln p stays what the law says. Inclusion frequencies stay possible: none above 1 / top_k. */
+ * spread of ln p stays what the law says. Inclusion frequencies stay possible: none above
+ * 1 / top_k. */
 static enum ms_status drift(struct ms_demand *d, const double *before, struct ms_rng *rng,
                             double *fresh, double *now, struct ms_err *err)
 {

@@ -1,14 +1,16 @@
+/* Decides how EPLB packs: balanced packs of equally many items, and which expert gets the next
+ * replica. */
 #include "place/pack.h"
 
 void ms_pack_balanced(const float *weight, int n, int packs, int *pack, int *place, int *order,
                       float *load, int *used)
 {
-    int room = n / packs;
+    int size = n / packs;
     for (int i = 0; i < n; i++) {
         pack[i] = i;
         place[i] = 0;
     }
-    if (room == 1)
+    if (size == 1)
         return;
     for (int i = 0; i < n; i++) { /* stable insertion, falling */
         int at = i;
@@ -23,7 +25,7 @@ void ms_pack_balanced(const float *weight, int n, int packs, int *pack, int *pla
     for (int i = 0; i < n; i++) {
         int item = order[i], best = -1;
         for (int p = 0; p < packs; p++)
-            if (used[p] < room && (best < 0 || load[p] < load[best]))
+            if (used[p] < size && (best < 0 || load[p] < load[best]))
                 best = p;
         pack[item] = best;
         place[item] = used[best]++;

@@ -1,3 +1,5 @@
+/* Decides whether a placement can be and whether a strategy kept its promise; the strategies
+ * themselves are a table. */
 #include "place/place.h"
 
 #include <stdlib.h>
@@ -57,7 +59,7 @@ static enum ms_status check_answer(const struct ms_place_strategy *s,
     char *seen = malloc((size_t)p->n_experts);
     enum ms_status status = seen ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
     for (int l = 0; l < p->n_layers && status == MS_OK; l++) {
-        const int *slot = slot_expert + (size_t)l * p->n_slots;
+        const int *slot = slot_expert + ms_cell(l, p->n_slots, 0);
         memset(seen, 0, (size_t)p->n_experts);
         for (int i = 0; i < p->n_slots; i++) {
             if (slot[i] < 0 || slot[i] >= p->n_experts) {
@@ -83,10 +85,11 @@ enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms
     enum ms_status status = check_problem(s, p, err);
     if (status != MS_OK)
         return status;
-    int *slot = malloc((size_t)p->n_layers * (size_t)p->n_slots * sizeof *slot);
+    size_t n = ms_cell(p->n_layers, p->n_slots, 0);
+    int *slot = malloc(n * sizeof *slot);
     if (!slot)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    memset(slot, 0xff, (size_t)p->n_layers * (size_t)p->n_slots * sizeof *slot);
+    memset(slot, 0xff, n * sizeof *slot);
     status = s->solve(p, rng, slot, err);
     if (status == MS_OK)
         status = check_answer(s, p, slot, err);

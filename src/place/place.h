@@ -1,11 +1,12 @@
 /** @file place.h  Which rank holds which expert, replicas included.
  *
  *  A strategy is one place_<name>.c and one word in meson.build. Strategies are pure: no clock,
- * file, global or log; randomness only from `rng`. Loads in tokens per step; experts, ranks, slots
- * and layers count from 0. */
+ *  file, global or log; randomness only from `rng`. Loads in tokens per step; experts, ranks, slots
+ *  and layers count from 0. */
 #ifndef MS_PLACE_PLACE_H
 #define MS_PLACE_PLACE_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/rng.h"
 
@@ -13,9 +14,9 @@ struct ms_place_problem {             /* borrowed for the call */
     int n_layers, n_experts, n_ranks; /**< each >= 1 */
     int n_slots;                      /**< replicas included; a multiple of n_ranks, >= n_experts */
     int n_nodes, n_groups; /**< nodes of the ranks; expert groups of the model (1 = none) */
-    const double *load;    /**< [n_layers][n_experts], tokens per step, >= 0; NULL when the strategy
-                              needs none */
-    const int *rank_node;  /**< [n_ranks] */
+    /** [n_layers][n_experts], tokens per step, >= 0; NULL when the strategy needs none */
+    const double *load;
+    const int *rank_node; /**< [n_ranks] */
 };
 
 /** The answer. Slot s of every layer belongs to rank s * n_ranks / n_slots. */
@@ -46,9 +47,9 @@ const struct ms_place_strategy *ms_place_find(const char *name);
 
 /** Run one strategy and check its answer: every expert of every layer held at least once.
  *  @param out zeroed on entry; owned by the caller on MS_OK (ms_place_finish), still zero on any
- * error.
+ *  error
  *  @return MS_OK; MS_INFEASIBLE when the experts do not fit the slots; MS_NOMEM; MS_INTERNAL when
- * the strategy lied. */
+ *  the strategy lied */
 enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms_place_problem *p,
                               struct ms_rng *rng, struct ms_placement *out, struct ms_err *err);
 void ms_place_finish(struct ms_placement *p);

@@ -103,8 +103,8 @@ static enum ms_status solve(const struct ms_place_problem *p, struct ms_rng *rng
         w.rank_order[r] = r;
     for (int l = 0; l < p->n_layers; l++) {
         for (int e = 0; e < w.E; e++)
-            w.weight[e] = (float)p->load[(size_t)l * w.E + e];
-        one_layer(&w, w.weight, slot_expert + (size_t)l * w.S);
+            w.weight[e] = (float)p->load[ms_cell(l, w.E, e)];
+        one_layer(&w, w.weight, slot_expert + ms_cell(l, w.S, 0));
     }
     ms_arena_finish(&arena);
     return MS_OK;

@@ -30,7 +30,7 @@ static bool holds(const int *slot, int n, int expert)
 
 static void pack(const struct item *item, int S, int G, double *load, int *used, int *slot_expert)
 {
-    int room = S / G;
+    int size = S / G;
     for (int r = 0; r < G; r++) {
         load[r] = 0;
         used[r] = 0;
@@ -39,15 +39,15 @@ static void pack(const struct item *item, int S, int G, double *load, int *used,
         int best = -1;
         bool best_holds = false;
         for (int r = 0; r < G; r++) {
-            if (used[r] == room)
+            if (used[r] == size)
                 continue;
-            bool held = holds(slot_expert + (size_t)r * room, used[r], item[i].expert);
+            bool held = holds(slot_expert + ms_cell(r, size, 0), used[r], item[i].expert);
             if (best < 0 || held < best_holds || (held == best_holds && load[r] < load[best])) {
                 best = r;
                 best_holds = held;
             }
         }
-        slot_expert[(size_t)best * room + used[best]++] = item[i].expert;
+        slot_expert[ms_cell(best, size, used[best]++)] = item[i].expert;
         load[best] += item[i].share;
     }
 }
@@ -65,12 +65,12 @@ static enum ms_status solve(const struct ms_place_problem *p, struct ms_rng *rng
     bool ok = weight && expert && copies && item && load && used;
     for (int l = 0; l < p->n_layers && ok; l++) {
         for (int e = 0; e < E; e++)
-            weight[e] = (float)p->load[(size_t)l * E + e];
+            weight[e] = (float)p->load[ms_cell(l, E, e)];
         ms_pack_replicate(weight, E, S, expert, copies);
         for (int s = 0; s < S; s++)
             item[s] = (struct item){weight[expert[s]] / (float)copies[expert[s]], s, expert[s]};
         qsort(item, (size_t)S, sizeof *item, heavier);
-        pack(item, S, G, load, used, slot_expert + (size_t)l * S);
+        pack(item, S, G, load, used, slot_expert + ms_cell(l, S, 0));
     }
     ms_arena_finish(&a);
     return ok ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");

@@ -1,13 +1,13 @@
-#include "place/place.h"
-
 /* A random permutation a layer; redundant slots hold further random experts, none twice before all
  * are there twice. */
+#include "place/place.h"
+
 static enum ms_status solve(const struct ms_place_problem *p, struct ms_rng *rng, int *slot_expert,
                             struct ms_err *err)
 {
     int E = p->n_experts, S = p->n_slots;
     for (int l = 0; l < p->n_layers; l++) {
-        int *slot = slot_expert + (size_t)l * S;
+        int *slot = slot_expert + ms_cell(l, S, 0);
         for (int first = 0; first < S; first += E) {
             int n = S - first < E ? S - first : E;
             /* Selection sampling (Knuth 3.4.2 S): n of E in order, then all slots are shuffled. */

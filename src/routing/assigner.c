@@ -1,3 +1,5 @@
+/* Decides what scores a token assignment sees where a law stands for the router: ln weight plus
+ * Gumbel noise, one source rank's tokens as a batch. */
 #include "routing/assigner.h"
 
 #include <math.h>
@@ -29,7 +31,7 @@ static enum ms_status init(struct ms_assigner *a, int T, struct ms_err *err)
         s = ms_moe_routes_init(&a->routes, &a->arena, a->how, &a->params, T, E, K, err);
     if (s == MS_OK)
         s = ms_router_work_init(&a->work, &a->arena, a->how, &a->params, T, E, K, err);
-    a->logits = MS_NEW(&a->arena, float, (size_t)T *E + 16);
+    a->logits = MS_NEW(&a->arena, float, ms_cell(T, E, 16));
     a->log_weight = MS_NEW(&a->arena, float, (size_t)E);
     if (s == MS_OK && (!a->logits || !a->log_weight))
         s = ms_err_set(err, MS_NOMEM, "out of memory for %d tokens of %d experts", T, E);
@@ -79,7 +81,7 @@ static void draw_logits(struct ms_assigner *a, const double *f, struct ms_rng *s
     const struct ms_vector_ops *ops = ms_vector_ops();
     for (int e = 0; e < E; e++)
         a->log_weight[e] = (float)log(f[e]);
-    size_t total = (size_t)n * E;
+    size_t total = ms_cell(n, E, 0);
     for (size_t i = 0; i < total; i += BATCH) {
         float noise[BATCH];
         ms_rng_fill(stream, word, BATCH / 4);
@@ -112,11 +114,11 @@ int64_t ms_assigner_draw(struct ms_assigner *a, const double *f, struct ms_rng s
         for (int k = 0; k < a->width; k++) {
             bool used = first + k < last;
             int e = used ? r->expert[r->token_pair[first + k]] : E;
-            size_t at = (size_t)t * a->width + k;
+            size_t at = ms_cell(t, a->width, k);
             chosen[at] = (uint16_t)e;
             selected += used;
             if (prob)
-                prob[at] = used ? r->prob[(size_t)t * E + e] : 0;
+                prob[at] = used ? r->prob[ms_cell(t, E, e)] : 0;
         }
     }
     return selected;

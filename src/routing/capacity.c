@@ -1,3 +1,5 @@
+/* Decides which selections an expert that is over its capacity loses: the least likely ones, or the
+ * last. */
 #include "routing/capacity.h"
 
 #include <math.h>

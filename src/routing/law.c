@@ -1,3 +1,5 @@
+/* Decides which law a name and its parameters stand for, and in which order its numbers go to the
+ * experts. The laws themselves are a table. */
 #include "routing/law.h"
 
 #include <stdio.h>
@@ -15,7 +17,7 @@ static const struct ms_law *const laws[] = {
     NULL,
 };
 
-/* Ranges measured on real models: moe.md, "Real skew". */
+/* Points of the laws that real models were measured at. */
 static const struct ms_law_preset presets[] = {
     {"balanced-lbl",
      "a well balanced model (Mixtral 8x7B): max/mean 1.2",

@@ -1,10 +1,10 @@
 /** @file law.h  Popularity laws: how much more often one expert is chosen than another.
  *
  *  A law is one law_<name>.c with one const struct and one word in the room's meson.build. A law
- * gives either *weights* (a token's top-k is drawn without replacement by weight: ln weight +
- * Gumbel noise) or *inclusion* frequencies (expert e is in a token's top-k with probability exactly
- * top_k * f_e). Laws are pure; randomness only from rng. Parameters are doubles in the order of the
- * law's fields. */
+ *  gives either *weights* (a token's top-k is drawn without replacement by weight: ln weight +
+ *  Gumbel noise) or *inclusion* frequencies (expert e is in a token's top-k with probability
+ *  exactly top_k * f_e). Laws are pure; randomness only from rng. Parameters are doubles in the
+ *  order of the law's fields. */
 #ifndef MS_ROUTING_LAW_H
 #define MS_ROUTING_LAW_H
 
@@ -19,9 +19,9 @@ enum { MS_LAW_MAX_PARAMS = 4 };
 
 struct ms_law {
     const char *name, *help;
-    const struct ms_field
-        *fields;   /**< NUMBER rows, offset = position * sizeof(double); NULL = no parameters. A
-                      parameter   whose fallback is "none" is NaN when not given */
+    /** NUMBER rows, offset = position * sizeof(double); NULL = no parameters. A parameter whose
+     *  fallback is "none" is NaN when not given */
+    const struct ms_field *fields;
     int inclusion; /**< 1: inclusion frequencies, 0: weights */
     /** The paper's or system's draw, hottest first or in any order (the frame permutes or sorts).
      *  @param w [n_experts] >= 0, any scale, at least top_k of them positive */
@@ -30,7 +30,7 @@ struct ms_law {
 };
 
 /** A named point of a law: balanced-lbl, single-domain … (routing.popularity.law takes these names
- * too). */
+ *  too). */
 struct ms_law_preset {
     const char *name, *help, *law;
     struct ms_law_param param[MS_LAW_MAX_PARAMS]; /**< ended by key NULL */
@@ -43,13 +43,13 @@ const struct ms_law_preset *ms_law_presets(void);
 const struct ms_law *ms_law_find(const char *name);
 
 /** Law and parameters of a popularity section, checked: unknown names, unknown, missing and
- * out-of-range parameters are MS_INVALID with key routing.popularity.<key>. @param param
- * [MS_LAW_MAX_PARAMS] in field order */
+ *  out-of-range parameters are MS_INVALID with key routing.popularity.<key>.
+ *  @param param [MS_LAW_MAX_PARAMS] in field order */
 enum ms_status ms_law_resolve(const struct ms_popularity *p, const struct ms_law **law,
                               double *param, struct ms_err *err);
 
 /** One draw in expert order: the law's numbers scaled to sum 1, sorted hottest first or permuted
- * (p->order). Inclusion laws: no f_e above 1 / top_k (MS_INVALID otherwise). */
+ *  (p->order). Inclusion laws: no f_e above 1 / top_k (MS_INVALID otherwise). */
 enum ms_status ms_law_draw(const struct ms_law *law, const double *param, int order, int n_experts,
                            int top_k, struct ms_rng *rng, double *f, struct ms_err *err);
 

@@ -1,9 +1,9 @@
+/* Weights from a symmetric Dirichlet: Gamma(alpha) draws, normalised. Small shapes underflow, so
+ * the logarithm is drawn: Gamma(a) = Gamma(a+1) x U^(1/a). */
 #include <math.h>
 
 #include "routing/law.h"
 
-/* Gamma(alpha) draws, normalised. Small shapes underflow, so the logarithm is drawn: Gamma(a) =
- * Gamma(a+1) x U^(1/a). */
 static enum ms_status draw(const double *param, int n_experts, int top_k, struct ms_rng *rng,
                            double *w, struct ms_err *err)
 {

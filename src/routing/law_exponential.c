@@ -1,3 +1,5 @@
+/* Weights X^(1 + 2 level), X exponential of mean 1: the imbalance level of the course project that
+ * this program grew from. */
 #include <math.h>
 
 #include "routing/law.h"

@@ -1,3 +1,5 @@
+/* A few hot experts share a part of the weight equally, the others share the rest: the simplest
+ * skew there is. */
 #include "routing/law.h"
 
 /* param: experts, share. */

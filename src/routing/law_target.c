@@ -1,3 +1,5 @@
+/* Log-normal loads of a given imbalance: the member of the family whose gini or max/mean is the one
+ * asked for, met exactly in expectation. */
 #include <math.h>
 #include <stdlib.h>
 

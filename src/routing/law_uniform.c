@@ -1,3 +1,5 @@
+/* Every expert equally likely: what balanced routing means, and what every skewed law is compared
+ * with. */
 #include "routing/law.h"
 
 static enum ms_status draw(const double *param, int n_experts, int top_k, struct ms_rng *rng,

@@ -1,3 +1,5 @@
+/* Weight 1 / i^exponent for the expert of popularity rank i: a heavy head, the rank-size law of
+ * words. */
 #include <math.h>
 
 #include "routing/law.h"

@@ -1,8 +1,11 @@
+/* Decides what a CSV must look like to be one byte matrix: labels, filters, square, no negative
+ * bytes. */
 #include "routing/matrix.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/csv.h"
 
 enum { STEP, LAYER, GROUP, SOURCE, N_LABELS };
@@ -143,7 +146,7 @@ static enum ms_status row(struct reader *r, struct ms_err *err)
     r->n_rows++;
     for (int i = 0; i < n; i++) {
         const char *field = r->csv.field[r->n_labels + i];
-        double *out = &r->m.bytes[(size_t)value[SOURCE] * n + i];
+        double *out = &r->m.bytes[ms_cell((int)value[SOURCE], n, i)];
         if (!ms_csv_number(field, out) || *out < 0)
             return ms_err_at(err, MS_INVALID, r->csv.path, r->csv.line, 0, "routing.matrix",
                              "from rank %ld to rank %d: '%s' is not a number of bytes (0 or more)",

@@ -1,3 +1,5 @@
+/* Decides which exact method draws a token's experts, keeps the tables all of them share, and gives
+ * the chosen their router probabilities. */
 #include "routing/sample.h"
 
 #include <math.h>
@@ -118,7 +120,7 @@ static void set_weights(struct ms_sampler *s, const double *f)
     memcpy(s->weight, f, (size_t)s->E * sizeof *f);
     build_alias(s, f, s->E, 0, s->all);
     for (int g = 0; g < s->groups; g++) {
-        const double *w = f + (size_t)g * s->size;
+        const double *w = f + ms_cell(g, s->size, 0);
         s->group_weight[g] = 0;
         for (int i = 0; i < s->size; i++)
             s->group_weight[g] += w[i];
@@ -126,8 +128,8 @@ static void set_weights(struct ms_sampler *s, const double *f)
     if (!s->limited || s->m->group_score != MS_GROUP_TOP2_SUM)
         return;
     for (int g = 0; g < s->groups; g++)
-        build_alias(s, f + (size_t)g * s->size, s->size, g * s->size,
-                    s->local + (size_t)g * s->size);
+        build_alias(s, f + ms_cell(g, s->size, 0), s->size, g * s->size,
+                    s->local + ms_cell(g, s->size, 0));
     for (int g = 0; g < s->groups; g++)
         s->first_inverse[g] = (float)(1 / s->group_weight[g]);
     for (int e = 0; e < s->E; e++) {
@@ -234,7 +236,7 @@ static void block(struct ms_sampler *s, int n, uint16_t *chosen, float *prob)
     else
         ms_sample_weight(s, n, chosen);
     for (int t = 0; t < n && prob; t++) {
-        size_t at = (size_t)t * s->K;
+        size_t at = ms_cell(t, s->K, 0);
         if (s->inclusion)
             independent(s, chosen + at, prob + at);
         else
@@ -246,7 +248,7 @@ void ms_sampler_draw(struct ms_sampler *s, int n, uint16_t *chosen, float *prob)
 {
     for (int t = 0; t < n; t += MS_SAMPLE_BLOCK) {
         int part = n - t < MS_SAMPLE_BLOCK ? n - t : MS_SAMPLE_BLOCK;
-        size_t at = (size_t)t * s->K;
+        size_t at = ms_cell(t, s->K, 0);
         block(s, part, chosen + at, prob ? prob + at : NULL);
     }
 }

@@ -29,8 +29,8 @@ static bool make_whole(const double *v, int n, uint64_t total, uint64_t *out)
         for (int i = 0; i < n && sum != total; i++) {
             if (out[i] == 0)
                 continue;
-            uint64_t room = sum < total ? one - out[i] : out[i];
-            uint64_t move = room < share ? room : share;
+            uint64_t slack = sum < total ? one - out[i] : out[i];
+            uint64_t move = slack < share ? slack : share;
             gap = sum < total ? total - sum : sum - total;
             move = move < gap ? move : gap;
             out[i] += sum < total ? move : -move;
@@ -91,7 +91,7 @@ static enum ms_status set_limited(struct ms_sampler *s, const double *pi, struct
             sum += c;
         }
         if (!make_whole(s->alias_scratch, s->size, (uint64_t)nearbyint(sum * 0x1p32),
-                        s->pi + (size_t)g * s->size))
+                        s->pi + ms_cell(g, s->size, 0)))
             return ms_err_set(err, MS_INTERNAL, "inclusion frequencies of group %d do not add up",
                               g);
         turns += q[g];
@@ -105,7 +105,7 @@ static enum ms_status set_limited(struct ms_sampler *s, const double *pi, struct
 void ms_sample_pi_begin(struct ms_sampler *s)
 {
     for (int g = 0; g < s->groups; g++) {
-        int *member = s->order + (size_t)g * s->size, n = 0;
+        int *member = s->order + ms_cell(g, s->size, 0), n = 0;
         s->group_turn[g] = 0;
         for (int e = g * s->size; e < (g + 1) * s->size; e++) {
             s->group_turn[g] += s->pi[e];
@@ -157,7 +157,7 @@ struct batch {
 static void take_group(struct ms_sampler *s, int group, const uint32_t *point, uint32_t who,
                        struct batch *b)
 {
-    int *member = s->order + (size_t)group * s->size, n = s->members[group];
+    int *member = s->order + ms_cell(group, s->size, 0), n = s->members[group];
     uint32_t at = 0;
     shuffle(&s->words, member, n);
     for (int i = 0; i < n; i++) {
@@ -230,7 +230,7 @@ void ms_sample_pi(struct ms_sampler *s, int n, uint16_t *chosen)
     for (int first = 0; first < n; first += BATCH) {
         int B = n - first < BATCH ? n - first : BATCH;
         struct batch b = {.live = B == BATCH ? ~0u : (1u << B) - 1,
-                          .chosen = chosen + (size_t)first * s->K};
+                          .chosen = chosen + ms_cell(first, s->K, 0)};
         ms_words_need(&s->words);
         for (int t = 0; t < BATCH; t++)
             b.u[t] = ms_word(&s->words);

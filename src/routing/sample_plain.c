@@ -1,7 +1,9 @@
-/* The definition of a token's choice, and the plain way to draw it. */
+/* The definition of a token's choice, the shapes it is defined for, and the plain way to draw it:
+ * what the fast ways are tested against. */
 #include <math.h>
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "routing/sample.h"
 
 enum ms_status ms_shape_check(const struct ms_model_shape *m, struct ms_err *err)
@@ -60,7 +62,7 @@ static uint64_t choose_groups(const struct ms_model_shape *m, const double *scor
     double of_group[MS_MOST_GROUPS];
     int size = m->experts / m->groups;
     for (int g = 0; g < m->groups; g++)
-        of_group[g] = group_score(m, score + (size_t)g * size, size);
+        of_group[g] = group_score(m, score + ms_cell(g, size, 0), size);
     uint64_t mask = 0;
     for (int i = 0; i < m->group_limit; i++) {
         int best = -1;
@@ -95,6 +97,6 @@ void ms_sample_plain(const struct ms_model_shape *m, const double *weight, struc
     for (int t = 0; t < n_tokens; t++) {
         for (int e = 0; e < m->experts; e++)
             score[e] = log(weight[e]) + ms_rng_gumbel(rng);
-        ms_select_top(m, score, chosen + (size_t)t * m->top_k);
+        ms_select_top(m, score, chosen + ms_cell(t, m->top_k, 0));
     }
 }

@@ -9,7 +9,7 @@
 enum { MS_WORDS_BLOCKS = 256, MS_WORDS_SPARE = 64, MS_EXP_BATCH = 256 };
 
 /** One cell of an alias table (Walker 1977, Vose 1991): keep `self` when the word's fraction is
- * below keep, else `other`. */
+ *  below keep, else `other`. */
 struct ms_alias {
     uint32_t keep;
     uint16_t self, other;
@@ -49,7 +49,7 @@ struct ms_sampler {
     int *order;                                /* [E] scratch */
     struct ms_log_cell log_table[MS_LOG_CELLS];
     struct ms_words words;
-    /* Score top2_sum: MS_VECTOR_LANES tokens at a time, and exponentials from a stream of their own. */
+    /* Score top2_sum: MS_VECTOR_LANES tokens at a time; exponentials have a stream of their own. */
     const struct ms_vector_ops *ops;
     float *first_inverse;  /* [groups] 1 / group_weight */
     float *e1, *e2, *rest; /* [groups][MS_VECTOR_LANES] */
@@ -87,7 +87,7 @@ static inline uint16_t ms_alias_pick(const struct ms_alias *t, uint32_t n, uint3
 }
 
 /** Standard exponential of one word: -ln((word + 0.5) / 2^32), by table and series (absolute error
- * below 1e-14). Only additions and products: the same on every machine. */
+ *  below 1e-14). Only additions and products: the same on every machine. */
 static inline double ms_word_exponential(const struct ms_sampler *s, uint32_t word)
 {
     union {
@@ -103,7 +103,7 @@ static inline double ms_word_exponential(const struct ms_sampler *s, uint32_t wo
 }
 
 /** Exactly one more expert, by weight, among those the token has not chosen (stamp) and whose group
- * bit is set. */
+ *  bit is set. */
 uint16_t ms_sample_exact(struct ms_sampler *s, uint64_t group_ok);
 
 void ms_sample_weight(struct ms_sampler *s, int n, uint16_t *chosen);

@@ -56,7 +56,7 @@ static float exponential(struct ms_sampler *s)
 /* One more expert of a group by weight, not among those stamped. */
 static inline uint16_t arrive(struct ms_sampler *s, int group)
 {
-    const struct ms_alias *table = s->local + (size_t)group * s->size;
+    const struct ms_alias *table = s->local + ms_cell(group, s->size, 0);
     ms_words_need(&s->words);
     for (int i = 0; i < TRIES; i++) {
         uint16_t e = ms_alias_pick(table, (uint32_t)s->size, ms_word(&s->words));
@@ -83,12 +83,13 @@ static inline float gap(struct ms_sampler *s, int group, double *left)
     return exponential(s) / (float)*left;
 }
 
-/* First and second arrivals of all groups for MS_VECTOR_LANES tokens, and which groups each may use. */
+/* First and second arrivals of all groups for MS_VECTOR_LANES tokens, and which groups each token
+ * may use. */
 static void start(struct ms_sampler *s, uint64_t *mask)
 {
     int n = s->groups * MS_VECTOR_LANES;
     for (int g = 0; g < s->groups; g++) {
-        const struct ms_alias *table = s->local + (size_t)g * s->size;
+        const struct ms_alias *table = s->local + ms_cell(g, s->size, 0);
         for (int i = 0; i < MS_VECTOR_LANES; i++) {
             if ((i & 31) == 0)
                 ms_words_need(&s->words);
@@ -116,7 +117,7 @@ static inline void enter(struct ms_sampler *s, int token, uint64_t mask, int lim
         uint16_t a = s->first[at];
         s->stamp[a] = s->token;
         uint16_t b =
-            ms_alias_pick(s->local + (size_t)g * s->size, (uint32_t)s->size, ms_word(&s->words));
+            ms_alias_pick(s->local + ms_cell(g, s->size, 0), (uint32_t)s->size, ms_word(&s->words));
         if (b == a)
             b = arrive(s, g);
         s->stamp[b] = s->token;

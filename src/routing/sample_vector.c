@@ -1,3 +1,5 @@
+/* The inner loops of sampling over vector lanes, in the widest form the machine has: the same
+ * operations in the same order at every width, so the same numbers. */
 #include "routing/sample_vector.h"
 
 #include <string.h>
@@ -6,8 +8,7 @@
 #include <immintrin.h>
 #endif
 
-/* -ln x for x in (0, 1): exponent and mantissa apart, then the classic polynomial of Cephes' logf.
- */
+/* -ln x for x in (0, 1): exponent and mantissa apart, then the polynomial of Cephes' logf. */
 static inline __attribute__((always_inline)) void exponentials(const uint32_t *word, float *out,
                                                                int n)
 {

@@ -33,12 +33,6 @@ struct ms_traffic {
     int is_matrix;
 };
 
-/** Where (row, column) stands in an array of rows of n_columns. */
-static inline size_t ms_cell(int row, int n_columns, int column)
-{
-    return (size_t)row * (size_t)n_columns + (size_t)column;
-}
-
 /** All arrays zeroed in the arena. @return false: out of memory */
 bool ms_traffic_init(struct ms_traffic *t, struct ms_arena *arena, int n_ranks, int n_nodes,
                      int n_slots, int n_experts);

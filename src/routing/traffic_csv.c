@@ -1,3 +1,5 @@
+/* Decides how traffic is written as CSV: byte matrices that the matrix reader takes back, counts
+ * that the trace reader does. */
 #include "routing/traffic_csv.h"
 
 #include "base/json.h"
@@ -19,7 +21,7 @@ void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, const d
             ms_buf_printf(out, "%d,%d,%d,", label->step, label->layer, label->group);
         ms_buf_printf(out, "%d", s);
         for (int r = 0; r < t->n_ranks; r++) {
-            double bytes = s == r ? 0 : copies[(size_t)s * t->n_ranks + r] * bytes_per_copy;
+            double bytes = s == r ? 0 : copies[ms_cell(s, t->n_ranks, r)] * bytes_per_copy;
             ms_buf_adds(out, ",");
             ms_buf_adds(out, ms_number(bytes, number));
         }
