@@ -1,3 +1,5 @@
+/* Decides how memory that dies together is cut from chunks: each chunk twice the last one's size up
+ * to 64 MiB, so that the number of calls to malloc stays logarithmic. */
 #include "base/arena.h"
 
 #include <stdint.h>

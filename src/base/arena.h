@@ -1,7 +1,7 @@
 /** @file arena.h  Memory for what dies together: bump allocation in chunks, freed as a whole.
  *
  *  Every block is zeroed and 64-byte aligned (a cache line; also wide enough for any vector load).
- * Not thread-safe. */
+ *  Not thread-safe. */
 #ifndef MS_BASE_ARENA_H
 #define MS_BASE_ARENA_H
 
@@ -16,7 +16,7 @@ struct ms_arena {
 };
 
 /** count x size zeroed bytes, or NULL when the product overflows or memory is out. count 0 gives a
- * valid pointer. */
+ *  valid pointer. */
 void *ms_arena_alloc(struct ms_arena *a, size_t count, size_t size);
 /** A copy of a string, or NULL. */
 char *ms_arena_strdup(struct ms_arena *a, const char *s);

@@ -1,3 +1,5 @@
+/* Decides where a field and a row of CSV end and which lines are none, and when a text must be
+ * quoted to come back as it was. */
 #include "base/csv.h"
 
 #include <math.h>
@@ -53,8 +55,8 @@ static bool push(struct ms_csv *c, char *field)
     return true;
 }
 
-/* One quoted field, unescaped in place; *at stands behind the opening quote. NULL: it never ends.
- */
+/* One quoted field, unescaped in place; *at stands behind the opening quote. NULL: it never
+ * ends. */
 static char *quoted(struct ms_csv *c, size_t *at)
 {
     char *p = c->text.p, *start = p + *at, *out = start;
@@ -159,4 +161,19 @@ bool ms_csv_index(const char *field, long max, long *out)
         return false;
     *out = (long)v;
     return true;
+}
+
+void ms_csv_cell(struct ms_buf *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        ms_buf_adds(out, text);
+        return;
+    }
+    ms_buf_adds(out, "\"");
+    for (const char *c = text; *c; c++) {
+        if (*c == '"')
+            ms_buf_adds(out, "\"");
+        ms_buf_add(out, c, 1);
+    }
+    ms_buf_adds(out, "\"");
 }

@@ -1,3 +1,5 @@
+/* Decides how a failure reads (place, key, sentence), how many of a file's errors are kept, and
+ * which name a misspelt word is nearest to. */
 #include "base/err.h"
 
 #include <stdint.h>

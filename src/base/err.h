@@ -1,10 +1,10 @@
 /** @file err.h  How every room reports what went wrong.
  *
  *  A function that can fail returns `enum ms_status` and takes `struct ms_err *err` last (NULL is
- * fine). The first failure fills it: place (file, 1-based line and column, 0 = unknown), key path,
- * and one sentence that holds the value, what is allowed and the nearest name. Readers that go on
- * after an error collect them in `struct ms_errs`. Nothing here prints to the terminal or exits:
- * only cli/ does. */
+ *  fine). The first failure fills it: place (file, 1-based line and column, 0 = unknown), key path,
+ *  and one sentence that holds the value, what is allowed and the nearest name. Readers that go on
+ *  after an error collect them in `struct ms_errs`. Nothing here prints to the terminal or exits:
+ *  only cli/ does. */
 #ifndef MS_BASE_ERR_H
 #define MS_BASE_ERR_H
 
@@ -53,7 +53,7 @@ enum ms_status ms_err_at(struct ms_err *err, enum ms_status s, const char *file,
     __attribute__((format(printf, 7, 8)));
 
 /** Append a copy. More than 20 errors of one file are counted but not kept (`ms_errs_print` says
- * so). */
+ *  so). */
 void ms_errs_add(struct ms_errs *errs, const struct ms_err *err);
 void ms_errs_add_at(struct ms_errs *errs, enum ms_status s, const char *file, int line, int col,
                     const char *key, const char *fmt, ...) __attribute__((format(printf, 7, 8)));
@@ -63,7 +63,7 @@ void ms_errs_warn_at(struct ms_errs *errs, const char *file, int line, int col, 
 void ms_errs_finish(struct ms_errs *errs);
 
 /** `FILE:LINE:COL: error: KEY: TEXT` and a newline; parts that are unknown are left out. kind:
- * "error", "warning". */
+ *  "error", "warning". */
 void ms_err_print(FILE *out, const struct ms_err *err, const char *kind);
 /** Every warning, then every error (at most 20 a file), one a line. */
 void ms_errs_print(FILE *out, const struct ms_errs *errs);
@@ -72,11 +72,11 @@ void ms_errs_print(FILE *out, const struct ms_errs *errs);
 int ms_exit_code(enum ms_status s);
 
 /** The name nearest to `word` (Damerau-Levenshtein distance at most a third of its length, at least
- * 1), or NULL. names: n strings, NULLs skipped. */
+ *  1), or NULL. names: n strings, NULLs skipped. */
 const char *ms_nearest(const char *word, const char *const *names, size_t n);
 
 /** "; allowed: a, b, c; did you mean 'b'?" into out (always terminated); the second part only where
- * a name is near. More than 16 names: only the nearest is given. @return out */
+ *  a name is near. More than 16 names: only the nearest is given. @return out */
 const char *ms_allowed(char *out, size_t size, const char *word, const char *const *names,
                        size_t n);
 

@@ -1,3 +1,5 @@
+/* Decides what reading a whole file and replacing it mean: all of it or an error, the old bytes or
+ * the new ones; and how paths and names with numbers in them compare. */
 #include "base/file.h"
 
 #include <ctype.h>

@@ -1,3 +1,5 @@
+/* Decides what two equal contents are: XXH3 of the bytes, 64 bits for tables in memory, 128 for
+ * keys that are stored. */
 #include "base/hash.h"
 
 #include <xxhash.h>

@@ -15,7 +15,7 @@ struct ms_hash {
 uint64_t ms_hash64(const void *data, size_t n);
 struct ms_hash ms_hash128(const void *data, size_t n);
 /** XXH3-128 of a file's content. @return MS_OK; MS_INVALID where it is missing, MS_IO where it
- * cannot be read */
+ *  cannot be read */
 enum ms_status ms_hash_file(const char *path, struct ms_hash *out, struct ms_err *err);
 
 #endif

@@ -1,3 +1,5 @@
+/* Decides the bytes of every JSON text that is written: where commas stand, what is escaped, and
+ * the shortest decimal that reads back to the same double. */
 #include "base/json.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /** @file json.h  Writing JSON, with the numbers the results promise.
  *
  *  Numbers are the shortest decimal that reads back to the same double, in the C locale; NaN and
- * infinity become null. Reading JSON is jansson's work. */
+ *  infinity become null. Reading JSON is jansson's work. */
 #ifndef MS_BASE_JSON_H
 #define MS_BASE_JSON_H
 
@@ -30,7 +30,7 @@ void ms_json_null(struct ms_json *j, const char *key);
 void ms_json_raw(struct ms_json *j, const char *key, const char *json);
 
 /** The shortest decimal that reads back to the same double ("null" unless finite), into out of >=
- * 32 bytes. @return out */
+ *  32 bytes. @return out */
 const char *ms_number(double value, char *out);
 
 #endif

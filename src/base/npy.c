@@ -1,3 +1,5 @@
+/* Decides which .npy files are well formed, byte for byte, and writes version 1 of the format; a
+ * header is read by a small grammar, never evaluated. */
 #include "base/npy.h"
 
 #include <ctype.h>

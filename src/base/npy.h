@@ -1,9 +1,9 @@
 /** @file npy.h  NumPy's .npy files, versions 1 to 3: little endian, C order, one to four
- * dimensions.
+ *  dimensions.
  *
  *  Decides what is a whole, well-formed file (magic, header, exact size); what the numbers mean is
- * the caller's. Format: numpy.lib.format ("NEP 1"). Big endian, Fortran order, structured and
- * object arrays are refused by name. */
+ *  the caller's. Format: numpy.lib.format ("NEP 1"). Big endian, Fortran order, structured and
+ *  object arrays are refused by name. */
 #ifndef MS_BASE_NPY_H
 #define MS_BASE_NPY_H
 
@@ -38,7 +38,7 @@ struct ms_npy {
 };
 
 /** @return MS_OK; MS_INVALID: missing or not such a file, the reason names the file; MS_IO;
- * MS_NOMEM */
+ *  MS_NOMEM */
 enum ms_status ms_npy_read(const char *path, struct ms_npy *out, struct ms_err *err);
 /** The same from a file's bytes; path is for messages. */
 enum ms_status ms_npy_parse(const char *path, const void *bytes, size_t n_bytes, struct ms_npy *out,

@@ -1,3 +1,5 @@
+/* Decides which thread takes which item: the next one, by an atomic counter; the threads sleep
+ * between runs. */
 #define _GNU_SOURCE
 #include "base/pool.h"
 

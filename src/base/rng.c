@@ -1,3 +1,5 @@
+/* Decides which numbers a named stream gives: its name is hashed to a Philox key, and everything
+ * drawn is a function of that key and a counter. */
 #include "base/rng.h"
 
 #include <Random123/philox.h>

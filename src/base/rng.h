@@ -1,10 +1,10 @@
 /** @file rng.h  Counter-based random streams.
  *
  *  A stream is named by (seed, purpose, three indices); the same name gives the same numbers
- * whatever was drawn elsewhere, so results do not depend on order, threads or shards. Philox4x32-10
- * (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) through the Random123
- * library. Integer results are the same on every machine; normal and exponential draws go through
- * libm. */
+ *  whatever was drawn elsewhere, so results do not depend on order, threads or shards.
+ *  Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) through the
+ *  Random123 library. Integer results are the same on every machine; normal and exponential draws
+ *  go through libm. */
 #ifndef MS_BASE_RNG_H
 #define MS_BASE_RNG_H
 
@@ -39,7 +39,7 @@ double ms_rng_gumbel(struct ms_rng *r);
 /** Gamma of the given shape > 0, scale 1 (Marsaglia and Tsang, 2000). */
 double ms_rng_gamma(struct ms_rng *r, double shape);
 /** 4 * n_blocks words at once (vectorised): those ms_rng_u32 would give from the next block on;
- * unread words of the current block are dropped. */
+ *  unread words of the current block are dropped. */
 void ms_rng_fill(struct ms_rng *r, uint32_t *out, size_t n_blocks);
 /** Fisher-Yates over n ints. */
 void ms_rng_shuffle(struct ms_rng *r, int *v, size_t n);

@@ -1,3 +1,5 @@
+/* Decides which safetensors files are well formed: a header that is JSON of the right shape, and
+ * tensors that cover the data exactly once. */
 #include "base/safetensors.h"
 
 #include <errno.h>
@@ -182,8 +184,8 @@ static int by_name(const void *x, const void *y)
     return strcmp(((const struct ms_st_tensor *)x)->name, ((const struct ms_st_tensor *)y)->name);
 }
 
-/* The format wants the data without overlap and without holes, from the header's end to the file's.
- */
+/* The format wants the data without overlap and without holes, from the header's end to the
+ * file's. */
 static enum ms_status check_layout(struct ms_st_file *f, size_t data_start, struct ms_err *err)
 {
     const unsigned char *at = f->map + data_start;

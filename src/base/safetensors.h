@@ -1,9 +1,9 @@
 /** @file safetensors.h  Reading (memory-mapped) and writing one .safetensors file.
  *
  *  Decides what is a sound file: header length, JSON, known types, shapes that fit their bytes, no
- * overlap, no hole, nothing past the end, no name twice. Whatever is wrong is reported with the
- * file, the tensor (as the key) and the reason. What the tensors mean is the caller's. Format:
- * github.com/huggingface/safetensors, "Format". */
+ *  overlap, no hole, nothing past the end, no name twice. Whatever is wrong is reported with the
+ *  file, the tensor (as the key) and the reason. What the tensors mean is the caller's. Format:
+ *  github.com/huggingface/safetensors, "Format". */
 #ifndef MS_BASE_SAFETENSORS_H
 #define MS_BASE_SAFETENSORS_H
 
@@ -39,8 +39,8 @@ struct ms_st_tensor {
     int n_dims; /**< 0..6; 0 is a scalar */
     size_t shape[MS_ST_MAX_DIMS];
     size_t count; /**< product of shape */
-    const void
-        *data; /**< [count] of type, row-major, perhaps unaligned; in an open file: the mapping's */
+    /** [count] of type, row-major, perhaps unaligned; in an open file: the mapping's */
+    const void *data;
 };
 
 struct ms_st_meta {
@@ -73,8 +73,8 @@ const char *ms_st_type_name(enum ms_st_type t);
 size_t ms_st_type_size(enum ms_st_type t);
 
 /** Write tensors in the order given, their data 64-byte aligned in the file as a whole; atomically
- * (temporary file beside it, fsync, rename). The same input gives the same bytes. meta: n_meta
- * pairs for __metadata__, perhaps none.
+ *  (temporary file beside it, fsync, rename). The same input gives the same bytes. meta: n_meta
+ *  pairs for __metadata__, perhaps none.
  *  @return MS_OK; MS_IO; MS_NOMEM */
 enum ms_status ms_st_write(const char *path, const struct ms_st_tensor *tensors, size_t n_tensors,
                            const struct ms_st_meta *meta, size_t n_meta, struct ms_err *err);

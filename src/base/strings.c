@@ -1,5 +1,5 @@
-/* Decides when two strings are the same one: open addressing over their 64-bit hashes, at most
- * half full, texts compared where the hashes meet. */
+/* Decides when two strings are the same one: open addressing over their 64-bit hashes, at most half
+ * full, texts compared where the hashes meet. */
 #include "base/strings.h"
 
 #include <stdlib.h>
@@ -7,14 +7,11 @@
 
 #include "base/hash.h"
 
-static size_t *find(const struct ms_strings *s, const char *text, size_t n)
+static size_t *find(const struct ms_strings *s, const char *text)
 {
-    size_t mask = s->n_slots - 1, at = (size_t)ms_hash64(text, n) & mask;
-    for (; s->slot[at]; at = (at + 1) & mask) {
-        const char *here = s->text[s->slot[at] - 1];
-        if (strncmp(here, text, n) == 0 && here[n] == '\0')
-            break;
-    }
+    size_t mask = s->n_slots - 1, at = (size_t)ms_hash64(text, strlen(text)) & mask;
+    while (s->slot[at] && strcmp(s->text[s->slot[at] - 1], text) != 0)
+        at = (at + 1) & mask;
     return &s->slot[at];
 }
 
@@ -33,38 +30,32 @@ static bool grow(struct ms_strings *s)
     s->n_slots = 2 * cap;
     s->cap = cap;
     for (size_t i = 0; i < s->n; i++)
-        *find(s, s->text[i], strlen(s->text[i])) = i + 1;
+        *find(s, s->text[i]) = i + 1;
     return true;
 }
 
-size_t ms_strings_add_n(struct ms_strings *s, const char *text, size_t n)
+size_t ms_strings_add(struct ms_strings *s, const char *text)
 {
     if (s->failed || (s->n == s->cap && !grow(s))) {
         s->failed = true;
         return 0;
     }
-    size_t *slot = find(s, text, n);
+    size_t *slot = find(s, text);
     if (*slot)
         return *slot - 1;
-    char *copy = MS_NEW(&s->arena, char, n + 1);
+    char *copy = ms_arena_strdup(&s->arena, text);
     if (!copy) {
         s->failed = true;
         return 0;
     }
-    memcpy(copy, text, n);
     s->text[s->n++] = copy;
     *slot = s->n;
     return s->n - 1;
 }
 
-size_t ms_strings_add(struct ms_strings *s, const char *text)
-{
-    return ms_strings_add_n(s, text, strlen(text));
-}
-
 size_t ms_strings_find(const struct ms_strings *s, const char *text)
 {
-    const size_t *slot = s->n_slots ? find(s, text, strlen(text)) : NULL;
+    const size_t *slot = s->n_slots ? find(s, text) : NULL;
     return slot && *slot ? *slot - 1 : s->n;
 }
 

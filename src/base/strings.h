@@ -22,8 +22,6 @@ struct ms_strings {
 
 /** The number of a string, which joins the set when it is new. Check `failed` at the end. */
 size_t ms_strings_add(struct ms_strings *s, const char *text);
-/** The same for the n bytes at text, which need no NUL. */
-size_t ms_strings_add_n(struct ms_strings *s, const char *text, size_t n);
 /** The number of a string, n where it is not in the set. */
 size_t ms_strings_find(const struct ms_strings *s, const char *text);
 void ms_strings_finish(struct ms_strings *s);

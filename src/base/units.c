@@ -1,3 +1,5 @@
+/* Decides how a quantity with a unit is read and written: which suffixes there are, and that powers
+ * of ten and of two are exact. */
 #include "base/units.h"
 
 #include <ctype.h>

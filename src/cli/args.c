@@ -1,3 +1,5 @@
+/* Decides how a command line is cut into options and operands, by the verb's own table of options,
+ * as GNU programs do. */
 #include "cli/verb.h"
 
 #include <stdarg.h>

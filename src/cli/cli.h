@@ -1,5 +1,5 @@
 /** @file cli.h  What the files of the frame share: main.c, args.c, help.c, complete.c. Verbs need
- * verb.h only. */
+ *  verb.h only. */
 #ifndef MS_CLI_CLI_H
 #define MS_CLI_CLI_H
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/json.h"
 #include "stats/imbalance.h"
 
@@ -117,18 +118,6 @@ void ms_use_json(const struct ms_expert_use *p, struct ms_buf *out)
     ms_buf_adds(out, "\n");
 }
 
-/* Quoted where it holds a comma, a quote or a line break. */
-static void csv_field(const char *s, struct ms_buf *out)
-{
-    bool quote = strpbrk(s, ",\"\r\n") != NULL;
-    ms_buf_adds(out, quote ? "\"" : "");
-    for (; *s; s++) {
-        ms_buf_adds(out, *s == '"' ? "\"" : "");
-        ms_buf_add(out, s, 1);
-    }
-    ms_buf_adds(out, quote ? "\"" : "");
-}
-
 static void csv_rows(const struct ms_expert_use *p, const struct ms_use_part *u, bool named,
                      struct ms_buf *out)
 {
@@ -136,7 +125,7 @@ static void csv_rows(const struct ms_expert_use *p, const struct ms_use_part *u,
     for (int l = 0; l < p->n_layers; l++)
         for (int e = 0; e < p->n_experts; e++) {
             if (named) {
-                csv_field(u->name, out);
+                ms_csv_cell(out, u->name);
                 ms_buf_adds(out, ",");
             }
             ms_buf_printf(

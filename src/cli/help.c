@@ -1,3 +1,5 @@
+/* Decides what --help and --version print: examples first, then what the tables of verbs and
+ * options say. */
 #include <cblas.h>
 #include <stdbool.h>
 #include <string.h>
@@ -7,8 +9,8 @@
 #include "cli_version.h"
 #include "sim/sim.h"
 
-/* What a stranger wants to do, and the verbs for it; a verb named nowhere is listed under "More".
- */
+/* What a stranger wants to do, and the verbs for it; a verb named nowhere is listed under
+ * "More". */
 static const struct group {
     const char *title;
     const char *verbs[8];

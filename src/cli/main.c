@@ -1,5 +1,5 @@
-/** @file main.c  The program: finds the verb, runs it, answers --help and --version, and sees to it
- * that lost output is an error. Exit codes: interface.md. */
+/* The program: finds the verb, runs it, answers --help and --version, and decides when lost output
+ * is an error. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

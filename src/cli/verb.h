@@ -1,5 +1,5 @@
 /** @file verb.h  A verb of the command line: one file verb_<name>.c, one const struct, one word in
- * meson.build. */
+ *  meson.build. */
 #ifndef MS_CLI_VERB_H
 #define MS_CLI_VERB_H
 
@@ -22,8 +22,8 @@ struct ms_verb {
     const struct ms_option *options;
     /** @return an exit code. argv[0] is the verb. */
     int (*run)(int argc, char **argv, const struct ms_verb *self);
-    /** Words that may stand as operands, for completion: word i, NULL past the last. NULL: files.
-     */
+    /** Words that may stand as operands, for completion: word i, NULL past the last. NULL:
+     *  files. */
     const char *(*word)(size_t i);
 };
 
@@ -38,8 +38,8 @@ struct ms_args {
 };
 
 /** Parse argv by the verb's table; handles --help (prints, returns 1 = stop with exit code 0) and
- * reports usage errors on stderr with the nearest option (returns 2 = stop with exit code 2). 0 =
- * go on. */
+ *  reports usage errors on stderr with the nearest option (returns 2 = stop with exit code 2). 0 =
+ *  go on. */
 int ms_args_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_args *out);
 /** The last value of an option, or fallback; a flag that is set gives "". */
 const char *ms_args_get(const struct ms_args *a, const char *name, const char *fallback);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/csv.h"
 #include "base/json.h"
 #include "moe/train_run.h"
 
@@ -127,22 +128,6 @@ static void timing_line(const struct ms_train_run *r, struct ms_buf *out)
     ms_buf_adds(out, "\n");
 }
 
-/* A CSV field: quoted where it holds a comma, a quote or a line break. */
-static void csv_field(const char *s, struct ms_buf *out)
-{
-    if (!strpbrk(s, ",\"\r\n")) {
-        ms_buf_adds(out, s);
-        return;
-    }
-    ms_buf_adds(out, "\"");
-    for (; *s; s++) {
-        if (*s == '"')
-            ms_buf_adds(out, "\"");
-        ms_buf_add(out, s, 1);
-    }
-    ms_buf_adds(out, "\"");
-}
-
 static void loads_lines(const struct ms_train_run *r, struct ms_buf *out)
 {
     const int64_t *count = r->domain_counts;
@@ -155,7 +140,7 @@ static void loads_lines(const struct ms_train_run *r, struct ms_buf *out)
                 if (!present)
                     continue;
                 ms_buf_printf(out, "%lld,", (long long)r->state.step - 1);
-                csv_field(r->data.domains[d].name, out);
+                ms_csv_cell(out, r->data.domains[d].name);
                 ms_buf_printf(out, ",%d,%d,%lld\n", ms_model_moe_layer_id(r->model, l), e,
                               (long long)*count);
             }

@@ -1,3 +1,4 @@
+/* Decides which records stand side by side, what each is divided by, and the verdict on every ratio. */
 #include "report/compare.h"
 
 #include <math.h>
@@ -14,8 +15,8 @@ static enum ms_status nomem(struct ms_err *err)
 
 /* ---- groups ---- */
 
-/* Does every value of `by` go with one value of this key? Then it cannot split groups.
- * other: scratch, [texts] */
+/* Does every value of `by` go with one value of this key? Then it cannot split groups. other:
+ * scratch, [texts] */
 static bool follows(const struct ms_results *s, size_t by, size_t key, size_t *other)
 {
     memset(other, 0, s->texts.n * sizeof *other);

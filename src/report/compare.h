@@ -1,12 +1,12 @@
 /** @file compare.h  Results compared along one key: ratios, intervals, verdicts, and what they mean
- * in plain words.
+ *  in plain words.
  *
  *  Records that agree in every other key form a group (a key whose value follows from the one
- * compared, as in a zip axis, does not split: the notes tell it); in each group one is the baseline
- * and every other gets the ratio of the metric with its 95 % interval (paired cluster bootstrap
- * over repeats), and a verdict (stats/boot.h: margin, Holm's correction within the group). Records
- * that do not move the same tokens are refused, unless the key is itself about the tokens.
- * Sentences are made of computed facts only. */
+ *  compared, as in a zip axis, does not split: the notes tell it); in each group one is the
+ *  baseline and every other gets the ratio of the metric with its 95 % interval (paired cluster
+ *  bootstrap over repeats), and a verdict (stats/boot.h: margin, Holm's correction within the
+ *  group). Records that do not move the same tokens are refused, unless the key is itself about the
+ *  tokens. Sentences are made of computed facts only. */
 #ifndef MS_REPORT_COMPARE_H
 #define MS_REPORT_COMPARE_H
 
@@ -17,10 +17,11 @@
 #include "report/table.h"
 
 struct ms_compare_options {
-    const char
-        *by; /**< NULL: the study's, else platform when it varies, else the first key that does */
-    const char *metric; /**< NULL: the study's, else exchange.p99_us (layer with stragglers); then a
-                           percentile the samples do not carry falls back to the highest they do */
+    /** NULL: the study's, else platform when it varies, else the first key that does */
+    const char *by;
+    /** NULL: the study's, else exchange.p99_us (layer with stragglers); then a percentile the
+     *  samples do not carry falls back to the highest they do */
+    const char *metric;
     const char *baseline; /**< NULL: the first value in record order */
     double margin;        /**< < 0: the study's */
 };
@@ -35,8 +36,8 @@ struct ms_compare_row {
 };
 
 struct ms_compare_group {
-    const char *
-        title; /**< "routing.trace_filter=github, exchange.algorithm=direct"; "" = only one group */
+    /** "routing.trace_filter=github, exchange.algorithm=direct"; "" = only one group */
+    const char *title;
     struct ms_compare_row *row; /**< [n] the baseline first, then by value */
     size_t n;
 };
@@ -63,7 +64,7 @@ struct ms_comparison {
 };
 
 /** @return MS_OK; MS_USAGE: no such key, metric or baseline; MS_INVALID: records that cannot be
- * compared; MS_NOMEM */
+ *  compared; MS_NOMEM */
 enum ms_status ms_compare_make(struct ms_comparison *out, const struct ms_results *results,
                                const struct ms_compare_options *options, struct ms_err *err);
 void ms_compare_finish(struct ms_comparison *c);
@@ -75,7 +76,7 @@ void ms_compare_csv(const struct ms_comparison *c, struct ms_buf *out);
 void ms_compare_json(const struct ms_comparison *c, struct ms_buf *out);
 
 /** The verdict as a word for this metric: tie, faster, slower; lower, higher where less is not
- * better by itself. */
+ *  better by itself. */
 const char *ms_compare_word(const struct ms_comparison *c, enum ms_verdict v);
 /** Sentences about the whole (compare_notes.c); called by ms_compare_make. */
 enum ms_status ms_compare_add_notes(struct ms_comparison *c);

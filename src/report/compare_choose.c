@@ -1,4 +1,5 @@
-/* What is compared: the key, the metric, the baseline. */
+/* Decides what is compared: the key, the metric and the baseline, from the options, the study's own
+ * wishes and what the records carry. */
 #include "report/compare_choose.h"
 
 #include <math.h>

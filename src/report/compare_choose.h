@@ -1,5 +1,5 @@
 /** @file compare_choose.h  What a comparison is about, from the options and the records; for
- * compare.c. */
+ *  compare.c. */
 #ifndef MS_REPORT_COMPARE_CHOOSE_H
 #define MS_REPORT_COMPARE_CHOOSE_H
 
@@ -8,11 +8,11 @@
 /** NULL: every case failed. */
 const struct ms_result *ms_compare_first_ok(const struct ms_results *s);
 /** Fill c->by. @param by as told, NULL = choose. @return MS_OK; MS_USAGE: no such key; MS_INVALID:
- * nothing varies */
+ *  nothing varies */
 enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_results *s,
                                      const char *by, struct ms_err *err);
 /** Fill c->metric, is_series, series, stat, more_is_better. @return MS_OK; MS_USAGE; MS_INVALID;
- * MS_NOMEM */
+ *  MS_NOMEM */
 enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms_results *s,
                                         const char *told, struct ms_err *err);
 /** Fill c->baseline. @return MS_OK; MS_USAGE: no such value of c->by */

@@ -1,4 +1,5 @@
-/* What a comparison says in words; every sentence is a count or a number of the rows. */
+/* Decides what a comparison says in words; every sentence is a count or a number of its rows, and
+ * none is said that the rows do not carry. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>

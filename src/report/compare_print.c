@@ -1,12 +1,12 @@
-/* A comparison as a table, CSV and JSON. */
+/* Decides how a comparison looks as a table for a terminal, and which columns its CSV and JSON have. */
 #include <math.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "report/compare.h"
 #include "stats/percentile.h"
-#include "sweep/summary.h"
 
 static const int percents[] = {50, 95, 99};
 

@@ -1,8 +1,8 @@
 /** @file facts.h  A record flattened: what it says, by path ("exchange.p99_us", "axes.platform").
  *
- *  Lists are left out; a record's own text has them (results.h). A fact is a number, a text, or both:
- *  axis values have both, so that they can be labels and abscissae. true and false are texts. One
- *  record takes about 100 facts of 24 bytes, where its JSON tree would take 25 KB. */
+ *  Lists are left out; a record's own text has them (results.h). A fact is a number, a text, or
+ *  both: axis values have both, so that they can be labels and abscissae. true and false are texts.
+ *  One record takes about 100 facts of 24 bytes, where its JSON tree would take 25 KB. */
 #ifndef MS_REPORT_FACTS_H
 #define MS_REPORT_FACTS_H
 

@@ -1,3 +1,5 @@
+/* Decides what the closing table of a run shows: a row a case, what varies first, then the times
+ * and what they are to be held against. */
 #include "report/overview.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /** @file overview.h  The closing table of a run: one row a case, what varies first, in at most 100
- * columns. */
+ *  columns. */
 #ifndef MS_REPORT_OVERVIEW_H
 #define MS_REPORT_OVERVIEW_H
 

@@ -1,3 +1,5 @@
+/* Decides what the picture of a comparison shows and where: writes the gnuplot script and has
+ * gnuplot draw it to a file beside the target, which is then replaced whole. */
 #include "report/plot.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /** @file plot.h  Pictures of a comparison, drawn by gnuplot (run as a program, never linked).
  *
  *  One row of two panels a group. Left: median and tail of every alternative with the tail's 95 %
- * interval (cluster bootstrap over repeats, as in the table). Right: the share of exchanges that
- * take longer than t, on a logarithmic axis, so that the tail is what one sees. Colours are those
- * of Okabe and Ito (2008), told apart by colour-blind readers too. */
+ *  interval (cluster bootstrap over repeats, as in the table). Right: the share of exchanges that
+ *  take longer than t, on a logarithmic axis, so that the tail is what one sees. Colours are those
+ *  of Okabe and Ito (2008), told apart by colour-blind readers too. */
 #ifndef MS_REPORT_PLOT_H
 #define MS_REPORT_PLOT_H
 
@@ -11,7 +11,7 @@
 
 /** @param path ends in .svg or .png; replaced whole
  *  @return MS_OK; MS_USAGE: another ending, or a metric without samples; MS_IO: cannot write, or
- * gnuplot is missing or failed; MS_NOMEM */
+ *  gnuplot is missing or failed; MS_NOMEM */
 enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, struct ms_err *err);
 /** The gnuplot script alone: what ms_plot_compare runs. output: the file gnuplot writes */
 enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output, bool png,

@@ -1,3 +1,4 @@
+/* Decides what the progress bar says and when it is drawn. */
 #include "report/progress.h"
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /** @file progress.h  The progress bar of a run, on stderr: cases done, rate, time left. Data never
- * goes here. */
+ *  goes here. */
 #ifndef MS_REPORT_PROGRESS_H
 #define MS_REPORT_PROGRESS_H
 

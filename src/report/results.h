@@ -1,9 +1,9 @@
 /** @file results.h  Result records read back: from folders or results.jsonl files, for tables and
- * comparisons.
+ *  comparisons.
  *
  *  A record answers to keys: its sweep axes, and the things every record says about itself
- * (platform, network.model, exchange.algorithm, placement.strategy, scenario, seed, repeats,
- * workload.ranks). */
+ *  (platform, network.model, exchange.algorithm, placement.strategy, scenario, seed, repeats,
+ *  workload.ranks). */
 #ifndef MS_REPORT_RESULTS_H
 #define MS_REPORT_RESULTS_H
 
@@ -41,8 +41,9 @@ struct ms_results {
     size_t n_wanted;    /**< cases the studies have, each study once; more than n: unfinished */
     const char **study; /**< [n_studies] hashes of the studies read */
     size_t n_studies;
-    const char **column; /**< [n_columns] every key a record answers to: axes in the order met, then
-                              what records say about themselves */
+    /** [n_columns] every key a record answers to: axes in the order met, then what records say
+     *  about themselves */
+    const char **column;
     size_t n_columns;
     struct ms_strings *names; /**< paths of facts */
     struct ms_strings texts;  /**< of facts and labels; equal labels have equal numbers */
@@ -51,7 +52,7 @@ struct ms_results {
 };
 
 /** @param paths folders, or results.jsonl files  @return MS_OK; MS_INVALID: no results there;
- * MS_IO; MS_NOMEM */
+ *  MS_IO; MS_NOMEM */
 enum ms_status ms_results_read(struct ms_results *out, const char *const *paths, size_t n_paths,
                                struct ms_err *err);
 void ms_results_finish(struct ms_results *s);
@@ -69,7 +70,7 @@ bool ms_result_true(const struct ms_result *r, const char *path);
 /** The whole record, for its lists; NULL: no memory. The caller's to decref. */
 json_t *ms_result_json(const struct ms_result *r);
 /** The samples of a series by repeat (record.h, `samples`), in the arena. @return false: the record
- * has none */
+ *  has none */
 bool ms_result_samples(const struct ms_result *r, enum ms_series which, struct ms_arena *arena,
                        struct ms_clustered *out);
 

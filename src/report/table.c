@@ -1,3 +1,5 @@
+/* Decides how wide each column of a table is, what is left out or shortened where the terminal is
+ * narrow, and how many columns a UTF-8 text takes there. */
 #define _GNU_SOURCE
 #include "report/table.h"
 

@@ -1,9 +1,9 @@
 /** @file table.h  Tables for a terminal: aligned, as wide as their text, coloured only where
- * somebody looks.
+ *  somebody looks.
  *
  *  Widths are counted in columns of a terminal (UTF-8: combining marks 0, East Asian wide 2), so
- * names in any script line up. A table that is too wide first loses the columns marked as optional,
- * from the right, then shortens its first column with "…". */
+ *  names in any script line up. A table that is too wide first loses the columns marked as
+ *  optional, from the right, then shortens its first column with "…". */
 #ifndef MS_REPORT_TABLE_H
 #define MS_REPORT_TABLE_H
 
@@ -17,7 +17,7 @@ struct ms_term {
 };
 
 /** Colour when f is a terminal, NO_COLOR is unset or empty, and TERM is not "dumb". Width: the
- * terminal's, at least 60; 100 where there is none. */
+ *  terminal's, at least 60; 100 where there is none. */
 struct ms_term ms_term_of(FILE *f);
 
 enum ms_align { MS_LEFT, MS_RIGHT };

@@ -1,3 +1,5 @@
+/* Decides how sure a ratio is: repeats are drawn anew, with the same draw on both sides, and a draw
+ * is a weight for each repeat, so that a percentile is one walk over values sorted once. */
 #include "stats/boot.h"
 
 #include <math.h>

@@ -1,12 +1,12 @@
 /** @file boot.h  Is one case slower than another, or is it noise? Intervals and verdicts of a
- * ratio.
+ *  ratio.
  *
  *  The paired cluster bootstrap: exchanges of one repeat share their routing, so repeats are what
- * is resampled, with the same repeats on both sides (the same routing seeds run on every platform).
- * 2000 draws, 95 % interval by the percentile method (Efron and Tibshirani 1993, ch. 13), stream
- * "boot": the same samples and seed give the same bytes. Several alternatives against one baseline
- * go through Holm's step-down correction (Holm 1979). A verdict also needs |ratio - 1| of at least
- * a margin, so that more repeats do not make 0.1 % "significant". */
+ *  is resampled, with the same repeats on both sides (the same routing seeds run on every
+ *  platform). 2000 draws, 95 % interval by the percentile method (Efron and Tibshirani 1993, ch.
+ *  13), stream "boot": the same samples and seed give the same bytes. Several alternatives against
+ *  one baseline go through Holm's step-down correction (Holm 1979). A verdict also needs |ratio -
+ *  1| of at least a margin, so that more repeats do not make 0.1 % "significant". */
 #ifndef MS_STATS_BOOT_H
 #define MS_STATS_BOOT_H
 
@@ -30,11 +30,11 @@ struct ms_clustered {
 };
 
 struct ms_ratio {
-    double ratio;   /**< stat(a) / stat(b) of the samples themselves; NaN when b is 0 or a side is
-                       empty */
-    double lo, hi;  /**< 95 % */
-    double p_value; /**< two-sided, of the bootstrap: share of draws on the far side of 1, doubled,
-                       at most 1 */
+    /** stat(a) / stat(b) of the samples themselves; NaN when b is 0 or a side is empty */
+    double ratio;
+    double lo, hi; /**< 95 % */
+    /** two-sided, of the bootstrap: share of draws on the far side of 1, doubled, at most 1 */
+    double p_value;
     bool has_interval; /**< false under two repeats, or when ratio is NaN */
     bool few_repeats;  /**< under 20 repeats: the interval is flagged */
 };
@@ -51,7 +51,7 @@ enum ms_status ms_holm(const double *p_value, size_t m, double alpha, bool *reje
 
 enum ms_verdict { MS_VERDICT_TIE, MS_VERDICT_FASTER, MS_VERDICT_SLOWER };
 /** Tie when the interval spans 1, |ratio - 1| < margin, or Holm keeps the null hypothesis; else
- * faster (ratio < 1) or slower. Without an interval the margin alone decides. */
+ *  faster (ratio < 1) or slower. Without an interval the margin alone decides. */
 enum ms_verdict ms_verdict(const struct ms_ratio *r, double margin, bool holm_rejects);
 const char *ms_verdict_name(enum ms_verdict v);
 

@@ -1,3 +1,5 @@
+/* Decides what each measure of imbalance is a formula of; all of them from one sort and one pass
+ * over the shares. */
 #include "stats/imbalance.h"
 
 #include <math.h>

@@ -1,11 +1,11 @@
 /** @file imbalance.h  How unevenly a set of loads is spread: every measure the field uses, with its
- * definition.
+ *  definition.
  *
  *  Loads are counts or weights of n experts or ranks, each >= 0; only their proportions matter. p =
- * load / sum of loads. The same names mean different things elsewhere, so tables print the
- * definition beside the name. Balance gives 0 for gini, cv, variance, entropy, max_violation and
- * imbalance_ratio, 1 for max_over_mean, balancedness and min_over_max, 1/n for top_share. Loads
- * that are all 0 count as balanced. */
+ *  load / sum of loads. The same names mean different things elsewhere, so tables print the
+ *  definition beside the name. Balance gives 0 for gini, cv, variance, entropy, max_violation and
+ *  imbalance_ratio, 1 for max_over_mean, balancedness and min_over_max, 1/n for top_share. Loads
+ *  that are all 0 count as balanced. */
 #ifndef MS_STATS_IMBALANCE_H
 #define MS_STATS_IMBALANCE_H
 

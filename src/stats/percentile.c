@@ -1,3 +1,5 @@
+/* Decides which value of a sample is its percentile (the nearest rank) and how large a sample must
+ * be to carry one. */
 #include "stats/percentile.h"
 
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/json.h"
 
 /* Columns after the axes: a path in the record. A block's members stand beside each other. */
@@ -36,21 +37,6 @@ static const char *const paths[] = {
     "error",
 };
 enum { N_BLOCKS = sizeof blocks / sizeof *blocks, N_MEMBERS = sizeof members / sizeof *members };
-
-void ms_csv_cell(struct ms_buf *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        ms_buf_adds(out, text);
-        return;
-    }
-    ms_buf_adds(out, "\"");
-    for (const char *c = text; *c; c++) {
-        if (*c == '"')
-            ms_buf_adds(out, "\"");
-        ms_buf_add(out, c, 1);
-    }
-    ms_buf_adds(out, "\"");
-}
 
 static void add_value(struct ms_buf *out, const json_t *v)
 {

@@ -14,7 +14,4 @@
 enum ms_status ms_summary_csv(const char *const *records, size_t n, struct ms_buf *out,
                               struct ms_err *err);
 
-/** One CSV cell (RFC 4180: quoted where it must be). */
-void ms_csv_cell(struct ms_buf *out, const char *text);
-
 #endif
