@@ -2,6 +2,7 @@
  * the top zone, and which link is next to which host. */
 #include "cluster/platform.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,6 +34,36 @@ void ms_check_warn(struct ms_check *c, int el, const char *fmt, ...)
     va_start(ap, fmt);
     add(c, el, false, fmt, ap);
     va_end(ap);
+}
+
+void ms_check_note(struct ms_check *c, int el, const char *what, bool copy)
+{
+    int k = 0, most = (int)(sizeof c->note / sizeof *c->note);
+    while (k < c->n_notes && strcmp(c->note[k].what, what) != 0)
+        k++;
+    c->copy |= copy;
+    if (k == most)
+        return;
+    if (k == c->n_notes)
+        c->note[c->n_notes++] = (struct ms_check_note){.what = what, .line = c->xml->el[el].line};
+    c->note[k].count++;
+}
+
+void ms_check_say_notes(struct ms_check *c)
+{
+    char text[900] = "";
+    size_t used = 0;
+    int line = 0;
+    for (int k = 0; k < c->n_notes && used < sizeof text - 100; k++) {
+        const struct ms_check_note *n = &c->note[k];
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", k ? ", " : "", n->what);
+        if (n->count > 1)
+            used += (size_t)snprintf(text + used, sizeof text - used, " (%d times)", n->count);
+        line = !line || n->line < line ? n->line : line;
+    }
+    if (c->n_notes)
+        ms_errs_warn_at(c->errs, c->path, line, 0, NULL,
+                        "read over, since no exchange depends on it: %s", text);
 }
 
 static enum ms_status read_bytes(const char *path, struct ms_buf *text, struct ms_errs *errs)
@@ -287,6 +318,8 @@ static void fill(struct ms_check *c, struct ms_platform *p)
     p->link = c->graph->link;
     p->n_links = c->graph->n_links;
     p->links_complete = !c->graph->own_links;
+    p->n_hosts_in_file = p->n_hosts;
+    p->n_unjoined = c->graph->n_unjoined;
     check_cables(c, p);
     p->path = ms_arena_strdup(&p->arena, c->path);
     p->name = ms_arena_strdup(&p->arena, ms_path_stem(c->path, stem, sizeof stem));
@@ -311,6 +344,11 @@ static enum ms_status check_text(const char *path, const struct ms_buf *text, st
     run_checks(&c);
     if (!c.nomem && errs->n == before)
         fill(&c, p);
+    if (errs->n == before)
+        ms_check_say_notes(&c);
+    if (!c.nomem && errs->n == before && (c.copy || xml->recoded))
+        ms_check_copy(&c, &p->copy);
+    c.nomem |= p->copy.failed;
     struct ms_hash own = ms_hash128(text->p, text->n);
     if (c.files.n) {
         ms_buf_adds(&c.files, own.hex);
@@ -350,8 +388,71 @@ void ms_platform_finish(struct ms_platform *p)
     if (p->graph)
         ms_graph_finish(p->graph);
     free(p->graph);
+    ms_buf_finish(&p->copy);
     ms_arena_finish(&p->arena);
     *p = (struct ms_platform){0};
+}
+
+/* Whether any pattern matches; the first that does is marked. */
+static bool matches(const char *name, const char *const *pattern, size_t n, bool *used)
+{
+    bool any = false;
+    for (size_t k = 0; k < n; k++)
+        if (!fnmatch(pattern[k], name, 0))
+            any = used[k] = true;
+    return any;
+}
+
+/* Nodes again, of the hosts that stayed. */
+static enum ms_status renumber_nodes(struct ms_platform *p)
+{
+    const char **name = p->node_name;
+    int *number = MS_NEW(&p->arena, int, (size_t)p->n_nodes + 1), n = 0;
+    if (p->n_nodes == 0)
+        return MS_OK;
+    if (!number || !nodes_alloc(p))
+        return MS_NOMEM;
+    for (int i = 0; i < p->n_nodes; i++)
+        number[i] = -1;
+    for (int h = 0; h < p->n_hosts; h++) {
+        int *to = &number[p->host_node[h]];
+        if (*to < 0) {
+            *to = n++;
+            p->node_name[*to] = name[p->host_node[h]];
+        }
+        p->host_node[h] = *to;
+        p->host_local[h] = p->node_size[*to]++;
+    }
+    p->n_nodes = n;
+    even_nodes(p);
+    return MS_OK;
+}
+
+enum ms_status ms_platform_select(struct ms_platform *p, const char *const *pattern, size_t n,
+                                  struct ms_err *err)
+{
+    bool *used = MS_NEW(&p->arena, bool, n + 1);
+    int *new_host = MS_NEW(&p->arena, int, (size_t)p->n_hosts + 1), kept = 0;
+    if (!used || !new_host)
+        return ms_err_set(err, MS_NOMEM, "no memory");
+    for (int h = 0; h < p->n_hosts; h++) {
+        new_host[h] = -1;
+        if (!matches(p->host_name[h], pattern, n, used))
+            continue;
+        new_host[h] = kept;
+        p->host_name[kept] = p->host_name[h];
+        p->host_speed[kept] = p->host_speed[h];
+        p->host_node[kept] = p->host_node[h];
+        p->host_point[kept++] = p->host_point[h];
+    }
+    for (size_t k = 0; k < n; k++)
+        if (!used[k])
+            return ms_err_set(err, MS_INVALID, "'%s' matches none of the %d hosts of %s ('%s' …)",
+                              pattern[k], p->n_hosts, p->path, p->host_name[0]);
+    for (int l = 0; l < p->n_links; l++)
+        p->link_host[l] = p->link_host[l] < 0 ? -1 : new_host[p->link_host[l]];
+    p->n_hosts = kept;
+    return renumber_nodes(p) == MS_OK ? MS_OK : ms_err_set(err, MS_NOMEM, "no memory");
 }
 
 enum ms_status ms_platform_group(struct ms_platform *p, int gpus_per_node, struct ms_err *err)

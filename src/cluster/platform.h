@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/hash.h"
 
 /** Whether routes may pass through a third host: the zone property `transit`. */
@@ -57,8 +58,12 @@ struct ms_platform {
     const char *path;    /**< as given */
     const char *name;    /**< the file's stem: rail-8x8 */
     struct ms_hash hash; /**< of the file's bytes and of every file it refers to */
+    /** what SimGrid loads in its place, where the file holds what is read over; empty: the file */
+    struct ms_buf copy;
+    size_t n_unjoined; /**< pairs of hosts and zones without a route */
 
     int n_hosts;            /**< at least 1 */
+    int n_hosts_in_file;    /**< before ms_platform_select */
     const char **host_name; /**< [n_hosts] */
     double *host_speed;     /**< [n_hosts] flop/s */
     /** [n_hosts] node of each host; -1 for all where the file has no `node` property */
@@ -106,6 +111,14 @@ enum ms_status ms_platform_group(struct ms_platform *p, int gpus_per_node, struc
 
 /** The value of a property of the top zone, or NULL. */
 const char *ms_platform_prop(const struct ms_platform *p, const char *key);
+
+/** Whether a pair of hosts has a route; false for the pairs that reading the file warned of. */
+bool ms_platform_joined(const struct ms_platform *p, int src, int dst);
+
+/** Keep the hosts whose names match one of the shell wildcards; before ms_platform_group.
+ * @return MS_OK; MS_INVALID when none does, or one pattern matches nothing; MS_NOMEM */
+enum ms_status ms_platform_select(struct ms_platform *p, const char *const *pattern, size_t n,
+                                  struct ms_err *err);
 
 /** What a link is for, by its name: without numbers and direction ("nic_12_UP": "nic",
  * "local_0_1_UP": "local"). */

@@ -30,7 +30,8 @@ enum ms_el {
     EL_BYPASS_ROUTE,
     EL_BYPASS_ZONE_ROUTE,
     EL_LINK_CTN,
-    EL_COUNT
+    EL_COUNT,
+    EL_IGNORED, /**< no exchange depends on it: read over, and left out of the copy */
 };
 
 /** What an attribute's text must be. */
@@ -39,12 +40,13 @@ enum ms_attr_kind {
     ATTR_REF,     /**< somebody else's name */
     ATTR_RATE,    /**< bandwidth, more than 0 */
     ATTR_TIME,    /**< latency, 0 or more */
-    ATTR_SPEED,   /**< flop/s, more than 0; a comma list on hosts */
+    ATTR_SPEED,   /**< flop/s, 0 or more; a comma list on hosts: one for each pstate */
     ATTR_COUNT,   /**< a whole number, 1 or more */
     ATTR_WORD,    /**< one of a list */
     ATTR_FILE,    /**< a profile inside the platform's folder */
+    ATTR_VERSION, /**< 4 to 4.1 */
     ATTR_TEXT,    /**< anything */
-    ATTR_REFUSED, /**< known to SimGrid, not to moesim: help says why */
+    ATTR_IGNORED, /**< no exchange depends on it */
 };
 
 struct ms_attr_rule {
@@ -52,10 +54,12 @@ struct ms_attr_rule {
     enum ms_attr_kind kind;
     bool required;
     const char *const *words;
-    const char *why;
 };
 
 const struct ms_attr_rule *ms_rules_attrs(enum ms_el el); /**< ends with a NULL name */
+const char *ms_rules_name(enum ms_el el);                 /**< as the DTD 4.1 spells it */
+/** Whether a <config> option is SimGrid's to have: the only ones that stay in the copy. */
+bool ms_rules_config_kept(const char *id);
 
 enum ms_point_type { POINT_HOST, POINT_ROUTER, POINT_ZONE, POINT_INNER };
 
@@ -68,6 +72,7 @@ struct ms_point {
     int el;
     bool gateway;
     bool linked;      /**< of hosts in Cluster zones: has its host_link */
+    int local;        /**< number among the members of its zone, -1 */
     double speed;     /**< of hosts */
     const char *node; /**< of hosts: property `node`, or NULL */
 };
@@ -88,6 +93,10 @@ struct ms_zone {
     /** of Cluster zones: inner points at the two ends of the backbone; else -1 */
     int hub_in, hub_out;
     int backbone; /**< its link, or -1 */
+    /** where some pair of its members has no route: [member][member] bits of those that have, else
+     * NULL; a point's number among the members is its `local` */
+    unsigned char *joined;
+    int n_members;
 };
 
 /** A one-way stretch between two points: the links of a <route>, or of one side of a
@@ -112,9 +121,16 @@ struct ms_graph {
     int *link_el; /**< element that made the link: it can be used only after it */
     int n_points, n_zones, n_hops, n_hop_links, n_links;
     int cap_points, cap_zones, cap_hops, cap_hop_links, cap_links, cap_link_el;
-    bool own_links; /**< SimGrid makes links that are not here */
+    bool own_links;    /**< SimGrid makes links that are not here */
+    size_t n_unjoined; /**< ordered pairs of members of one zone without a route */
 };
 void ms_graph_finish(struct ms_graph *g);
+
+/** Something that is read over, for the one warning of the file. */
+struct ms_check_note {
+    const char *what;
+    int count, line;
+};
 
 struct ms_check {
     const char *path;
@@ -126,6 +142,9 @@ struct ms_check {
     int *el_zone; /**< [xml->n] the zone an element stands in, -1 */
     struct ms_names *points, *links;
     struct ms_buf files; /**< hashes of the files referred to */
+    struct ms_check_note note[24];
+    int n_notes;
+    bool copy; /**< SimGrid must not see the file as it is */
     int n_suggestions;
     bool nomem;
 };
@@ -135,7 +154,14 @@ void ms_check_error(struct ms_check *c, int el, const char *fmt, ...)
 void ms_check_warn(struct ms_check *c, int el, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** Count something that is read over. what: a literal. copy: SimGrid needs a copy without it. */
+void ms_check_note(struct ms_check *c, int el, const char *what, bool copy);
+/** The one warning: everything that was counted. */
+void ms_check_say_notes(struct ms_check *c);
+
 void ms_check_rules(struct ms_check *c);
+/** A <prop> of a <config>; others are left alone. */
+void ms_check_config(struct ms_check *c, int el);
 void ms_check_values(struct ms_check *c);
 void ms_check_names(struct ms_check *c);
 void ms_check_routes(struct ms_check *c);
@@ -147,6 +173,15 @@ void ms_check_cabinet(struct ms_check *c, int el, int zone);
 /** A profile file: inside the folder, regular, sane. */
 void ms_check_file(struct ms_check *c, int el, const struct ms_attr_rule *rule, const char *value);
 
+/** The real path of a file that stays in the platform's folder. full: PATH_MAX bytes.
+ * @return NULL, or what is wrong */
+const char *ms_check_confine(const char *platform, const char *value, char *full);
+/** The file as SimGrid may load it: without what is read over, in plain UTF-8, every element on the
+ * line where it was. */
+void ms_check_copy(const struct ms_check *c, struct ms_buf *out);
+
+/** A host's speed: of the list, the one its pstate names. @return NULL, or what is wrong */
+const char *ms_speed(const char *list, const char *pstate, double *out);
 /** "50GBps" and the like, exactly as SimGrid reads them, and no more than that (no nan, inf, hex).
  * @return NULL, or what is wrong */
 const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out);
@@ -166,6 +201,8 @@ int ms_graph_link(struct ms_check *c, int el, const char *name, double bw, doubl
  * (UP) */
 int ms_graph_duplex(struct ms_check *c, int el, const char *name, double bw, double lat,
                     const char *policy, int cables);
+/** Whether a sharing policy makes two links, one each way. */
+bool ms_duplex(const char *policy);
 /** A stretch; first is overwritten, the links are copied. */
 void ms_graph_hop(struct ms_check *c, struct ms_hop h, const int *links, int n);
 /** A host of a Cluster zone, joined to its hub by two links. */

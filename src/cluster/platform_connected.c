@@ -1,5 +1,5 @@
-/* Every pair of hosts has a route: zone by zone, as SimGrid composes them. A pair without one
- * aborts SimGrid. */
+/* Which members of a zone have a route to each other: zone by zone, as SimGrid composes them. A pair
+ * without one is worth a warning here and an error where two ranks need it: SimGrid would abort. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,21 +33,14 @@ static void gather(struct ms_check *c, struct level *l, const int *first, const 
     }
 }
 
-/* Full: each ordered pair needs its own route. hops: those of this zone. */
-static void check_full(struct ms_check *c, const struct level *l, const int *hops, int n_hops)
+enum { MAX_UNJOINED_MEMBERS = 20000 };
+
+/* Count the pairs of needed members whose bit is not set, say so once, and keep the bits. */
+static void keep_unjoined(struct ms_check *c, const struct level *l, unsigned char *seen)
 {
     size_t n = (size_t)l->n, missing = 0;
     int a = -1, b = -1;
-    unsigned char *seen = calloc(n * n / 8 + 1, 1);
-    if (!seen) {
-        c->nomem = true;
-        return;
-    }
-    for (int i = 0; i < n_hops; i++) {
-        const struct ms_hop *h = &c->graph->hop[hops[i]];
-        size_t k = (size_t)l->local[h->src] * n + (size_t)l->local[h->dst];
-        seen[k / 8] |= (unsigned char)(1u << k % 8);
-    }
+    struct ms_zone *z = &c->graph->zone[l->zone];
     for (int i = 0; i < l->n_need; i++)
         for (int j = 0; j < l->n_need; j++) {
             size_t k = (size_t)l->need[i] * n + (size_t)l->need[j];
@@ -58,16 +51,56 @@ static void check_full(struct ms_check *c, const struct level *l, const int *hop
                 b = l->member[l->need[j]];
             }
         }
-    free(seen);
-    if (missing)
-        ms_check_error(c, c->graph->zone[l->zone].el,
-                       "zone '%s' (Full) has no route from '%s' to '%s'%s",
-                       c->graph->zone[l->zone].name, label(c, a), label(c, b),
-                       missing > 1 ? ", nor between other pairs" : "");
+    if (!missing) {
+        free(seen);
+        return;
+    }
+    z->joined = seen;
+    z->n_members = l->n;
+    for (int i = 0; i < l->n; i++)
+        c->graph->point[l->member[i]].local = i;
+    c->graph->n_unjoined += missing;
+    ms_check_warn(c, z->el,
+                  "zone '%s': no route from '%s' to '%s'%s; an error where two ranks need one "
+                  "(%zu of %zu pairs have none)",
+                  z->name, label(c, a), label(c, b), missing > 1 ? ", nor between other pairs" : "",
+                  missing, (size_t)l->n_need * (size_t)(l->n_need - 1));
 }
 
-/* The members reached from the first needed one along hops (forward), or that reach it. */
-static bool reach(struct ms_check *c, const struct level *l, const int *hops, int n_hops,
+static unsigned char *pair_bits(struct ms_check *c, const struct level *l)
+{
+    size_t n = (size_t)l->n;
+    unsigned char *bits = NULL;
+    if (l->n > MAX_UNJOINED_MEMBERS)
+        ms_check_error(c, c->graph->zone[l->zone].el,
+                       "zone '%s' has pairs without a route among %d members: too many to tell "
+                       "which (at most %d)",
+                       c->graph->zone[l->zone].name, l->n, MAX_UNJOINED_MEMBERS);
+    else if (!(bits = calloc(n * n / 8 + 1, 1)))
+        c->nomem = true;
+    return bits;
+}
+
+static void set_bit(unsigned char *bits, size_t n, int a, int b)
+{
+    size_t k = (size_t)a * n + (size_t)b;
+    bits[k / 8] |= (unsigned char)(1u << k % 8);
+}
+
+/* Full: each ordered pair needs its own route. hops: those of this zone. */
+static void check_full(struct ms_check *c, const struct level *l, const int *hops, int n_hops)
+{
+    unsigned char *seen = pair_bits(c, l);
+    for (int i = 0; seen && i < n_hops; i++) {
+        const struct ms_hop *h = &c->graph->hop[hops[i]];
+        set_bit(seen, (size_t)l->n, l->local[h->src], l->local[h->dst]);
+    }
+    if (seen)
+        keep_unjoined(c, l, seen);
+}
+
+/* The members reached from one along hops (forward), or that reach it. */
+static bool reach(struct ms_check *c, const struct level *l, const int *hops, int n_hops, int from,
                   bool forward, unsigned char *seen)
 {
     int *start = calloc((size_t)l->n + 1, sizeof *start),
@@ -87,7 +120,7 @@ static bool reach(struct ms_check *c, const struct level *l, const int *hops, in
             start[v + 1] += start[v];
     }
     if (good)
-        seen[stack[depth++] = l->need[0]] = 1;
+        seen[stack[depth++] = from] = 1;
     while (good && depth) {
         int v = stack[--depth]; /* after the second pass start[v] is the end of v's list */
         for (int k = v ? start[v - 1] : 0; k < start[v]; k++)
@@ -101,25 +134,39 @@ static bool reach(struct ms_check *c, const struct level *l, const int *hops, in
     return good;
 }
 
+/* Who reaches whom, one search a member: only where the quick look found that not all do. */
+static void check_each_path(struct ms_check *c, const struct level *l, const int *hops, int n_hops)
+{
+    unsigned char *bits = pair_bits(c, l), *out = bits ? calloc((size_t)l->n + 1, 1) : NULL;
+    for (int i = 0; out && i < l->n; i++) {
+        memset(out, 0, (size_t)l->n);
+        if (!reach(c, l, hops, n_hops, i, true, out))
+            break;
+        for (int k = 0; k < l->n; k++)
+            if (out[k])
+                set_bit(bits, (size_t)l->n, i, k);
+    }
+    c->nomem |= bits && !out;
+    free(out);
+    if (bits && !c->nomem)
+        keep_unjoined(c, l, bits);
+    else
+        free(bits);
+}
+
 /* Floyd, Dijkstra: all needed members reach each other. */
 static void check_paths(struct ms_check *c, const struct level *l, const int *hops, int n_hops)
 {
     unsigned char *out = calloc((size_t)l->n + 1, 1), *in = calloc((size_t)l->n + 1, 1);
-    if (out && in && reach(c, l, hops, n_hops, true, out) && reach(c, l, hops, n_hops, false, in)) {
-        for (int i = 0; i < l->n_need; i++) {
-            int v = l->need[i], first = l->member[l->need[0]];
-            if (out[v] && in[v])
-                continue;
-            ms_check_error(c, c->graph->zone[l->zone].el, "zone '%s': no route from '%s' to '%s'",
-                           c->graph->zone[l->zone].name, label(c, out[v] ? l->member[v] : first),
-                           label(c, out[v] ? first : l->member[v]));
-            break;
-        }
-    } else if (!out || !in) {
-        c->nomem = true;
-    }
+    bool all = out && in && reach(c, l, hops, n_hops, l->need[0], true, out) &&
+               reach(c, l, hops, n_hops, l->need[0], false, in);
+    for (int i = 0; all && i < l->n_need; i++)
+        all = out[l->need[i]] && in[l->need[i]];
+    c->nomem |= !out || !in;
     free(out);
     free(in);
+    if (!all && !c->nomem)
+        check_each_path(c, l, hops, n_hops);
 }
 
 static void check_cluster_zone(struct ms_check *c, const struct level *l)
@@ -145,9 +192,7 @@ static void check_level(struct ms_check *c, const struct level *l, const int *ho
     if (z->routing == ROUTING_CLUSTER)
         check_cluster_zone(c, l);
     else if (z->routing == ROUTING_NONE && l->n_need > 1)
-        ms_check_error(
-            c, z->el, "zone '%s' has routing=\"None\" but more than one member: nothing joins them",
-            z->name);
+        check_full(c, l, hops, 0);
     else if (z->routing == ROUTING_FULL && l->n_need > 1)
         check_full(c, l, hops, n_hops);
     else if ((z->routing == ROUTING_FLOYD || z->routing == ROUTING_DIJKSTRA) && l->n_need > 1)
@@ -183,7 +228,7 @@ void ms_check_connected(struct ms_check *c)
         zone_of[p] = g->point[p].zone;
     chain(g->n_points, zone_of, g->n_zones, first_point, next_point);
     for (int h = 0; h < g->n_hops; h++)
-        zone_of[h] = g->hop[h].bypass ? -1 : g->hop[h].zone;
+        zone_of[h] = g->hop[h].zone;
     chain(g->n_hops, zone_of, g->n_zones, first_hop, next_hop);
     for (l.zone = 0; l.zone < g->n_zones && !c->nomem; l.zone++) {
         int n = 0;

@@ -14,7 +14,7 @@
 enum { MAX_PROFILE_BYTES = 16 << 20 };
 
 /* The real path of the file and of the folder it must stay in. @return what is wrong, or NULL */
-static const char *confine(const char *platform, const char *value, char full[PATH_MAX])
+const char *ms_check_confine(const char *platform, const char *value, char *full)
 {
     char home[PATH_MAX], joined[2 * PATH_MAX], *slash;
     struct stat st;
@@ -90,7 +90,7 @@ void ms_check_file(struct ms_check *c, int i, const struct ms_attr_rule *rule, c
     char full[PATH_MAX];
     struct ms_buf text = {0};
     struct ms_err err = {0};
-    const char *fault = confine(c->path, value, full);
+    const char *fault = ms_check_confine(c->path, value, full);
     if (fault) {
         ms_check_error(c, i, "%s '%.200s' %s", rule->name, value, fault);
         return;

@@ -99,6 +99,8 @@ static void *more(struct ms_check *c, void *array, int n, int *cap, size_t size)
 
 void ms_graph_finish(struct ms_graph *g)
 {
+    for (int z = 0; z < g->n_zones; z++)
+        free(g->zone[z].joined);
     free(g->point);
     free(g->zone);
     free(g->hop);
@@ -119,6 +121,7 @@ int ms_graph_point(struct ms_check *c, struct ms_point p)
         ms_check_error(c, p.el, "the name '%s' is taken: line %d", p.name,
                        c->xml->el[old->el].line);
     }
+    p.local = -1;
     g->point[g->n_points] = p;
     return g->n_points++;
 }
@@ -172,10 +175,15 @@ static const char *joined(struct ms_check *c, const char *a, const char *b)
     return s;
 }
 
+bool ms_duplex(const char *policy)
+{
+    return !strcmp(policy, "SPLITDUPLEX") || !strcmp(policy, "FULLDUPLEX");
+}
+
 int ms_graph_duplex(struct ms_check *c, int el, const char *name, double bw, double lat,
                     const char *policy, int cables)
 {
-    if (strcmp(policy, "SPLITDUPLEX") != 0)
+    if (!ms_duplex(policy))
         return ms_graph_link(c, el, name, bw, lat,
                              strcmp(policy, "FATPIPE") ? MS_LINK_SHARED : MS_LINK_FATPIPE, cables);
     int up = ms_graph_link(c, el, joined(c, name, "_UP"), bw, lat, MS_LINK_SHARED, cables);
@@ -225,11 +233,11 @@ static const char *prop_of(const struct ms_check *c, int i, const char *key)
 
 static enum ms_routing routing_of(const char *word)
 {
-    return !strcmp(word, "Full")      ? ROUTING_FULL
-           : !strcmp(word, "Floyd")   ? ROUTING_FLOYD
-           : !strcmp(word, "Cluster") ? ROUTING_CLUSTER
-           : !strcmp(word, "None")    ? ROUTING_NONE
-                                      : ROUTING_DIJKSTRA;
+    return !strcasecmp(word, "Full")      ? ROUTING_FULL
+           : !strcasecmp(word, "Floyd")   ? ROUTING_FLOYD
+           : !strcasecmp(word, "Cluster") ? ROUTING_CLUSTER
+           : !strcasecmp(word, "None")    ? ROUTING_NONE
+                                          : ROUTING_DIJKSTRA;
 }
 
 static void name_link(struct ms_check *c, int i)
@@ -303,7 +311,7 @@ static void name_host(struct ms_check *c, int i, int zone)
                          .itself = -1,
                          .el = i,
                          .node = prop_of(c, i, "node")};
-    ms_quantity(ms_xml_get(e, "speed", ""), ATTR_SPEED, &p.speed);
+    ms_speed(ms_xml_get(e, "speed", ""), ms_xml_get(e, "pstate", "0"), &p.speed);
     if (p.node && !*p.node)
         ms_check_error(c, i, "host '%s': its property node is empty", p.name);
     ms_graph_point(c, p);

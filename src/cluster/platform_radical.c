@@ -1,47 +1,54 @@
 /* SimGrid's ready-made clusters: radicals, topo_parameters, and the hosts and links they stand
  * for. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cluster/platform_check.h"
 
-enum {
-    MAX_HOSTS = 40000
-}; /* more actors than that do not fit a process's mappings (65530 by default) */
+enum { MAX_HOSTS = 400000 };
 
-/* "0-3,7,9-10" -> numbers. @return how many, or -1 with `fault` */
-static int explode(struct ms_check *c, const char *text, int **out, const char **fault)
+/* Walk "0-3,8-11". out: NULL to count only. @return how many, -1 with *fault */
+static int walk_radical(const char *p, int *out, const char **fault)
 {
     int n = 0;
-    const char *p = text;
-    *out = MS_NEW(c->arena, int, MAX_HOSTS);
-    if (!*out) {
-        c->nomem = true;
-        return -1;
-    }
+    *fault = "must look like 0-63 or 0-3,8-11";
     for (;; p++) {
         char *end;
         if (*p < '0' || *p > '9' || strspn(p, "0123456789") > 9)
-            return *fault = "must look like 0-63 or 0-3,8-11", -1;
+            return -1;
         long a = strtol(p, &end, 10), b = a;
         if (*end == '-') {
             p = end + 1;
             if (*p < '0' || *p > '9' || strspn(p, "0123456789") > 9)
-                return *fault = "must look like 0-63 or 0-3,8-11", -1;
+                return -1;
             b = strtol(p, &end, 10);
         }
         if (b < a)
             return *fault = "counts downwards, so it names no host", -1;
         if (b - a >= MAX_HOSTS || n + (b - a) >= MAX_HOSTS)
-            return *fault = "names more than 40000 hosts", -1;
-        for (long v = a; v <= b; v++)
-            (*out)[n++] = (int)v;
+            return *fault = "names more than 400000 hosts", -1;
+        for (long v = a; v <= b; v++, n++)
+            if (out)
+                out[n] = (int)v;
         p = end;
         if (!*p)
             return n;
         if (*p != ',')
-            return *fault = "must look like 0-63 or 0-3,8-11", -1;
+            return -1;
     }
+}
+
+/* The numbers of a radical. @return how many, -1 with *fault, or without one: no memory */
+static int explode(struct ms_check *c, const char *text, int **out, const char **fault)
+{
+    int n = walk_radical(text, NULL, fault);
+    if (n < 0)
+        return -1;
+    *fault = NULL;
+    *out = MS_NEW(c->arena, int, (size_t)n);
+    c->nomem |= !*out;
+    return *out ? walk_radical(text, *out, &(const char *){NULL}) : -1;
 }
 
 /* Whole numbers >= 1 between separators, up to stop. @return how many, -1 on anything else */
@@ -93,9 +100,8 @@ static long fat_tree_hosts(const char *p, const char **want)
     return product(v[0], (int)levels, 1);
 }
 
-static long dragonfly_hosts(const char *p, const char **want)
+static long dragonfly_hosts(const char *p, long v[7], const char **want)
 {
-    long v[7];
     *want =
         "GROUPS,CABLES;CHASSIS,CABLES;ROUTERS,CABLES;NODES, 1 or more each, such as 3,4;3,2;3,1;2";
     for (int k = 0; k < 3; k++, p++)
@@ -109,9 +115,10 @@ static void check_topology(struct ms_check *c, int i, const char *topology, int 
     const struct ms_xml_el *e = &c->xml->el[i];
     const char *text = ms_xml_get(e, "topo_parameters", ""), *want = NULL,
                *id = ms_xml_get(e, "id", "");
+    long shape[7] = {0};
     long need = !strcmp(topology, "TORUS")      ? torus_hosts(text, &want)
                 : !strcmp(topology, "FAT_TREE") ? fat_tree_hosts(text, &want)
-                                                : dragonfly_hosts(text, &want);
+                                                : dragonfly_hosts(text, shape, &want);
     if (need < 0)
         ms_check_error(c, i, "cluster '%s': topo_parameters '%.100s' of a %s must be %s", id, text,
                        topology, want);
@@ -119,6 +126,12 @@ static void check_topology(struct ms_check *c, int i, const char *topology, int 
         ms_check_error(
             c, i, "cluster '%s': topo_parameters '%.100s' make %ld hosts, but the radical names %d",
             id, text, need, n_hosts);
+    else if (shape[0] > shape[4]) /* DragonflyZone.cpp looks a group up among a chassis' routers */
+        ms_check_error(
+            c, i,
+            "cluster '%s': a DRAGONFLY needs no more groups (%ld) than routers a chassis "
+            "(%ld): SimGrid crashes",
+            id, shape[0], shape[4]);
 }
 
 struct machine {
@@ -129,11 +142,19 @@ struct machine {
     bool links; /* false: SimGrid makes them */
 };
 
-static const char *format(struct ms_check *c, const char *fmt, const char *a, int i, const char *b)
+static const char *format(struct ms_check *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static const char *format(struct ms_check *c, const char *fmt, ...)
 {
-    char text[512];
-    snprintf(text, sizeof text, fmt, a, i, b);
-    const char *s = ms_arena_strdup(c->arena, text);
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *s = n < 0 ? NULL : ms_arena_alloc(c->arena, (size_t)n + 1, 1);
+    if (s)
+        vsnprintf(s, (size_t)n + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
     c->nomem |= !s;
     return s ? s : "";
 }
@@ -141,7 +162,7 @@ static const char *format(struct ms_check *c, const char *fmt, const char *a, in
 static void add_host(struct ms_check *c, const struct machine *m, int number, const char *link_name)
 {
     int host = ms_graph_point(
-        c, (struct ms_point){.name = format(c, "%.200s%d%.200s", m->prefix, number, m->suffix),
+        c, (struct ms_point){.name = format(c, "%s%d%s", m->prefix, number, m->suffix),
                              .type = POINT_HOST,
                              .zone = m->zone,
                              .itself = -1,
@@ -152,7 +173,7 @@ static void add_host(struct ms_check *c, const struct machine *m, int number, co
         return;
     int up = ms_graph_duplex(c, m->el, link_name, m->bw, m->lat, m->sharing, 0);
     if (!c->nomem)
-        ms_graph_star(c, m->zone, host, up, up + !strcmp(m->sharing, "SPLITDUPLEX"));
+        ms_graph_star(c, m->zone, host, up, up + ms_duplex(m->sharing));
 }
 
 static double quantity(const struct ms_xml_el *e, const char *attr, enum ms_attr_kind kind)
@@ -172,12 +193,19 @@ static const char *node_prop(const struct ms_check *c, int i)
     return NULL;
 }
 
+static double speed_of(const struct ms_xml_el *e)
+{
+    double v = 0;
+    ms_speed(ms_xml_get(e, "speed", ""), "0", &v);
+    return v;
+}
+
 static struct machine machine_of(struct ms_check *c, int i, int zone, const char *policy)
 {
     const struct ms_xml_el *e = &c->xml->el[i];
     return (struct machine){.prefix = ms_xml_get(e, "prefix", ""),
                             .suffix = ms_xml_get(e, "suffix", ""),
-                            .speed = quantity(e, "speed", ATTR_SPEED),
+                            .speed = speed_of(e),
                             .bw = quantity(e, "bw", ATTR_RATE),
                             .lat = quantity(e, "lat", ATTR_TIME),
                             .sharing = policy,
@@ -215,22 +243,18 @@ void ms_check_cluster(struct ms_check *c, int i, int parent_zone)
     m.links = flat;
     c->graph->own_links |= !flat || *ms_xml_get(e, "limiter_link", "");
     for (int k = 0; k < n && !c->nomem; k++)
-        add_host(c, &m, number[k], format(c, "%.200s_link_%d%s", id, number[k], ""));
+        add_host(c, &m, number[k], format(c, "%s_link_%d", id, number[k]));
     if (c->nomem ||
         !flat) /* SimGrid's torus, fat-tree and dragonfly clusters have no router to enter by */
         return;
-    if (!*router) {
-        char text[700];
-        snprintf(text, sizeof text, "%.200s%.200s_router%.200s", m.prefix, id, m.suffix);
-        router = ms_arena_strdup(c->arena, text);
-        c->nomem |= !router;
-    }
+    if (!*router)
+        router = format(c, "%s%s_router%s", m.prefix, id, m.suffix);
     ms_graph_point(c,
                    (struct ms_point){
                        .name = router, .type = POINT_ROUTER, .zone = zone, .itself = -1, .el = i});
     if (*ms_xml_get(e, "bb_bw", ""))
         c->graph->zone[zone].backbone = ms_graph_link(
-            c, i, format(c, "%.200s_backbone%.0d%s", id, 0, ""), quantity(e, "bb_bw", ATTR_RATE),
+            c, i, format(c, "%s_backbone", id), quantity(e, "bb_bw", ATTR_RATE),
             quantity(e, "bb_lat", ATTR_TIME),
             strcmp(ms_xml_get(e, "bb_sharing_policy", "SHARED"), "FATPIPE") ? MS_LINK_SHARED
                                                                             : MS_LINK_FATPIPE,
@@ -245,9 +269,6 @@ void ms_check_cabinet(struct ms_check *c, int i, int zone)
         return;
     }
     struct machine m = machine_of(c, i, zone, "SPLITDUPLEX");
-    char name[512];
-    for (int k = 0; k < n && !c->nomem; k++) {
-        snprintf(name, sizeof name, "link_%.200s%d%.200s", m.prefix, number[k], m.suffix);
-        add_host(c, &m, number[k], ms_arena_strdup(c->arena, name));
-    }
+    for (int k = 0; k < n && !c->nomem; k++)
+        add_host(c, &m, number[k], format(c, "link_%s%d%s", m.prefix, number[k], m.suffix));
 }

@@ -5,6 +5,8 @@
 
 #include "cluster/platform_check.h"
 
+enum { MAX_NAME = 4096 };
+
 static int find_point(struct ms_check *c, int i, const char *attr, int zone, bool want_zone)
 {
     const struct ms_xml_el *e = &c->xml->el[i];
@@ -64,10 +66,10 @@ static bool find_link(struct ms_check *c, int i, int *there, int *back)
     const struct ms_xml_el *e = &c->xml->el[i];
     const char *name = ms_xml_get(e, "id", ""), *dir = ms_xml_get(e, "direction", "NONE");
     const struct ms_graph *g = c->graph;
-    char full[256], up[256];
+    char full[MAX_NAME], up[MAX_NAME];
     bool duplex = strcmp(dir, "NONE") != 0;
-    snprintf(full, sizeof full, duplex ? "%.200s_%s" : "%.200s%.0s", name, dir);
-    snprintf(up, sizeof up, "%.200s_UP", name);
+    snprintf(full, sizeof full, duplex ? "%.4000s_%s" : "%.4000s%.0s", name, dir);
+    snprintf(up, sizeof up, "%.4000s_UP", name);
     int l = ms_names_find(c->links, full);
     if (l < 0) {
         const char *near = ms_names_nearest(c, c->links, full);
@@ -101,6 +103,8 @@ static int route_links(struct ms_check *c, int i, int *there, int *back)
     int n = 0;
     bool good = true;
     for (int k = i + 1; k < el[i].end; k = el[k].end) {
+        if (c->kind[k] != EL_LINK_CTN)
+            continue;
         if (n == MAX_ROUTE_LINKS) {
             ms_check_error(c, i, "%s: more than %d links", el[i].name, MAX_ROUTE_LINKS);
             return -1;

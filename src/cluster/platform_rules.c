@@ -5,99 +5,92 @@
 
 #include "cluster/platform_check.h"
 
-static const char *const sharing[] = {"SHARED", "SPLITDUPLEX", "FATPIPE", NULL};
+static const char *const sharing[] = {"SHARED", "SPLITDUPLEX", "FULLDUPLEX", "FATPIPE", NULL};
 static const char *const backbone_sharing[] = {"SHARED", "FATPIPE", NULL};
 static const char *const cluster_topologies[] = {"FLAT", "TORUS", "FAT_TREE", "DRAGONFLY", NULL};
 static const char *const routings[] = {"Full",    "Floyd", "Dijkstra", "DijkstraCache",
                                        "Cluster", "None",  NULL};
 static const char *const yes_no[] = {"YES", "NO", "yes", "no", NULL};
 static const char *const directions[] = {"UP", "DOWN", "NONE", NULL};
-static const char *const versions[] = {"4.1", "4", NULL};
 
-static const struct ms_attr_rule platform_attrs[] = {{"version", ATTR_WORD, true, versions, NULL},
-                                                     {0}};
-static const struct ms_attr_rule config_attrs[] = {{"id", ATTR_TEXT, false, NULL, NULL}, {0}};
+static const struct ms_attr_rule platform_attrs[] = {{"version", ATTR_VERSION, true, NULL}, {0}};
+static const struct ms_attr_rule config_attrs[] = {{"id", ATTR_TEXT, false, NULL}, {0}};
 static const struct ms_attr_rule prop_attrs[] = {
-    {"id", ATTR_TEXT, true, NULL, NULL}, {"value", ATTR_TEXT, true, NULL, NULL}, {0}};
+    {"id", ATTR_TEXT, true, NULL}, {"value", ATTR_TEXT, true, NULL}, {0}};
 static const struct ms_attr_rule zone_attrs[] = {
-    {"id", ATTR_ID, true, NULL, NULL}, {"routing", ATTR_WORD, true, routings, NULL}, {0}};
-static const struct ms_attr_rule host_attrs[] = {
-    {"id", ATTR_ID, true, NULL, NULL},
-    {"speed", ATTR_SPEED, true, NULL, NULL},
-    {"core", ATTR_COUNT, false, NULL, NULL},
-    {"speed_file", ATTR_FILE, false, NULL, NULL},
-    {"state_file", ATTR_FILE, false, NULL, NULL},
-    {"availability_file", ATTR_REFUSED, false, NULL, "SimGrid calls it speed_file now"},
-    {"coordinates", ATTR_REFUSED, false, NULL, "Vivaldi coordinates are not for clusters"},
-    {"pstate", ATTR_REFUSED, false, NULL, "give the host its one speed"},
-    {0}};
+    {"id", ATTR_ID, true, NULL}, {"routing", ATTR_WORD, true, routings}, {0}};
+static const struct ms_attr_rule host_attrs[] = {{"id", ATTR_ID, true, NULL},
+                                                 {"speed", ATTR_SPEED, true, NULL},
+                                                 {"core", ATTR_COUNT, false, NULL},
+                                                 {"speed_file", ATTR_FILE, false, NULL},
+                                                 {"state_file", ATTR_FILE, false, NULL},
+                                                 {"availability_file", ATTR_FILE, false, NULL},
+                                                 {"coordinates", ATTR_IGNORED, false, NULL},
+                                                 {"pstate", ATTR_IGNORED, false, NULL},
+                                                 {0}};
 static const struct ms_attr_rule router_attrs[] = {
-    {"id", ATTR_ID, true, NULL, NULL},
-    {"coordinates", ATTR_REFUSED, false, NULL, "Vivaldi coordinates are not for clusters"},
-    {0}};
+    {"id", ATTR_ID, true, NULL}, {"coordinates", ATTR_IGNORED, false, NULL}, {0}};
 static const struct ms_attr_rule link_attrs[] = {
-    {"id", ATTR_ID, true, NULL, NULL},
-    {"bandwidth", ATTR_RATE, true, NULL, NULL},
-    {"latency", ATTR_TIME, true, NULL,
-     NULL}, /* the DTD says optional; SimGrid 3.32 aborts without it */
-    {"sharing_policy", ATTR_WORD, false, sharing, NULL},
-    {"bandwidth_file", ATTR_FILE, false, NULL, NULL},
-    {"latency_file", ATTR_FILE, false, NULL, NULL},
-    {"state_file", ATTR_FILE, false, NULL, NULL},
+    {"id", ATTR_ID, true, NULL},
+    {"bandwidth", ATTR_RATE, true, NULL},
+    {"latency", ATTR_TIME, true, NULL}, /* the DTD says optional; SimGrid 3.32 aborts without it */
+    {"sharing_policy", ATTR_WORD, false, sharing},
+    {"bandwidth_file", ATTR_FILE, false, NULL},
+    {"latency_file", ATTR_FILE, false, NULL},
+    {"state_file", ATTR_FILE, false, NULL},
     {0}};
-static const struct ms_attr_rule backbone_attrs[] = {{"id", ATTR_ID, true, NULL, NULL},
-                                                     {"bandwidth", ATTR_RATE, true, NULL, NULL},
-                                                     {"latency", ATTR_TIME, true, NULL, NULL},
+static const struct ms_attr_rule backbone_attrs[] = {{"id", ATTR_ID, true, NULL},
+                                                     {"bandwidth", ATTR_RATE, true, NULL},
+                                                     {"latency", ATTR_TIME, true, NULL},
                                                      {0}};
-static const struct ms_attr_rule host_link_attrs[] = {{"id", ATTR_REF, true, NULL, NULL},
-                                                      {"up", ATTR_REF, true, NULL, NULL},
-                                                      {"down", ATTR_REF, true, NULL, NULL},
+static const struct ms_attr_rule host_link_attrs[] = {{"id", ATTR_REF, true, NULL},
+                                                      {"up", ATTR_REF, true, NULL},
+                                                      {"down", ATTR_REF, true, NULL},
                                                       {0}};
 static const struct ms_attr_rule cluster_attrs[] = {
-    {"id", ATTR_ID, true, NULL, NULL},
-    {"prefix", ATTR_TEXT, true, NULL, NULL},
-    {"suffix", ATTR_TEXT, true, NULL, NULL},
-    {"radical", ATTR_TEXT, true, NULL, NULL},
-    {"speed", ATTR_SPEED, true, NULL, NULL},
-    {"core", ATTR_COUNT, false, NULL, NULL},
-    {"bw", ATTR_RATE, true, NULL, NULL},
-    {"lat", ATTR_TIME, true, NULL, NULL},
-    {"sharing_policy", ATTR_WORD, false, sharing, NULL},
-    {"topology", ATTR_WORD, false, cluster_topologies, NULL},
-    {"topo_parameters", ATTR_TEXT, false, NULL, NULL},
-    {"bb_bw", ATTR_RATE, false, NULL, NULL},
-    {"bb_lat", ATTR_TIME, false, NULL, NULL},
-    {"bb_sharing_policy", ATTR_WORD, false, backbone_sharing, NULL},
-    {"router_id", ATTR_TEXT, false, NULL, NULL},
-    {"limiter_link", ATTR_RATE, false, NULL, NULL},
-    {"loopback_bw", ATTR_RATE, false, NULL, NULL},
-    {"loopback_lat", ATTR_TIME, false, NULL, NULL},
+    {"id", ATTR_ID, true, NULL},
+    {"prefix", ATTR_TEXT, true, NULL},
+    {"suffix", ATTR_TEXT, true, NULL},
+    {"radical", ATTR_TEXT, true, NULL},
+    {"speed", ATTR_SPEED, true, NULL},
+    {"core", ATTR_COUNT, false, NULL},
+    {"bw", ATTR_RATE, true, NULL},
+    {"lat", ATTR_TIME, true, NULL},
+    {"sharing_policy", ATTR_WORD, false, sharing},
+    {"topology", ATTR_WORD, false, cluster_topologies},
+    {"topo_parameters", ATTR_TEXT, false, NULL},
+    {"bb_bw", ATTR_RATE, false, NULL},
+    {"bb_lat", ATTR_TIME, false, NULL},
+    {"bb_sharing_policy", ATTR_WORD, false, backbone_sharing},
+    {"router_id", ATTR_TEXT, false, NULL},
+    {"limiter_link", ATTR_RATE, false, NULL},
+    {"loopback_bw", ATTR_RATE, false, NULL},
+    {"loopback_lat", ATTR_TIME, false, NULL},
     {0}};
 static const struct ms_attr_rule cabinet_attrs[] = {
-    {"id", ATTR_TEXT, true, NULL, NULL},     {"prefix", ATTR_TEXT, true, NULL, NULL},
-    {"suffix", ATTR_TEXT, true, NULL, NULL}, {"radical", ATTR_TEXT, true, NULL, NULL},
-    {"speed", ATTR_SPEED, true, NULL, NULL}, {"bw", ATTR_RATE, true, NULL, NULL},
-    {"lat", ATTR_TIME, true, NULL, NULL},    {0}};
-static const struct ms_attr_rule route_attrs[] = {{"src", ATTR_REF, true, NULL, NULL},
-                                                  {"dst", ATTR_REF, true, NULL, NULL},
-                                                  {"symmetrical", ATTR_WORD, false, yes_no, NULL},
+    {"id", ATTR_TEXT, true, NULL},     {"prefix", ATTR_TEXT, true, NULL},
+    {"suffix", ATTR_TEXT, true, NULL}, {"radical", ATTR_TEXT, true, NULL},
+    {"speed", ATTR_SPEED, true, NULL}, {"bw", ATTR_RATE, true, NULL},
+    {"lat", ATTR_TIME, true, NULL},    {0}};
+static const struct ms_attr_rule route_attrs[] = {{"src", ATTR_REF, true, NULL},
+                                                  {"dst", ATTR_REF, true, NULL},
+                                                  {"symmetrical", ATTR_WORD, false, yes_no},
                                                   {0}};
-static const struct ms_attr_rule zone_route_attrs[] = {
-    {"src", ATTR_REF, true, NULL, NULL},
-    {"dst", ATTR_REF, true, NULL, NULL},
-    {"gw_src", ATTR_REF, true, NULL, NULL},
-    {"gw_dst", ATTR_REF, true, NULL, NULL},
-    {"symmetrical", ATTR_WORD, false, yes_no, NULL},
-    {0}};
+static const struct ms_attr_rule zone_route_attrs[] = {{"src", ATTR_REF, true, NULL},
+                                                       {"dst", ATTR_REF, true, NULL},
+                                                       {"gw_src", ATTR_REF, true, NULL},
+                                                       {"gw_dst", ATTR_REF, true, NULL},
+                                                       {"symmetrical", ATTR_WORD, false, yes_no},
+                                                       {0}};
 static const struct ms_attr_rule bypass_attrs[] = {
-    {"src", ATTR_REF, true, NULL, NULL}, {"dst", ATTR_REF, true, NULL, NULL}, {0}};
-static const struct ms_attr_rule bypass_zone_attrs[] = {{"src", ATTR_REF, true, NULL, NULL},
-                                                        {"dst", ATTR_REF, true, NULL, NULL},
-                                                        {"gw_src", ATTR_REF, true, NULL, NULL},
-                                                        {"gw_dst", ATTR_REF, true, NULL, NULL},
+    {"src", ATTR_REF, true, NULL}, {"dst", ATTR_REF, true, NULL}, {0}};
+static const struct ms_attr_rule bypass_zone_attrs[] = {{"src", ATTR_REF, true, NULL},
+                                                        {"dst", ATTR_REF, true, NULL},
+                                                        {"gw_src", ATTR_REF, true, NULL},
+                                                        {"gw_dst", ATTR_REF, true, NULL},
                                                         {0}};
 static const struct ms_attr_rule link_ctn_attrs[] = {
-    {"id", ATTR_REF, true, NULL, NULL}, {"direction", ATTR_WORD, false, directions, NULL}, {0}};
+    {"id", ATTR_REF, true, NULL}, {"direction", ATTR_WORD, false, directions}, {0}};
 
 #define IN(x) (1u << EL_##x)
 enum { BOTH, OUTER, INNER }; /* what a zone that holds it must hold: anything, zones, hosts */
@@ -135,11 +128,7 @@ static const struct el_rule rules[EL_COUNT] = {
 static const struct {
     const char *name, *why;
 } refused[] = {
-    {"AS", "the old name of <zone>; run simgrid_update_xml"},
-    {"ASroute", "the old name of <zoneRoute>; run simgrid_update_xml"},
-    {"bypassASroute", "the old name of <bypassZoneRoute>; run simgrid_update_xml"},
     {"include", "SimGrid removed it; put everything in one file"},
-    {"random", "SimGrid ignores it"},
     {"process", "ranks are placed by the scenario, not by the platform"},
     {"actor", "ranks are placed by the scenario, not by the platform"},
     {"argument", "ranks are placed by the scenario, not by the platform"},
@@ -148,24 +137,49 @@ static const struct {
      "use state_file, bandwidth_file, latency_file or speed_file, or `faults` in the scenario"},
     {"trace_connect",
      "use state_file, bandwidth_file, latency_file or speed_file, or `faults` in the scenario"},
-    {"storage", "storage is not simulated"},
-    {"storage_type", "storage is not simulated"},
-    {"mount", "storage is not simulated"},
-    {"disk", "storage is not simulated"},
-    {"model_prop", "SimGrid ignores it"},
+    {"storage", "SimGrid removed it and stops at it; leave it out"},
+    {"storage_type", "SimGrid removed it and stops at it; leave it out"},
+    {"mount", "SimGrid removed it and stops at it; leave it out"},
+};
+
+/* The names of DTD 4.0, which 4.1 still takes; and what no exchange depends on. */
+static const struct {
+    const char *name, *note;
+    enum ms_el kind;
+} other[] = {
+    {"AS", "<AS> (as <zone>)", EL_ZONE},
+    {"ASroute", "<ASroute> (as <zoneRoute>)", EL_ZONE_ROUTE},
+    {"bypassASroute", "<bypassASroute> (as <bypassZoneRoute>)", EL_BYPASS_ZONE_ROUTE},
+    {"disk", "<disk>", EL_IGNORED},
+    {"random", "<random>", EL_IGNORED},
 };
 
 const struct ms_attr_rule *ms_rules_attrs(enum ms_el el)
 {
-    return rules[el].attrs;
+    static const struct ms_attr_rule none = {0};
+    return el < EL_COUNT ? rules[el].attrs : &none;
 }
 
-static int kind_of(const char *name)
+const char *ms_rules_name(enum ms_el el)
 {
+    return rules[el].name;
+}
+
+/* The kind of an element; EL_COUNT, with an error, for what cannot be. */
+static enum ms_el kind_of(struct ms_check *c, int i)
+{
+    const struct ms_xml_el *e = &c->xml->el[i];
+    if (e->parent >= 0 && c->kind[e->parent] == EL_IGNORED)
+        return EL_IGNORED;
     for (int k = 0; k < EL_COUNT; k++)
-        if (!strcmp(rules[k].name, name))
-            return k;
-    return -1;
+        if (!strcmp(rules[k].name, e->name))
+            return (enum ms_el)k;
+    for (size_t k = 0; k < sizeof other / sizeof *other; k++)
+        if (!strcmp(other[k].name, e->name)) {
+            ms_check_note(c, i, other[k].note, other[k].kind == EL_IGNORED);
+            return other[k].kind;
+        }
+    return EL_COUNT;
 }
 
 static void unknown_element(struct ms_check *c, int i)
@@ -191,9 +205,8 @@ static void check_attr(struct ms_check *c, int i, const struct ms_xml_attr *a)
     int n = 0;
     for (; r->name; r++) {
         if (!strcmp(r->name, a->name)) {
-            if (r->kind == ATTR_REFUSED && *a->value)
-                ms_check_error(c, i, "<%s>: attribute '%s' is refused: %s", c->xml->el[i].name,
-                               r->name, r->why);
+            if (r->kind == ATTR_IGNORED && *a->value)
+                ms_check_note(c, i, r->name, true);
             return;
         }
         names[n++] = r->name;
@@ -233,6 +246,8 @@ static void check_children(struct ms_check *c, int i)
     const struct ms_xml_el *el = c->xml->el;
     int phase = 0, before = -1, side = BOTH, side_of = -1, early = -1;
     for (int k = i + 1; k < el[i].end; k = el[k].end) {
+        if (c->kind[k] == EL_IGNORED)
+            continue;
         const struct el_rule *r = &rules[c->kind[k]];
         if (r->phase < phase)
             ms_check_error(c, k, "<%s> must come before the first <%s> (line %d) of its <%s>",
@@ -263,41 +278,25 @@ static void check_children(struct ms_check *c, int i)
     }
 }
 
-/* SimGrid's settings can write any file, load plugins or end the program; what a cluster file may
- * set is this. */
-static void check_config(struct ms_check *c, int i)
-{
-    static const char *const allowed[] = {"network/loopback-bw", "network/loopback-lat"};
-    const struct ms_xml_el *e = &c->xml->el[i];
-    if (e->parent < 0 || c->kind[i] != EL_PROP || c->kind[e->parent] != EL_CONFIG)
-        return;
-    const char *id = ms_xml_get(e, "id", "");
-    char list[256];
-    for (size_t k = 0; k < 2; k++)
-        if (!strcmp(id, allowed[k]))
-            return;
-    ms_check_error(c, i, "<config> may not set '%s': the scenario decides how SimGrid runs%s", id,
-                   ms_allowed(list, sizeof list, id, allowed, 2));
-}
-
 void ms_check_rules(struct ms_check *c)
 {
     int tops = 0;
     bool known = true;
     for (int i = 0; i < c->xml->n; i++) {
-        int k = kind_of(c->xml->el[i].name);
-        c->kind[i] = (uint8_t)(k < 0 ? EL_COUNT : k);
-        if (k < 0)
+        c->kind[i] = (uint8_t)kind_of(c, i);
+        if (c->kind[i] == EL_COUNT)
             unknown_element(c, i);
-        known &= k >= 0;
+        known &= c->kind[i] != EL_COUNT;
     }
     if (!known)
         return;
     for (int i = 0; i < c->xml->n; i++) {
+        if (c->kind[i] == EL_IGNORED)
+            continue;
         check_place(c, i);
         check_attrs(c, i);
         check_children(c, i);
-        check_config(c, i);
+        ms_check_config(c, i);
         tops += c->xml->el[i].parent == 0 && c->kind[i] != EL_CONFIG;
         if (tops == 2 && c->xml->el[i].parent == 0)
             ms_check_error(

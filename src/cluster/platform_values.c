@@ -34,6 +34,11 @@ static const struct scale speeds[] = {{"kf", 1e3},
                                       {"gigaflops", 1e9},
                                       {"teraflops", 1e12},
                                       {"petaflops", 1e15},
+                                      {"exaflops", 1e18},
+                                      {"Zf", 1e21},
+                                      {"Yf", 1e24},
+                                      {"zettaflops", 1e21},
+                                      {"yottaflops", 1e24},
                                       {0}};
 
 static double find_scale(const struct scale *s, const char *unit)
@@ -64,8 +69,7 @@ const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out)
                        "must be more than 0"},
         [ATTR_TIME] = {"is not a latency such as 1us or 500ns",
                        "has no unit: write a latency such as 1us or 500ns", "must be 0 or more"},
-        [ATTR_SPEED] = {"is not a speed such as 1Gf", "has no unit: write a speed such as 1Gf",
-                        "must be more than 0"},
+        [ATTR_SPEED] = {"is not a speed such as 1Gf", "", "must be 0 or more"},
     };
     char *end;
     const char *p = text + (*text == '-' || *text == '+');
@@ -78,12 +82,12 @@ const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out)
         kind == ATTR_RATE ? rate_scale(end) : find_scale(kind == ATTR_TIME ? times : speeds, end);
     if (end == text || end == p)
         return want[kind][0];
-    if (v < 0 || (v == 0 && kind != ATTR_TIME))
+    if (v < 0 || (v == 0 && kind == ATTR_RATE))
         return want[kind][2];
-    if (!*end && v != 0)
+    if (!*end && v != 0 && kind != ATTR_SPEED)
         return want[kind][1];
     if (!*end)
-        f = 1; /* 0 needs no unit */
+        f = 1; /* 0 needs no unit, and a speed is in flop/s */
     if (!(f > 0))
         return want[kind][0];
     if (!isfinite(v * f) || v * f > 1e30)
@@ -92,49 +96,84 @@ const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out)
     return NULL;
 }
 
-/* Names reach SimGrid's lexer, file names and tables: printable, no blanks, not too long. */
+enum { MAX_NAME = 4000 };
+
+/* Names reach SimGrid's lexer, file names and tables: printable and not too long. */
 static const char *name_fault(const char *s)
 {
     if (!*s)
         return "is empty";
-    if (strlen(s) > 200)
-        return "is longer than 200 bytes";
+    if (strlen(s) > MAX_NAME)
+        return "is longer than 4000 bytes";
     for (; *s; s++)
-        if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr("<>&\"'\\", *s))
-            return "has a blank, a control character or one of < > & \" ' \\";
+        if ((unsigned char)*s < ' ' || *s == 0x7f)
+            return "has a control character";
     return NULL;
 }
 
-static void check_speed_list(struct ms_check *c, int i, const char *value)
+const char *ms_speed(const char *list, const char *pstate, double *out)
 {
-    double v;
-    char buf[256];
-    if (strchr(value, ',')) {
-        ms_check_error(c, i,
-                       "<%s>: a list of speeds (pstates) is refused: give the host its one speed",
-                       c->xml->el[i].name);
-        return;
+    static const char missing[] = "has no speed for its pstate";
+    char *end, one[64];
+    long want = strtol(pstate, &end, 10);
+    if (end == pstate || want < 0)
+        return missing;
+    for (long k = 0;; k++) {
+        size_t n = strcspn(list, ","), blank = strspn(list, " ");
+        double v;
+        snprintf(one, sizeof one, "%.*s", (int)(n < sizeof one ? n - blank : sizeof one - 1),
+                 list + blank);
+        const char *fault = ms_quantity(one, ATTR_SPEED, &v);
+        if (fault)
+            return fault;
+        if (k == want)
+            *out = v;
+        if (!list[n])
+            return k < want ? missing : NULL;
+        list += n + 1;
     }
-    const char *fault = ms_quantity(value, ATTR_SPEED, &v);
-    if (fault) {
-        snprintf(buf, sizeof buf, "%s", value);
-        ms_check_error(c, i, "<%s>: speed '%s' %s", c->xml->el[i].name, buf, fault);
-    }
+}
+
+static void check_speed(struct ms_check *c, int i, const char *value)
+{
+    double v = 1;
+    const char *fault = ms_speed(value, ms_xml_get(&c->xml->el[i], "pstate", "0"), &v);
+    if (fault)
+        ms_check_error(c, i, "<%s>: speed '%.200s' %s", c->xml->el[i].name, value, fault);
+    else if (strchr(value, ','))
+        ms_check_note(c, i, "all but one of a host's speeds", true);
+    else if (v == 0)
+        ms_check_note(c, i, "a speed of 0", false);
+}
+
+/* As SimGrid rounds it: 4, 4.0, 4.05 and 4.1 are good, 3 and 5 are not. */
+static void check_version(struct ms_check *c, int i, const char *value)
+{
+    char *end;
+    double v = strtod(value, &end);
+    long hundredth = isfinite(v) && fabs(v) < 1000 ? lround(100 * v) : 0;
+    if (end == value || *end || hundredth < 400 || hundredth > 410)
+        ms_check_error(c, i, "<platform>: version '%.40s' is not one SimGrid reads: 4.1, or 4",
+                       value);
+    else if (strcmp(value, "4.1") && strcmp(value, "4"))
+        ms_check_note(c, i, "the version (as 4.1)", false);
 }
 
 static void check_word(struct ms_check *c, int i, const struct ms_attr_rule *r, const char *value)
 {
     size_t n = 0;
     char list[512];
+    bool any_case = !strcmp(r->name, "routing"); /* as SimGrid reads it */
     for (; r->words[n]; n++)
-        if (!strcmp(r->words[n], value))
+        if (any_case ? !strcasecmp(r->words[n], value) : !strcmp(r->words[n], value)) {
+            if (!strcmp(value, "FULLDUPLEX"))
+                ms_check_note(c, i, "FULLDUPLEX (as SPLITDUPLEX)", true);
             return;
+        }
     if (!strcmp(value, "WIFI") || !strcasecmp(value, "Vivaldi") || !strcasecmp(value, "Wifi"))
         ms_check_error(
             c, i, "<%s>: %s '%s' is refused: wireless and coordinate models are not for clusters",
             c->xml->el[i].name, r->name, value);
-    else if (!strcmp(value, "FULLDUPLEX"))
-        ms_check_error(c, i, "<%s>: FULLDUPLEX is the old name of SPLITDUPLEX", c->xml->el[i].name);
     else
         ms_check_error(c, i, "<%s>: %s '%s' is not known%s", c->xml->el[i].name, r->name, value,
                        ms_allowed(list, sizeof list, value, r->words, n));
@@ -170,6 +209,8 @@ static void check_value(struct ms_check *c, int i, const struct ms_attr_rule *r,
     case ATTR_REF:
         if ((fault = name_fault(value)))
             ms_check_error(c, i, "<%s>: %s '%.80s' %s", e->name, r->name, value, fault);
+        else if (r->kind == ATTR_ID && strchr(value, ' '))
+            ms_check_note(c, i, "blanks in names", false);
         break;
     case ATTR_RATE:
     case ATTR_TIME:
@@ -183,7 +224,7 @@ static void check_value(struct ms_check *c, int i, const struct ms_attr_rule *r,
             ms_check_warn(c, i, "%s: a bandwidth of %s is less than 100 kB/s", name, value);
         break;
     case ATTR_SPEED:
-        check_speed_list(c, i, value);
+        check_speed(c, i, value);
         break;
     case ATTR_COUNT:
         check_count(c, i, r, value);
@@ -199,7 +240,10 @@ static void check_value(struct ms_check *c, int i, const struct ms_attr_rule *r,
         if (strlen(value) > 65536)
             ms_check_error(c, i, "%s: %s is longer than 65536 bytes", name, r->name);
         break;
-    case ATTR_REFUSED:
+    case ATTR_VERSION:
+        check_version(c, i, value);
+        break;
+    case ATTR_IGNORED:
         break;
     }
 }

@@ -142,101 +142,6 @@ static void on_error(void *ctx, xmlErrorPtr e)
     fail(r, e->line, text);
 }
 
-static int line_at(const char *text, const char *p)
-{
-    int line = 1;
-    for (; text < p; text++)
-        line += *text == '\n';
-    return line;
-}
-
-static const char *after_comment(const char *p)
-{
-    const char *e = strstr(p + 4, "-->");
-    return e ? e + 3 : p + strlen(p);
-}
-
-/* "<!DOCTYPE platform SYSTEM "..." >" without a subset of its own. @return what is wrong, or
- * NULL */
-static const char *doctype_fault(const char *p)
-{
-    const char *end = strpbrk(p, "[>");
-    if (!end)
-        return "the DOCTYPE is never closed";
-    if (*end == '[')
-        return "a DTD inside the file (entities) is refused: SimGrid does not read it, and "
-               "entities can "
-               "expand without bound";
-    return NULL;
-}
-
-struct prolog {
-    bool declaration, doctype;
-};
-
-/* One construct that starts with '<' or '&' outside comments. @return what is wrong, or NULL */
-static const char *construct_fault(const char *text, const char *p, struct prolog *seen)
-{
-    if (*p == '&')
-        return "'&': character and entity references are refused in a platform file";
-    if (!strncmp(p, "<![CDATA[", 9))
-        return "CDATA sections are refused in a platform file";
-    if (!strncmp(p, "<?xml", 5) && strchr(" \t\r\n", p[5])) {
-        const char *end = strstr(p, "?>"), *enc = strstr(p, "encoding");
-        seen->declaration = p == text;
-        if (p != text)
-            return "the XML declaration must be the first thing in the file";
-        if (end && enc && enc < end) {
-            enc += strcspn(enc, "'\"");
-            if (strncasecmp(enc + 1, "UTF-8", 5) && strncasecmp(enc + 1, "US-ASCII", 8))
-                return "the encoding must be UTF-8";
-        }
-        return NULL;
-    }
-    if (!strncmp(p, "<?", 2))
-        return "processing instructions are refused in a platform file";
-    if (!strncmp(p, "<!DOCTYPE", 9)) {
-        seen->doctype = true;
-        return doctype_fault(p);
-    }
-    if (!strncmp(p, "<!", 2))
-        return "declarations such as <!ENTITY> are refused in a platform file";
-    if (!seen->doctype)
-        return "SimGrid wants <!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\"> "
-               "before the first "
-               "element";
-    return NULL;
-}
-
-/* What comes first and is not blank, as SimGrid's lexer demands it: declaration, DOCTYPE, then
- * elements; comments between. */
-static void scan(struct reader *r, const char *text, size_t n)
-{
-    struct prolog seen = {false, false};
-    const char *nul = memchr(text, '\0', n);
-    if (nul || (n >= 2 && ((unsigned char)text[0] >= 0xfe || (unsigned char)text[0] == 0xef))) {
-        fail(r, nul ? line_at(text, nul) : 1,
-             nul ? "a NUL byte: not a text file in UTF-8"
-                 : "a byte-order mark: SimGrid wants plain UTF-8 that starts with <?xml");
-        return;
-    }
-    if (strncmp(text, "<?xml", 5) != 0) {
-        fail(r, 1,
-             n ? "SimGrid wants the file to start with <?xml version=\"1.0\"?>" : "an empty file");
-        return;
-    }
-    for (const char *p = text; (p = strpbrk(p, "<&")) && !r->failed;) {
-        if (!strncmp(p, "<!--", 4)) {
-            p = after_comment(p);
-            continue;
-        }
-        const char *fault = construct_fault(text, p, &seen);
-        if (fault)
-            fail(r, line_at(text, p), fault);
-        p++;
-    }
-}
-
 static void parse(struct reader *r, const char *text, size_t n)
 {
     xmlSAXHandler sax = {.initialized = XML_SAX2_MAGIC,
@@ -270,17 +175,21 @@ enum ms_status ms_xml_parse(const char *path, const char *text, size_t n, struct
                             struct ms_xml *out, struct ms_errs *errs)
 {
     struct reader r = {.path = path, .arena = a, .out = out, .errs = errs, .open = -1};
+    struct ms_buf plain = {0};
     *out = (struct ms_xml){0};
-    scan(&r, text, n);
-    if (!r.failed)
-        parse(&r, text, n);
-    if (!r.failed && !r.nomem && out->n == 0)
+    enum ms_status s = ms_xml_scan(path, text, n, &plain, &out->recoded, errs);
+    if (s == MS_OK)
+        parse(&r, plain.p, plain.n);
+    if (s == MS_OK && !r.failed && !r.nomem && out->n == 0)
         fail(&r, 1, "no element at all");
     r.nomem |= r.text.failed;
     ms_buf_finish(&r.text);
-    if (r.failed || r.nomem)
+    ms_buf_finish(&plain);
+    if (s == MS_OK)
+        s = r.failed ? MS_INVALID : r.nomem ? MS_NOMEM : MS_OK;
+    if (s != MS_OK)
         ms_xml_finish(out);
-    return r.failed ? MS_INVALID : r.nomem ? MS_NOMEM : MS_OK;
+    return s;
 }
 
 void ms_xml_finish(struct ms_xml *x)

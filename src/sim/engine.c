@@ -80,9 +80,9 @@ static enum ms_status find_hosts(struct ms_core *c)
     c->platform.host = MS_NEW(&c->arena, sg_host_t, (size_t)c->n_total);
     if (!c->platform.host)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
-    if (sg_host_count() != (size_t)p->n_hosts)
+    if (sg_host_count() != (size_t)p->n_hosts_in_file)
         return ms_core_fail(c, MS_INTERNAL, "%s: SimGrid finds %zu hosts, the reader %d", p->path,
-                            sg_host_count(), p->n_hosts);
+                            sg_host_count(), p->n_hosts_in_file);
     for (int g = 0; g < c->n_groups; g++)
         for (int r = 0; r < c->n_ranks; r++) {
             int i = ms_rank_host(c->in->workload, g, r);
@@ -186,7 +186,7 @@ enum ms_status ms_engine_start(struct ms_core *c)
 {
     start_simgrid(c->model->simgrid_args);
     xbt_log_control_set("root.thres:critical");
-    simgrid_load_platform(c->in->platform->path);
+    ms_load_platform(c->in->platform);
     c->platform.routes.fetch = fetch_route;
     c->platform.routes.ctx = c;
     enum ms_status s = find_hosts(c);

@@ -101,7 +101,7 @@ static int ask_simgrid(void *ctx, int out)
     setrlimit(RLIMIT_CORE, &none);
     signal(SIGPIPE, SIG_IGN);
     simgrid_init(&argc, argv);
-    simgrid_load_platform(q->p->path);
+    ms_load_platform(q->p);
     asked = q;
     sg_host_t first = sg_host_by_name(q->p->host_name[0]);
     if (!first)
