@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "demand/nodes.h"
 #include "sim/core.h"
+#include "sim/load.h"
 #include "sim/network_model.h"
 
 #if SIMGRID_VERSION >= 33300

@@ -1,9 +1,11 @@
-/* Which bytes SimGrid loads for a platform. A copy goes through an anonymous file, so that nothing is
- * left behind when the process dies. */
+/* Which bytes SimGrid loads for a platform, and why it died of them. A copy goes through an anonymous
+ * file, so that nothing is left behind when the process dies. */
+#define _GNU_SOURCE /* memfd_create */
 #include "sim/load.h"
 
 #include <simgrid/engine.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,4 +31,16 @@ void ms_load_platform(const struct ms_platform *p)
     }
     if (fd >= 0)
         close(fd);
+}
+
+bool ms_simgrid_reason(const char *talk, char *out, size_t size)
+{
+    static const char mark[] = "/CRITICAL] ";
+    const char *at = talk ? strstr(talk, mark) : NULL;
+    *out = '\0';
+    if (!at)
+        return false;
+    at += strlen(mark);
+    snprintf(out, size, "%.*s", (int)strcspn(at, "\n"), at);
+    return true;
 }

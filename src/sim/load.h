@@ -1,4 +1,5 @@
-/** @file load.h  A platform into SimGrid: the file, or the copy that the reader made of it. */
+/** @file load.h  A platform into SimGrid: the file, or the copy that the reader made of it; and what
+ * SimGrid said when it died. */
 #ifndef MS_SIM_LOAD_H
 #define MS_SIM_LOAD_H
 
@@ -6,5 +7,9 @@
 
 /** Once a process, after simgrid_init. SimGrid aborts where it dislikes the file. */
 void ms_load_platform(const struct ms_platform *p);
+
+/** The reason among what a dead child said: the text of SimGrid's first critical line.
+ * @param talk may be NULL  @return false, out empty: there is none */
+bool ms_simgrid_reason(const char *talk, char *out, size_t size);
 
 #endif

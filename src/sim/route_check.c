@@ -21,7 +21,8 @@ static struct ms_route_pair *choose(const struct ms_platform *p, size_t *n)
             int step = h <= ALL_PAIRS_HOSTS
                            ? k + 1
                            : 1 + (int)(((int64_t)k * (h - 1) + a * 7 % (h - 1)) / each) % (h - 1);
-            pair[(*n)++] = (struct ms_route_pair){a, (a + step) % h};
+            if (ms_platform_joined(p, a, (a + step) % h))
+                pair[(*n)++] = (struct ms_route_pair){a, (a + step) % h};
         }
     return pair;
 }
@@ -55,16 +56,37 @@ static void say_transit(const struct ms_platform *p, int a, int b, int h, const 
         "if that is meant, give the top zone <prop id=\"transit\" value=\"nvlink\"/>";
     if (!ms_platform_computes_routes(p, h)) {
         if (sum->n_transit - sum->n_accidents < 1)
-            ms_errs_warn_at(
-                errs, p->path, 0, 0, NULL,
-                "the route from '%s' to '%s' uses the link '%s' of a third host, '%s'; %s",
-                p->host_name[a], p->host_name[b], link, p->host_name[h], meant);
+            ms_errs_warn_at(errs, p->path, 0, 0, NULL,
+                            "the route from '%s' to '%s' passes through a third host, '%s', over "
+                            "its link '%s'; %s",
+                            p->host_name[a], p->host_name[b], p->host_name[h], link, meant);
     } else if (sum->n_accidents++ < MAX_SAID) {
         ms_errs_add_at(
             errs, MS_INVALID, p->path, 0, 0, NULL,
             "the route from '%s' to '%s' passes through a third host, '%s', over its link '%s'; %s",
             p->host_name[a], p->host_name[b], p->host_name[h], link, meant);
     }
+}
+
+/* The third host that route i passes through: it arrives over one of its links and leaves over
+ * another. A link next to a host that is only crossed belongs to all who use it. @return -1 none;
+ * *link: the one it arrives by */
+static int passes_through(const struct ms_route_query *r, const int *host, size_t i, int a, int b,
+                          int *link)
+{
+    int before = -1, arrived = -1;
+    for (int k = r->first[i]; k < r->first[i + 1]; k++) {
+        int l = r->link_of[k], h = host[l];
+        if (h >= 0 && h != a && h != b && h == before && l != arrived) {
+            *link = arrived;
+            return h;
+        }
+        if (r->link[l].shared) {
+            before = h;
+            arrived = l;
+        }
+    }
+    return -1;
 }
 
 static void check_pair(const struct ms_platform *p, const struct ms_route_query *r, const int *host,
@@ -76,15 +98,10 @@ static void check_pair(const struct ms_platform *p, const struct ms_route_query 
     if (n == 0 && (*missing)++ < MAX_SAID)
         ms_errs_add_at(errs, MS_INVALID, p->path, 0, 0, NULL,
                        "SimGrid has no route from '%s' to '%s'", p->host_name[a], p->host_name[b]);
-    for (int k = r->first[i]; k < r->first[i + 1]; k++) {
-        int h = host[r->link_of[k]];
-        if (h < 0 || h == a || h == b)
-            continue;
-        if (p->transit == MS_TRANSIT_NONE)
-            say_transit(p, a, b, h, r->link[r->link_of[k]].name, sum, errs);
-        sum->n_transit++;
-        break;
-    }
+    int link, h = passes_through(r, host, i, a, b, &link);
+    if (h >= 0 && p->transit == MS_TRANSIT_NONE)
+        say_transit(p, a, b, h, r->link[link].name, sum, errs);
+    sum->n_transit += h >= 0;
 }
 
 static int *count_routes(const struct ms_route_query *r)

@@ -13,6 +13,7 @@
 #include <xbt/dynar.h>
 
 #include "base/child.h"
+#include "sim/load.h"
 
 enum { TIMEOUT_S = 60 };
 static const uint32_t whole_mark = 0x6d6f6573;
@@ -171,9 +172,11 @@ static void read_routes(struct cursor *c, struct ms_route_query *r, size_t n)
     *r = (struct ms_route_query){r->arena, n, first, link, latency, r->n_links, r->link};
 }
 
-/* The child's last line on stdout or stderr, for the message. */
+/* Why it died: SimGrid's reason, or the last line it said. */
 static void last_words(const struct ms_buf *talk, char *out, size_t size)
 {
+    if (ms_simgrid_reason(talk->p, out, size))
+        return;
     snprintf(out, size, "it said nothing");
     for (const char *line = talk->p; line && *line;) {
         char text[512];

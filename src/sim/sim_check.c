@@ -86,6 +86,25 @@ static bool check_counts(const struct ms_sim_input *in, struct ms_errs *errs)
     return errs->n == before;
 }
 
+/* Pairs that reading the platform warned of are an error where two ranks are such a pair. */
+static void check_joined(const struct ms_sim_input *in, struct ms_errs *errs)
+{
+    const struct ms_platform *p = in->platform;
+    const struct ms_workload *w = in->workload;
+    for (int g = 0; g < w->groups && p->n_unjoined; g++)
+        for (int r = 0; r < w->ranks; r++)
+            for (int s = 0; s < w->ranks; s++) {
+                int a = ms_rank_host(w, g, r), b = ms_rank_host(w, g, s);
+                if (ms_platform_joined(p, a, b))
+                    continue;
+                say(errs, "platform",
+                    "%s has no route from '%s' (rank %d) to '%s' (rank %d); choose the hosts that "
+                    "are GPUs with cluster.hosts, or fewer workload.ranks",
+                    p->path, p->host_name[a], r, p->host_name[b], s);
+                return;
+            }
+}
+
 /* A pair on different nodes and rails that the fabric does not join and nobody forwards. */
 static void check_rails(const struct ms_sim_input *in, const struct ms_exchange *x,
                         struct ms_errs *errs)
@@ -172,6 +191,8 @@ void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
     struct ms_hardware hw;
     if (ms_hardware_find(&p->hardware, &hw, &err))
         ms_errs_add(errs, &err);
-    if (check_counts(in, errs))
-        check_exchange(in, errs);
+    if (!check_counts(in, errs))
+        return;
+    check_joined(in, errs);
+    check_exchange(in, errs);
 }

@@ -15,6 +15,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "sim/load.h"
 
 enum {
     TICK_MS = 200,
@@ -121,10 +122,13 @@ static const char *end_of_talk(const struct ms_child *c, size_t most)
     return c->talk.n > most ? c->talk.p + c->talk.n - most : c->talk.p;
 }
 
-/* The end of what it said belongs to the reason: lines joined by " | ", nothing unprintable. */
+/* SimGrid's reason, or the end of what it said: lines joined by " | ", nothing unprintable. */
 static void add_talk(const struct ms_child *c, char *out, size_t size)
 {
-    const char *talk = end_of_talk(c, QUOTED_TALK_BYTES);
+    char reason[512];
+    const char *talk = ms_simgrid_reason(c->talk.failed ? NULL : c->talk.p, reason, sizeof reason)
+                           ? reason
+                           : end_of_talk(c, QUOTED_TALK_BYTES);
     size_t n = strlen(talk), used = strlen(out);
     while (n > 0 && (unsigned char)talk[n - 1] <= ' ')
         n--;
