@@ -106,6 +106,75 @@ START_TEST(test_every_bad_platform_gets_its_own_message)
 }
 END_TEST
 
+/* Kinds of public SimGrid files: disks, pstates, settings, old names, Latin-1, comments with "--". */
+START_TEST(test_what_no_exchange_depends_on_is_accepted_with_one_warning)
+{
+    const char *folder = DATA "foreign";
+    DIR *d = opendir(folder);
+    int n = 0;
+    ck_assert_ptr_nonnull(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        char path[1024];
+        struct ms_errs errs = {0};
+        struct ms_platform p;
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        ck_assert_msg(ms_platform_read(path, &p, &errs) == MS_OK, "%s: %s", path, errs.e[0].text);
+        ck_assert_int_le((int)errs.n_warnings, 1);
+        ck_assert(p.host_speed[0] >= 0);
+        ms_platform_finish(&p);
+        ms_errs_finish(&errs);
+        n++;
+    }
+    closedir(d);
+    ck_assert_int_ge(n, 8);
+}
+END_TEST
+
+START_TEST(test_dangerous_settings_do_not_reach_simgrid)
+{
+    struct ms_errs errs = {0};
+    struct ms_platform p;
+    ck_assert_int_eq(ms_platform_read(DATA "foreign/config.xml", &p, &errs), MS_OK);
+    ck_assert_ptr_null(strstr(p.copy.p, "plugin"));
+    ck_assert_ptr_null(strstr(p.copy.p, "contexts"));
+    ck_assert_ptr_null(strstr(p.copy.p, "SMPI"));
+    ck_assert_ptr_nonnull(strstr(p.copy.p, "network/loopback-bw"));
+    ms_platform_finish(&p);
+    ck_assert_int_eq(ms_platform_read(DATA "small.xml", &p, &errs), MS_OK);
+    ck_assert_int_eq((int)p.copy.n, 0); /* a file like that is loaded itself */
+    ms_platform_finish(&p);
+    ms_errs_finish(&errs);
+}
+END_TEST
+
+START_TEST(test_pairs_without_a_route_are_known_and_hosts_can_be_chosen)
+{
+    const char *const both[] = {"a", "[b]"}, *const none[] = {"gpu*"};
+    struct ms_errs errs = {0};
+    struct ms_err err = {0};
+    struct ms_platform p;
+    ck_assert_int_eq(ms_platform_read(DATA "foreign/route-missing.xml", &p, &errs), MS_OK);
+    ck_assert_int_eq((int)p.n_unjoined, 4); /* a and b, but not c */
+    ck_assert(ms_platform_joined(&p, 0, 1) && ms_platform_joined(&p, 1, 0));
+    ck_assert(!ms_platform_joined(&p, 0, 2) && !ms_platform_joined(&p, 2, 1));
+    ck_assert_int_eq(ms_platform_select(&p, none, 1, &err), MS_INVALID);
+    ck_assert_int_eq(ms_platform_select(&p, both, 2, NULL), MS_OK);
+    ck_assert(p.n_hosts == 2 && p.n_hosts_in_file == 3);
+    ck_assert_str_eq(p.host_name[1], "b");
+    ck_assert_int_eq(ms_platform_group(&p, 2, NULL), MS_OK);
+    ms_platform_finish(&p);
+    ck_assert_int_eq(ms_platform_read(DATA "small.xml", &p, &errs), MS_OK);
+    ck_assert_int_eq(ms_platform_select(&p, (const char *const[]){"g1*"}, 1, NULL), MS_OK);
+    ck_assert(p.n_hosts == 2 && p.n_nodes == 2 && p.host_local[1] == 0 && p.gpus_per_node == 1);
+    ck_assert_str_eq(p.node_name[p.host_node[0]], "left");
+    ck_assert(p.link_host[0] == 0 && p.link_host[6] == 1); /* nic_1_UP, nic_10_UP */
+    ms_platform_finish(&p);
+    ms_errs_finish(&errs);
+}
+END_TEST
+
 static enum ms_status read_text(const char *text, size_t n, struct ms_platform *p,
                                 struct ms_errs *errs)
 {
@@ -182,6 +251,9 @@ int main(void)
     tcase_add_test(t, test_bisection_is_the_max_flow_between_the_halves);
     tcase_add_test(t, test_hosts_without_nodes_can_be_grouped);
     tcase_add_test(t, test_every_bad_platform_gets_its_own_message);
+    tcase_add_test(t, test_what_no_exchange_depends_on_is_accepted_with_one_warning);
+    tcase_add_test(t, test_dangerous_settings_do_not_reach_simgrid);
+    tcase_add_test(t, test_pairs_without_a_route_are_known_and_hosts_can_be_chosen);
     tcase_add_test(t, test_torn_and_twisted_files_never_crash);
     tcase_add_test(t, test_the_hash_follows_the_content_and_its_files);
     tcase_add_test(t, test_links_know_the_host_they_hang_on);

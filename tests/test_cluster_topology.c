@@ -446,6 +446,29 @@ START_TEST(test_two_thousand_gpus_load)
 }
 END_TEST
 
+START_TEST(test_simgrid_loads_the_copy_of_a_foreign_file)
+{
+    static const char *const name[] = {"blanks", "config", "disk", "latin", "old-names", "pstate"};
+    for (size_t k = 0; k < sizeof name / sizeof *name; k++) {
+        char path[512];
+        struct ms_errs errs = {0};
+        struct ms_err err = {0};
+        struct ms_platform p;
+        struct ms_route_query r;
+        struct ms_route_pair pair = {0, 1};
+        snprintf(path, sizeof path, TEST_DATA "/platforms/foreign/%s.xml", name[k]);
+        ck_assert_int_eq(ms_platform_read(path, &p, &errs), MS_OK);
+        ck_assert_msg(ms_route_query_ask(&p, &pair, 1, &r, &err) == MS_OK, "%s: %s", path,
+                      err.text);
+        ck_assert(r.first[1] == 1 && r.latency_s[0] == 1e-6);
+        ck_assert_str_eq(r.link[r.link_of[0]].name, p.link[0].name);
+        ms_route_query_finish(&r);
+        ms_platform_finish(&p);
+        ms_errs_finish(&errs);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("topology");
@@ -465,6 +488,7 @@ int main(void)
     tcase_add_test(t, test_ready_made_clusters_pass);
     tcase_add_test(t, test_ready_made_torus);
     tcase_add_test(t, test_two_thousand_gpus_load);
+    tcase_add_test(t, test_simgrid_loads_the_copy_of_a_foreign_file);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -63,7 +63,7 @@ void ms_check_say_notes(struct ms_check *c)
     }
     if (c->n_notes)
         ms_errs_warn_at(c->errs, c->path, line, 0, NULL,
-                        "read over, since no exchange depends on it: %s", text);
+                        "accepted, and no exchange depends on it: %s", text);
 }
 
 static enum ms_status read_bytes(const char *path, struct ms_buf *text, struct ms_errs *errs)
