@@ -169,7 +169,8 @@ START_TEST(test_pairs_without_a_route_are_known_and_hosts_can_be_chosen)
     ck_assert_int_eq(ms_platform_select(&p, (const char *const[]){"g1*"}, 1, NULL), MS_OK);
     ck_assert(p.n_hosts == 2 && p.n_nodes == 2 && p.host_local[1] == 0 && p.gpus_per_node == 1);
     ck_assert_str_eq(p.node_name[p.host_node[0]], "left");
-    ck_assert(p.link_host[0] == 0 && p.link_host[6] == 1); /* nic_1_UP, nic_10_UP */
+    ck_assert(p.link_ends[0].out_of[0] == 0 &&
+              p.link_ends[6].out_of[0] == 1); /* nic_1_UP, nic_10_UP */
     ms_platform_finish(&p);
     ms_errs_finish(&errs);
 }
@@ -236,8 +237,8 @@ START_TEST(test_links_know_the_host_they_hang_on)
     struct ms_errs errs = {0};
     struct ms_platform p;
     ck_assert_int_eq(ms_platform_read(DATA "small.xml", &p, &errs), MS_OK);
-    ck_assert_int_eq(p.link_host[0], 0); /* nic_1_UP: g1 */
-    ck_assert_int_eq(p.link_host[6], 3); /* nic_10_UP: g10 */
+    ck_assert_int_eq(p.link_ends[0].out_of[0], 0); /* nic_1_UP: g1 */
+    ck_assert_int_eq(p.link_ends[6].out_of[0], 3); /* nic_10_UP: g10 */
     ms_platform_finish(&p);
     ms_errs_finish(&errs);
 }

@@ -78,11 +78,15 @@ static bool try_one(const char *path, const struct ms_buf *text)
     bool good = ms_platform_read(path, &p, &errs) == MS_OK;
     ck_assert(good == (errs.n == 0));
     if (good && p.n_hosts > 1) {
-        struct ms_route_pair pair[] = {{0, p.n_hosts - 1}, {p.n_hosts - 1, 0}, {0, 1}};
-        ck_assert_msg(ms_route_query_ask(&p, pair, 3, &r, &err) == MS_OK, "%s\nof:\n%s", err.text,
-                      text->p);
-        for (int i = 0; i < 3; i++)
-            ck_assert_msg(r.first[i + 1] > r.first[i], "no route %s -> %s of:\n%s",
+        struct ms_route_pair all[] = {{0, p.n_hosts - 1}, {p.n_hosts - 1, 0}, {0, 1}}, pair[3];
+        size_t n = 0;
+        for (int i = 0; i < 3; i++) /* the reader has warned of the others */
+            if (ms_platform_joined(&p, all[i].src, all[i].dst))
+                pair[n++] = all[i];
+        ck_assert_msg(ms_route_query_ask(&p, pair, n, &r, &err) == MS_OK, "%s\nof:\n%.3000s",
+                      err.text, text->p);
+        for (size_t i = 0; i < n; i++)
+            ck_assert_msg(r.first[i + 1] > r.first[i], "no route %s -> %s of:\n%.3000s",
                           p.host_name[pair[i].src], p.host_name[pair[i].dst], text->p);
         ms_route_query_finish(&r);
     }

@@ -261,31 +261,50 @@ static void props_fill(struct ms_check *c, struct ms_platform *p)
     p->topology = ms_platform_prop(p, "topology");
 }
 
-/* The first link of a stretch that leaves a host is next to it, and so is the last of one that
- * arrives. */
-static void link_hosts(struct ms_check *c, struct ms_platform *p)
+static void end_add(int end[2], int host)
+{
+    if (end[0] == host || end[1] == host || end[0] == -2)
+        return;
+    if (end[0] < 0)
+        end[0] = host;
+    else if (end[1] < 0)
+        end[1] = host;
+    else
+        end[0] = -2, end[1] = -1;
+}
+
+/* The first link of a stretch that leaves a host starts there, the last of one that arrives ends
+ * there. */
+static void link_ends(struct ms_check *c, struct ms_platform *p)
 {
     const struct ms_graph *g = c->graph;
     int *host_of = MS_NEW(&p->arena, int, (size_t)g->n_points);
-    p->link_host = MS_NEW(&p->arena, int, (size_t)g->n_links);
-    if (!host_of || !p->link_host) {
+    p->link_ends = MS_NEW(&p->arena, struct ms_link_ends, (size_t)g->n_links);
+    if (!host_of || !p->link_ends) {
         c->nomem = true;
         return;
     }
+    for (int l = 0; l < g->n_links; l++)
+        p->link_ends[l] = (struct ms_link_ends){{-1, -1}, {-1, -1}};
     for (int i = 0; i < p->n_hosts; i++)
         host_of[p->host_point[i]] = i + 1;
     for (int i = 0; i < g->n_hops; i++) {
         const struct ms_hop *h = &g->hop[i];
-        for (int end = 0; end < 2 && h->n_links; end++) {
-            int l = g->hop_link[h->first + (end ? h->n_links - 1 : 0)],
-                host = host_of[end ? h->dst : h->src];
-            if (host && p->link_host[l] != host)
-                p->link_host[l] = p->link_host[l] ? -1 : host;
-        }
+        if (h->n_links && host_of[h->src])
+            end_add(p->link_ends[g->hop_link[h->first]].out_of, host_of[h->src] - 1);
+        if (h->n_links && host_of[h->dst])
+            end_add(p->link_ends[g->hop_link[h->first + h->n_links - 1]].into, host_of[h->dst] - 1);
     }
-    for (int l = 0; l < g->n_links; l++) /* 0 none, -1 several */
-        p->link_host[l] =
-            p->link_host[l] > 0 && g->link[l].policy == MS_LINK_SHARED ? p->link_host[l] - 1 : -1;
+}
+
+int ms_platform_passes(const struct ms_platform *p, int arrives, int leaves, int src, int dst)
+{
+    const int *in = p->link_ends[arrives].into, *out = p->link_ends[leaves].out_of;
+    for (int i = 0; i < 2 && arrives != leaves; i++)
+        for (int k = 0; k < 2; k++)
+            if (in[i] >= 0 && in[i] == out[k] && in[i] != src && in[i] != dst)
+                return in[i];
+    return -1;
 }
 
 /* The property may count cables that no link stands for (idle spines), never fewer. */
@@ -314,7 +333,7 @@ static void fill(struct ms_check *c, struct ms_platform *p)
         ms_check_error(c, 0, "the platform has no host");
     nodes_fill(c, p);
     props_fill(c, p);
-    link_hosts(c, p);
+    link_ends(c, p);
     p->link = c->graph->link;
     p->n_links = c->graph->n_links;
     p->links_complete = !c->graph->own_links;
@@ -450,7 +469,11 @@ enum ms_status ms_platform_select(struct ms_platform *p, const char *const *patt
             return ms_err_set(err, MS_INVALID, "'%s' matches none of the %d hosts of %s ('%s' …)",
                               pattern[k], p->n_hosts, p->path, p->host_name[0]);
     for (int l = 0; l < p->n_links; l++)
-        p->link_host[l] = p->link_host[l] < 0 ? -1 : new_host[p->link_host[l]];
+        for (int k = 0; k < 2; k++) {
+            int *in = &p->link_ends[l].into[k], *out = &p->link_ends[l].out_of[k];
+            *in = *in < 0 ? *in : new_host[*in];
+            *out = *out < 0 ? *out : new_host[*out];
+        }
     p->n_hosts = kept;
     return renumber_nodes(p) == MS_OK ? MS_OK : ms_err_set(err, MS_NOMEM, "no memory");
 }

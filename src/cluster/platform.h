@@ -46,6 +46,12 @@ struct ms_platform_link {
     int cables;
 };
 
+/** The hosts a link ends and starts at, as the routes show: the one plugged into it, or the two of a
+ * cable between hosts. -1: none; [0] = -2: more than two, so none in particular. */
+struct ms_link_ends {
+    int into[2], out_of[2];
+};
+
 struct ms_platform_prop {
     const char *key, *value;
 };
@@ -78,9 +84,8 @@ struct ms_platform {
                     and <peer>; the links of SimGrid's own torus, fat-tree and dragonfly clusters
                     are known to SimGrid only */
     struct ms_platform_link *link;
-    /** [n_links] the one host next to it (a NIC, an NVLink port), -1 none or several */
-    int *link_host;
-    bool links_complete; /**< false where SimGrid makes links of its own */
+    struct ms_link_ends *link_ends; /**< [n_links] */
+    bool links_complete;            /**< false where SimGrid makes links of its own */
 
     int n_props; /**< of the top zone */
     struct ms_platform_prop *prop;
@@ -123,6 +128,10 @@ enum ms_status ms_platform_select(struct ms_platform *p, const char *const *patt
 /** What a link is for, by its name: without numbers and direction ("nic_12_UP": "nic",
  * "local_0_1_UP": "local"). */
 void ms_platform_link_kind(const char *link, char *out, size_t size);
+
+/** The host where a route arrives by one link and leaves by another, other than its own two ends;
+ * -1 none. */
+int ms_platform_passes(const struct ms_platform *p, int arrives, int leaves, int src, int dst);
 
 /** Whether SimGrid computes the paths in the zone of a host (Floyd, Dijkstra), so that hosts may
  * become way stations by accident; false where the author wrote every route (Full). */

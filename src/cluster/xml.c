@@ -178,7 +178,7 @@ enum ms_status ms_xml_parse(const char *path, const char *text, size_t n, struct
     struct ms_buf plain = {0};
     *out = (struct ms_xml){0};
     enum ms_status s = ms_xml_scan(path, text, n, &plain, &out->recoded, errs);
-    if (s == MS_OK)
+    if (s == MS_OK && plain.n)
         parse(&r, plain.p, plain.n);
     if (s == MS_OK && !r.failed && !r.nomem && out->n == 0)
         fail(&r, 1, "no element at all");

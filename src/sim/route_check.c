@@ -32,19 +32,19 @@ static int compare_names(const void *key, const void *row)
     return ms_natural_cmp(key, ((const struct ms_route_link *)row)->name);
 }
 
-/* The host next to each of SimGrid's links, as the file says; -1 none. */
-static int *neighbours(const struct ms_platform *p, const struct ms_route_query *r)
+/* The number in the file of each of SimGrid's links; -1 where SimGrid made it. */
+static int *numbers_in_file(const struct ms_platform *p, const struct ms_route_query *r)
 {
-    int *host = malloc(((size_t)r->n_links + 1) * sizeof *host);
-    for (int i = 0; host && i < r->n_links; i++)
-        host[i] = -1;
-    for (int l = 0; host && l < p->n_links; l++) {
+    int *number = malloc(((size_t)r->n_links + 1) * sizeof *number);
+    for (int i = 0; number && i < r->n_links; i++)
+        number[i] = -1;
+    for (int l = 0; number && l < p->n_links; l++) {
         const struct ms_route_link *k =
             bsearch(p->link[l].name, r->link, (size_t)r->n_links, sizeof *k, compare_names);
         if (k)
-            host[k - r->link] = p->link_host[l];
+            number[k - r->link] = l;
     }
-    return host;
+    return number;
 }
 
 /* A path SimGrid computed through a host is an accident and an error; one that the author wrote
@@ -70,35 +70,35 @@ static void say_transit(const struct ms_platform *p, int a, int b, int h, const 
 
 /* The third host that route i passes through: it arrives over one of its links and leaves over
  * another. A link next to a host that is only crossed belongs to all who use it. @return -1 none;
- * *link: the one it arrives by */
-static int passes_through(const struct ms_route_query *r, const int *host, size_t i, int a, int b,
-                          int *link)
+ * *link: the one it leaves by */
+static int passes_through(const struct ms_platform *p, const struct ms_route_query *r,
+                          const int *number, size_t i, const struct ms_route_pair *pair, int *link)
 {
-    int before = -1, arrived = -1;
+    int before = -1;
     for (int k = r->first[i]; k < r->first[i + 1]; k++) {
-        int l = r->link_of[k], h = host[l];
-        if (h >= 0 && h != a && h != b && h == before && l != arrived) {
-            *link = arrived;
+        int l = number[r->link_of[k]];
+        if (!r->link[r->link_of[k]].shared)
+            continue;
+        int h =
+            l >= 0 && before >= 0 ? ms_platform_passes(p, before, l, pair[i].src, pair[i].dst) : -1;
+        *link = r->link_of[k];
+        if (h >= 0)
             return h;
-        }
-        if (r->link[l].shared) {
-            before = h;
-            arrived = l;
-        }
+        before = l;
     }
     return -1;
 }
 
-static void check_pair(const struct ms_platform *p, const struct ms_route_query *r, const int *host,
-                       const struct ms_route_pair *pair, size_t i, struct ms_route_summary *sum,
-                       size_t *missing, struct ms_errs *errs)
+static void check_pair(const struct ms_platform *p, const struct ms_route_query *r,
+                       const int *number, const struct ms_route_pair *pair, size_t i,
+                       struct ms_route_summary *sum, size_t *missing, struct ms_errs *errs)
 {
     int a = pair[i].src, b = pair[i].dst, n = r->first[i + 1] - r->first[i];
     sum->longest = n > sum->longest ? n : sum->longest;
     if (n == 0 && (*missing)++ < MAX_SAID)
         ms_errs_add_at(errs, MS_INVALID, p->path, 0, 0, NULL,
                        "SimGrid has no route from '%s' to '%s'", p->host_name[a], p->host_name[b]);
-    int link, h = passes_through(r, host, i, a, b, &link);
+    int link, h = passes_through(p, r, number, i, pair, &link);
     if (h >= 0 && p->transit == MS_TRANSIT_NONE)
         say_transit(p, a, b, h, r->link[link].name, sum, errs);
     sum->n_transit += h >= 0;
@@ -174,12 +174,12 @@ static enum ms_status analyse(const struct ms_platform *p, const struct ms_route
                               struct ms_errs *errs)
 {
     size_t missing = 0, before = errs->n;
-    int *host = neighbours(p, r);
-    if (!host)
+    int *number = numbers_in_file(p, r);
+    if (!number)
         return MS_NOMEM;
     for (size_t i = 0; i < r->n_pairs; i++)
-        check_pair(p, r, host, pair, i, out, &missing, errs);
-    free(host);
+        check_pair(p, r, number, pair, i, out, &missing, errs);
+    free(number);
     if (missing > MAX_SAID)
         ms_errs_add_at(errs, MS_INVALID, p->path, 0, 0, NULL, "%zu pairs in all have no route",
                        missing);
