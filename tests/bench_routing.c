@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "demand/demand.h"
+#include "law_named.h"
 #include "routing/preset.h"
 
 static double now(void)
@@ -66,17 +67,18 @@ static int bench(const char *what, const struct ms_model_shape *model, struct ms
 int main(int argc, char **argv)
 {
     int layers = argc > 1 ? atoi(argv[1]) : 8, threads = argc > 2 ? atoi(argv[2]) : 1, bad = 0;
-    const struct ms_popularity uniform = {.law = "uniform"}, zipf = {.law = "zipf"};
-    const struct ms_popularity hot = {
-        .law = "hotspot", .param = {{"experts", 2}, {"share", 0.6}}, .n_params = 2};
-    const struct ms_popularity lognormal = {.law = "lognormal"}, target = {.law = "single-domain"};
+    const struct ms_popularity uniform = law_named("uniform", NULL, NULL),
+                               zipf = law_named("zipf", NULL, NULL),
+                               hot = law_named("hotspot", "experts", "2"),
+                               lognormal = law_named("lognormal", NULL, NULL),
+                               target = law_named("single-domain", NULL, NULL);
     struct ms_model_shape v3 = ms_model_preset_find("deepseek-v3")->shape, max = v3, open = v3;
     max.group_score = MS_GROUP_MAX;
     open.groups = open.group_limit = 1;
     bad |= bench("group max, uniform", &max, uniform, layers, threads, 0, 4096);
     bad |= bench("group max, lognormal 1", &max, lognormal, layers, threads, 0, 4096);
     bad |= bench("group max, zipf 1", &max, zipf, layers, threads, 0, 4096);
-    bad |= bench("group max, two experts 60 %", &max, hot, layers, threads, 0, 4096);
+    bad |= bench("group max, two experts 50 %", &max, hot, layers, threads, 0, 4096);
     bad |= bench("group top2_sum, uniform", &v3, uniform, layers, threads, 0, 4096);
     bad |= bench("group top2_sum, lognormal 1", &v3, lognormal, layers, threads, 0, 4096);
     bad |= bench("group top2_sum, zipf 1", &v3, zipf, layers, threads, 0, 4096);

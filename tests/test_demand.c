@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "demand/demand.h"
+#include "law_named.h"
 #include "demand/nodes.h"
 #include "routing/preset.h"
 
@@ -34,7 +35,8 @@ static void study_init(struct study *s)
                  .layers = 3,
                  .steps = 1,
                  .tokens = {.kind = MS_TOKENS_EQUAL, .count = 600}},
-        .routing = {.source = MS_SOURCE_SYNTHETIC, .popularity = {.law = "lognormal"}},
+        .routing = {.source = MS_SOURCE_SYNTHETIC,
+                    .popularity = law_named("lognormal", NULL, NULL)},
         .place = {.strategy = "contiguous"},
     };
     for (int r = 0; r < 64; r++)
@@ -110,7 +112,7 @@ START_TEST(test_counts_hold_together_under_every_choice)
     for (int i = 0; i < 48; i++) {
         struct study s;
         study_init(&s);
-        s.routing.popularity.law = laws[i % 3];
+        s.routing.popularity = law_named(laws[i % 3], NULL, NULL);
         s.routing.capacity_factor = i / 3 % 2 ? 1.25 : 0;
         s.routing.drop_policy = i / 6 % 2;
         s.place.redundant_experts = i / 12 % 2 ? 16 : 0;
@@ -184,7 +186,7 @@ START_TEST(test_redraw_tokens_keeps_the_popularity)
         struct study s;
         study_init(&s);
         s.routing.redraw = redraw;
-        s.routing.popularity.law = "hotspot";
+        s.routing.popularity = law_named("hotspot", NULL, NULL);
         struct ms_demand *a = begin(&s, 0), *b = begin(&s, 1);
         int hot[2] = {0, 0};
         for (int e = 0; e < 64; e++) {
@@ -416,7 +418,7 @@ START_TEST(test_assignments_need_scores)
     struct study s;
     study_init(&s);
     s.routing.assignment = "balanced";
-    s.routing.popularity.law = "mixed-domain";
+    s.routing.popularity = law_named("mixed-domain", NULL, NULL);
     struct ms_demand *d = NULL;
     struct ms_err err = {0};
     ck_assert_int_eq(ms_demand_create(&s.in, &d, &err), MS_INVALID);
@@ -433,7 +435,7 @@ START_TEST(test_popularity_drifts_from_step_to_step)
         study_init(&s);
         s.work.steps = 12;
         s.work.tokens.count = 2000;
-        s.routing.popularity.law = laws[i];
+        s.routing.popularity = law_named(laws[i], NULL, NULL);
         s.routing.drift = 0.2;
         struct ms_demand *d = begin(&s, 0);
         double apart[3] = {0};
@@ -463,7 +465,7 @@ START_TEST(test_r1_at_ep32_is_as_uneven_as_published)
         s.work.ranks = 32;
         s.work.layers = 58;
         s.work.tokens.count = 256;
-        s.routing.popularity.law = "r1-ep32";
+        s.routing.popularity = law_named("r1-ep32", NULL, NULL);
         s.place =
             (struct ms_place_params){i ? "eplb" : "contiguous", i ? 32 : 0, MS_REPLICA_RANDOM};
         struct ms_demand *d = begin(&s, 0);

@@ -8,6 +8,7 @@
 #include "routing/law.h"
 #include "routing/preset.h"
 #include "routing/sample.h"
+#include "law_named.h"
 
 static struct ms_rng stream(uint64_t seed)
 {
@@ -112,24 +113,22 @@ static void fast_equals_plain(const char *what, struct ms_model_shape m, const d
     free(score);
 }
 
-static void law_weights(const char *law, const char *key, double value, int E, int K, double *w)
+static void law_weights(const char *law, const char *key, const char *value, int E, int K,
+                        double *w)
 {
-    struct ms_popularity p = {.law = law, .param = {{key, value}}, .n_params = key != NULL};
-    const struct ms_law *l;
-    double param[MS_LAW_MAX_PARAMS];
+    struct ms_popularity p = law_named(law, key, value);
     struct ms_err err = {0};
     struct ms_rng r = stream(5);
-    ck_assert_msg(ms_law_resolve(&p, &l, param, &err) == MS_OK, "%s", err.text);
-    ck_assert_msg(ms_law_draw(l, param, p.order, E, K, &r, w, &err) == MS_OK, "%s", err.text);
+    ck_assert_msg(ms_law_draw(&p, p.order, E, K, &r, w, &err) == MS_OK, "%s", err.text);
 }
 
 START_TEST(test_fast_sampling_is_the_definition_in_distribution)
 {
     enum { E = 16, N = 60000 };
     double even[E], uneven[E], steep[E];
-    law_weights("uniform", NULL, 0, E, 4, even);
-    law_weights("lognormal", "sigma", 1, E, 4, uneven);
-    law_weights("zipf", "exponent", 2.5, E, 4, steep);
+    law_weights("uniform", NULL, NULL, E, 4, even);
+    law_weights("lognormal", "sigma", "1", E, 4, uneven);
+    law_weights("zipf", "exponent", "2.5", E, 4, steep);
     const double *weights[] = {even, uneven, steep};
     const char *names[] = {"uniform", "lognormal", "zipf 2.5"};
     for (int i = 0; i < 3; i++) {
@@ -147,7 +146,7 @@ START_TEST(test_fast_sampling_at_real_size)
 {
     enum { E = 256, N = 12000 };
     double w[E];
-    law_weights("lognormal", "sigma", 1, E, 8, w);
+    law_weights("lognormal", "sigma", "1", E, 8, w);
     fast_equals_plain("deepseek max", shape(E, 8, 8, 4, MS_GROUP_MAX), w, N);
     fast_equals_plain("deepseek top2_sum", shape(E, 8, 8, 4, MS_GROUP_TOP2_SUM), w, N);
 }
@@ -215,7 +214,7 @@ START_TEST(test_noise_on_counts_would_flatten_what_inclusion_keeps)
     enum { E = 64, K = 8, N = 100000 };
     struct ms_model_shape m = shape(E, K, 1, 1, MS_GROUP_MAX);
     double f[E], most[2] = {0};
-    law_weights("target", "max_over_mean", 6, E, K, f);
+    law_weights("target", "max_over_mean", "6", E, K, f);
     uint16_t *chosen = malloc(N * K * sizeof *chosen);
     for (int inclusion = 0; inclusion < 2; inclusion++) {
         struct ms_sampler *s = ms_sampler_create(&m);
@@ -321,8 +320,8 @@ START_TEST(test_every_law_gives_a_popularity)
         const struct ms_law *law = ms_laws()[i];
         double a[E], b[E], sum = 0;
         bool target = law->inclusion;
-        law_weights(law->name, target ? "gini" : NULL, 0.3, E, K, a);
-        law_weights(law->name, target ? "gini" : NULL, 0.3, E, K, b);
+        law_weights(law->name, target ? "gini" : NULL, "0.3", E, K, a);
+        law_weights(law->name, target ? "gini" : NULL, "0.3", E, K, b);
         ck_assert_msg(memcmp(a, b, sizeof a) == 0, "%s depends on more than its stream", law->name);
         for (int e = 0; e < E; e++) {
             ck_assert_msg(a[e] > 0 && (!law->inclusion || a[e] <= 1.0 / K + 1e-12), "%s",
@@ -333,7 +332,7 @@ START_TEST(test_every_law_gives_a_popularity)
     }
     for (const struct ms_law_preset *p = ms_law_presets(); p->name != NULL; p++) {
         double w[256];
-        law_weights(p->name, NULL, 0, 256, K, w);
+        law_weights(p->name, NULL, NULL, 256, K, w);
     }
 }
 END_TEST
@@ -342,8 +341,10 @@ START_TEST(test_targets_are_met)
 {
     enum { E = 64, K = 8 };
     for (int i = 0; i < 6; i++) {
-        double f[E], wish = (double[]){0.05, 0.3, 0.6, 0.85, 1.1, 7.9}[i], top = 0, gini = 0;
-        law_weights("target", i < 4 ? "gini" : "max_over_mean", wish, E, K, f);
+        double f[E], top = 0, gini = 0;
+        const char *text = (const char *[]){"0.05", "0.3", "0.6", "0.85", "1.1", "7.9"}[i];
+        double wish = strtod(text, NULL);
+        law_weights("target", i < 4 ? "gini" : "max_over_mean", text, E, K, f);
         for (int a = 0; a < E; a++) {
             top = fmax(top, f[a] * E);
             for (int b = 0; b < E; b++)
@@ -371,53 +372,58 @@ static double rank_max_over_mean(const double *f, int E, int G)
 START_TEST(test_sorted_zipf_puts_all_hot_experts_on_one_rank)
 {
     enum { E = 256, G = 64, N = 400 };
-    struct ms_popularity p = {.law = "zipf", .order = MS_ORDER_SORTED};
-    const struct ms_law *law;
-    double param[MS_LAW_MAX_PARAMS], f[E], shuffled = 0;
-    ck_assert_int_eq(ms_law_resolve(&p, &law, param, NULL), MS_OK);
+    struct ms_popularity p = law_named("zipf", NULL, NULL);
+    double f[E], shuffled = 0;
     struct ms_rng r = stream(51);
-    ms_law_draw(law, param, MS_ORDER_SORTED, E, 1, &r, f, NULL);
+    ms_law_draw(&p, MS_ORDER_SORTED, E, 1, &r, f, NULL);
     ck_assert_double_eq_tol(rank_max_over_mean(f, E, G), 21.8, 0.05);
     for (int i = 0; i < N; i++) {
-        ms_law_draw(law, param, MS_ORDER_SHUFFLED, E, 1, &r, f, NULL);
+        ms_law_draw(&p, MS_ORDER_SHUFFLED, E, 1, &r, f, NULL);
         shuffled += rank_max_over_mean(f, E, G) / N;
     }
     ck_assert_double_eq_tol(shuffled, 11.1, 0.1);
 }
 END_TEST
 
-START_TEST(test_bad_laws_say_what_is_allowed)
+START_TEST(test_laws_that_the_model_cannot_have_say_what_is_allowed)
 {
     static const struct {
-        const char *law, *key;
-        double value;
+        const char *law, *key, *value;
         const char *says, *at;
     } bad[] = {
-        {"lognorml", NULL, 0, "did you mean 'lognormal'?", "routing.popularity.law"},
-        {"zipf", "sigma", 1, "no such parameter", "routing.popularity.sigma"},
-        {"lognormal", "sigma", -1, "-1 is not in 0..20", "routing.popularity.sigma"},
-        {"dirichlet", "alpha", 0, "0 is not in", "routing.popularity.alpha"},
-        {"hotspot", "experts", 64, "64 hot experts, but the model has 64",
+        {"hotspot", "experts", "64", "64 hot experts, but the model has 64",
          "routing.popularity.experts"},
-        {"target", "max_over_mean", 9, "at most 8", "routing.popularity.max_over_mean"},
-        {"target", NULL, 0, "exactly one of gini and max_over_mean", "routing.popularity"},
-        {"collapse", NULL, 0, "at most 8", "routing.popularity.max_over_mean"},
+        {"target", "max_over_mean", "9", "at most 8", "routing.popularity.max_over_mean"},
+        {"target", NULL, NULL, "exactly one of gini and max_over_mean", "routing.popularity"},
+        {"collapse", NULL, NULL, "at most 8", "routing.popularity.max_over_mean"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct ms_popularity p = {.law = bad[i].law,
-                                  .param = {{bad[i].key, bad[i].value}},
-                                  .n_params = bad[i].key != NULL};
-        const struct ms_law *law = NULL;
-        double param[MS_LAW_MAX_PARAMS], f[64];
+        struct ms_popularity p = law_named(bad[i].law, bad[i].key, bad[i].value);
+        double f[64];
         struct ms_err err = {0};
         struct ms_rng r = stream(1);
-        enum ms_status s = ms_law_resolve(&p, &law, param, &err);
-        if (s == MS_OK)
-            s = ms_law_draw(law, param, 0, 64, 8, &r, f, &err);
-        ck_assert_int_eq(s, MS_INVALID);
+        ck_assert_int_eq(ms_law_draw(&p, 0, 64, 8, &r, f, &err), MS_INVALID);
         ck_assert_msg(strstr(err.text, bad[i].says) != NULL, "%s", err.text);
         ck_assert_str_eq(err.key, bad[i].at);
     }
+}
+END_TEST
+
+/* A law's parameters and a preset's value stand in its struct by name, in their ranges. */
+START_TEST(test_presets_are_points_of_their_law)
+{
+    struct ms_arena arena = {0};
+    struct ms_popularity p;
+    struct ms_err err = {0};
+    for (const struct ms_law_preset *k = ms_law_presets(); k->name; k++) {
+        ck_assert_int_eq(ms_popularity_init(&p, k->name, true, &arena, &err), MS_OK);
+        ck_assert_str_eq(p.law->name, k->law);
+        const struct ms_field *f = ms_field_find(p.law->fields, k->key);
+        ck_assert_double_eq(*(double *)((char *)p.params + f->offset), strtod(k->value, NULL));
+    }
+    ck_assert_int_eq(ms_popularity_init(&p, "lognorml", true, &arena, &err), MS_INVALID);
+    ck_assert_str_eq(err.key, "routing.popularity.law");
+    ms_arena_finish(&arena);
 }
 END_TEST
 
@@ -426,7 +432,7 @@ START_TEST(test_capacity_drops_the_surplus_and_nothing_else)
     enum { E = 16, K = 4, N = 1000 };
     struct ms_model_shape m = shape(E, K, 1, 1, MS_GROUP_MAX);
     double w[E];
-    law_weights("lognormal", "sigma", 1.5, E, K, w);
+    law_weights("lognormal", "sigma", "1.5", E, K, w);
     for (int policy = 0; policy < 2; policy++) {
         uint16_t before[N * K], after[N * K];
         float prob[N * K];
@@ -487,12 +493,12 @@ START_TEST(test_tokens_do_not_depend_on_how_many_are_asked_at_once)
     enum { N = 1500 };
     const struct ms_model_shape *m = &ms_model_preset_find("deepseek-v3")->shape;
     double w[256];
-    law_weights("lognormal", NULL, 0, 256, 8, w);
+    law_weights("lognormal", NULL, NULL, 256, 8, w);
     uint16_t once[N * 8], parts[N * 8];
     struct ms_sampler *s = ms_sampler_create(m);
     for (int inclusion = 0; inclusion < 2; inclusion++) {
         if (inclusion)
-            law_weights("target", "max_over_mean", 3, 256, 8, w);
+            law_weights("target", "max_over_mean", "3", 256, 8, w);
         ck_assert_int_eq(ms_sampler_set(s, w, inclusion, NULL), MS_OK);
         ms_sampler_begin(s, stream(81));
         ms_sampler_draw(s, N, once, NULL);
@@ -534,7 +540,8 @@ int main(void)
     tcase_add_test(t, test_every_law_gives_a_popularity);
     tcase_add_test(t, test_targets_are_met);
     tcase_add_test(t, test_sorted_zipf_puts_all_hot_experts_on_one_rank);
-    tcase_add_test(t, test_bad_laws_say_what_is_allowed);
+    tcase_add_test(t, test_laws_that_the_model_cannot_have_say_what_is_allowed);
+    tcase_add_test(t, test_presets_are_points_of_their_law);
     tcase_add_test(t, test_capacity_drops_the_surplus_and_nothing_else);
     tcase_add_test(t, test_bulk_words_are_the_stream);
     tcase_add_test(t, test_tokens_do_not_depend_on_how_many_are_asked_at_once);

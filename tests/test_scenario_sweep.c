@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "routing/law.h"
 #include "scenario_world.h"
 
 static void check_case(const struct ms_study *st, size_t i, const char *axes, int steps,
@@ -60,22 +61,22 @@ START_TEST(test_any_key_may_be_swept_also_inside_unions)
               "  placement.strategy: [contiguous, random]}\n");
     ck_assert_uint_eq(st.n_cases, 8);
     ck_assert_int_eq(ms_study_case(&st, 7, &c, NULL), MS_OK);
-    ck_assert_str_eq(c.s.routing.popularity.law, "lognormal");
-    ck_assert(c.s.routing.popularity.param[0].value == 1);
+    ck_assert_str_eq(c.s.routing.popularity.law->name, "lognormal");
+    ck_assert(*(double *)c.s.routing.popularity.params == 1);
     ck_assert(c.s.sim.hardware.dispatch_alpha_s == 2e-6 && c.s.sim.hardware.message_gap_s == 1e-6);
     ck_assert_str_eq(c.s.placement.strategy, "random");
     ms_case_finish(&c);
     ms_study_finish(&st);
     good(&st, "sweep: {routing.popularity: [uniform, {law: zipf, exponent: 2}]}");
     ck_assert_int_eq(ms_study_case(&st, 1, &c, NULL), MS_OK);
-    ck_assert_str_eq(c.s.routing.popularity.law, "zipf");
+    ck_assert_str_eq(c.s.routing.popularity.law->name, "zipf");
     ck_assert_str_eq(c.axis[0].label, "{law: zipf, exponent: 2}");
     ms_case_finish(&c);
     ms_study_finish(&st);
     good(&st, "routing: {popularity: zipf}\nsweep: {routing.popularity.exponent: [0.5, 2]}");
     ck_assert_int_eq(ms_study_case(&st, 1, &c, NULL), MS_OK);
-    ck_assert_str_eq(c.s.routing.popularity.law, "zipf");
-    ck_assert(c.s.routing.popularity.param[0].value == 2);
+    ck_assert_str_eq(c.s.routing.popularity.law->name, "zipf");
+    ck_assert(*(double *)c.s.routing.popularity.params == 2);
     ms_case_finish(&c);
     ms_study_finish(&st);
     good(&st, "sweep: {workload: {steps: [1, 2]}}"); /* nested, as the sections are */
@@ -132,7 +133,7 @@ START_TEST(test_set_goes_through_the_tables_and_replaces_axes)
     ck_assert_int_eq(parse_set(&st, "routing: {popularity: uniform}",
                                "routing.popularity={law: zipf, exponent: 1}", NULL, NULL),
                      MS_OK);
-    ck_assert_str_eq(st.base.routing.popularity.law, "zipf");
+    ck_assert_str_eq(st.base.routing.popularity.law->name, "zipf");
     ms_study_finish(&st);
 }
 END_TEST

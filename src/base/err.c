@@ -195,3 +195,20 @@ const char *ms_allowed(char *out, size_t size, const char *word, const char *con
         snprintf(out + at, size - at, "; did you mean '%s'?", near);
     return out;
 }
+
+const char *ms_clean(const char *text, char *out, size_t size)
+{
+    size_t n = 0, limit = size - 4 < 60 ? size - 4 : 60;
+    for (; *text && n < limit; text++)
+        out[n++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    if (*text) {
+        while (n > 0 && ((unsigned char)out[n - 1] & 0xC0) == 0x80) /* no half a character */
+            n--;
+        if (n > 0 && (unsigned char)out[n - 1] >= 0xC0)
+            n--;
+        memcpy(out + n, "...", 3);
+        n += 3;
+    }
+    out[n] = 0;
+    return out;
+}

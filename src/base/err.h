@@ -80,4 +80,7 @@ const char *ms_nearest(const char *word, const char *const *names, size_t n);
 const char *ms_allowed(char *out, size_t size, const char *word, const char *const *names,
                        size_t n);
 
+/** Text fit for a message: at most 60 characters, nothing unprintable. @param size >= 8 @return out */
+const char *ms_clean(const char *text, char *out, size_t size);
+
 #endif

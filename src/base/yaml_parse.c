@@ -180,7 +180,7 @@ static const struct ms_yaml *parse_alias(struct parse *p)
         return p->anchor[i].node;
     }
     char text[160], clean[80];
-    snprintf(text, sizeof text, "unknown alias '*%s'", ms_yaml_clean(name, clean, sizeof clean));
+    snprintf(text, sizeof text, "unknown alias '*%s'", ms_clean(name, clean, sizeof clean));
     fail_here(p, text);
     return NULL;
 }
@@ -276,7 +276,7 @@ static bool parse_key(struct parse *p, const struct ms_yaml *map, struct ms_entr
     if (first)
         ms_errs_add_at(p->errs, MS_INVALID, p->file, e->line, e->col, NULL,
                        "duplicate key '%s': it stands on line %d already",
-                       ms_yaml_clean(e->key, clean, sizeof clean), first->line);
+                       ms_clean(e->key, clean, sizeof clean), first->line);
     return true;
 }
 

@@ -2,7 +2,6 @@
  * showing a value on one line. */
 #include "base/yaml_tree.h"
 
-#include <ctype.h>
 #include <string.h>
 
 const struct ms_entry *ms_yaml_get(const struct ms_yaml *map, const char *key)
@@ -167,21 +166,4 @@ void ms_yaml_show(struct ms_buf *out, const struct ms_yaml *node)
             ms_buf_adds(out, ", ");
     }
     ms_buf_adds(out, map ? "}" : "]");
-}
-
-const char *ms_yaml_clean(const char *text, char *out, size_t size)
-{
-    size_t n = 0, limit = size - 4 < 60 ? size - 4 : 60;
-    for (; *text && n < limit; text++)
-        out[n++] = iscntrl((unsigned char)*text) ? '?' : *text;
-    if (*text) {
-        while (n > 0 && ((unsigned char)out[n - 1] & 0xC0) == 0x80) /* no half a character */
-            n--;
-        if (n > 0 && (unsigned char)out[n - 1] >= 0xC0)
-            n--;
-        memcpy(out + n, "...", 3);
-        n += 3;
-    }
-    out[n] = 0;
-    return out;
 }

@@ -74,7 +74,5 @@ const struct ms_entry *ms_yaml_without(struct ms_arena *arena, const struct ms_e
 bool ms_yaml_null(const struct ms_yaml *node);
 /** On one line, as flow YAML: {law: zipf, exponent: 1}. */
 void ms_yaml_show(struct ms_buf *out, const struct ms_yaml *node);
-/** Text fit for a message: at most 60 characters, nothing unprintable. @return out */
-const char *ms_yaml_clean(const char *text, char *out, size_t size);
 
 #endif

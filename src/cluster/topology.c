@@ -1,12 +1,10 @@
-/* The frame of all topologies: their parameters, defaults and command, and the arithmetic they
- * share. */
+/* The table of topologies, their parameters and the arithmetic they share; the command that a
+ * generated file is reproduced by. */
 #include "cluster/topology.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/json.h"
 
 #define X(n) extern const struct ms_topology ms_topology_##n;
 #include "cluster_registry.inc"
@@ -18,51 +16,51 @@ static const struct ms_topology *const table[] = {
 #undef X
     NULL};
 
-static const char *const multipaths[] = {"spray", "dmodk", "ecmp", NULL};
+#define AT(member) MS_AT(struct ms_topology_params, member)
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
+/* clang-format off */
 static const struct ms_field common[] = {
-    {"nodes", MS_FIELD_INT, AT(nodes), MS_UNIT_NONE, 1, 65536, "8", NULL, "servers", false},
-    {"gpus_per_node", MS_FIELD_INT, AT(gpus_per_node), MS_UNIT_NONE, 1, 1024, "8", NULL,
-     "GPUs of each server, one NIC each, one NVLink domain", false},
-    {"nic_bandwidth", MS_FIELD_NUMBER, AT(nic_bandwidth_Bps), MS_UNIT_RATE, 0, 1e15, "46.5GBps",
-     NULL,
-     "effective rate of a NIC each way; a 400G ConnectX-7 (50 GB/s) carries 46-47 GB/s of RDMA "
-     "payload (DeepEP README, "
-     "normal kernels, EP32 and EP64)",
-     true},
-    {"nic_latency", MS_FIELD_NUMBER, AT(nic_latency_s), MS_UNIT_TIME, 0, 1, "1.4us", NULL,
-     "GPU to its first switch, and the same on arrival: 2.8 us under one InfiniBand leaf "
-     "(arXiv:2505.09343, latency table)",
-     false},
-    {"cable_bandwidth", MS_FIELD_NUMBER, AT(cable_bandwidth_Bps), MS_UNIT_RATE, 0, 1e15, "0", NULL,
-     "effective rate of one switch-to-switch cable; 0 = as nic_bandwidth", false},
-    {"trunk_latency", MS_FIELD_NUMBER, AT(trunk_latency_s), MS_UNIT_TIME, 0, 1, "0.45us", NULL,
-     "each switch-to-switch hop: 3.7 us across leaves minus 2.8 us, two hops (arXiv:2505.09343, "
-     "latency table)",
-     false},
-    {"link_latency", MS_FIELD_NUMBER, AT(link_latency_s), MS_UNIT_TIME, -1, 1, "-1s", NULL,
-     "sets nic_latency and trunk_latency both; negative = leave them", false},
-    {"nvlink_bandwidth", MS_FIELD_NUMBER, AT(nvlink_bandwidth_Bps), MS_UNIT_RATE, 0, 1e15,
-     "320GBps", NULL,
-     "effective NVLink rate of a GPU each way; H100 and H200 (450 GB/s) carry about 320 GB/s in "
-     "all-to-all",
-     true},
-    {"nvlink_latency", MS_FIELD_NUMBER, AT(nvlink_latency_s), MS_UNIT_TIME, 0, 1, "0.5us", NULL,
-     "GPU to NVSwitch, and the same on arrival", false},
-    {"no_nvlink", MS_FIELD_BOOL, AT(no_nvlink), MS_UNIT_NONE, 0, 0, "false", NULL,
-     "no NVLink: GPUs of a server talk through their NICs too", false},
-    {"multipath", MS_FIELD_ENUM, AT(multipath), MS_UNIT_NONE, 0, 0, "spray", multipaths,
-     "parallel cables: spray (one link of the summed rate), dmodk (by destination), ecmp (seeded "
-     "hash by pair)",
-     false},
-    {"seed", MS_FIELD_INT, AT(seed), MS_UNIT_NONE, 0, 9e15, "1", NULL, "of the ecmp hash", false},
-    {"gpu_speed", MS_FIELD_NUMBER, AT(gpu_speed_flops), MS_UNIT_FLOPS, 0, 1e30, "989Tf", NULL,
-     "speed of a host; H100 SXM dense bf16 (data sheet)", true},
-    {"switch_ports", MS_FIELD_INT, AT(switch_ports), MS_UNIT_NONE, 2, 4096, "64", NULL,
-     "ports of every switch at NIC rate (64 x 400G: Quantum-2 QM9700, Tomahawk 4)", false},
-    {0}};
+    {.key = "nodes", AT(nodes), MS_INT(1, 65536), .fallback = "8",
+     .help = "servers"},
+    {.key = "gpus_per_node", AT(gpus_per_node), MS_INT(1, 1024), .fallback = "8",
+     .help = "GPUs of each server, one NIC each, one NVLink domain"},
+    {.key = "nic_bandwidth", AT(nic_bandwidth_Bps), MS_QUANTITY(RATE, 0, 1e15), .above_min = true,
+     .fallback = "46.5GBps",
+     .help = "effective rate of a NIC each way; a 400G ConnectX-7 (50 GB/s) carries 46-47 GB/s of "
+             "RDMA payload (DeepEP README, normal kernels, EP32 and EP64)"},
+    {.key = "nic_latency", AT(nic_latency_s), MS_QUANTITY(TIME, 0, 1), .fallback = "1.4us",
+     .help = "GPU to its first switch, and the same on arrival: 2.8 us under one InfiniBand leaf "
+             "(arXiv:2505.09343, latency table)"},
+    {.key = "cable_bandwidth", AT(cable_bandwidth_Bps), MS_QUANTITY(RATE, 0, 1e15),
+     .fallback = "0",
+     .help = "effective rate of one switch-to-switch cable; 0 = as nic_bandwidth"},
+    {.key = "trunk_latency", AT(trunk_latency_s), MS_QUANTITY(TIME, 0, 1), .fallback = "0.45us",
+     .help = "each switch-to-switch hop: 3.7 us across leaves minus 2.8 us, two hops "
+             "(arXiv:2505.09343, latency table)"},
+    {.key = "link_latency", AT(link_latency_s), MS_QUANTITY(TIME, 0, 1), MS_WORD("none", -1),
+     .fallback = "none",
+     .help = "sets nic_latency and trunk_latency both; none = leave them"},
+    {.key = "nvlink_bandwidth", AT(nvlink_bandwidth_Bps), MS_QUANTITY(RATE, 0, 1e15),
+     .above_min = true, .fallback = "320GBps",
+     .help = "effective NVLink rate of a GPU each way; H100 and H200 (450 GB/s) carry about "
+             "320 GB/s in all-to-all"},
+    {.key = "nvlink_latency", AT(nvlink_latency_s), MS_QUANTITY(TIME, 0, 1), .fallback = "0.5us",
+     .help = "GPU to NVSwitch, and the same on arrival"},
+    {.key = "no_nvlink", AT(no_nvlink), .type = MS_FIELD_BOOL, .fallback = "false",
+     .help = "no NVLink: GPUs of a server talk through their NICs too"},
+    {.key = "multipath", AT(multipath), MS_ONE_OF("spray", "dmodk", "ecmp"), .fallback = "spray",
+     .help = "parallel cables: spray (one link of the summed rate), dmodk (by destination), ecmp "
+             "(seeded hash by pair)"},
+    {.key = "seed", AT(seed), MS_INT(0, 9e15), .fallback = "1",
+     .help = "of the ecmp hash"},
+    {.key = "gpu_speed", AT(gpu_speed_flops), MS_QUANTITY(FLOPS, 0, 1e30), .above_min = true,
+     .fallback = "989Tf",
+     .help = "speed of a host; H100 SXM dense bf16 (data sheet)"},
+    {.key = "switch_ports", AT(switch_ports), MS_INT(2, 4096), .fallback = "64",
+     .help = "ports of every switch at NIC rate (64 x 400G: Quantum-2 QM9700, Tomahawk 4)"},
+    {0},
+};
+/* clang-format on */
 
 const struct ms_topology *const *ms_topologies(void)
 {
@@ -82,91 +80,26 @@ const struct ms_field *ms_topology_common(void)
     return common;
 }
 
-static bool same_key(const char *a, const char *b)
-{
-    for (; *a && *b; a++, b++)
-        if ((*a == '-' ? '_' : *a) != (*b == '-' ? '_' : *b))
-            return false;
-    return *a == *b;
-}
-
-static const struct ms_field *find_field(const struct ms_topology *t, const char *key)
-{
-    for (const struct ms_field *f = common; f->key; f++)
-        if (same_key(f->key, key))
-            return f;
-    for (const struct ms_field *f = t->fields; f && f->key; f++)
-        if (same_key(f->key, key))
-            return f;
-    return NULL;
-}
-
-static enum ms_status out_of_range(const struct ms_field *f, const char *value, struct ms_err *err)
-{
-    return ms_err_set(err, MS_USAGE, "%s %s must be %s %g and at most %g", f->key, value,
-                      f->above_min ? "more than" : "at least", f->min, f->max);
-}
-
-static enum ms_status set_number(const struct ms_field *f, struct ms_topology_params *p,
-                                 const char *value, struct ms_err *err)
-{
-    double v;
-    void *at = (char *)p + f->offset;
-    if (!ms_units_parse(value, f->type == MS_FIELD_INT ? MS_UNIT_NONE : f->unit, &v))
-        return ms_err_set(err, MS_USAGE, "%s: '%s' is not %s", f->key, value,
-                          ms_units_hint(f->unit));
-    if (f->type == MS_FIELD_INT && v != floor(v))
-        return ms_err_set(err, MS_USAGE, "%s: '%s' is not a whole number", f->key, value);
-    if (v < f->min || v > f->max || (f->above_min && v == f->min))
-        return out_of_range(f, value, err);
-    if (f->type == MS_FIELD_INT)
-        *(int64_t *)at = (int64_t)v;
-    else
-        *(double *)at = v;
-    return MS_OK;
-}
-
-static enum ms_status set_field(const struct ms_field *f, struct ms_topology_params *p,
-                                const char *value, struct ms_err *err)
-{
-    void *at = (char *)p + f->offset;
-    char list[256];
-    size_t n = 0;
-    if (f->type == MS_FIELD_INT || f->type == MS_FIELD_NUMBER)
-        return set_number(f, p, value, err);
-    if (f->type == MS_FIELD_BOOL) {
-        *(bool *)at = strcmp(value, "false") != 0;
-        return MS_OK;
-    }
-    if (f->type == MS_FIELD_STRING) {
-        *(const char **)at = value;
-        return MS_OK;
-    }
-    for (; f->names[n]; n++)
-        if (!strcmp(f->names[n], value)) {
-            *(int *)at = (int)n;
-            return MS_OK;
-        }
-    return ms_err_set(err, MS_USAGE, "%s: '%s' is not known%s", f->key, value,
-                      ms_allowed(list, sizeof list, value, f->names, n));
-}
-
 enum ms_status ms_topology_set(const struct ms_topology *t, struct ms_topology_params *p,
                                const char *key, const char *value, struct ms_err *err)
 {
-    const struct ms_field *f = find_field(t, key);
+    struct ms_err why = {0};
+    const struct ms_field *f = ms_field_find(common, key);
+    f = f ? f : ms_field_find(t->fields, key);
     if (!f)
         return ms_err_set(err, MS_USAGE, "%s has no parameter %s", t->name, key);
-    return set_field(f, p, value, err);
+    if (f->type == MS_FIELD_BOOL && !*value)
+        value = "true"; /* an option without a value */
+    if (ms_field_parse(f, value, true, NULL, (char *)p + f->offset, &why) != MS_OK)
+        return ms_err_set(err, MS_USAGE, "%s: %s", f->key, why.text);
+    return MS_OK;
 }
 
 void ms_topology_defaults(const struct ms_topology *t, struct ms_topology_params *p)
 {
     *p = (struct ms_topology_params){.oversubscription = 1, .planes = 1, .dims = ""};
-    for (const struct ms_field *f = common; f->key; f++)
-        set_field(f, p, f->fallback, NULL);
-    for (const struct ms_field *f = t->fields; f && f->key; f++)
-        set_field(f, p, f->fallback, NULL);
+    ms_field_defaults(common, p);
+    ms_field_defaults(t->fields, p);
 }
 
 enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_topology_params *p,
@@ -185,33 +118,43 @@ enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_to
     return t->build(out, err);
 }
 
-/* The command that makes this very file: the parameters that are not defaults. */
+static void option(struct ms_buf *out, const struct ms_field *f, const void *at)
+{
+    ms_buf_adds(out, " --");
+    for (const char *c = f->key; *c; c++)
+        ms_buf_add(out, *c == '_' ? "-" : c, 1);
+    if (f->type == MS_FIELD_BOOL)
+        return;
+    ms_buf_adds(out, " ");
+    ms_field_show(out, f, at);
+}
+
+/* Are two values of a row written alike? */
+static bool alike(const struct ms_field *f, const void *a, const void *b)
+{
+    struct ms_buf one = {0}, other = {0};
+    ms_field_show(&one, f, a);
+    ms_field_show(&other, f, b);
+    bool same = one.n == other.n && (one.n == 0 || memcmp(one.p, other.p, one.n) == 0);
+    ms_buf_finish(&one);
+    ms_buf_finish(&other);
+    return same;
+}
+
+/* The command that makes this very file: nodes, gpus_per_node and what is no default. */
 static void command_of(const struct ms_topology *t, const struct ms_topology_params *p,
                        struct ms_buf *out)
 {
-    struct ms_topology_params d;
-    char num[32], key[64];
-    ms_topology_defaults(t, &d);
+    const struct ms_field *tables[] = {common, t->fields};
+    struct ms_topology_params usual;
+    ms_topology_defaults(t, &usual);
     ms_buf_printf(out, "moesim platform generate %s", t->name);
-    for (int pass = 0; pass < 2; pass++)
-        for (const struct ms_field *f = pass ? t->fields : common; f && f->key; f++) {
-            const void *a = (const char *)p + f->offset, *b = (const char *)&d + f->offset;
-            bool always = f == &common[0] || f == &common[1];
-            size_t i = 0;
-            for (; f->key[i]; i++)
-                key[i] = f->key[i] == '_' ? '-' : f->key[i];
-            key[i] = '\0';
-            if (f->type == MS_FIELD_INT && (always || *(const int64_t *)a != *(const int64_t *)b))
-                ms_buf_printf(out, " --%s %lld", key, (long long)*(const int64_t *)a);
-            else if (f->type == MS_FIELD_NUMBER && *(const double *)a != *(const double *)b)
-                ms_buf_printf(out, " --%s %s", key, ms_number(*(const double *)a, num));
-            else if (f->type == MS_FIELD_BOOL && *(const bool *)a)
-                ms_buf_printf(out, " --%s", key);
-            else if (f->type == MS_FIELD_ENUM && *(const int *)a != *(const int *)b)
-                ms_buf_printf(out, " --%s %s", key, f->names[*(const int *)a]);
-            else if (f->type == MS_FIELD_STRING &&
-                     strcmp(*(const char *const *)a, *(const char *const *)b) != 0)
-                ms_buf_printf(out, " --%s %s", key, *(const char *const *)a);
+    for (int i = 0; i < 2; i++)
+        for (const struct ms_field *f = tables[i]; f && f->key; f++) {
+            const void *at = (const char *)p + f->offset;
+            if (f == &common[0] || f == &common[1] ||
+                !alike(f, at, (const char *)&usual + f->offset))
+                option(out, f, at);
         }
 }
 

@@ -1,9 +1,9 @@
 /** @file topology.h  The topologies `moesim platform generate` can build: a table of strategies.
  *
- * A topology is one topology_<name>.c and one word in the room's meson.build. It decides edge
- * switches, trunks and static routes; rates, names and the layout in SimGrid's zones are the
- * frame's (blueprint.h), so that all topologies have the same NICs and are compared fairly. Bytes
- * depend on the parameters alone. */
+ *  A topology is one topology_<name>.c and one word in the room's meson.build. It decides edge
+ *  switches, trunks and static routes; rates, names and the layout in SimGrid's zones are the
+ *  frame's (blueprint.h), so that all topologies have the same NICs and are compared fairly. Bytes
+ *  depend on the parameters alone. */
 #ifndef MS_CLUSTER_TOPOLOGY_H
 #define MS_CLUSTER_TOPOLOGY_H
 
@@ -14,8 +14,8 @@ struct ms_topology {
     const char *name;
     const char *help;   /**< one line */
     const char *detail; /**< what is modelled how; for --help */
-    const struct ms_field
-        *fields; /**< its own parameters, beside the common ones; ends with a NULL key */
+    /** Its own parameters, beside the common ones; NULL: none. */
+    const struct ms_field *fields;
     /** Fill edges, trunks, route, cost. The frame has set p, arena, n_gpus, M and allocated edge
      * (all 0). */
     enum ms_status (*build)(struct ms_blueprint *f, struct ms_err *err);
@@ -27,6 +27,25 @@ const struct ms_topology *ms_topology_find(const char *name);
 /** The parameters every topology takes; ends with a NULL key. Keys have '_' where the command line
  * has '-'. */
 const struct ms_field *ms_topology_common(void);
+
+/* Rows that several topologies have, each with a help line of its own. */
+#define MS_ROW_OVERSUBSCRIPTION                                                                    \
+    .key = "oversubscription", MS_AT(struct ms_topology_params, oversubscription),                 \
+    MS_NUMBER(1, 1024), .fallback = "1"
+#define MS_ROW_NODES_PER_LEAF                                                                      \
+    .key = "nodes_per_leaf", MS_AT(struct ms_topology_params, nodes_per_leaf), MS_INT(0, 65536),   \
+    .fallback = "0"
+#define MS_ROW_LEAVES_PER_GROUP                                                                    \
+    .key = "leaves_per_group", MS_AT(struct ms_topology_params, leaves_per_group),                 \
+    MS_INT(0, 65536), .fallback = "0"
+#define MS_ROW_LOCAL_CABLES                                                                        \
+    .key = "local_cables", MS_AT(struct ms_topology_params, local_cables), MS_INT(0, 4096),        \
+    .fallback = "0"
+#define MS_ROW_GLOBAL_CABLES                                                                       \
+    .key = "global_cables", MS_AT(struct ms_topology_params, global_cables), MS_INT(0, 65536),     \
+    .fallback = "0"
+#define MS_ROW_DIMS                                                                                \
+    .key = "dims", MS_AT(struct ms_topology_params, dims), .type = MS_FIELD_STRING, MS_OPTIONAL
 
 /** Defaults of the common fields and of t's own. */
 void ms_topology_defaults(const struct ms_topology *t, struct ms_topology_params *p);

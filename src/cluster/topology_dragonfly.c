@@ -5,19 +5,19 @@
 
 #include "cluster/topology.h"
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
+/* clang-format off */
 static const struct ms_field fields[] = {
-    {"nodes_per_leaf", MS_FIELD_INT, AT(nodes_per_leaf), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "nodes a switch; 0 = 1", false},
-    {"leaves_per_group", MS_FIELD_INT, AT(leaves_per_group), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "switches a group; 0 = the root of their number", false},
-    {"local_cables", MS_FIELD_INT, AT(local_cables), MS_UNIT_NONE, 0, 4096, "0", NULL,
-     "cables between two switches of a group; 0 = 2 T / (switches a group - 1)", false},
-    {"global_cables", MS_FIELD_INT, AT(global_cables), MS_UNIT_NONE, 0, 4096, "0", NULL,
-     "cables between two groups, all at one switch of each; 0 = GPUs a group / (groups - 1)",
-     false},
-    {0}};
+    {MS_ROW_NODES_PER_LEAF,
+     .help = "nodes a switch; 0 = 1"},
+    {MS_ROW_LEAVES_PER_GROUP,
+     .help = "switches a group; 0 = the root of their number"},
+    {MS_ROW_LOCAL_CABLES,
+     .help = "cables between two switches of a group; 0 = 2 T / (switches a group - 1)"},
+    {MS_ROW_GLOBAL_CABLES,
+     .help = "cables between two groups, all at one switch of each; 0 = GPUs a group / (groups - 1)"},
+    {0},
+};
+/* clang-format on */
 
 struct dragonfly {
     int a, groups, n; /* switches a group, groups, switches */

@@ -5,21 +5,19 @@
 
 #include "cluster/topology.h"
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
+/* clang-format off */
 static const struct ms_field fields[] = {
-    {"oversubscription", MS_FIELD_NUMBER, AT(oversubscription), MS_UNIT_NONE, 1, 1024, "1", NULL,
-     "GPU ports of a leaf for each uplink, and GPUs of a group for each cable to another group",
-     false},
-    {"nodes_per_leaf", MS_FIELD_INT, AT(nodes_per_leaf), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "nodes a leaf; 0 = 1", false},
-    {"leaves_per_group", MS_FIELD_INT, AT(leaves_per_group), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "leaves a group; 0 = the root of their number", false},
-    {"global_cables", MS_FIELD_INT, AT(global_cables), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "cables between two groups, spread over their spines; 0 = GPUs a group (no permutation is "
-     "blocked)",
-     false},
-    {0}};
+    {MS_ROW_OVERSUBSCRIPTION,
+     .help = "GPU ports of a leaf for each uplink, and GPUs of a group for each cable to another group"},
+    {MS_ROW_NODES_PER_LEAF,
+     .help = "nodes a leaf; 0 = 1"},
+    {MS_ROW_LEAVES_PER_GROUP,
+     .help = "leaves a group; 0 = the root of their number"},
+    {MS_ROW_GLOBAL_CABLES,
+     .help = "cables between two groups, spread over their spines; 0 = GPUs a group (no permutation is blocked)"},
+    {0},
+};
+/* clang-format on */
 
 struct plus {
     int a, groups, spines; /* leaves a group, groups, spines a group */

@@ -1,18 +1,20 @@
 /* Leaf-spine and three-level fat trees, NVLink inside nodes, all NICs of a node in one leaf. */
 #include "cluster/topology.h"
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
+/* clang-format off */
 static const struct ms_field fields[] = {
-    {"levels", MS_FIELD_INT, AT(levels), MS_UNIT_NONE, 2, 3, "2", NULL,
-     "switch tiers: 2 (leaf, spine) or 3 (leaf, pod, core)", false},
-    {"oversubscription", MS_FIELD_NUMBER, AT(oversubscription), MS_UNIT_NONE, 1, 1024, "1", NULL,
-     "GPU ports of a leaf for each uplink; 1 = non-blocking", false},
-    {"nodes_per_leaf", MS_FIELD_INT, AT(nodes_per_leaf), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "0 = as many as fit the switch, but at least 4 leaves (8 with three levels)", false},
-    {"leaves_per_pod", MS_FIELD_INT, AT(leaves_per_pod), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "of three levels; 0 = a quarter of the leaves, at least 2", false},
-    {0}};
+    {.key = "levels", MS_AT(struct ms_topology_params, levels), MS_INT(2, 3), .fallback = "2",
+     .help = "switch tiers: 2 (leaf, spine) or 3 (leaf, pod, core)"},
+    {MS_ROW_OVERSUBSCRIPTION,
+     .help = "GPU ports of a leaf for each uplink; 1 = non-blocking"},
+    {MS_ROW_NODES_PER_LEAF,
+     .help = "0 = as many as fit the switch, but at least 4 leaves (8 with three levels)"},
+    {.key = "leaves_per_pod", MS_AT(struct ms_topology_params, leaves_per_pod), MS_INT(0, 65536),
+     .fallback = "0",
+     .help = "of three levels; 0 = a quarter of the leaves, at least 2"},
+    {0},
+};
+/* clang-format on */
 
 struct tree {
     int spines;   /* two levels: in all; three: pod switches of one pod */

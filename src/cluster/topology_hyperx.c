@@ -4,18 +4,19 @@
  * K = 2 T / S (section 2 of the paper), divided by the oversubscription. */
 #include "cluster/topology.h"
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
+/* clang-format off */
 static const struct ms_field fields[] = {
-    {"dims", MS_FIELD_STRING, AT(dims), MS_UNIT_NONE, 0, 0, "", NULL,
-     "switches in each dimension such as 4x2; empty = a near-square", false},
-    {"nodes_per_leaf", MS_FIELD_INT, AT(nodes_per_leaf), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "nodes a switch; 0 = 1", false},
-    {"local_cables", MS_FIELD_INT, AT(local_cables), MS_UNIT_NONE, 0, 4096, "0", NULL,
-     "cables between two switches of a row; 0 = 2 T / size / oversubscription", false},
-    {"oversubscription", MS_FIELD_NUMBER, AT(oversubscription), MS_UNIT_NONE, 1, 1024, "1", NULL,
-     "1 = full bisection", false},
-    {0}};
+    {MS_ROW_DIMS,
+     .help = "switches in each dimension such as 4x2; empty = a near-square"},
+    {MS_ROW_NODES_PER_LEAF,
+     .help = "nodes a switch; 0 = 1"},
+    {MS_ROW_LOCAL_CABLES,
+     .help = "cables between two switches of a row; 0 = 2 T / size / oversubscription"},
+    {MS_ROW_OVERSUBSCRIPTION,
+     .help = "1 = full bisection"},
+    {0},
+};
+/* clang-format on */
 
 struct hyperx {
     int dims, stride[6], cables[6], widest;

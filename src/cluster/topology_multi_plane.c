@@ -7,16 +7,17 @@
  * - 1) / P on it. */
 #include "cluster/topology.h"
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
+/* clang-format off */
 static const struct ms_field fields[] = {
-    {"planes", MS_FIELD_INT, AT(planes), MS_UNIT_NONE, 1, 64, "4", NULL,
-     "separate networks; each NIC has a port in all", false},
-    {"oversubscription", MS_FIELD_NUMBER, AT(oversubscription), MS_UNIT_NONE, 1, 1024, "1", NULL,
-     "GPU ports of a leaf for each uplink; 1 = non-blocking", false},
-    {"nodes_per_leaf", MS_FIELD_INT, AT(nodes_per_leaf), MS_UNIT_NONE, 0, 65536, "0", NULL,
-     "0 = all in one switch a plane where they fit, else as many as fit a leaf", false},
-    {0}};
+    {.key = "planes", MS_AT(struct ms_topology_params, planes), MS_INT(1, 64), .fallback = "4",
+     .help = "separate networks; each NIC has a port in all"},
+    {MS_ROW_OVERSUBSCRIPTION,
+     .help = "GPU ports of a leaf for each uplink; 1 = non-blocking"},
+    {MS_ROW_NODES_PER_LEAF,
+     .help = "0 = all in one switch a plane where they fit, else as many as fit a leaf"},
+    {0},
+};
+/* clang-format on */
 
 struct planes {
     int spines;

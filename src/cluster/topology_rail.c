@@ -4,34 +4,23 @@
  * arXiv:2307.12169). */
 #include "cluster/topology.h"
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
-static const char *const cross_words[] = {"spine", "nvlink", NULL};
-
-#define LEAF_FIELDS                                                                                \
-    {"oversubscription",                                                                           \
-     MS_FIELD_NUMBER,                                                                              \
-     AT(oversubscription),                                                                         \
-     MS_UNIT_NONE,                                                                                 \
-     1,                                                                                            \
-     1024,                                                                                         \
-     "1",                                                                                          \
-     NULL,                                                                                         \
-     "GPU ports of a leaf for each uplink; 1 = non-blocking",                                      \
-     false},                                                                                       \
-    {                                                                                              \
-        "nodes_per_leaf", MS_FIELD_INT, AT(nodes_per_leaf), MS_UNIT_NONE, 0, 65536, "0", NULL,     \
-            "nodes whose GPU i share a leaf (a scalable unit); 0 = as many as fit the switch",     \
-            false                                                                                  \
-    }
+/* clang-format off */
+#define LEAF_ROWS                                                                                  \
+    {MS_ROW_OVERSUBSCRIPTION,                                                                      \
+     .help = "GPU ports of a leaf for each uplink; 1 = non-blocking"},                             \
+    {MS_ROW_NODES_PER_LEAF,                                                                        \
+     .help = "nodes whose GPU i share a leaf (a scalable unit); 0 = as many as fit the switch"}
 
 static const struct ms_field fields[] = {
-    {"cross_rail", MS_FIELD_ENUM, AT(cross_rail), MS_UNIT_NONE, 0, 0, "spine", cross_words,
-     "GPU i to GPU j of another node: over the spines, or over NVLink to the local GPU j first",
-     false},
-    LEAF_FIELDS,
-    {0}};
-static const struct ms_field only_fields[] = {LEAF_FIELDS, {0}};
+    {.key = "cross_rail", MS_AT(struct ms_topology_params, cross_rail),
+     MS_ONE_OF("spine", "nvlink"), .fallback = "spine",
+     .help = "GPU i to GPU j of another node: over the spines, or over NVLink to the local GPU j "
+             "first"},
+    LEAF_ROWS,
+    {0},
+};
+static const struct ms_field only_fields[] = {LEAF_ROWS, {0}};
+/* clang-format on */
 
 struct rails {
     int spines, M;

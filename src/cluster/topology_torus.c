@@ -3,14 +3,15 @@
  * coordinate, so that both ways are used). */
 #include "cluster/topology.h"
 
-#define AT(member) offsetof(struct ms_topology_params, member)
-
+/* clang-format off */
 static const struct ms_field fields[] = {
-    {"dims", MS_FIELD_STRING, AT(dims), MS_UNIT_NONE, 0, 0, "", NULL,
-     "sizes such as 4x2 or 4x4x4; empty = a near-square", false},
-    {"local_cables", MS_FIELD_INT, AT(local_cables), MS_UNIT_NONE, 0, 4096, "0", NULL,
-     "cables in each direction; 0 = GPUs a node / directions, at least 1", false},
-    {0}};
+    {MS_ROW_DIMS,
+     .help = "sizes such as 4x2 or 4x4x4; empty = a near-square"},
+    {MS_ROW_LOCAL_CABLES,
+     .help = "cables in each direction; 0 = GPUs a node / directions, at least 1"},
+    {0},
+};
+/* clang-format on */
 
 struct torus {
     int dims, stride[6];

@@ -21,8 +21,7 @@ struct ms_demand {
     int *group_placement;    /* [Q] first group with the same nodes: its placement is shared */
     const struct ms_place_strategy *strategy;
     struct ms_placement *placement; /* [Q], only those of group_placement are filled */
-    const struct ms_law *law;
-    double param[MS_LAW_MAX_PARAMS];
+    const struct ms_popularity *law; /* NULL: the source is none */
     struct ms_trace trace;
     double *trace_f; /* [steps][ranks][layers][experts] of sum 1 */
     bool inclusion;

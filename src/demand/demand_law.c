@@ -23,8 +23,7 @@ static enum ms_status try_law(struct ms_demand *d, struct ms_sampler *sampler, d
     struct ms_rng rng;
     struct ms_err local = {0};
     ms_rng_init(&rng, d->in.seed, "popularity", 0, 0, 0);
-    enum ms_status s =
-        ms_law_draw(d->law, d->param, d->in.routing->popularity.order, d->E, d->K, &rng, f, err);
+    enum ms_status s = ms_law_draw(d->law, d->law->order, d->E, d->K, &rng, f, err);
     if (s != MS_OK)
         return s;
     s = ms_sampler_set(sampler, f, d->inclusion, &local);
@@ -39,10 +38,9 @@ static enum ms_status try_law(struct ms_demand *d, struct ms_sampler *sampler, d
 
 enum ms_status ms_demand_open_law(struct ms_demand *d, struct ms_err *err)
 {
-    enum ms_status s = ms_law_resolve(&d->in.routing->popularity, &d->law, d->param, err);
-    if (s != MS_OK)
-        return s;
-    d->inclusion = d->law->inclusion;
+    enum ms_status s = MS_OK;
+    d->law = &d->in.routing->popularity;
+    d->inclusion = d->law->law->inclusion;
     double *f = MS_NEW(&d->arena, double, (size_t)d->E);
     struct ms_sampler *sampler = ms_sampler_create(d->in.model);
     s = f && sampler ? try_law(d, sampler, f, err) : ms_err_set(err, MS_NOMEM, "out of memory");
@@ -79,8 +77,7 @@ static enum ms_status drift(struct ms_demand *d, const double *before, struct ms
                             double *fresh, double *now, struct ms_err *err)
 {
     double amount = d->in.routing->drift, keep = sqrt(1 - amount * amount), top = -INFINITY;
-    enum ms_status s =
-        ms_law_draw(d->law, d->param, MS_ORDER_SHUFFLED, d->E, d->K, rng, fresh, err);
+    enum ms_status s = ms_law_draw(d->law, MS_ORDER_SHUFFLED, d->E, d->K, rng, fresh, err);
     if (s != MS_OK)
         return s;
     for (int e = 0; e < d->E; e++) {
@@ -111,7 +108,7 @@ enum ms_status ms_demand_draw_popularity(struct ms_demand *d, int repeat, struct
             ms_rng_init(&rng, d->in.seed, "popularity", draw, (uint64_t)l, (uint64_t)step);
             enum ms_status s = MS_OK;
             if (step == 0)
-                s = ms_law_draw(d->law, d->param, r->popularity.order, d->E, d->K, &rng, f, err);
+                s = ms_law_draw(d->law, d->law->order, d->E, d->K, &rng, f, err);
             else if (r->drift > 0)
                 s = drift(d, f - a_step, &rng, fresh, f, err);
             else

@@ -33,9 +33,7 @@ enum ms_status ms_demand_open_assignment(struct ms_demand *d, struct ms_err *err
     if (!d->assign)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
                          "'%s' is not a token assignment", r->assignment);
-    const struct ms_law *law =
-        r->source == MS_SOURCE_SYNTHETIC ? ms_law_find(r->popularity.law) : NULL;
-    if (r->source != MS_SOURCE_SYNTHETIC || (law && law->inclusion))
+    if (r->source != MS_SOURCE_SYNTHETIC || r->popularity.law->inclusion)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
                          "'%s' works on the scores of a router: a checkpoint has them, and so has "
                          "a popularity law of weights; counts and targets have none",

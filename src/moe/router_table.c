@@ -37,7 +37,9 @@ static const char *const weight_styles[] = {"default", "own", "renormalised", "u
 
 const struct ms_field ms_router_fields[] = {
     {.key = "capacity_factor",
-     .type = MS_FIELD_CUSTOM,
+     MS_NUMBER(0, 1e6),
+     .above_min = true,
+     MS_WORD("none", 0),
      .offset = offsetof(struct ms_router_params, capacity_factor),
      .fallback = "none",
      .help = "an expert takes at most ceil(capacity_factor*k*T/E) tokens; none = no limit"},

@@ -44,10 +44,7 @@ struct ms_train_params {
     uint64_t seed;                            /**< the scenario's `seed` */
 };
 
-/** Field tables of `train` (offsets in ms_train_params; nested sections, lists and names of
- *  strategies are CUSTOM), `train.model` (in ms_train_model). `train.optimizer`: ms_adamw_fields;
- *  `train.router`: ms_router_fields. */
-extern const struct ms_field ms_train_fields[];
+/** Parameters of `train.model`, offsets in ms_train_model. */
 extern const struct ms_field ms_train_model_fields[];
 extern const char *const ms_train_families[];
 /** Every default of the scenario section `train`; data empty, no losses. */

@@ -1,11 +1,10 @@
-/* The tables of the scenario's section `train`: keys, ranges, defaults and help, and the checks
- * that need several of them. */
+/* What training is asked for: the shape of a model that starts at random, the defaults, and what no
+ * single parameter can say. */
 #include "moe/train.h"
 
 #include <string.h>
 
 const char *const ms_train_families[] = {"mixtral", NULL};
-static const char *const normalises[] = {"per_choice", "hf", NULL};
 
 #define COUNT(member, low, high, standard, text)                                                   \
     {                                                                                              \
@@ -29,63 +28,6 @@ const struct ms_field ms_train_model_fields[] = {
     COUNT(top_k, 1, 256, "2", "experts a token"),
     COUNT(expert_intermediate, 1, 1 << 20, "256", "width inside an expert"),
     COUNT(max_positions, 2, 1 << 20, "256", "longest sequence the model is made for"),
-    {0},
-};
-#undef COUNT
-
-#define COUNT(member, low, high, standard, text)                                                   \
-    {                                                                                              \
-        .key = #member, .type = MS_FIELD_INT, .offset = offsetof(struct ms_train_params, member),  \
-        .min = (low), .max = (high), .fallback = (standard), .help = (text)                        \
-    }
-
-const struct ms_field ms_train_fields[] = {
-    {.key = "init",
-     .type = MS_FIELD_PATH,
-     .offset = offsetof(struct ms_train_params, init),
-     .fallback = "random",
-     .help = "random, or the folder of a checkpoint to fine-tune (ours, or a Hugging Face Mixtral, "
-             "OLMoE or Qwen3-MoE)"},
-    {.key = "model",
-     .type = MS_FIELD_CUSTOM,
-     .fallback = "{}",
-     .help = "shape of a model that starts at random"},
-    {.key = "data",
-     .type = MS_FIELD_CUSTOM,
-     .help = "{text: [files], heldout: share} or {tokens: steps.npy}"},
-    COUNT(batch, 1, 1 << 20, "16", "sequences a step"),
-    COUNT(seq, 1, 1 << 20, "128", "tokens a sequence"),
-    COUNT(steps, 0, 1e9, "500", "steps of the whole run"),
-    {.key = "optimizer",
-     .type = MS_FIELD_CUSTOM,
-     .fallback = "{}",
-     .help = "AdamW and its schedule"},
-    {.key = "router",
-     .type = MS_FIELD_CUSTOM,
-     .fallback = "{name: top_k}",
-     .help = "how tokens choose experts"},
-    {.key = "losses",
-     .type = MS_FIELD_CUSTOM,
-     .fallback = "{}",
-     .help = "balancing losses, each name with its weight"},
-    {.key = "normalise",
-     .type = MS_FIELD_ENUM,
-     .offset = offsetof(struct ms_train_params, normalise),
-     .names = normalises,
-     .fallback = "per_choice",
-     .help = "of switch: per_choice (balance = 1), or hf as Hugging Face does (all layers "
-             "together, balance = k)"},
-    COUNT(micro_batches, 1, 1 << 20, "1",
-          "parts of the batch that the loss switch balances on their own"),
-    {.key = "bias_update",
-     .type = MS_FIELD_NUMBER,
-     .offset = offsetof(struct ms_train_params, bias_update),
-     .min = 0,
-     .max = 1,
-     .fallback = "0",
-     .help = "gamma of the loss-free bias (DeepSeek-V3: 1e-3); 0 = off"},
-    COUNT(evaluate_every, 0, 1e9, "100", "steps between held-out evaluations; 0 = at the end only"),
-    COUNT(checkpoint_every, 0, 1e9, "100", "steps between checkpoints; 0 = at the end only"),
     {0},
 };
 #undef COUNT

@@ -1,8 +1,12 @@
+<<<<<<< HEAD
 /* Decides which law a name and its parameters stand for, and in which order its numbers go to the
  * experts. The laws themselves are a table. */
+=======
+/* The table of popularity laws and presets, and one draw of a law put into expert order: what is
+ * common to all laws. */
+>>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include "routing/law.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,26 +21,22 @@ static const struct ms_law *const laws[] = {
     NULL,
 };
 
+<<<<<<< HEAD
 /* Points of the laws that real models were measured at. */
+=======
+/* Ranges measured on real models. OLMoE, Mixtral and DeepSeek-R1: tokens of the busiest expert (of
+ * the busiest rank for r1-ep32) over the mean. */
+>>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 static const struct ms_law_preset presets[] = {
-    {"balanced-lbl",
-     "a well balanced model (Mixtral 8x7B): max/mean 1.2",
-     "target",
-     {{"max_over_mean", 1.2}}},
-    {"mixed-domain", "OLMoE on mixed text: max/mean 2.7", "target", {{"max_over_mean", 2.7}}},
-    {"single-domain",
-     "OLMoE on one domain (arXiv, code, Wikipedia): max/mean 6",
-     "target",
-     {{"max_over_mean", 6}}},
-    {"r1-ep32",
-     "DeepSeek-R1 served at EP32 before balancing: the busiest rank 2.56 times the mean",
-     "lognormal",
-     {{"sigma", 1.13}}},
-    {"collapse",
-     "trained without a balancing loss: max/mean 12",
-     "target",
-     {{"max_over_mean", 12}}},
-    {.name = NULL},
+    {"balanced-lbl", "a well balanced model (Mixtral 8x7B): max/mean 1.2", "target",
+     "max_over_mean", "1.2"},
+    {"mixed-domain", "OLMoE on mixed text: max/mean 2.7", "target", "max_over_mean", "2.7"},
+    {"single-domain", "OLMoE on one domain (arXiv, code, Wikipedia): max/mean 6", "target",
+     "max_over_mean", "6"},
+    {"r1-ep32", "DeepSeek-R1 served at EP32 before balancing: the busiest rank 2.56 times the mean",
+     "lognormal", "sigma", "1.13"},
+    {"collapse", "trained without a balancing loss: max/mean 12", "target", "max_over_mean", "12"},
+    {0},
 };
 
 const struct ms_law *const *ms_laws(void)
@@ -68,69 +68,23 @@ const struct ms_law *ms_law_find(const char *name)
     return NULL;
 }
 
-static enum ms_status unknown_law(const char *name, struct ms_err *err)
+enum ms_status ms_popularity_init(struct ms_popularity *p, const char *name, bool preset_value,
+                                  struct ms_arena *arena, struct ms_err *err)
 {
-    const char *names[64];
-    size_t n = 0;
-    for (int i = 0; laws[i]; i++)
-        names[n++] = laws[i]->name;
-    for (const struct ms_law_preset *p = presets; p->name; p++)
-        names[n++] = p->name;
-    char allowed[512];
-    return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.popularity.law",
-                     "'%s' is not a popularity law%s", name,
-                     ms_allowed(allowed, sizeof allowed, name, names, n));
-}
-
-/* Give one parameter; false: the law has none of that name. */
-static bool set_param(const struct ms_law *law, const struct ms_law_param *p, double *param)
-{
-    for (const struct ms_field *f = law->fields; f && f->key; f++)
-        if (!strcmp(f->key, p->key)) {
-            param[f->offset / sizeof(double)] = p->value;
-            return true;
-        }
-    return false;
-}
-
-static enum ms_status check_params(const struct ms_law *law, const double *param,
-                                   struct ms_err *err)
-{
-    for (const struct ms_field *f = law->fields; f && f->key; f++) {
-        double v = param[f->offset / sizeof(double)];
-        if (isnan(v) || (v >= f->min && v <= f->max && !(f->above_min && v == f->min)))
-            continue;
-        char key[64];
-        snprintf(key, sizeof key, "routing.popularity.%s", f->key);
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, key, "%g is not in %g..%g (%s)", v, f->min,
-                         f->max, f->help);
-    }
-    return MS_OK;
-}
-
-enum ms_status ms_law_resolve(const struct ms_popularity *p, const struct ms_law **law,
-                              double *param, struct ms_err *err)
-{
-    const struct ms_law *l = ms_law_find(p->law);
-    if (!l)
-        return unknown_law(p->law, err);
-    for (const struct ms_field *f = l->fields; f && f->key; f++)
-        param[f->offset / sizeof(double)] =
-            !strcmp(f->fallback, "none") ? NAN : strtod(f->fallback, NULL);
-    const struct ms_law_preset *preset = preset_find(p->law);
-    if (preset && p->n_params == 0)
-        for (int i = 0; i < MS_LAW_MAX_PARAMS && preset->param[i].key; i++)
-            set_param(l, &preset->param[i], param);
-    for (int i = 0; i < p->n_params; i++) {
-        if (set_param(l, &p->param[i], param))
-            continue;
-        char key[64];
-        snprintf(key, sizeof key, "routing.popularity.%s", p->param[i].key);
-        return ms_err_at(err, MS_INVALID, NULL, 0, 0, key, "the law %s has no such parameter",
-                         p->law);
-    }
-    *law = l;
-    return check_params(l, param, err);
+    const struct ms_law *law = ms_law_find(name);
+    const struct ms_law_preset *preset = preset_find(name);
+    *p = (struct ms_popularity){.law = law, .order = MS_ORDER_SHUFFLED};
+    if (!law)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.popularity.law",
+                         "'%s' is not a popularity law", name);
+    p->params = ms_arena_alloc(arena, 1, law->params_size);
+    if (!p->params)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    ms_field_defaults(law->fields, p->params);
+    if (!preset || !preset_value)
+        return MS_OK;
+    const struct ms_field *f = ms_field_find(law->fields, preset->key);
+    return ms_field_parse(f, preset->value, true, NULL, (char *)p->params + f->offset, err);
 }
 
 static int falling(const void *a, const void *b)
@@ -149,10 +103,10 @@ static void permute(struct ms_rng *rng, double *f, int n)
     }
 }
 
-enum ms_status ms_law_draw(const struct ms_law *law, const double *param, int order, int n_experts,
-                           int top_k, struct ms_rng *rng, double *f, struct ms_err *err)
+enum ms_status ms_law_draw(const struct ms_popularity *p, int order, int n_experts, int top_k,
+                           struct ms_rng *rng, double *f, struct ms_err *err)
 {
-    enum ms_status s = law->draw(param, n_experts, top_k, rng, f, err);
+    enum ms_status s = p->law->draw(p->params, n_experts, top_k, rng, f, err);
     if (s != MS_OK)
         return s;
     /* A weight of nothing could never be chosen, not even as the last of top_k: keep it tiny. */
@@ -160,7 +114,7 @@ enum ms_status ms_law_draw(const struct ms_law *law, const double *param, int or
     for (int e = 0; e < n_experts; e++)
         top = fmax(top, f[e]);
     for (int e = 0; e < n_experts; e++) {
-        f[e] = law->inclusion ? f[e] : fmax(f[e], top * 1e-12);
+        f[e] = p->law->inclusion ? f[e] : fmax(f[e], top * 1e-12);
         sum += f[e];
     }
     for (int e = 0; e < n_experts; e++)

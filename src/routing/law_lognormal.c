@@ -1,26 +1,40 @@
+<<<<<<< HEAD
 /* Weights exp(sigma x normal): what measured loads of ranks fit best (DeepSeek-R1 at EP32: sigma
  * 1.13). */
 #include <math.h>
 
+=======
+/* Log-normal weights: what measured loads of ranks fit best; the skew is one number, the standard
+ * deviation of ln weight. */
+>>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include "routing/law.h"
 
-static enum ms_status draw(const double *param, int n_experts, int top_k, struct ms_rng *rng,
+struct lognormal {
+    double sigma;
+};
+
+/* clang-format off */
+static const struct ms_field fields[] = {
+    {.key = "sigma", MS_AT(struct lognormal, sigma),
+     MS_NUMBER(0, 20), .fallback = "1",
+     .help = "standard deviation of ln weight; 0 = uniform"},
+    {0},
+};
+/* clang-format on */
+
+static enum ms_status draw(const void *params, int n_experts, int top_k, struct ms_rng *rng,
                            double *w, struct ms_err *err)
 {
+    const struct lognormal *p = params;
     for (int e = 0; e < n_experts; e++)
-        w[e] = exp(param[0] * ms_rng_normal(rng));
+        w[e] = exp(p->sigma * ms_rng_normal(rng));
     return MS_OK;
 }
-
-static const struct ms_field fields[] = {
-    {"sigma", MS_FIELD_NUMBER, 0, MS_UNIT_NONE, 0, 20, "1", NULL,
-     "standard deviation of ln weight; 0 = uniform", false},
-    {.key = NULL},
-};
 
 const struct ms_law ms_law_lognormal = {
     .name = "lognormal",
     .help = "weights exp(sigma x normal): what measured per-rank loads fit best",
     .fields = fields,
+    .params_size = sizeof(struct lognormal),
     .draw = draw,
 };

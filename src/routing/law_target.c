@@ -1,13 +1,34 @@
+<<<<<<< HEAD
 /* Log-normal loads of a given imbalance: the member of the family whose gini or max/mean is the one
  * asked for, met exactly in expectation. */
 #include <math.h>
+=======
+/* Loads of a given imbalance: log-normal quantiles whose Gini coefficient or max/mean is met exactly
+ * in expectation; the skew is found, not given.
+ *
+ * The family: f_i ~ exp(sigma z_i), none above 1 / top_k (what is cut goes to the others in
+ * proportion). sigma 0 is uniform; large sigma ends at top_k experts of 1 / top_k each. sigma is
+ * found by bisection. */
+>>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include <stdlib.h>
 
 #include "routing/law.h"
 
-/* The family: log-normal quantiles f_i ~ exp(sigma z_i), none above 1 / top_k (what is cut goes to
- * the others in proportion). sigma 0 is uniform; large sigma ends at top_k experts of 1 / top_k
- * each. sigma is found by bisection. */
+struct target {
+    double gini, max_over_mean; /* NaN: not given; exactly one is */
+};
+
+/* clang-format off */
+static const struct ms_field fields[] = {
+    {.key = "gini", MS_AT(struct target, gini),
+     MS_NUMBER(0, 1), MS_WORD("none", NAN), .fallback = "none",
+     .help = "Gini coefficient of tokens per expert"},
+    {.key = "max_over_mean", MS_AT(struct target, max_over_mean),
+     MS_NUMBER(1, 1e6), MS_WORD("none", NAN), .fallback = "none",
+     .help = "tokens of the busiest expert over the mean"},
+    {0},
+};
+/* clang-format on */
 
 static double normal_quantile(double p)
 {
@@ -50,25 +71,33 @@ static double gini_of(const double *falling, int n)
     return sum / n;
 }
 
-static enum ms_status check(const double *param, int n, int top_k, struct ms_err *err)
+static enum ms_status check(const struct target *p, int n, int top_k, struct ms_err *err)
 {
-    if (isnan(param[0]) == isnan(param[1]))
+    bool by_gini = isnan(p->max_over_mean);
+    if (isnan(p->gini) == by_gini)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.popularity",
                          "target takes exactly one of gini and max_over_mean");
-    double most = isnan(param[1]) ? 1 - (double)top_k / n : (double)n / top_k;
-    double wish = isnan(param[1]) ? param[0] : param[1];
+    double most = by_gini ? 1 - (double)top_k / n : (double)n / top_k;
+    double wish = by_gini ? p->gini : p->max_over_mean;
     if (wish <= most)
         return MS_OK;
-    return ms_err_at(
-        err, MS_INVALID, NULL, 0, 0,
-        isnan(param[1]) ? "routing.popularity.gini" : "routing.popularity.max_over_mean",
-        "%g cannot be reached with top %d of %d experts: at most %g", wish, top_k, n, most);
+    return ms_err_at(err, MS_INVALID, NULL, 0, 0,
+                     by_gini ? "routing.popularity.gini" : "routing.popularity.max_over_mean",
+                     "%g cannot be reached with top %d of %d experts: at most %g", wish, top_k, n,
+                     most);
 }
 
-static enum ms_status draw(const double *param, int n_experts, int top_k, struct ms_rng *rng,
+/* Is the family of some sigma, in w, less uneven than wished? */
+static bool too_even(const struct target *p, const double *w, int n)
+{
+    return isnan(p->max_over_mean) ? gini_of(w, n) < p->gini : w[0] * n < p->max_over_mean;
+}
+
+static enum ms_status draw(const void *params, int n_experts, int top_k, struct ms_rng *rng,
                            double *w, struct ms_err *err)
 {
-    enum ms_status s = check(param, n_experts, top_k, err);
+    const struct target *p = params;
+    enum ms_status s = check(p, n_experts, top_k, err);
     if (s != MS_OK)
         return s;
     double *z = malloc((size_t)n_experts * sizeof *z);
@@ -82,9 +111,7 @@ static enum ms_status draw(const double *param, int n_experts, int top_k, struct
     for (int i = 0; i < 64; i++) {
         double mid = 0.5 * (low + high);
         family(mid, z, n_experts, top_k, w);
-        bool less =
-            isnan(param[1]) ? gini_of(w, n_experts) < param[0] : w[0] * n_experts < param[1];
-        if (less)
+        if (too_even(p, w, n_experts))
             low = mid;
         else
             high = mid;
@@ -94,19 +121,12 @@ static enum ms_status draw(const double *param, int n_experts, int top_k, struct
     return MS_OK;
 }
 
-static const struct ms_field fields[] = {
-    {"gini", MS_FIELD_NUMBER, 0, MS_UNIT_NONE, 0, 1, "none", NULL,
-     "Gini coefficient of tokens per expert", false},
-    {"max_over_mean", MS_FIELD_NUMBER, sizeof(double), MS_UNIT_NONE, 1, 1e6, "none", NULL,
-     "tokens of the busiest expert over the mean", false},
-    {.key = NULL},
-};
-
 const struct ms_law ms_law_target = {
     .name = "target",
     .help =
         "log-normal loads of a given imbalance: gini or max_over_mean, met exactly in expectation",
     .fields = fields,
+    .params_size = sizeof(struct target),
     .inclusion = 1,
     .draw = draw,
 };

@@ -35,7 +35,9 @@ struct ms_model_shape {
 };
 
 enum ms_tokens_kind { MS_TOKENS_EQUAL, MS_TOKENS_LIST, MS_TOKENS_SPREAD, MS_TOKENS_TRACE };
+/** Where routing comes from; ms_source_names, NULL-terminated, has their words. */
 enum ms_source { MS_SOURCE_SYNTHETIC, MS_SOURCE_TRACE, MS_SOURCE_CHECKPOINT, MS_SOURCE_MATRIX };
+extern const char *const ms_source_names[];
 enum ms_redraw { MS_REDRAW_POPULARITY, MS_REDRAW_TOKENS };
 enum ms_order { MS_ORDER_SHUFFLED, MS_ORDER_SORTED };
 
@@ -62,20 +64,14 @@ struct ms_workload {
     double dispatch_bytes_per_value, combine_bytes_per_value;
 };
 
-/** One `key: value` of a law's or a target's parameters. */
-struct ms_law_param {
-    const char *key;
-    double value;
-};
+struct ms_law;
 
-/** Scenario key routing.popularity: a law of the table in law.h (or a preset of moe.md) with its
- * parameters. */
+/** Scenario key routing.popularity: a law of the table in law.h with its parameters, presets
+ *  resolved. Made by ms_popularity_init. */
 struct ms_popularity {
-    const char
-        *law; /**< uniform, zipf, lognormal, dirichlet, hotspot, exponential, target, or a preset */
-    struct ms_law_param param[4];
-    int n_params;
-    int order; /**< enum ms_order */
+    const struct ms_law *law;
+    void *params; /**< the law's own struct, laid out by its fields; NULL where it has none */
+    int order;    /**< enum ms_order */
 };
 
 struct ms_trace_filter {

@@ -83,12 +83,6 @@ static void check_file(const struct check *c, const char *key, const char *path)
         fail(c, key, "no such file: %s", path);
 }
 
-static const char *source_name(int source)
-{
-    static const char *const names[] = {"synthetic", "trace", "checkpoint", "matrix"};
-    return names[source];
-}
-
 /* A source needs its file; a file needs its source. */
 static void check_source(const struct check *c)
 {
@@ -101,7 +95,8 @@ static void check_source(const struct check *c)
                  {MS_SOURCE_MATRIX, "routing.matrix", p->matrix}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (p->source == files[i].source && !files[i].path && !DOUBTFUL(c, files[i].key))
-            fail(c, files[i].key, "must be given for routing.source: %s", source_name(p->source));
+            fail(c, files[i].key, "must be given for routing.source: %s",
+                 ms_source_names[p->source]);
         else if (p->source == files[i].source) /* a sweep over sources keeps the others' files */
             check_file(c, files[i].key, files[i].path);
     }
@@ -124,7 +119,7 @@ static void check_assignment(const struct check *c)
         fail(c, "routing.assignment",
              "'%s' works on the scores of a router: a checkpoint has them, and so has a popularity "
              "law; a %s has none",
-             p->assignment, source_name(p->source));
+             p->assignment, ms_source_names[p->source]);
     else if (p->source == MS_SOURCE_CHECKPOINT && a && a->expert_choice)
         fail(c, "routing.assignment",
              "'%s' gives a token no fixed number of experts; a checkpoint's traffic needs that",

@@ -1,6 +1,7 @@
-/** @file echo.c  Effective values as JSON: for people, and in the canonical form that results are
- * keyed by. */
+/* Effective values as JSON: for people, and in the canonical form that results are keyed by. It
+ * decides what can change a result. */
 #include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,6 +70,11 @@ void ms_echo_path(struct ms_echo *o, const char *name, const char *path)
 
 void ms_echo_value(struct ms_echo *o, const char *name, const struct ms_field *f, const void *at)
 {
+    if (ms_field_is_word(f, at) &&
+        isfinite(f->word_value)) { /* else null: JSON has no such number */
+        ms_json_string(&o->j, name, f->word);
+        return;
+    }
     switch (f->type) {
     case MS_FIELD_BOOL:
         ms_json_bool(&o->j, name, *(const bool *)at);
@@ -85,13 +91,18 @@ void ms_echo_value(struct ms_echo *o, const char *name, const struct ms_field *f
     case MS_FIELD_ENUM:
         ms_json_string(&o->j, name, f->names[*(const int *)at]);
         break;
+    case MS_FIELD_NAME:
     case MS_FIELD_STRING:
         ms_json_string(&o->j, name, *(const char *const *)at);
         break;
     case MS_FIELD_PATH:
         ms_echo_path(o, name, *(const char *const *)at);
         break;
-    case MS_FIELD_CUSTOM:
+    case MS_FIELD_TABLE:
+        ms_echo_table(o, name, f->fields, at);
+        break;
+    case MS_FIELD_ODD:
+        f->shape->echo(o, name, f, at);
         break;
     }
 }
@@ -151,10 +162,7 @@ static enum ms_status echo_all(const struct ms_scenario *s, bool canonical, stru
         change_section(&o.j, section, k.section->prefix);
         section = k.section->prefix;
         const void *at = (const char *)ms_section_base(k.section, s) + k.field->offset;
-        if (k.special && k.special->shape)
-            k.special->shape->echo(&o, k.field->key, &k, at);
-        else
-            ms_echo_value(&o, k.field->key, k.field, at);
+        ms_echo_value(&o, k.field->key, k.field, at);
     }
     change_section(&o.j, section, "");
     ms_json_end_object(&o.j);

@@ -1,15 +1,9 @@
+/* Keys by path: walking them all, finding one, and what a user may have meant by a path that is
+ * none. */
 #include <stdio.h>
 #include <string.h>
 
 #include "scenario/fields.h"
-
-static const struct ms_special *special_of(const struct ms_section *s, const char *path)
-{
-    for (const struct ms_special *x = s->special; x && x->path; x++)
-        if (strcmp(x->path, path) == 0)
-            return x;
-    return NULL;
-}
 
 bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out)
 {
@@ -25,7 +19,6 @@ bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out)
     out->field = &s->fields[c->row++];
     snprintf(out->path, sizeof out->path, "%s%s%s", s->prefix, s->prefix[0] ? "." : "",
              out->field->key);
-    out->special = special_of(s, out->path);
     return true;
 }
 
@@ -59,7 +52,7 @@ bool ms_key_settable(const char *path)
     for (char *dot = strrchr(word, '.'); dot; dot = strrchr(word, '.')) {
         *dot = 0;
         if (ms_key_find(word, &k))
-            return k.field->type == MS_FIELD_CUSTOM;
+            return k.field->type == MS_FIELD_ODD || k.field->type == MS_FIELD_TABLE;
     }
     return false;
 }

@@ -1,9 +1,9 @@
 /** @file fields.h  Every key of a scenario file: one row each, in sections.
  *
  *  The tables decide key, type, unit, range, default, help and where the value goes; reading,
- * --set, help, schema and echo walk them. Rows of type CUSTOM have a shape: a value that is no
- * plain number or word (`none | number`, lists, unions). To add a key, add a row to its section in
- * fields_*.c; only an odd shape needs more. Inside this room only. */
+ *  --set, help, schema and echo walk them. An odd row has a shape: a value that is no plain number
+ *  or word (lists, unions). To add a key, add a row to its section in fields_*.c; only an odd shape
+ *  needs more. Inside this room only. */
 #ifndef MS_SCENARIO_FIELDS_H
 #define MS_SCENARIO_FIELDS_H
 
@@ -15,8 +15,6 @@
 #include "base/field.h"
 #include "base/json.h"
 #include "base/yaml_tree.h"
-
-struct ms_key;
 
 /** A reading under way. */
 struct ms_reading {
@@ -33,26 +31,15 @@ struct ms_echo {
     struct ms_err *err;
 };
 
-/** How one CUSTOM row is read, echoed and described. `at` is where the row's offset points. */
+/** How the value of an odd row is read, echoed and described. `at` is where the row's offset
+ *  points, `path` the key in full. */
 struct ms_shape {
-    void (*parse)(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e, void *at);
-    void (*echo)(struct ms_echo *o, const char *name, const struct ms_key *k, const void *at);
+    void (*parse)(struct ms_reading *r, const char *path, const struct ms_field *f,
+                  const struct ms_entry *e, void *at);
+    void (*echo)(struct ms_echo *o, const char *name, const struct ms_field *f, const void *at);
     /** Members of the schema object that is open in j. */
-    void (*schema)(struct ms_json *j, const struct ms_key *k);
-    const char *allowed;           /**< for people: "a number or none" */
-    const struct ms_field *fields; /**< of the mapping it may be; NULL: none or free */
-};
-
-/** A table of names in another room. @return how many there are (out may be NULL) */
-typedef size_t ms_names_fn(const char **out, size_t cap);
-
-/** What a row needs beside its struct ms_field, by path. */
-struct ms_special {
-    const char *path;
-    const struct ms_shape *shape;
-    ms_names_fn *names; /**< of shape ms_shape_name and its like */
-    const char *what;   /**< what those names are: "a placement" */
-    bool later;         /**< any value but the default is refused: not available yet */
+    void (*schema)(struct ms_json *j, const struct ms_field *f);
+    const char *allowed; /**< for people: "a law, or {law, its parameters, order}" */
 };
 
 /** Which struct the offsets of a section start from. */
@@ -63,7 +50,6 @@ struct ms_section {
     const struct ms_field *fields;
     enum ms_section_of of;
     size_t offset;
-    const struct ms_special *special; /**< ended by path NULL; NULL = none */
     const char *help;
 };
 
@@ -72,14 +58,12 @@ struct ms_key {
     char path[80];
     const struct ms_field *field;
     const struct ms_section *section;
-    const struct ms_special *special; /**< or NULL */
 };
-
-/** Rows of the section train with an odd shape (fields_train.c). */
-extern const struct ms_special ms_train_special[];
 
 /** Sections ended by prefix NULL, outer before inner. */
 extern const struct ms_section ms_sections[];
+/** Section train (fields_train.c). */
+extern const struct ms_field ms_train_fields[];
 
 /** Walk all keys in table order: zero-initialise the cursor; false at the end. */
 struct ms_key_cursor {
@@ -92,8 +76,8 @@ bool ms_key_find(const char *path, struct ms_key *out);
 bool ms_key_section(const char *path);
 /** May path be set: a key, a section, or inside a key that takes a mapping? */
 bool ms_key_settable(const char *path);
-/** "; did you mean 'x'?" for an unknown path, into out; x with its section where `full`. @return
- * out */
+/** "; did you mean 'x'?" for an unknown path, into out; x with its section where `full`.
+ *  @return out */
 const char *ms_key_hint(const char *path, bool full, char *out, size_t size);
 
 /* ---- reading (value.c, path.c) ---- */
@@ -103,27 +87,19 @@ void ms_reading_fail(struct ms_reading *r, const struct ms_entry *e, const char 
 /** The text of a scalar; false after an error where e is a list, a mapping or null. */
 bool ms_reading_text(struct ms_reading *r, const struct ms_entry *e, const char *path,
                      const char *wanted, const char **text);
-/** One value of a plain type (not CUSTOM) into at. */
+/** The value of a row into at. @return false after an error */
 bool ms_reading_value(struct ms_reading *r, const struct ms_entry *e, const char *path,
                       const struct ms_field *f, void *at);
-/** A number in the row's range. */
-bool ms_reading_number(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                       const struct ms_field *f, double *out);
-bool ms_reading_integer(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                        const struct ms_field *f, int64_t *out);
-/** A path as the user meant it: beside the scenario file; from --set also below the current folder.
- */
+/** A path as the user meant it: beside the scenario file; from --set also below the current
+ *  folder. */
 const char *ms_reading_path(struct ms_reading *r, const struct ms_entry *e, const char *text);
-/** A mapping by a table without CUSTOM rows: every row read or defaulted, unknown keys reported. */
+/** A mapping by a table: every row read or defaulted, unknown keys reported. */
 bool ms_reading_table(struct ms_reading *r, const struct ms_entry *e, const char *path,
                       const struct ms_field *fields, void *base);
 /** A default as a tree. */
 const struct ms_entry *ms_reading_fallback(struct ms_reading *r, const char *text);
-/** An unknown word: allowed names and the nearest. */
-void ms_reading_unknown(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                        const char *what, const char *word, const char *const *names, size_t n);
 
-/* ---- echo and schema of plain types (echo.c, schema.c) ---- */
+/* ---- echo and schema of a row (echo.c, schema.c) ---- */
 void ms_echo_value(struct ms_echo *o, const char *name, const struct ms_field *f, const void *at);
 void ms_echo_path(struct ms_echo *o, const char *name, const char *path);
 void ms_echo_table(struct ms_echo *o, const char *name, const struct ms_field *fields,
@@ -133,22 +109,35 @@ void ms_schema_value(struct ms_json *j, const struct ms_field *f);
 void ms_schema_table(struct ms_json *j, const struct ms_field *fields);
 
 /* ---- shapes ---- */
-extern const struct ms_shape ms_shape_name; /**< const char *: a word of special->names */
-extern const struct ms_shape ms_shape_all;  /**< int: all (0) or a count */
-extern const struct ms_shape ms_shape_none; /**< double: none (0) or a number of the row's range */
-extern const struct ms_shape ms_shape_scenario_name; /**< const char *: also a folder's name */
-extern const struct ms_shape ms_shape_tokens;        /**< struct ms_tokens */
-extern const struct ms_shape ms_shape_popularity;    /**< struct ms_popularity */
-extern const struct ms_shape ms_shape_filter; /**< struct ms_routing_params: filter, n_filter */
-extern const struct ms_shape
-    ms_shape_axes; /**< struct ms_routing_params: trace_axes, n_trace_axes */
-extern const struct ms_shape ms_shape_texts;   /**< struct ms_routing_params: text, n_text */
-extern const struct ms_shape ms_shape_compute; /**< struct ms_compute_params: profile or roofline */
-extern const struct ms_shape ms_shape_hardware; /**< struct ms_hardware_params */
-extern const struct ms_shape ms_shape_links;    /**< struct ms_fault_params: links, n_links */
+/* Where a comment names several members, the row's offset is that of their struct. */
+
+/** const char *: the scenario's name, also a folder's. */
+extern const struct ms_shape ms_shape_scenario_name;
+/** struct ms_tokens */
+extern const struct ms_shape ms_shape_tokens;
+/** struct ms_popularity */
+extern const struct ms_shape ms_shape_popularity;
+/** struct ms_routing_params: filter, n_filter */
+extern const struct ms_shape ms_shape_filter;
+/** struct ms_routing_params: trace_axes, n_trace_axes */
+extern const struct ms_shape ms_shape_axes;
+/** struct ms_routing_params: text, n_text */
+extern const struct ms_shape ms_shape_texts;
+/** A struct whose first member is `const char *profile`: a name of the row's table, or NULL and
+ *  the numbers of the row's fields. */
+extern const struct ms_shape ms_shape_profile;
+extern const struct ms_field ms_roofline_fields[]; /**< of struct ms_compute_params */
+extern const struct ms_field ms_hardware_fields[]; /**< of struct ms_hardware_params */
+/** struct ms_fault_params: links, n_links */
+extern const struct ms_shape ms_shape_links;
+extern const struct ms_field ms_link_fields[]; /**< of struct ms_fault_link */
+
 /** Words of a list (one may stand alone) into a new array; f: an ENUM or PATH row. */
-const char **ms_shape_words(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
+const char **ms_shape_words(struct ms_reading *r, const char *path, const struct ms_entry *e,
                             const struct ms_field *f, int *n_out);
+
+/** The odd row's table of names as a row of its own: for values that may be such a name. */
+struct ms_field ms_shape_name(const struct ms_field *f);
 
 /** Names of the rooms' tables (names.c). */
 ms_names_fn ms_names_presets, ms_names_laws, ms_names_assignments, ms_names_routers,

@@ -11,22 +11,10 @@ void *ms_section_base(const struct ms_section *section, const struct ms_scenario
     return of ? (void *)(of + section->offset) : NULL;
 }
 
-static void read_value(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
-                       void *at)
-{
-    if (k->special && k->special->shape)
-        k->special->shape->parse(r, k, e, at);
-    else
-        ms_reading_value(r, e, k->path, k->field, at);
-}
-
 static void echo_one(struct ms_buf *out, const struct ms_key *k, const void *at)
 {
     struct ms_echo o = {.j = {.out = out}};
-    if (k->special && k->special->shape)
-        k->special->shape->echo(&o, NULL, k, at);
-    else
-        ms_echo_value(&o, NULL, k->field, at);
+    ms_echo_value(&o, NULL, k->field, at);
 }
 
 /* What is not there yet may be written with its default only. Compared as JSON, so that 1 and 1.0
@@ -44,14 +32,13 @@ static void refuse_later(struct ms_reading *r, const struct ms_key *k, const str
     const struct ms_entry *d =
         k->field->fallback[0] ? ms_reading_fallback(r, k->field->fallback) : NULL;
     if (d)
-        read_value(r, k, d, at);
+        ms_reading_value(r, d, k->path, k->field, at);
     echo_one(&usual, k, at);
     ms_yaml_show(&shown, e->value);
     if (given.p && usual.p && shown.p && strcmp(given.p, usual.p) != 0)
-        ms_reading_fail(r, e, k->path, "'%s' is not available yet%s%s",
-                        ms_yaml_clean(shown.p, clean, sizeof clean),
-                        k->field->fallback[0] ? "; allowed: " : "; leave the key out",
-                        k->field->fallback);
+        ms_reading_fail(
+            r, e, k->path, "'%s' is not available yet%s%s", ms_clean(shown.p, clean, sizeof clean),
+            k->field->fallback[0] ? "; allowed: " : "; leave the key out", k->field->fallback);
     ms_buf_finish(&given);
     ms_buf_finish(&usual);
     ms_buf_finish(&shown);
@@ -66,7 +53,7 @@ static void use_fallback(struct ms_reading *r, const struct ms_key *k, void *at)
                                    ? ms_reading_fallback(&quiet, k->field->fallback)
                                    : NULL;
     if (e)
-        read_value(&quiet, k, e, at);
+        ms_reading_value(&quiet, e, k->path, k->field, at);
     ms_errs_finish(&unseen);
 }
 
@@ -79,17 +66,17 @@ static void read_key(struct ms_reading *r, const struct ms_key *k, const struct 
         return;
     if (e) {
         size_t before = r->errs->n;
-        read_value(r, k, e, base + k->field->offset);
+        ms_reading_value(r, e, k->path, k->field, base + k->field->offset);
         if (r->errs->n != before)
             use_fallback(r, k, base + k->field->offset);
-        else if (k->special && k->special->later)
+        else if (k->field->later)
             refuse_later(r, k, e, s);
     } else if (!k->field->fallback) {
         ms_reading_fail(r, section, k->path, "must be given: %s", k->field->help);
     } else if (k->field->fallback[0]) {
         e = ms_reading_fallback(r, k->field->fallback);
         if (e)
-            read_value(r, k, e, base + k->field->offset);
+            ms_reading_value(r, e, k->path, k->field, base + k->field->offset);
     }
 }
 
@@ -124,7 +111,7 @@ static void refuse_unknown(struct ms_reading *r, const struct ms_yaml *map, cons
         struct ms_key k;
         char path[160], shown[80], hint[600];
         snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] ? "." : "",
-                 ms_yaml_clean(e->key, shown, sizeof shown));
+                 ms_clean(e->key, shown, sizeof shown));
         if (!prefix[0] && strcmp(e->key, "sweep") == 0)
             continue;
         if (strchr(e->key, '.') && ms_key_settable(path)) {

@@ -1,4 +1,5 @@
-/** @file schema.c  JSON Schema (draft-07) of the scenario file, from the tables. */
+/* The scenario file as JSON Schema (draft-07), from the same tables the reader uses: what an editor
+ * accepts and completes. */
 #include <math.h>
 #include <string.h>
 
@@ -54,8 +55,38 @@ static void number(struct ms_json *j, const struct ms_field *f)
     ms_json_end_array(j);
 }
 
+static void words(struct ms_json *j, const struct ms_field *f)
+{
+    enum { MAX = 128 };
+    const char *names[MAX];
+    size_t n = ms_field_words(f, names, MAX);
+    ms_json_array(j, "enum");
+    for (size_t i = 0; i < n && i < MAX; i++)
+        ms_json_string(j, NULL, names[i]);
+    ms_json_end_array(j);
+}
+
+/* A number's row that takes one word, too. */
+static void word_or(struct ms_json *j, const struct ms_field *f)
+{
+    struct ms_field number = *f;
+    number.word = NULL;
+    ms_json_array(j, "anyOf");
+    ms_json_object(j, NULL);
+    ms_json_string(j, "const", f->word);
+    ms_json_end_object(j);
+    ms_json_object(j, NULL);
+    ms_schema_value(j, &number);
+    ms_json_end_object(j);
+    ms_json_end_array(j);
+}
+
 void ms_schema_value(struct ms_json *j, const struct ms_field *f)
 {
+    if (f->word) {
+        word_or(j, f);
+        return;
+    }
     switch (f->type) {
     case MS_FIELD_BOOL:
         ms_json_string(j, "type", "boolean");
@@ -69,10 +100,8 @@ void ms_schema_value(struct ms_json *j, const struct ms_field *f)
         number(j, f);
         break;
     case MS_FIELD_ENUM:
-        ms_json_array(j, "enum");
-        for (const char *const *n = f->names; *n; n++)
-            ms_json_string(j, NULL, *n);
-        ms_json_end_array(j);
+    case MS_FIELD_NAME:
+        words(j, f);
         break;
     case MS_FIELD_STRING:
         ms_json_raw(j, "type", "[\"string\",\"number\",\"boolean\"]");
@@ -81,7 +110,11 @@ void ms_schema_value(struct ms_json *j, const struct ms_field *f)
         ms_json_string(j, "type", "string");
         ms_json_integer(j, "minLength", 1);
         break;
-    case MS_FIELD_CUSTOM:
+    case MS_FIELD_TABLE:
+        ms_schema_table(j, f->fields);
+        break;
+    case MS_FIELD_ODD:
+        f->shape->schema(j, f);
         break;
     }
 }
@@ -106,14 +139,11 @@ static void key(struct ms_json *j, const struct ms_key *k)
     const struct ms_field *f = k->field;
     bool fallback = f->fallback && f->fallback[0];
     snprintf(help, sizeof help, "%s%s%s%s%s", f->help, fallback ? "; default " : "",
-             fallback ? f->fallback : "", k->special && k->special->later ? "; " : "",
-             k->special && k->special->later ? "not available yet" : "");
+             fallback ? f->fallback : "", f->later ? "; " : "",
+             f->later ? "not available yet" : "");
     ms_json_object(j, f->key);
     ms_json_string(j, "description", help);
-    if (k->special && k->special->shape)
-        k->special->shape->schema(j, k);
-    else
-        ms_schema_value(j, f);
+    ms_schema_value(j, f);
     ms_json_end_object(j);
 }
 

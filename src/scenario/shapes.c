@@ -1,156 +1,120 @@
-/** @file shapes.c  Values that are no plain number or word, for any section. */
-#include <stdlib.h>
+/* Odd values of any section: the scenario's name, a profile by name or by its numbers, lists of
+ * words. */
 #include <string.h>
 
 #include "scenario/fields.h"
 
-/* ---- a word of another room's table ---- */
-
-static void parse_name(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
-                       void *at)
+struct ms_field ms_shape_name(const struct ms_field *f)
 {
-    enum { MAX = 128 };
-    const char *names[MAX], *text;
-    if (!ms_reading_text(r, e, k->path, k->special->what, &text))
-        return;
-    size_t n = k->special->names(names, MAX);
-    n = n < MAX ? n : MAX;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(names[i], text) == 0) {
-            *(const char **)at = names[i];
-            return;
-        }
-    ms_reading_unknown(r, e, k->path, k->special->what, text, names, n);
+    struct ms_field name = *f;
+    name.type = MS_FIELD_NAME;
+    return name;
 }
-
-static void echo_name(struct ms_echo *o, const char *name, const struct ms_key *k, const void *at)
-{
-    ms_json_string(&o->j, name, *(const char *const *)at);
-}
-
-static void schema_name(struct ms_json *j, const struct ms_key *k)
-{
-    enum { MAX = 128 };
-    const char *names[MAX];
-    size_t n = k->special->names(names, MAX);
-    ms_json_array(j, "enum");
-    for (size_t i = 0; i < n && i < MAX; i++)
-        ms_json_string(j, NULL, names[i]);
-    ms_json_end_array(j);
-}
-
-const struct ms_shape ms_shape_name = {parse_name, echo_name, schema_name, NULL, NULL};
 
 /* ---- the scenario's name: becomes a folder ---- */
 
-static void parse_scenario_name(struct ms_reading *r, const struct ms_key *k,
+static void parse_scenario_name(struct ms_reading *r, const char *path, const struct ms_field *f,
                                 const struct ms_entry *e, void *at)
 {
     const char *text;
     char shown[80];
-    if (!ms_reading_text(r, e, k->path, "a name", &text))
+    if (!ms_reading_text(r, e, path, "a name", &text))
         return;
     bool bad = text[0] == '.' || strlen(text) > 100;
     for (const char *c = text; *c; c++)
         bad = bad || *c == '/' || (unsigned char)*c < 0x20 || *c == 0x7f;
     if (bad)
         ms_reading_fail(
-            r, e, k->path,
+            r, e, path,
             "'%s' cannot name a folder: at most 100 characters, no '/', no dot in front",
-            ms_yaml_clean(text, shown, sizeof shown));
+            ms_clean(text, shown, sizeof shown));
     else
         *(const char **)at = ms_arena_strdup(r->arena, text);
 }
 
-static void schema_scenario_name(struct ms_json *j, const struct ms_key *k)
+static void echo_scenario_name(struct ms_echo *o, const char *name, const struct ms_field *f,
+                               const void *at)
+{
+    ms_json_string(&o->j, name, *(const char *const *)at);
+}
+
+static void schema_scenario_name(struct ms_json *j, const struct ms_field *f)
 {
     ms_json_string(j, "type", "string");
     ms_json_string(j, "pattern", "^[^./][^/]*$");
     ms_json_integer(j, "maxLength", 100);
 }
 
-const struct ms_shape ms_shape_scenario_name = {parse_scenario_name, echo_name,
-                                                schema_scenario_name, "a word", NULL};
+const struct ms_shape ms_shape_scenario_name = {parse_scenario_name, echo_scenario_name,
+                                                schema_scenario_name, "a word"};
 
-/* ---- all | count ---- */
+/* ---- a profile: a name, or a mapping with the numbers themselves (the name is NULL then) ---- */
 
-static void parse_all(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
-                      void *at)
+static void parse_profile(struct ms_reading *r, const char *path, const struct ms_field *f,
+                          const struct ms_entry *e, void *at)
 {
-    int64_t v;
-    const char *text;
-    char shown[80], *end;
-    if (!ms_reading_text(r, e, k->path, "all or a whole number", &text))
-        return;
-    if (strcmp(text, "all") == 0) {
-        *(int *)at = 0;
-        return;
-    }
-    if (strtod(text, &end) == 0 && end == text) {
-        ms_reading_fail(r, e, k->path, "'%s' is not a whole number or all",
-                        ms_yaml_clean(text, shown, sizeof shown));
-        return;
-    }
-    if (ms_reading_integer(r, e, k->path, k->field, &v))
-        *(int *)at = (int)v;
-}
-
-static void echo_all(struct ms_echo *o, const char *name, const struct ms_key *k, const void *at)
-{
-    int v = *(const int *)at;
-    if (v == 0)
-        ms_json_string(&o->j, name, "all");
+    const struct ms_entry *inside = ms_yaml_get(e->value, "profile");
+    const struct ms_field name = ms_shape_name(f);
+    char shown[80];
+    *(const char **)at = NULL;
+    if (inside && inside->value->kind == MS_YAML_SCALAR)
+        ms_reading_fail(r, inside, path,
+                        "the profile '%s' is taken whole; a single number of it cannot be set",
+                        ms_clean(inside->value->text, shown, sizeof shown));
+    else if (e->value->kind == MS_YAML_MAP)
+        ms_reading_table(r, e, path, f->fields, at);
+    else if (e->value->kind == MS_YAML_LIST)
+        ms_reading_fail(r, e, path, "a list is not none, a profile or a mapping of its numbers");
     else
-        ms_json_integer(&o->j, name, v);
+        ms_reading_value(r, e, path, &name, at);
 }
 
-/* anyOf: a fixed word, or what the row's numbers say */
-static void word_or(struct ms_json *j, const char *word, const char *type, const struct ms_field *f)
+static void echo_profile(struct ms_echo *o, const char *name, const struct ms_field *f,
+                         const void *at)
 {
-    struct ms_field number = *f;
-    number.type = strcmp(type, "integer") == 0 ? MS_FIELD_INT : MS_FIELD_NUMBER;
+    const char *profile = *(const char *const *)at;
+    if (profile)
+        ms_json_string(&o->j, name, profile);
+    else
+        ms_echo_table(o, name, f->fields, at);
+}
+
+static void schema_profile(struct ms_json *j, const struct ms_field *f)
+{
+    const struct ms_field name = ms_shape_name(f);
     ms_json_array(j, "anyOf");
     ms_json_object(j, NULL);
-    ms_json_string(j, "const", word);
+    ms_schema_value(j, &name);
     ms_json_end_object(j);
     ms_json_object(j, NULL);
-    ms_schema_value(j, &number);
+    ms_schema_table(j, f->fields);
     ms_json_end_object(j);
     ms_json_end_array(j);
 }
 
-static void schema_all(struct ms_json *j, const struct ms_key *k)
+const struct ms_shape ms_shape_profile = {parse_profile, echo_profile, schema_profile,
+                                          "none, a profile or a mapping of its numbers"};
+
+/* ---- lists of words ---- */
+
+const char **ms_shape_words(struct ms_reading *r, const char *path, const struct ms_entry *e,
+                            const struct ms_field *f, int *n_out)
 {
-    word_or(j, "all", "integer", k->field);
+    bool list = e->value->kind == MS_YAML_LIST;
+    const char **words = MS_NEW(r->arena, const char *, list ? e->value->n : 1);
+    int n = 0, index;
+    *n_out = 0;
+    if (list && e->value->n == 0)
+        ms_reading_fail(r, e, path, "the list is empty");
+    for (const struct ms_entry *i = list ? e->value->first : e; i && words; i = i->next) {
+        bool ok = f->type == MS_FIELD_ENUM ? ms_reading_value(r, i, path, f, &index)
+                                           : ms_reading_value(r, i, path, f, &words[n]);
+        if (ok && f->type == MS_FIELD_ENUM)
+            words[n] = f->names[index];
+        n += ok;
+        if (!list)
+            break;
+    }
+    *n_out = n;
+    return words;
 }
-
-const struct ms_shape ms_shape_all = {parse_all, echo_all, schema_all, "all or a whole number",
-                                      NULL};
-
-/* ---- none | number ---- */
-
-static void parse_none(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *e,
-                       void *at)
-{
-    if (e->value->kind == MS_YAML_SCALAR && strcmp(e->value->text, "none") == 0)
-        *(double *)at = 0;
-    else
-        ms_reading_number(r, e, k->path, k->field, at);
-}
-
-static void echo_none(struct ms_echo *o, const char *name, const struct ms_key *k, const void *at)
-{
-    double v = *(const double *)at;
-    if (v == 0)
-        ms_json_string(&o->j, name, "none");
-    else
-        ms_json_number(&o->j, name, v);
-}
-
-static void schema_none(struct ms_json *j, const struct ms_key *k)
-{
-    word_or(j, "none", "number", k->field);
-}
-
-const struct ms_shape ms_shape_none = {parse_none, echo_none, schema_none, "none or a number",
-                                       NULL};

@@ -64,7 +64,7 @@ static bool parse_set(struct ms_reading *r, const char *text, struct ms_sweep_se
     if (n == 0 || text[0] == '.' || equals[-1] == '.' || strstr(text, "..") == text) {
         ms_errs_add_at(r->errs, MS_INVALID, "--set", 1, 1, NULL,
                        "'%s' is not KEY=VALUE such as repeats=2",
-                       ms_yaml_clean(text, shown, sizeof shown));
+                       ms_clean(text, shown, sizeof shown));
         return false;
     }
     char *key = ms_arena_alloc(r->arena, n + 1, 1);

@@ -200,7 +200,7 @@ static void read_axis(struct ms_reading *r, struct ms_sweep *s, const char *key,
     if (e->value->kind == MS_YAML_MAP && ms_key_section(key) && !ms_yaml_get(e->value, "from")) {
         for (const struct ms_entry *sub = e->value->first; sub; sub = sub->next) {
             char path[160], shown[80];
-            snprintf(path, sizeof path, "%s.%s", key, ms_yaml_clean(sub->key, shown, sizeof shown));
+            snprintf(path, sizeof path, "%s.%s", key, ms_clean(sub->key, shown, sizeof shown));
             read_axis(r, s, path, sub);
         }
         return;
@@ -294,7 +294,7 @@ static void label_key(struct ms_reading *r, const struct ms_sweep *s, struct ms_
             if (strcmp(full[i], full[j]) == 0) {
                 if (first_of_axis(s, k) && same_point(r, s, k->axis, i, j))
                     ms_reading_fail(r, &k->value[i], path_of(path, sizeof path, k->key),
-                                    "'%s' stands twice", ms_yaml_clean(full[i], stem, 80));
+                                    "'%s' stands twice", ms_clean(full[i], stem, 80));
             } else if (strcmp(k->label[i], k->label[j]) == 0)
                 collide = true;
         }

@@ -1,8 +1,6 @@
-#include <errno.h>
-#include <inttypes.h>
-#include <math.h>
+/* A node of the tree -> the value of a row, with the place of whatever is wrong. What text means is
+ * the row's (base/field.h); here: lists and mappings, files, tables. */
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "scenario/fields.h"
@@ -16,11 +14,6 @@ void ms_reading_fail(struct ms_reading *r, const struct ms_entry *e, const char 
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     ms_errs_add_at(r->errs, MS_INVALID, e->file, e->line, e->col, path, "%s", text);
-}
-
-static const char *clean(const char *text, char *out)
-{
-    return ms_yaml_clean(text, out, 80);
 }
 
 bool ms_reading_text(struct ms_reading *r, const struct ms_entry *e, const char *path,
@@ -41,197 +34,36 @@ bool ms_reading_text(struct ms_reading *r, const struct ms_entry *e, const char 
     return false;
 }
 
-void ms_reading_unknown(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                        const char *what, const char *word, const char *const *names, size_t n)
+static bool plain_value(struct ms_reading *r, const struct ms_entry *e, const char *path,
+                        const struct ms_field *f, void *at)
 {
-    char shown[80], allowed[600];
-    ms_reading_fail(r, e, path, "'%s' is not %s%s", clean(word, shown), what,
-                    ms_allowed(allowed, sizeof allowed, word, names, n));
-}
-
-static const char *range_text(const struct ms_field *f, char *out, size_t size)
-{
-    char low[32], high[32];
-    ms_number(f->min, low);
-    ms_number(f->max, high);
-    const char *least = f->above_min ? "more than" : "at least";
-    if (f->max >= 1e15)
-        snprintf(out, size, "%s %s", least, low);
-    else
-        snprintf(out, size, "%s %s and at most %s", least, low, high);
-    return out;
-}
-
-static bool in_range(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                     const struct ms_field *f, double v)
-{
-    char shown[80], text[100];
-    if (f->min == 0 && f->max == 0)
-        return true;
-    if ((f->above_min ? v > f->min : v >= f->min) && v <= f->max)
-        return true;
-    ms_reading_fail(r, e, path, "%s must be %s", clean(e->value->text, shown),
-                    range_text(f, text, sizeof text));
-    return false;
-}
-
-/* Quoted text is text: a number in quotes is most likely a mistake, a quantity with its unit is
- * not. */
-static bool refuse_quoted(struct ms_reading *r, const struct ms_entry *e, const char *path)
-{
-    char shown[80];
-    if (e->value->plain)
-        return false;
-    ms_reading_fail(r, e, path, "'%s' is in quotes, so it is text; write it without quotes",
-                    clean(e->value->text, shown));
-    return true;
-}
-
-bool ms_reading_number(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                       const struct ms_field *f, double *out)
-{
-    const char *text, *wanted = ms_units_hint(f->unit);
-    char shown[80];
-    double v;
-    if (!ms_reading_text(r, e, path, wanted, &text))
-        return false;
-    if (!ms_units_parse(text, f->unit, &v)) {
-        ms_reading_fail(r, e, path, "'%s' is not %s", clean(text, shown), wanted);
-        return false;
-    }
-    if (ms_units_parse(text, MS_UNIT_NONE, &v) && refuse_quoted(r, e, path))
-        return false;
-    ms_units_parse(text, f->unit, &v);
-    if (!in_range(r, e, path, f, v))
-        return false;
-    *out = v;
-    return true;
-}
-
-/* 017 is 15 to some YAML readers and 17 to others; 0x11, 1_000 and 1:30 are not decimal either. */
-static bool odd_integer(const char *text)
-{
-    const char *digits = text + (text[0] == '-' || text[0] == '+');
-    if (digits[0] == '0' && digits[1] && strspn(digits, "0123456789") == strlen(digits))
-        return true;
-    return (digits[0] == '0' && strchr("xXoObB", digits[1]) && digits[1]) ||
-           (digits[0] >= '0' && digits[0] <= '9' && strpbrk(digits, "_:"));
-}
-
-static bool whole(const char *text, int64_t *out)
-{
-    char *end;
-    double v;
-    errno = 0;
-    long long i = strtoll(text, &end, 10);
-    if (end != text && *end == 0 && errno == 0) {
-        *out = i;
-        return true;
-    }
-    if (!ms_units_parse(text, MS_UNIT_NONE, &v) || v != trunc(v) || fabs(v) > 9e15)
-        return false;
-    *out = (int64_t)v;
-    return true;
-}
-
-bool ms_reading_integer(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                        const struct ms_field *f, int64_t *out)
-{
+    char wanted[80];
     const char *text;
-    char shown[80];
-    int64_t v;
-    if (!ms_reading_text(r, e, path, "a whole number", &text) || refuse_quoted(r, e, path))
+    struct ms_err err = {0};
+    if (!ms_reading_text(r, e, path, ms_field_wanted(f, wanted, sizeof wanted), &text))
         return false;
-    if (odd_integer(text)) {
-        ms_reading_fail(r, e, path, "'%s' is not a plain decimal number", clean(text, shown));
-        return false;
-    }
-    double huge;
-    if (!whole(text, &v) && ms_units_parse(text, MS_UNIT_NONE, &huge) && huge == trunc(huge) &&
-        !in_range(r, e, path, f, huge))
-        return false;
-    if (!whole(text, &v)) {
-        ms_reading_fail(r, e, path, "'%s' is not a whole number", clean(text, shown));
+    if (ms_field_parse(f, text, e->value->plain, r->arena, at, &err) != MS_OK) {
+        ms_reading_fail(r, e, path, "%s", err.text);
         return false;
     }
-    if (!in_range(r, e, path, f, (double)v))
-        return false;
-    *out = v;
+    if (f->type == MS_FIELD_PATH)
+        *(const char **)at = ms_reading_path(r, e, text);
     return true;
-}
-
-static bool read_bool(struct ms_reading *r, const struct ms_entry *e, const char *path, bool *out)
-{
-    static const char *const old[] = {"yes", "no", "on", "off", "y", "n"};
-    const char *text;
-    char shown[80];
-    if (!ms_reading_text(r, e, path, "true or false", &text) || refuse_quoted(r, e, path))
-        return false;
-    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0) {
-        *out = text[0] == 't';
-        return true;
-    }
-    bool yaml11 = false;
-    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
-        yaml11 = yaml11 || strcasecmp(text, old[i]) == 0;
-    ms_reading_fail(r, e, path, "'%s' is not true or false%s", clean(text, shown),
-                    yaml11 ? " (yes, no, on and off are words of YAML 1.1, not taken here)" : "");
-    return false;
-}
-
-static bool read_enum(struct ms_reading *r, const struct ms_entry *e, const char *path,
-                      const struct ms_field *f, int *out)
-{
-    const char *text;
-    char what[40] = "one of its words";
-    size_t n = 0;
-    while (f->names[n])
-        n++;
-    if (!ms_reading_text(r, e, path, "a word", &text))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(text, f->names[i]) == 0) {
-            *out = (int)i;
-            return true;
-        }
-    snprintf(what, sizeof what, "a known %s", f->key);
-    ms_reading_unknown(r, e, path, what, text, f->names, n);
-    return false;
 }
 
 bool ms_reading_value(struct ms_reading *r, const struct ms_entry *e, const char *path,
                       const struct ms_field *f, void *at)
 {
-    const char *text;
-    int64_t i;
-    switch (f->type) {
-    case MS_FIELD_BOOL:
-        return read_bool(r, e, path, at);
-    case MS_FIELD_INT:
-        return ms_reading_integer(r, e, path, f, at);
-    case MS_FIELD_INT32:
-        if (!ms_reading_integer(r, e, path, f, &i))
-            return false;
-        *(int *)at = (int)i;
-        return true;
-    case MS_FIELD_NUMBER:
-        return ms_reading_number(r, e, path, f, at);
-    case MS_FIELD_ENUM:
-        return read_enum(r, e, path, f, at);
-    case MS_FIELD_STRING:
-    case MS_FIELD_PATH:
-        if (!ms_reading_text(r, e, path, f->type == MS_FIELD_PATH ? "a file" : "a word", &text))
-            return false;
-        if (!*text) {
-            ms_reading_fail(r, e, path, "there is no value");
-            return false;
-        }
-        *(const char **)at = f->type == MS_FIELD_PATH ? ms_reading_path(r, e, text)
-                                                      : ms_arena_strdup(r->arena, text);
-        return true;
-    case MS_FIELD_CUSTOM:
-        break;
+    size_t before = r->errs->n;
+    if (f->type == MS_FIELD_ODD) {
+        f->shape->parse(r, path, f, e, at);
+        return r->errs->n == before;
     }
+    if (f->type != MS_FIELD_TABLE)
+        return plain_value(r, e, path, f, at);
+    if (e->value->kind == MS_YAML_MAP)
+        return ms_reading_table(r, e, path, f->fields, at);
+    ms_reading_fail(r, e, path, "must be a mapping");
     return false;
 }
 
@@ -269,21 +101,21 @@ static bool table_row(struct ms_reading *r, const struct ms_entry *section, cons
 bool ms_reading_table(struct ms_reading *r, const struct ms_entry *e, const char *path,
                       const struct ms_field *fields, void *base)
 {
-    const char *names[32];
+    enum { MAX = 64 };
+    const char *names[MAX];
     char full[160], shown[80], allowed[600];
     size_t n = 0;
     bool ok = true;
     for (const struct ms_field *f = fields; f->key; f++) {
-        names[n++] = f->key;
+        if (n < MAX)
+            names[n++] = f->key;
         ok = table_row(r, e, path, f, base) && ok;
     }
     for (const struct ms_entry *sub = e->value->first; sub; sub = sub->next) {
-        bool known = false;
-        for (size_t i = 0; i < n; i++)
-            known = known || strcmp(sub->key, names[i]) == 0;
-        if (known)
+        const struct ms_field *f = ms_field_find(fields, sub->key);
+        if (f && strcmp(f->key, sub->key) == 0)
             continue;
-        snprintf(full, sizeof full, "%s.%s", path, clean(sub->key, shown));
+        snprintf(full, sizeof full, "%s.%s", path, ms_clean(sub->key, shown, sizeof shown));
         ms_reading_fail(r, sub, full, "unknown key%s",
                         ms_allowed(allowed, sizeof allowed, sub->key, names, n));
         ok = false;

@@ -305,12 +305,11 @@ static void add_platform(struct ms_json *j, const struct ms_record_input *in)
 
 static void add_caption(struct ms_json *j, const struct ms_scenario *s)
 {
-    static const char *const sources[] = {"synthetic", "trace", "checkpoint", "matrix"};
     ms_json_object(j, "caption");
     ms_json_string(j, "scenario", s->name);
     ms_json_string(j, "algorithm", s->sim.exchange.algorithm);
     ms_json_string(j, "placement", s->placement.strategy);
-    ms_json_string(j, "source", sources[s->routing.source]);
+    ms_json_string(j, "source", ms_source_names[s->routing.source]);
     ms_json_string(j, "model", s->has_model ? s->model.preset : NULL);
     if (s->sim.faults.straggler_share > 0)
         ms_json_bool(j, "stragglers", true);
