@@ -14,7 +14,8 @@ static const struct ms_field fields[] = {
     {MS_ROW_LOCAL_CABLES,
      .help = "cables between two switches of a group; 0 = 2 T / (switches a group - 1)"},
     {MS_ROW_GLOBAL_CABLES,
-     .help = "cables between two groups, all at one switch of each; 0 = GPUs a group / (groups - 1)"},
+     .help = "cables between two groups, all at one switch of each; 0 = GPUs a group / "
+             "(groups - 1)"},
     {0},
 };
 /* clang-format on */

@@ -8,13 +8,15 @@
 /* clang-format off */
 static const struct ms_field fields[] = {
     {MS_ROW_OVERSUBSCRIPTION,
-     .help = "GPU ports of a leaf for each uplink, and GPUs of a group for each cable to another group"},
+     .help = "GPU ports of a leaf for each uplink, and GPUs of a group for each cable to another "
+             "group"},
     {MS_ROW_NODES_PER_LEAF,
      .help = "nodes a leaf; 0 = 1"},
     {MS_ROW_LEAVES_PER_GROUP,
      .help = "leaves a group; 0 = the root of their number"},
     {MS_ROW_GLOBAL_CABLES,
-     .help = "cables between two groups, spread over their spines; 0 = GPUs a group (no permutation is blocked)"},
+     .help = "cables between two groups, spread over their spines; 0 = GPUs a group (no "
+             "permutation is blocked)"},
     {0},
 };
 /* clang-format on */
