@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-/* Decides which law a name and its parameters stand for, and in which order its numbers go to the
- * experts. The laws themselves are a table. */
-=======
 /* The table of popularity laws and presets, and one draw of a law put into expert order: what is
  * common to all laws. */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include "routing/law.h"
 
 #include <stdlib.h>
@@ -21,12 +16,8 @@ static const struct ms_law *const laws[] = {
     NULL,
 };
 
-<<<<<<< HEAD
-/* Points of the laws that real models were measured at. */
-=======
 /* Ranges measured on real models. OLMoE, Mixtral and DeepSeek-R1: tokens of the busiest expert (of
  * the busiest rank for r1-ep32) over the mean. */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 static const struct ms_law_preset presets[] = {
     {"balanced-lbl", "a well balanced model (Mixtral 8x7B): max/mean 1.2", "target",
      "max_over_mean", "1.2"},

@@ -3,13 +3,8 @@
  *  A law is one law_<name>.c with one const struct and one word in the room's meson.build. A law
  *  gives either *weights* (a token's top-k is drawn without replacement by weight: ln weight +
  *  Gumbel noise) or *inclusion* frequencies (expert e is in a token's top-k with probability
-<<<<<<< HEAD
- *  exactly top_k * f_e). Laws are pure; randomness only from rng. Parameters are doubles in the
- *  order of the law's fields. */
-=======
  *  exactly top_k * f_e). Laws are pure; randomness only from rng. A law's parameters are a struct
  *  of its own file that its fields lay out; the frame hands it around as bytes. */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #ifndef MS_ROUTING_LAW_H
 #define MS_ROUTING_LAW_H
 
@@ -22,16 +17,9 @@
 
 struct ms_law {
     const char *name, *help;
-<<<<<<< HEAD
-    /** NUMBER rows, offset = position * sizeof(double); NULL = no parameters. A parameter whose
-     *  fallback is "none" is NaN when not given */
-    const struct ms_field *fields;
-    int inclusion; /**< 1: inclusion frequencies, 0: weights */
-=======
     const struct ms_field *fields; /**< of its parameters; NULL: it has none */
     size_t params_size;            /**< sizeof the struct they fill */
     int inclusion;                 /**< 1: inclusion frequencies, 0: weights */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
     /** The paper's or system's draw, hottest first or in any order (the frame permutes or sorts).
      *  @param params the law's own struct, every parameter in its range
      *  @param w [n_experts] >= 0, any scale, at least top_k of them positive */
@@ -52,18 +40,6 @@ const struct ms_law_preset *ms_law_presets(void);
 /** The law of a name, also of a preset's name; NULL: unknown. */
 const struct ms_law *ms_law_find(const char *name);
 
-<<<<<<< HEAD
-/** Law and parameters of a popularity section, checked: unknown names, unknown, missing and
- *  out-of-range parameters are MS_INVALID with key routing.popularity.<key>.
- *  @param param [MS_LAW_MAX_PARAMS] in field order */
-enum ms_status ms_law_resolve(const struct ms_popularity *p, const struct ms_law **law,
-                              double *param, struct ms_err *err);
-
-/** One draw in expert order: the law's numbers scaled to sum 1, sorted hottest first or permuted
- *  (p->order). Inclusion laws: no f_e above 1 / top_k (MS_INVALID otherwise). */
-enum ms_status ms_law_draw(const struct ms_law *law, const double *param, int order, int n_experts,
-                           int top_k, struct ms_rng *rng, double *f, struct ms_err *err);
-=======
 /** A popularity by the name of a law or a preset, in the order "shuffled", parameters at their
  *  defaults and, where preset_value, the preset's own one set. Parameters live in the arena.
  *  @return MS_OK; MS_INVALID: no such law; MS_NOMEM */
@@ -75,6 +51,5 @@ enum ms_status ms_popularity_init(struct ms_popularity *p, const char *name, boo
  *  (MS_INVALID otherwise). */
 enum ms_status ms_law_draw(const struct ms_popularity *p, int order, int n_experts, int top_k,
                            struct ms_rng *rng, double *f, struct ms_err *err);
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 
 #endif

@@ -1,12 +1,3 @@
-<<<<<<< HEAD
-/* Weights from a symmetric Dirichlet: Gamma(alpha) draws, normalised. Small shapes underflow, so
- * the logarithm is drawn: Gamma(a) = Gamma(a+1) x U^(1/a). */
-#include <math.h>
-
-#include "routing/law.h"
-
-static enum ms_status draw(const double *param, int n_experts, int top_k, struct ms_rng *rng,
-=======
 /* Weights from a symmetric Dirichlet: how skewed is one number, the concentration. Gamma(alpha)
  * draws, normalised by the frame. */
 #include "routing/law.h"
@@ -25,7 +16,6 @@ static const struct ms_field fields[] = {
 /* clang-format on */
 
 static enum ms_status draw(const void *params, int n_experts, int top_k, struct ms_rng *rng,
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
                            double *w, struct ms_err *err)
 {
     const struct dirichlet *p = params;

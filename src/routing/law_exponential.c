@@ -1,12 +1,5 @@
-<<<<<<< HEAD
-/* Weights X^(1 + 2 level), X exponential of mean 1: the imbalance level of the course project that
- * this program grew from. */
-#include <math.h>
-
-=======
 /* Weights X^(1 + 2 level) of exponential X: the imbalance levels of the course project that this
  * program grew from. */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include "routing/law.h"
 
 struct exponential {

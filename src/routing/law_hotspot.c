@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-/* A few hot experts share a part of the weight equally, the others share the rest: the simplest
-=======
 /* A few hot experts share a given part of the weight equally, all others the rest: the plainest
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
  * skew there is. */
 #include "routing/law.h"
 

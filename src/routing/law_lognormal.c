@@ -1,12 +1,5 @@
-<<<<<<< HEAD
-/* Weights exp(sigma x normal): what measured loads of ranks fit best (DeepSeek-R1 at EP32: sigma
- * 1.13). */
-#include <math.h>
-
-=======
 /* Log-normal weights: what measured loads of ranks fit best; the skew is one number, the standard
  * deviation of ln weight. */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include "routing/law.h"
 
 struct lognormal {

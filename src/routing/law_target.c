@@ -1,15 +1,9 @@
-<<<<<<< HEAD
-/* Log-normal loads of a given imbalance: the member of the family whose gini or max/mean is the one
- * asked for, met exactly in expectation. */
-#include <math.h>
-=======
 /* Loads of a given imbalance: log-normal quantiles whose Gini coefficient or max/mean is met exactly
  * in expectation; the skew is found, not given.
  *
  * The family: f_i ~ exp(sigma z_i), none above 1 / top_k (what is cut goes to the others in
  * proportion). sigma 0 is uniform; large sigma ends at top_k experts of 1 / top_k each. sigma is
  * found by bisection. */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include <stdlib.h>
 
 #include "routing/law.h"

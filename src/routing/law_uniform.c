@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-/* Every expert equally likely: what balanced routing means, and what every skewed law is compared
- * with. */
-=======
 /* Every expert equally likely: the balanced case, as far as the law goes (tokens still choose at
  * random). */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include "routing/law.h"
 
 static enum ms_status draw(const void *params, int n_experts, int top_k, struct ms_rng *rng,

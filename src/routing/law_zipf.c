@@ -1,12 +1,5 @@
-<<<<<<< HEAD
-/* Weight 1 / i^exponent for the expert of popularity rank i: a heavy head, the rank-size law of
- * words. */
-#include <math.h>
-
-=======
 /* Weights 1 / i^exponent of popularity rank i: one very hot expert and a long tail, as words have in
  * text. */
->>>>>>> e293215 (keys: one row a key and one parser in base for scenario values, topology and law parameters)
 #include "routing/law.h"
 
 struct zipf {
