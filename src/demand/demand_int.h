@@ -20,7 +20,7 @@ struct ms_demand {
     int *scratch;            /* [G] */
     int *group_placement;    /* [Q] first group with the same nodes: its placement is shared */
     const struct ms_place_strategy *strategy;
-    struct ms_placement *placement; /* [Q], only those of group_placement are filled */
+    struct ms_placement *placement;  /* [Q], only those of group_placement are filled */
     const struct ms_popularity *law; /* NULL: the source is none */
     struct ms_trace trace;
     double *trace_f; /* [steps][ranks][layers][experts] of sum 1 */
