@@ -46,8 +46,8 @@ int __wrap_posix_memalign(void **p, size_t align, size_t n)
 enum { N = 8, WAVES = 3, LAST = N * N * WAVES };
 
 /* Three waves of an all-to-all, the later ones from routes stored while the first is under way;
- * capacities change; every flow has its own sink. */
-static enum ms_status post(struct ms_fluid *f, const struct net *n, uint32_t wave)
+ * capacities change; every flow has its own sink. Weighted: the second wave's are streams. */
+static enum ms_status post(struct ms_fluid *f, const struct net *n, uint32_t wave, bool weighted)
 {
     enum ms_status s = MS_OK;
     for (uint32_t i = 0; i < N * N && !s; i++) {
@@ -59,19 +59,28 @@ static enum ms_status post(struct ms_fluid *f, const struct net *n, uint32_t wav
                                   .start_s = ms_fluid_now_s(f) + 1e-7 * (i % 3),
                                   .route = route,
                                   .sink = sink};
+        struct ms_fluid_use use[2] = {{0.5, route}, {2, route > 8 ? route - 8 : route}};
+        if (weighted && wave == 1) {
+            w.share = 1 + i % 3;
+            w.with = use;
+            w.then = use + 1;
+            w.n_with = i % 2;
+            w.n_then = i % 3 == 0;
+            w.chunk_bytes = 1000;
+        }
         if (!s)
             s = ms_fluid_add(f, &w, 1, NULL);
     }
     return s;
 }
 
-static enum ms_status play(struct ms_fluid *f, const struct net *n, double *finish_s)
+static enum ms_status play(struct ms_fluid *f, const struct net *n, bool weighted, double *finish_s)
 {
     enum ms_status s = ms_fluid_set_capacity(f, 0, 3e-6, PORT_BPS / 3, NULL);
     size_t ended = 0;
     for (uint32_t wave = 0; wave < WAVES && !s; wave++) {
-        s = post(f, n, wave);
-        while (!s && ended < (wave + 1) * N * N - N * 2 * (wave + 1 < WAVES)) {
+        s = post(f, n, wave, weighted);
+        while (!s && ended < (wave + 1) * N * N - (wave + 1 < WAVES ? 2u * N : 0)) {
             const struct ms_fluid_event *e;
             size_t k;
             s = ms_fluid_advance(f, ms_fluid_next_s(f), &e, &k, NULL);
@@ -83,7 +92,7 @@ static enum ms_status play(struct ms_fluid *f, const struct net *n, double *fini
     return s;
 }
 
-static enum ms_status run(const struct net *n, double quantum_s, double *finish_s)
+static enum ms_status run(const struct net *n, double quantum_s, bool weighted, double *finish_s)
 {
     struct ms_fluid *f = NULL;
     enum ms_status s = ms_fluid_create(n->link, n->n_links, NULL, &f, NULL);
@@ -91,7 +100,7 @@ static enum ms_status run(const struct net *n, double quantum_s, double *finish_
         return s;
     ms_fluid_trace(f, true);
     ms_fluid_set_quantum(f, quantum_s);
-    s = play(f, n, finish_s);
+    s = play(f, n, weighted, finish_s);
     if (s) { /* once without, always without */
         const struct ms_fluid_event *e;
         size_t k;
@@ -111,11 +120,13 @@ START_TEST(test_lack_of_memory_comes_back_to_the_caller)
     double want[LAST], got[LAST];
     struct net n;
     long told = 0, at = 0;
+    double quantum_s = _i / 2 % 2 ? 1e-7 : 0;
+    bool weighted = _i / 4;
     ck_assert(net_make(&n, topology, N));
-    ck_assert_int_eq(run(&n, _i / 2 ? 1e-7 : 0, want), MS_OK);
+    ck_assert_int_eq(run(&n, quantum_s, weighted, want), MS_OK);
     for (bool over = false; !over; at++) {
         left_until_failure = at;
-        enum ms_status s = run(&n, _i / 2 ? 1e-7 : 0, got);
+        enum ms_status s = run(&n, quantum_s, weighted, got);
         over = left_until_failure >= 0; /* none was left to fail */
         left_until_failure = -1;
         ck_assert(s == MS_OK || (s == MS_NOMEM && !over));
@@ -133,7 +144,7 @@ int main(void)
     Suite *s = suite_create("fluid_memory");
     TCase *t = tcase_create("all");
     tcase_set_timeout(t, 100);
-    tcase_add_loop_test(t, test_lack_of_memory_comes_back_to_the_caller, 0, 4);
+    tcase_add_loop_test(t, test_lack_of_memory_comes_back_to_the_caller, 0, 8);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -13,12 +13,14 @@ static bool allocate(struct ms_fluid *f, size_t n)
 {
     f->capacity = calloc(n + 1, sizeof *f->capacity);
     f->fat = calloc(n + 1, 1);
+    f->twice = calloc(n + 1, 1);
     f->kept = calloc(n + 1, 1);
     f->comp_of = calloc(n + 1, sizeof *f->comp_of);
     f->local_of = calloc(n + 1, sizeof *f->local_of);
     f->carried = calloc(n + 1, sizeof *f->carried);
     f->off = calloc(1, sizeof *f->off);
-    return f->capacity && f->fat && f->kept && f->comp_of && f->local_of && f->carried && f->off;
+    return f->capacity && f->fat && f->twice && f->kept && f->comp_of && f->local_of &&
+           f->carried && f->off;
 }
 
 enum ms_status ms_fluid_create(const struct ms_fluid_link *links, size_t n_links,
@@ -53,6 +55,8 @@ void ms_fluid_destroy(struct ms_fluid *f)
         return;
     for (uint32_t i = 0; i < f->n_comps; i++)
         ms_fluid_comp_finish(&f->comp[i]);
+    ms_fluid_more_finish(f);
+    free(f->twice), free(f->winding), free(f->tie);
     free(f->capacity), free(f->fat), free(f->kept), free(f->comp_of), free(f->local_of),
         free(f->carried);
     free(f->hop), free(f->off), free(f->scratch), free(f->comp), free(f->dirty);
@@ -75,15 +79,17 @@ enum ms_status ms_fluid_route(struct ms_fluid *f, const uint32_t *links, size_t 
     size_t from = f->off[f->n_routes], to = from;
     if (f->no_memory || !ms_fluid_grow(&f->hop, &f->hop_cap, from + n, sizeof *f->hop) ||
         !ms_fluid_grow(&f->off, &f->off_cap, f->n_routes + 2, sizeof *f->off) ||
+        !ms_fluid_grow(&f->winding, &f->winding_cap, f->n_routes + 1, 1) ||
         !ms_fluid_grow(&f->scratch, &f->scratch_cap, n + 1, sizeof *f->scratch))
         return ms_fluid_no_memory(f, err);
+    f->winding[f->n_routes] = false;
     for (size_t i = 0; i < n; i++) {
         assert(links[i] < f->n_links);
-        size_t j = from;
-        while (j < to && f->hop[j] != links[i])
-            j++;
-        if (j == to)
-            f->hop[to++] = links[i];
+        for (size_t j = from; j < to && !f->fat[links[i]]; j++) {
+            if (f->hop[j] == links[i])
+                f->twice[links[i]] = f->winding[f->n_routes] = true;
+        }
+        f->hop[to++] = links[i];
     }
     *route = (uint32_t)f->n_routes;
     f->off[++f->n_routes] = to;
@@ -121,9 +127,28 @@ static double rest_of(const struct ms_fluid *f, const struct ms_fluid_comp *c,
     return rest > 0 ? rest : 0;
 }
 
+/* The same of a weighted flow, by hop. */
+static void rest_of_weighted(const struct ms_fluid *f, const struct ms_fluid_comp *c, uint32_t i,
+                             double *rest)
+{
+    const struct ms_fluid_weighted *w = &c->weighted;
+    const struct ms_fluid_more *m = w->flow[i].route == MS_FLUID_NONE ? w->flow[i].more : NULL;
+    double left = w->left[i] - (c->dirty ? 0 : w->level[i] * (f->now_s - c->solved_s));
+    left = (left > 0 ? left : 0) * (m ? m->share : 1);
+    rest[0] = w->hops[i] & MS_FLUID_FIRST ? left : 0;
+    rest[1] = w->hops[i] & MS_FLUID_SECOND ? left : 0;
+    if (m && w->hops[i] == MS_FLUID_FIRST) {
+        rest[0] += m->n_then ? m->bytes - m->chunk : 0;
+        rest[1] = m->bytes;
+    } else if (m && w->hops[i] == MS_FLUID_BOTH) {
+        rest[1] += m->chunk;
+    }
+}
+
 /* All that started, less what the running ones still have to do. */
 void ms_fluid_link_bytes(struct ms_fluid *f, double *bytes)
 {
+    double rest[2] = {0};
     memcpy(bytes, f->carried, f->n_links * sizeof *bytes);
     for (uint32_t n = 0; n < f->n_comps; n++) {
         struct ms_fluid_comp *c = &f->comp[n];
@@ -132,10 +157,16 @@ void ms_fluid_link_bytes(struct ms_fluid *f, double *bytes)
             for (uint32_t i = 0; b && i < b->n; i++) {
                 if (b->left[i] == INFINITY)
                     continue;
-                double rest = rest_of(f, c, b, i);
-                for (size_t h = f->off[b->route[i]]; h < f->off[b->route[i] + 1]; h++)
-                    bytes[f->hop[h]] -= rest;
+                struct ms_fluid_wait x = {.route = b->route[i]};
+                rest[0] = rest_of(f, c, b, i);
+                ms_fluid_carry(f, &x, rest, -1, bytes);
             }
+        }
+        for (uint32_t i = 0; i < c->weighted.n; i++) {
+            if (c->weighted.left[i] == INFINITY)
+                continue;
+            rest_of_weighted(f, c, i, rest);
+            ms_fluid_carry(f, &c->weighted.flow[i], rest, -1, bytes);
         }
     }
 }

@@ -71,7 +71,8 @@ static void bucket_finish(struct ms_fluid_bucket *b)
             free(b->pos[j]);
     }
     if (b) {
-        free(b->link), free(b->pos), free(b->left), free(b->sink), free(b->route), free(b->chain);
+        free(b->link), free(b->pos), free(b->left), free(b->sink), free(b->also), free(b->route);
+        free(b->chain);
         free(b->at), free(b->len), free(b->space), free(b->live), free(b->other), free(b->owner);
         free(b->bits), free(b->lo), free(b->hi), free(b);
     }
@@ -84,6 +85,7 @@ void ms_fluid_comp_finish(struct ms_fluid_comp *c)
     free(c->by_k), free(c->global), free(c->capacity), free(c->fat), free(c->crowd);
     free(c->level), free(c->serve), free(c->credit);
     filling_finish(&c->fill);
+    ms_fluid_weighted_finish(&c->weighted);
     free(c->ending), free(c->cand_t), free(c->cand_flow);
     *c = (struct ms_fluid_comp){0};
 }
@@ -149,6 +151,7 @@ static bool bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracin
     if (!stretch(b, &b->left, want, sizeof *b->left) ||
         !stretch(b, &b->sink, want, sizeof *b->sink) ||
         !stretch(b, &b->route, want, sizeof *b->route) ||
+        (b->also && !stretch(b, &b->also, want, sizeof *b->also)) ||
         (tracing && !stretch(b, &b->chain, want, sizeof *b->chain)))
         return false;
     b->cap = (uint32_t)want;
@@ -221,11 +224,26 @@ static bool append_entries(const struct ms_fluid_comp *c, struct ms_fluid_bucket
     return true;
 }
 
-bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double bytes,
-                       uint32_t route, uint32_t sink, uint32_t chain, bool tracing)
+/* The array of second sinks comes with the first flow that has one. */
+static bool set_sinks(struct ms_fluid_bucket *b, uint32_t i, const uint32_t *sink)
+{
+    b->sink[i] = sink[0];
+    if (!b->also && sink[1] != MS_FLUID_NONE) {
+        b->also = malloc((size_t)b->cap * sizeof *b->also);
+        if (!b->also)
+            return false;
+        memset(b->also, 0xff, (size_t)b->cap * sizeof *b->also);
+    }
+    if (b->also)
+        b->also[i] = sink[1];
+    return true;
+}
+
+bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double left,
+                       const struct ms_fluid_wait *flow, uint32_t chain, bool tracing)
 {
     struct ms_fluid_bucket *b = bucket_of(c, k);
-    if (!b || !bucket_reserve(b, b->n + 1, tracing))
+    if (!b || !bucket_reserve(b, b->n + 1, tracing) || !set_sinks(b, b->n, flow->sink))
         return false;
     uint32_t i = b->n++;
     for (uint32_t j = 0; j < k; j++) {
@@ -233,9 +251,8 @@ bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t 
         b->live[links[j]]++;
         c->crowd[links[j]]++;
     }
-    b->left[i] = bytes;
-    b->route[i] = route;
-    b->sink[i] = sink;
+    b->left[i] = left;
+    b->route[i] = flow->route;
     if (tracing)
         b->chain[i] = chain;
     c->n_live++;
@@ -289,6 +306,8 @@ static void close_holes(struct ms_fluid_bucket *b)
                 b->link[j][to] = b->link[j][i];
             b->left[to] = b->left[i];
             b->sink[to] = b->sink[i];
+            if (b->also)
+                b->also[to] = b->also[i];
             b->route[to] = b->route[i];
             if (b->chain)
                 b->chain[to] = b->chain[i];
@@ -361,6 +380,11 @@ bool ms_fluid_comp_settle(struct ms_fluid_comp *c)
 {
     const struct ms_fluid_isa *isa = ms_fluid_isa_of_this_cpu();
     double first = INFINITY;
+    if (c->weighted.on) {
+        bool fine = !c->crediting || (ms_fluid_weighted_tidy(c) && ms_fluid_weighted_fill(c));
+        ms_fluid_weighted_credit(c);
+        return fine;
+    }
     if (c->serving && c->crediting) {
         if (!ms_fluid_comp_tidy(c))
             return false;
@@ -382,4 +406,66 @@ bool ms_fluid_comp_settle(struct ms_fluid_comp *c)
     }
     c->serving = c->crediting = false;
     return true;
+}
+
+/* Flow i of a bucket as it came. */
+static struct ms_fluid_wait as_it_came(const struct ms_fluid_bucket *b, uint32_t i)
+{
+    return (struct ms_fluid_wait){.bytes = b->left[i],
+                                  .route = b->route[i],
+                                  .sink = {b->sink[i], b->also ? b->also[i] : MS_FLUID_NONE}};
+}
+
+bool ms_fluid_comp_weigh(struct ms_fluid *f, struct ms_fluid_comp *c)
+{
+    bool fine =
+        ms_fluid_comp_settle(c) && (c->weighted.at || ms_fluid_weighted_init(&c->weighted, c->m));
+    c->weighted.on = true;
+    c->n_live = 0;
+    memset(c->crowd, 0, c->m * sizeof *c->crowd);
+    for (uint32_t k = 1; k <= c->k_max; k++) {
+        struct ms_fluid_bucket *b = c->by_k[k];
+        for (uint32_t i = 0; b && i < b->n && fine; i++) {
+            struct ms_fluid_wait x = as_it_came(b, i);
+            if (b->left[i] < INFINITY)
+                fine = ms_fluid_weighted_add(f, c, &x, b->left[i], MS_FLUID_FIRST,
+                                             b->chain ? b->chain[i] : MS_FLUID_NONE);
+        }
+        bucket_finish(b);
+        c->by_k[k] = NULL;
+    }
+    return fine;
+}
+
+static bool move(struct ms_fluid *f, const struct ms_fluid_comp *old, const struct ms_fluid_wait *x,
+                 double left, uint8_t hops, uint32_t chain)
+{
+    uint32_t to;
+    if (!ms_fluid_place(f, x, left, hops, chain, &to))
+        return false;
+    struct ms_fluid_comp *c = &f->comp[to];
+    c->busy_s = c->n_live == 1 || old->busy_s < c->busy_s ? old->busy_s : c->busy_s;
+    return true;
+}
+
+bool ms_fluid_comp_move(struct ms_fluid *f, struct ms_fluid_comp *old)
+{
+    struct ms_fluid_weighted *w = &old->weighted;
+    bool fine = true;
+    for (uint32_t k = 1; k <= old->k_max; k++) {
+        struct ms_fluid_bucket *b = old->by_k[k];
+        for (uint32_t i = 0; b && i < b->n && fine; i++) {
+            struct ms_fluid_wait x = as_it_came(b, i);
+            if (b->left[i] < INFINITY)
+                fine = move(f, old, &x, b->left[i], MS_FLUID_FIRST,
+                            b->chain ? b->chain[i] : MS_FLUID_NONE);
+        }
+    }
+    for (uint32_t i = 0; i < w->n && fine; i++) {
+        if (w->left[i] == INFINITY)
+            continue;
+        fine = move(f, old, &w->flow[i], w->left[i], w->hops[i],
+                    w->chain ? w->chain[i] : MS_FLUID_NONE);
+    }
+    return fine;
 }

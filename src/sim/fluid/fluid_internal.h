@@ -11,6 +11,11 @@
  *  hollow. One pass over the flows (fluid_pass.c) takes off what the last rates served and finds
  *  the next ones to end at the new rates.
  *
+ *  A component is plain as long as each of its flows uses one route at weight 1 and has no share of
+ *  its own. The first other flow makes it weighted until it has none left: then all its flows stand
+ *  in struct ms_fluid_weighted (fluid_weighted.c), each with its list of (link, units a unit of
+ *  level), and its rates are kept a flow (fluid_weighted_fill.c).
+ *
  *  Functions that return bool say false when memory ran out. */
 #ifndef MS_SIM_FLUID_INTERNAL_H
 #define MS_SIM_FLUID_INTERNAL_H
@@ -34,6 +39,7 @@ struct ms_fluid_bucket {
     uint32_t **pos;    /**< [k][cap] place of the flow in that link's list; k = 1 has no lists */
     double *left;      /**< [cap] bytes at the last settling; INFINITY: a hole */
     uint32_t *sink;    /**< [cap] */
+    uint32_t *also;    /**< [cap] its second sink, or NULL: none has one */
     uint32_t *route;   /**< [cap] */
     uint32_t *chain;   /**< [cap] newest span of the trace, or NULL */
     uint32_t *live;    /**< [m] flows that are no holes */
@@ -50,10 +56,99 @@ struct ms_fluid_bucket {
     uint32_t *lo, *hi; /**< [m] words of a row that can hold bits */
 };
 
-/** A flow that ends before the component's next step, if nothing comes in between. */
+/** What a flow has beyond one route and two sinks; its lists stand in a block that all flows of one
+ *  ms_fluid_add share. */
+struct ms_fluid_more {
+    struct ms_fluid_block *block;
+    const struct ms_fluid_use *use; /**< [n_first + n_then] the first hop's, then the second's */
+    const uint32_t *sink; /**< [n_sinks] the first n_sent hear when the first hop is over */
+    double bytes, share;
+    double chunk; /**< <= bytes; 0 without a second hop */
+    uint32_t n_first, n_then, n_sinks, n_sent;
+};
+
+/** Goes when the last of its flows has ended; all there are stand in a list. */
+struct ms_fluid_block {
+    struct ms_fluid_block *next, **at; /**< at: what points at this one */
+    uint32_t n_left;
+    struct ms_fluid_more more[];
+};
+
+/** Hops that a flow moves over; of a stream in this order: fill, steady, drain. */
+enum { MS_FLUID_FIRST = 1, MS_FLUID_BOTH = 3, MS_FLUID_SECOND = 2 };
+
+/** A flow on its way into a component, before its start or from another component. */
+struct ms_fluid_wait {
+    union {
+        double bytes;
+        struct ms_fluid_more *more; /**< where route is MS_FLUID_NONE */
+    };
+    uint32_t route;
+    uint32_t sink[2]; /**< MS_FLUID_NONE: none */
+};
+
+/** Of two sinks, the first filled first. */
+static inline uint32_t ms_fluid_n_sinks(const uint32_t *sink)
+{
+    return sink[0] == MS_FLUID_NONE ? 0 : sink[1] == MS_FLUID_NONE ? 1 : 2;
+}
+
+/** {capacity not given out, weights and number of uses not frozen, credit} of a link. */
+typedef double ms_fluid_state __attribute__((vector_size(32)));
+
+/** A level that a flow cannot exceed: what a fatpipe leaves it. */
+struct ms_fluid_ceiling {
+    double level[2];  /**< by hop; INFINITY: none */
+    uint32_t link[2]; /**< of the network */
+};
+
+struct ms_fluid_capped {
+    double level;
+    uint32_t flow;
+};
+
+/** The flows of a weighted component. Levels are rates / share, so bytes / share are left. */
+struct ms_fluid_weighted {
+    bool on;                          /**< the component is weighted */
+    uint32_t n, dead;                 /**< flows with holes; holes */
+    size_t cap;                       /**< of the arrays of flows */
+    double *left;                     /**< [cap] of the part at hand; INFINITY: a hole */
+    double *level;                    /**< [cap] */
+    double *credit;                   /**< [cap] of the last solve */
+    uint8_t *hops;                    /**< [cap] that it moves over now */
+    uint8_t *open;                    /**< [cap] the same while it is not frozen, then 0 */
+    uint32_t *use_at;                 /**< [cap] its uses: where they begin, */
+    uint16_t *n_first;                /**< [cap] those of the first hop, */
+    uint16_t *n_uses;                 /**< [cap] and of both */
+    struct ms_fluid_wait *flow;       /**< [cap] as it came */
+    uint32_t *chain;                  /**< [cap] newest span of the trace, or NULL */
+    uint32_t *limit;                  /**< [cap] the network's link that set its level, or NULL */
+    struct ms_fluid_ceiling *ceiling; /**< [cap], or NULL: no flow has one */
+    uint32_t *link;                   /**< [use_cap] of the uses */
+    double *weight;                   /**< [use_cap] units a second at level 1: weight x share */
+    size_t n_use, use_cap;
+    bool stale;      /**< lists are to be made anew */
+    uint32_t *at;    /**< [m] a link's list: its first entry, */
+    uint32_t *len;   /**< [m] its entries, */
+    uint32_t *space; /**< [m] and how many it has space for */
+    uint32_t *owner; /**< [owner_cap] 2 x flow, + 1 where the use is of its second hop */
+    size_t used, owner_cap;
+    double *sum, *top;     /**< [m] weights of the uses under way, and the most since formed anew */
+    uint32_t *where;       /**< [m] scratch: a use of the flow at hand */
+    ms_fluid_state *state; /**< [m+1] scratch of filling */
+    double *least, *key;   /**< [m] scratch of filling */
+    struct ms_fluid_capped *capped; /**< ceilings of flows, ascending */
+    size_t n_capped, capped_cap;
+    double reach; /**< see struct ms_fluid_filling */
+};
+
+/** A flow, or a part of a stream, that ends before the component's next step, if nothing comes in
+ *  between. */
 struct ms_fluid_ending {
     double finish_s;
-    uint32_t k, flow, sink;
+    uint32_t k; /**< its bucket; 0: of the weighted */
+    uint32_t flow;
+    uint32_t sink[2]; /**< of a bucket's flow; MS_FLUID_NONE: none */
 };
 
 /** Scratch of progressive filling, in cache lines. */
@@ -81,6 +176,7 @@ struct ms_fluid_comp {
     struct ms_fluid_filling fill;
     struct ms_fluid_bucket **by_k; /**< [k_max+1], NULL where empty so far */
     uint32_t k_max;
+    struct ms_fluid_weighted weighted;
     uint64_t n_live;
     double busy_s;   /**< since when it has had flows */
     double solved_s; /**< when the rates were computed */
@@ -119,12 +215,6 @@ struct ms_fluid_change {
     uint32_t link; /**< an unused change: the next unused one */
 };
 
-/** A flow that has not started. */
-struct ms_fluid_wait {
-    double bytes;
-    uint32_t route, sink;
-};
-
 /** Of a trace chain, newest first. */
 struct ms_fluid_node {
     double from_s;
@@ -137,13 +227,17 @@ struct ms_fluid {
     double *capacity;
     uint8_t *fat, *kept; /**< kept: can bind */
     uint32_t *comp_of, *local_of;
-    double *carried; /**< bytes of all flows started so far */
+    double *carried; /**< units of all flows started so far */
+    uint8_t *twice;  /**< crossed twice by some route */
     uint32_t *hop;   /**< routes, CSR */
     size_t *off;
-    size_t n_routes, off_cap, hop_cap;
+    uint8_t *winding; /**< [n_routes] it crosses a shared link twice */
+    size_t n_routes, off_cap, hop_cap, winding_cap;
     size_t n_prepared; /**< routes the reduction knows */
     bool capacity_changed;
-    uint32_t *scratch; /**< links of the route at hand */
+    uint32_t (*tie)[2];             /**< routes whose links are of one component */
+    size_t n_ties, tie_cap, n_tied; /**< tied: those the components know */
+    uint32_t *scratch;              /**< links of the route at hand */
     size_t scratch_cap;
     /* flows */
     struct ms_fluid_comp *comp;
@@ -151,6 +245,7 @@ struct ms_fluid {
     struct ms_heap steps; /**< components by end_s */
     uint32_t *dirty;      /**< components to be solved */
     uint32_t n_dirty;
+    struct ms_fluid_block *block;
     struct ms_fluid_wait *wait;
     size_t n_waits, wait_cap, n_waiting;
     struct ms_heap runs, changes; /**< numbers of run[] and change[] by time, then by seq */
@@ -195,10 +290,23 @@ bool ms_fluid_smaller(const struct ms_fluid *f, uint32_t a, uint32_t b);
 /** kept[]. */
 bool ms_fluid_net_reduce(struct ms_fluid *f);
 
+/* fluid_more.c */
+/** Is a flow more than one route at weight 1 and two sinks? */
+bool ms_fluid_more_needed(const struct ms_fluid *f, const struct ms_fluid_flow *flow);
+/** A block for those of the flows that are more; *out NULL where there are none. */
+bool ms_fluid_more_make(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n,
+                        struct ms_fluid_block **out);
+void ms_fluid_more_drop(struct ms_fluid_more *more);
+void ms_fluid_more_finish(struct ms_fluid *f);
+
 /* fluid_split.c */
-/** Find the links that can bind and the components anew, if routes or capacities changed; moves all
- *  flows over. */
+/** Find the links that can bind and the components anew, if routes, capacities or ties changed;
+ *  moves all flows over. */
 bool ms_fluid_net_prepare(struct ms_fluid *f);
+/** A shared link that can bind on a route; MS_FLUID_NONE. */
+uint32_t ms_fluid_net_first(const struct ms_fluid *f, uint32_t route);
+/** The component that limits flows over a route; MS_FLUID_NONE: none. */
+uint32_t ms_fluid_net_comp(const struct ms_fluid *f, uint32_t route);
 /** The component and, into f->scratch, its links on a route. @return their number; 0: nothing
  *  limits the flow */
 uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp);
@@ -209,8 +317,13 @@ uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp);
 bool ms_fluid_grow(void *array, size_t *cap, size_t need, size_t size);
 bool ms_fluid_comp_init(struct ms_fluid_comp *c, uint32_t m, uint32_t m_shared);
 void ms_fluid_comp_finish(struct ms_fluid_comp *c);
-bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double bytes,
-                       uint32_t route, uint32_t sink, uint32_t chain, bool tracing);
+/** left: of flow->bytes. */
+bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t k, double left,
+                       const struct ms_fluid_wait *flow, uint32_t chain, bool tracing);
+/** Make a plain component weighted, with its flows. */
+bool ms_fluid_comp_weigh(struct ms_fluid *f, struct ms_fluid_comp *c);
+/** Put the flows of a settled component of before where they belong now. */
+bool ms_fluid_comp_move(struct ms_fluid *f, struct ms_fluid_comp *old);
 /** Take a flow off its links. */
 void ms_fluid_comp_remove(struct ms_fluid_comp *c, uint32_t k, uint32_t flow);
 /** Before a solve: squeeze holes out and make lists anew where due. */
@@ -218,6 +331,39 @@ bool ms_fluid_comp_tidy(struct ms_fluid_comp *c);
 /** Take off what was served and credited (for which rates are computed); a solve does it on the
  *  way. */
 bool ms_fluid_comp_settle(struct ms_fluid_comp *c);
+
+/* fluid_weighted.c */
+bool ms_fluid_weighted_init(struct ms_fluid_weighted *w, uint32_t m);
+void ms_fluid_weighted_finish(struct ms_fluid_weighted *w);
+/** left: of the part that `hops` says. */
+bool ms_fluid_weighted_add(struct ms_fluid *f, struct ms_fluid_comp *c,
+                           const struct ms_fluid_wait *flow, double left, uint8_t hops,
+                           uint32_t chain);
+/** A flow's part is over: it goes on to the next (empty ones are left out), or ends.
+ *  @return true: it ended */
+bool ms_fluid_weighted_over(struct ms_fluid_comp *c, uint32_t flow);
+/** The sinks that hear when the part at hand is over. @return their number */
+uint32_t ms_fluid_weighted_sinks(const struct ms_fluid_weighted *w, uint32_t flow,
+                                 const uint32_t **sinks);
+bool ms_fluid_weighted_tidy(struct ms_fluid_comp *c);
+/** Uses of the part at hand: [*from, *to). */
+void ms_fluid_weighted_uses(const struct ms_fluid_weighted *w, uint32_t flow, size_t *from,
+                            size_t *to);
+
+/* fluid_weighted_fill.c */
+/** level[] of every flow, and with c->crediting its credit. */
+bool ms_fluid_weighted_fill(struct ms_fluid_comp *c);
+
+/* fluid_weighted_pass.c */
+/** Take off what the levels served for c->cut_s. */
+void ms_fluid_weighted_serve(struct ms_fluid_comp *c);
+/** Take off the credit of the last filling. */
+void ms_fluid_weighted_credit(struct ms_fluid_comp *c);
+/** As ms_fluid_pass, after ms_fluid_weighted_credit. */
+bool ms_fluid_weighted_pass(struct ms_fluid_comp *c, double quantum_s);
+/** Idle units and levels' units of what ends by at_s, link by link, see fluid_step.c. */
+void ms_fluid_weighted_idle(const struct ms_fluid_comp *c, double at_s, double *rates,
+                            double *idle);
 
 /* fluid_bits.c: dense buckets */
 /** Bits of all flows, if that is the quicker form for their number. @return false: lists are */
@@ -229,6 +375,16 @@ void ms_fluid_bits_remove(const struct ms_fluid_comp *c, struct ms_fluid_bucket 
                           uint32_t o);
 
 /* fluid_pass.c */
+/** Ends within this of each other are one; at least the quantum. */
+double ms_fluid_window(const struct ms_fluid_comp *c, double quantum_s);
+/** Ends closer than this part of the time since the component got busy are one. */
+#define MS_FLUID_SAME 1e-11
+/** Seconds at a rate of zero come out above this. */
+#define MS_FLUID_FOREVER 1e250
+/** A rate of zero: left / this is for ever. */
+#define MS_FLUID_STILL 1e-300
+/** Scratch for `need` candidates. */
+bool ms_fluid_reserve_candidates(struct ms_fluid_comp *c, size_t need);
 /** Settle, then find the flows that end before the next step: ending, end_s. pool may be NULL. */
 bool ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool);
 
@@ -268,6 +424,18 @@ void ms_fluid_fill_avx512(struct ms_fluid_comp *c);
 struct ms_fluid_change ms_fluid_pop_change(struct ms_fluid *f);
 struct ms_fluid_run ms_fluid_pop_run(struct ms_fluid *f);
 
+/* fluid_start.c */
+/** Bring a flow into its component; left, hops, chain as in ms_fluid_weighted_add. *comp: out, its
+ *  component; MS_FLUID_NONE: nothing limits it, and it is in none. */
+bool ms_fluid_place(struct ms_fluid *f, const struct ms_fluid_wait *flow, double left, uint8_t hops,
+                    uint32_t chain, uint32_t *comp);
+/** Start the flows of the next run. */
+bool ms_fluid_start_run(struct ms_fluid *f);
+/** What a flow adds to the links' books, times `sign`: bytes[0] over the first hop, bytes[1] over
+ *  the second. */
+void ms_fluid_carry(const struct ms_fluid *f, const struct ms_fluid_wait *flow, const double *bytes,
+                    double sign, double *carried);
+
 /* fluid_step.c */
 /** Stop a component at at_s <= end_s: what ended ends, the rest is settled there; rates are to be
  *  computed. */
@@ -290,6 +458,7 @@ bool ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c);
 /** The chain of a flow that no link limited. */
 bool ms_fluid_trace_none(struct ms_fluid *f, uint32_t *chain);
 void ms_fluid_trace_drop(struct ms_fluid *f, uint32_t chain);
+uint32_t ms_fluid_trace_copy(struct ms_fluid *f, uint32_t chain);
 bool ms_fluid_trace_event(struct ms_fluid *f, uint32_t chain, double finish_s);
 
 #endif

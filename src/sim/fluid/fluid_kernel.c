@@ -7,8 +7,6 @@
 
 #include "sim/fluid/fluid_internal.h"
 
-#define STILL 1e-300 /* a rate of zero: left / STILL is for ever */
-
 struct found { /* candidates so far and the bound for more */
     double first, bound;
     uint32_t n;
@@ -52,7 +50,7 @@ static inline void one(const struct ms_fluid_kernel_args *a, uint32_t k, bool se
         double rest = a->left[i] - served;
         a->left[i] = rest > 0 ? rest : 0;
     }
-    double t = a->left[i] / (rate > STILL ? rate : STILL);
+    double t = a->left[i] / (rate > MS_FLUID_STILL ? rate : MS_FLUID_STILL);
     if (!a->level || !(t <= f->bound))
         return;
     a->cand_t[f->n] = t;
@@ -102,7 +100,7 @@ static inline void many(const struct ms_fluid_kernel_args *a, uint32_t k, bool s
         left = _mm512_max_pd(_mm512_sub_pd(left, s), _mm512_setzero_pd());
         _mm512_storeu_pd(a->left + i, left);
     }
-    __m512d t = _mm512_div_pd(left, _mm512_max_pd(rate, _mm512_set1_pd(STILL)));
+    __m512d t = _mm512_div_pd(left, _mm512_max_pd(rate, _mm512_set1_pd(MS_FLUID_STILL)));
     uint32_t hit = _mm512_cmp_pd_mask(t, _mm512_set1_pd(f->bound), _CMP_LE_OQ);
     if (__builtin_expect(hit == 0, 1))
         return;

@@ -6,7 +6,8 @@
  * and max-min rates depend on the set of feasible rates alone. Covers tried: the route's first
  * shared link, its last, its smallest. A first (last) link covers itself on its own route and so is
  * never removed by the covers it serves in; smallest goes by (capacity, number), which has no
- * cycles; each round covers with links the earlier ones left. */
+ * cycles; each round covers with links the earlier ones left. Links that a route crosses twice
+ * stay. A flow uses whole routes, each at one weight, so weights change nothing in this. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ static bool viable_init(const struct ms_fluid *f, const uint32_t *cover, struct 
     if (!v->sum || !v->seen || !v->open)
         return false;
     for (size_t l = 0; l < f->n_links; l++) {
-        v->open[l] = f->kept[l] && !f->fat[l];
+        v->open[l] = f->kept[l] && !f->fat[l] && !f->twice[l];
         v->seen[l] = MS_FLUID_NONE;
     }
     for (size_t r = 0; r < f->n_routes; r++) {

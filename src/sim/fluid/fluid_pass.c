@@ -6,11 +6,6 @@
 
 #include "sim/fluid/fluid_internal.h"
 
-/* Ends closer than this part of the time since the component got busy are one. */
-#define SAME 1e-11
-/* Seconds at a rate of zero come out above this. */
-#define FOREVER 1e250
-
 enum { CHUNK = 1 << 14, PARALLEL = 1 << 16 };
 
 struct piece { /* of a bucket: all served, or none */
@@ -54,7 +49,7 @@ static size_t cut_pieces(struct ms_fluid_comp *c, struct piece *out, double wind
                                          .per_s = 1 / c->cut_s,
                                          .serve = serve ? c->serve : NULL,
                                          .window = window,
-                                         .window_rel = SAME,
+                                         .window_rel = MS_FLUID_SAME,
                                          .cand_t = c->cand_t + cand,
                                          .cand_flow = c->cand_flow + cand},
                                         at,
@@ -105,17 +100,15 @@ static bool keep_ending(struct ms_fluid_comp *c, const struct piece *w, double b
         if (w->a.cand_t[i] > bound)
             continue;
         double finish = c->solved_s + w->a.cand_t[i];
-        c->ending[c->n_ending++] = (struct ms_fluid_ending){finish, w->a.k, flow, b->sink[flow]};
+        c->ending[c->n_ending++] = (struct ms_fluid_ending){
+            finish, w->a.k, flow, {b->sink[flow], b->also ? b->also[flow] : MS_FLUID_NONE}};
         c->end_s = finish > c->end_s ? finish : c->end_s;
     }
     return true;
 }
 
-static bool reserve_candidates(struct ms_fluid_comp *c)
+bool ms_fluid_reserve_candidates(struct ms_fluid_comp *c, size_t need)
 {
-    size_t need = 0;
-    for (uint32_t k = 1; k <= c->k_max; k++)
-        need += c->by_k[k] ? c->by_k[k]->n : 0;
     if (need <= c->cand_cap)
         return true;
     need += need / 2;
@@ -126,12 +119,20 @@ static bool reserve_candidates(struct ms_fluid_comp *c)
     return c->cand_cap > 0;
 }
 
+double ms_fluid_window(const struct ms_fluid_comp *c, double quantum_s)
+{
+    double same = MS_FLUID_SAME * (c->solved_s - c->busy_s) + 1e-15 * c->solved_s;
+    return quantum_s > same ? quantum_s : same;
+}
+
 bool ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *pool)
 {
-    double same = SAME * (c->solved_s - c->busy_s) + 1e-15 * c->solved_s;
-    double window = quantum_s > same ? quantum_s : same;
+    double window = ms_fluid_window(c, quantum_s);
     struct piece few[32];
-    bool fine = reserve_candidates(c);
+    size_t n = 0;
+    for (uint32_t k = 1; k <= c->k_max; k++)
+        n += c->by_k[k] ? c->by_k[k]->n : 0;
+    bool fine = ms_fluid_reserve_candidates(c, n);
     struct pass p = {few, fine ? cut_pieces(c, NULL, 0) : 0};
     if (p.n > sizeof few / sizeof *few && !(p.piece = malloc(p.n * sizeof *p.piece)))
         fine = false;
@@ -139,9 +140,9 @@ bool ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *po
         return false;
     cut_pieces(c, p.piece, window);
     double first = run_all(&p, pool, c->n_live);
-    c->end_s = first < FOREVER ? c->solved_s : INFINITY;
-    for (size_t i = 0; first < FOREVER && i < p.n; i++)
-        fine = fine && keep_ending(c, &p.piece[i], first + fmax(window, SAME * first));
+    c->end_s = first < MS_FLUID_FOREVER ? c->solved_s : INFINITY;
+    for (size_t i = 0; first < MS_FLUID_FOREVER && i < p.n; i++)
+        fine = fine && keep_ending(c, &p.piece[i], first + fmax(window, MS_FLUID_SAME * first));
     for (uint32_t k = 1; k <= c->k_max; k++) {
         if (c->by_k[k])
             c->by_k[k]->n_served = c->by_k[k]->n;

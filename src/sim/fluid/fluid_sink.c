@@ -48,17 +48,42 @@ bool ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink)
     return ms_heap_push(&f->ready, (struct ms_heap_item){s->ready_s, 0, sink});
 }
 
+/* The sinks that wait for an end. */
+static uint32_t sinks_of(const struct ms_fluid_comp *c, const struct ms_fluid_ending *e,
+                         const uint32_t **sinks)
+{
+    if (e->k == 0)
+        return ms_fluid_weighted_sinks(&c->weighted, e->flow, sinks);
+    *sinks = e->sink;
+    return ms_fluid_n_sinks(e->sink);
+}
+
 bool ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c)
 {
+    const uint32_t *sink;
     bool fine = true;
     for (size_t i = 0; i < c->n_ending; i++) {
-        struct ms_fluid_sink *s = &f->sink[c->ending[i].sink];
         double t = c->ending[i].finish_s;
-        s->tent_s = s->tent++ && s->tent_s > t ? s->tent_s : t;
+        for (uint32_t n = sinks_of(c, &c->ending[i], &sink); n > 0; n--, sink++) {
+            struct ms_fluid_sink *s = &f->sink[*sink];
+            s->tent_s = s->tent++ && s->tent_s > t ? s->tent_s : t;
+        }
     }
-    for (size_t i = 0; fine && i < c->n_ending; i++)
-        fine = ms_fluid_sink_check(f, c->ending[i].sink);
+    for (size_t i = 0; i < c->n_ending; i++) {
+        for (uint32_t n = sinks_of(c, &c->ending[i], &sink); n > 0 && fine; n--, sink++)
+            fine = ms_fluid_sink_check(f, *sink);
+    }
     return fine;
+}
+
+static bool waits_for(const struct ms_fluid_comp *c, const struct ms_fluid_ending *e, uint32_t sink)
+{
+    const uint32_t *s;
+    for (uint32_t n = sinks_of(c, e, &s); n > 0; n--, s++) {
+        if (*s == sink)
+            return true;
+    }
+    return false;
 }
 
 /* After one component withdrew its share: the latest end among what others hold. */
@@ -69,7 +94,7 @@ static void find_tentative(struct ms_fluid *f, uint32_t sink)
     for (uint32_t k = 0; k < f->n_comps; k++) {
         const struct ms_fluid_comp *c = &f->comp[k];
         for (size_t i = 0; i < c->n_ending; i++) {
-            if (c->ending[i].sink == sink)
+            if (waits_for(c, &c->ending[i], sink))
                 s->tent_s = fmax(s->tent_s, c->ending[i].finish_s);
         }
     }
@@ -93,27 +118,67 @@ void ms_fluid_sink_end(struct ms_fluid *f, uint32_t sink, double at_s, uint32_t 
     }
 }
 
+static void withdraw(struct ms_fluid *f, const uint32_t *sink, uint32_t n, bool ended)
+{
+    for (; n > 0; n--, sink++) {
+        f->sink[*sink].tent--;
+        if (!ended)
+            f->sink[*sink].ready_s = INFINITY;
+    }
+}
+
+/* Its sinks hear of it; each takes a copy of the trace but the last, which takes the trace. */
+static void tell(struct ms_fluid *f, const uint32_t *sink, uint32_t n, double at_s, uint32_t chain)
+{
+    for (; n > 1; n--, sink++)
+        ms_fluid_sink_end(f, *sink, at_s, ms_fluid_trace_copy(f, chain));
+    if (n)
+        ms_fluid_sink_end(f, *sink, at_s, chain);
+    else
+        ms_fluid_trace_drop(f, chain);
+}
+
+/* A flow's end, or that of a part of a stream, has come. */
+static void apply(struct ms_fluid *f, struct ms_fluid_comp *c, const struct ms_fluid_ending *e)
+{
+    struct ms_fluid_weighted *w = &c->weighted;
+    const uint32_t *sink, i = e->flow;
+    uint32_t n = sinks_of(c, e, &sink), chain = MS_FLUID_NONE;
+    if (e->k) {
+        chain = c->by_k[e->k]->chain ? c->by_k[e->k]->chain[i] : MS_FLUID_NONE;
+        ms_fluid_comp_remove(c, e->k, i);
+        f->n_live--;
+        tell(f, sink, n, e->finish_s, chain);
+        return;
+    }
+    bool over = ms_fluid_weighted_over(c, i);
+    if (w->chain)
+        chain = over ? w->chain[i] : ms_fluid_trace_copy(f, w->chain[i]);
+    f->n_live -= over;
+    tell(f, sink, n, e->finish_s, chain);
+    if (over && w->flow[i].route == MS_FLUID_NONE)
+        ms_fluid_more_drop(w->flow[i].more);
+}
+
 void ms_fluid_sink_apply(struct ms_fluid *f, struct ms_fluid_comp *c, double at_s)
 {
     size_t n = c->n_ending;
+    const uint32_t *sink;
     c->n_ending = 0;
     for (size_t i = 0; i < n; i++) {
         struct ms_fluid_ending *e = &c->ending[i];
-        struct ms_fluid_sink *s = &f->sink[e->sink];
-        struct ms_fluid_bucket *b = c->by_k[e->k];
-        s->tent--;
-        if (e->finish_s > at_s) {
-            s->ready_s = INFINITY;
-            continue;
-        }
-        uint32_t chain = b->chain ? b->chain[e->flow] : MS_FLUID_NONE;
-        ms_fluid_comp_remove(c, e->k, e->flow);
-        f->n_live--;
-        ms_fluid_sink_end(f, e->sink, e->finish_s, chain);
+        uint32_t n_sinks = sinks_of(c, e, &sink);
+        withdraw(f, sink, n_sinks, e->finish_s <= at_s);
+        if (e->finish_s <= at_s)
+            apply(f, c, e);
     }
     for (size_t i = 0; i < n; i++) {
-        if (c->ending[i].finish_s > at_s && f->sink[c->ending[i].sink].tent)
-            find_tentative(f, c->ending[i].sink);
+        if (c->ending[i].finish_s <= at_s)
+            continue;
+        for (uint32_t k = sinks_of(c, &c->ending[i], &sink); k > 0; k--, sink++) {
+            if (f->sink[*sink].tent)
+                find_tentative(f, *sink);
+        }
     }
 }
 
@@ -130,8 +195,9 @@ static uint32_t chain_of_last(const struct ms_fluid *f, uint32_t sink)
     for (uint32_t k = 0; s->tent && k < f->n_comps; k++) {
         const struct ms_fluid_comp *c = &f->comp[k];
         for (size_t i = 0; i < c->n_ending; i++) {
-            if (c->ending[i].sink == sink && c->ending[i].finish_s == s->ready_s)
-                return c->by_k[c->ending[i].k]->chain[c->ending[i].flow];
+            const struct ms_fluid_ending *e = &c->ending[i];
+            if (e->finish_s == s->ready_s && waits_for(c, e, sink))
+                return e->k ? c->by_k[e->k]->chain[e->flow] : c->weighted.chain[e->flow];
         }
     }
     return s->chain;

@@ -23,6 +23,15 @@ static uint32_t needed_fat(const struct ms_fluid *f, size_t route, uint32_t *com
     return fat;
 }
 
+uint32_t ms_fluid_net_first(const struct ms_fluid *f, uint32_t route)
+{
+    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
+        if (!f->fat[f->hop[h]] && f->kept[f->hop[h]])
+            return f->hop[h];
+    }
+    return MS_FLUID_NONE;
+}
+
 static uint32_t find(uint32_t *up, uint32_t l)
 {
     while (up[l] != l)
@@ -30,8 +39,14 @@ static uint32_t find(uint32_t *up, uint32_t l)
     return l;
 }
 
-/* comp_of every kept link, by union-find over the routes; components in the order of their first
- * link. */
+static void join(uint32_t *up, uint32_t l, uint32_t k)
+{
+    uint32_t a = find(up, l), b = find(up, k);
+    up[a > b ? a : b] = a > b ? b : a;
+}
+
+/* comp_of every kept link, by union-find over the routes and ties; components in the order of their
+ * first link. */
 static bool find_components(struct ms_fluid *f, uint32_t *n_comps)
 {
     uint32_t *up = malloc((f->n_links + 1) * sizeof *up), n = 0;
@@ -47,9 +62,13 @@ static bool find_components(struct ms_fluid *f, uint32_t *n_comps)
                 continue;
             if (first == MS_FLUID_NONE)
                 first = l;
-            uint32_t a = find(up, l), b = find(up, first);
-            up[a > b ? a : b] = a > b ? b : a;
+            join(up, l, first);
         }
+    }
+    for (size_t i = 0; i < f->n_ties; i++) {
+        uint32_t a = ms_fluid_net_first(f, f->tie[i][0]), b = ms_fluid_net_first(f, f->tie[i][1]);
+        if (a != MS_FLUID_NONE && b != MS_FLUID_NONE)
+            join(up, a, b);
     }
     for (uint32_t l = 0; l < f->n_links; l++)
         f->comp_of[l] = up[l] == l && f->kept[l] ? n++ : MS_FLUID_NONE;
@@ -168,6 +187,16 @@ static uint32_t local_fat(const struct ms_fluid_comp *c, uint32_t link)
     return lo;
 }
 
+uint32_t ms_fluid_net_comp(const struct ms_fluid *f, uint32_t route)
+{
+    uint32_t l = ms_fluid_net_first(f, route), fat = MS_FLUID_NONE;
+    if (l != MS_FLUID_NONE)
+        return f->comp_of[l];
+    for (size_t h = f->off[route]; h < f->off[route + 1]; h++)
+        fat = fat == MS_FLUID_NONE || ms_fluid_smaller(f, f->hop[h], fat) ? f->hop[h] : fat;
+    return fat == MS_FLUID_NONE ? fat : f->comp_of[fat];
+}
+
 uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
 {
     uint32_t k = 0, fat = MS_FLUID_NONE;
@@ -193,29 +222,23 @@ uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
     return k;
 }
 
-/* Put the flows of an old component where they belong now. */
-static bool move_flows(struct ms_fluid *f, struct ms_fluid_comp *old)
+enum ms_status ms_fluid_tie(struct ms_fluid *f, const uint32_t *routes, size_t n,
+                            struct ms_err *err)
 {
-    for (uint32_t k = 1; k <= old->k_max; k++) {
-        struct ms_fluid_bucket *b = old->by_k[k];
-        for (uint32_t i = 0; b && i < b->n; i++) {
-            uint32_t comp, n;
-            if (b->left[i] == INFINITY)
-                continue;
-            n = ms_fluid_net_links(f, b->route[i], &comp);
-            struct ms_fluid_comp *c = &f->comp[comp];
-            c->busy_s = c->n_live == 0 || old->busy_s < c->busy_s ? old->busy_s : c->busy_s;
-            if (!ms_fluid_comp_add(c, f->scratch, n, b->left[i], b->route[i], b->sink[i],
-                                   b->chain ? b->chain[i] : MS_FLUID_NONE, f->tracing))
-                return false;
-        }
+    for (size_t i = 1; i < n; i++) {
+        assert(routes[0] < f->n_routes && routes[i] < f->n_routes);
+        if (f->no_memory || !ms_fluid_grow(&f->tie, &f->tie_cap, f->n_ties + 1, sizeof *f->tie))
+            return ms_fluid_no_memory(f, err);
+        f->tie[f->n_ties][0] = routes[0];
+        f->tie[f->n_ties++][1] = routes[i];
     }
-    return true;
+    return MS_OK;
 }
 
 bool ms_fluid_net_prepare(struct ms_fluid *f)
 {
-    if (f->n_prepared == f->n_routes && !f->capacity_changed)
+    bool as_before = f->n_prepared == f->n_routes && !f->capacity_changed;
+    if (as_before && f->n_tied == f->n_ties)
         return true;
     struct ms_fluid_comp *old = f->comp;
     uint32_t n_old = f->n_comps;
@@ -228,9 +251,9 @@ bool ms_fluid_net_prepare(struct ms_fluid *f)
     f->comp = NULL;
     f->dirty = NULL;
     f->n_comps = f->n_dirty = 0;
-    fine = fine && ms_fluid_net_reduce(f) && make_components(f);
+    fine = fine && (as_before || ms_fluid_net_reduce(f)) && make_components(f);
     for (uint32_t i = 0; i < n_old; i++) {
-        fine = fine && move_flows(f, &old[i]);
+        fine = fine && ms_fluid_comp_move(f, &old[i]);
         ms_fluid_comp_finish(&old[i]);
     }
     free(old);
@@ -240,6 +263,7 @@ bool ms_fluid_net_prepare(struct ms_fluid *f)
             ms_fluid_mark_dirty(f, i);
     }
     f->n_prepared = f->n_routes;
+    f->n_tied = f->n_ties;
     f->capacity_changed = false;
     return fine;
 }

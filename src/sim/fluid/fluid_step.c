@@ -29,11 +29,8 @@ void ms_fluid_mark_dirty(struct ms_fluid *f, uint32_t comp)
  * is full the gains sum to the rates that ended, and a flow is credited for the least time of its
  * links where it gains and for the longest where it loses, so a full link never carries more than
  * it could: ends stay late, never early, but by much less than the time between solves. */
-static void count_idle(struct ms_fluid_comp *c, double at_s)
+static void count_idle(const struct ms_fluid_comp *c, double at_s, double *rates, double *idle)
 {
-    double *rates = c->fill.rest, *idle = c->credit, all_rates = 0, all_idle = 0;
-    memset(rates, 0, c->m * sizeof *rates);
-    memset(idle, 0, c->m * sizeof *idle);
     for (size_t i = 0; i < c->n_ending; i++) {
         const struct ms_fluid_ending *e = &c->ending[i];
         uint32_t *const *link = c->by_k[e->k]->link;
@@ -46,12 +43,23 @@ static void count_idle(struct ms_fluid_comp *c, double at_s)
             rates[link[j][e->flow]] += rate;
             idle[link[j][e->flow]] += rate * (at_s - e->finish_s);
         }
-        all_rates += rate;
-        all_idle += rate * (at_s - e->finish_s);
+        rates[c->m] += rate;
+        idle[c->m] += rate * (at_s - e->finish_s);
     }
-    c->crediting = all_idle > 0;
+}
+
+static void find_credit(struct ms_fluid_comp *c, double at_s)
+{
+    double *rates = c->fill.rest, *idle = c->credit;
+    memset(rates, 0, (c->m + 1) * sizeof *rates);
+    memset(idle, 0, (c->m + 1) * sizeof *idle);
+    if (c->weighted.on)
+        ms_fluid_weighted_idle(c, at_s, rates, idle);
+    else
+        count_idle(c, at_s, rates, idle);
+    c->crediting = idle[c->m] > 0;
     for (uint32_t l = 0; c->crediting && l < c->m; l++)
-        idle[l] = rates[l] > 0 ? idle[l] / rates[l] : all_idle / all_rates;
+        idle[l] = rates[l] > 0 ? idle[l] / rates[l] : idle[c->m] / rates[c->m];
 }
 
 void ms_fluid_cut(struct ms_fluid *f, uint32_t comp, double at_s)
@@ -63,11 +71,13 @@ void ms_fluid_cut(struct ms_fluid *f, uint32_t comp, double at_s)
     assert(c->cut_s >= 0);
     c->crediting = false;
     if (f->quantum_s > 0 && c->cut_s > 0)
-        count_idle(c, at_s);
+        find_credit(c, at_s);
+    if (c->weighted.on)
+        ms_fluid_weighted_serve(c);
     ms_fluid_sink_apply(f, c, at_s);
-    for (uint32_t l = 0; l < c->m; l++)
+    for (uint32_t l = 0; !c->weighted.on && l < c->m; l++)
         c->serve[l] = c->level[l] * c->cut_s;
-    c->serving = c->n_live > 0;
+    c->serving = !c->weighted.on && c->n_live > 0;
     c->solved_s = at_s;
     ms_fluid_mark_dirty(f, comp);
 }
@@ -87,15 +97,25 @@ static double span_s(const struct ms_fluid *f, const struct ms_fluid_comp *c)
     return f->ramp_share > 0 ? fmin(span, ramp) : span;
 }
 
+static bool solve(struct ms_fluid *f, struct ms_fluid_comp *c)
+{
+    double span = span_s(f, c);
+    if (c->weighted.on) {
+        bool fine = ms_fluid_weighted_tidy(c) && ms_fluid_weighted_fill(c);
+        ms_fluid_weighted_credit(c);
+        return fine && ms_fluid_weighted_pass(c, span);
+    }
+    if (!ms_fluid_comp_tidy(c))
+        return false;
+    ms_fluid_isa_of_this_cpu()->fill(c);
+    return ms_fluid_pass(c, span, f->n_dirty > 1 ? NULL : f->pool);
+}
+
 static void solve_one(void *ctx, size_t item, int thread)
 {
     struct ms_fluid *f = ctx;
     struct ms_fluid_comp *c = &f->comp[f->dirty[item]];
-    c->no_memory = !ms_fluid_comp_tidy(c);
-    if (c->no_memory)
-        return;
-    ms_fluid_isa_of_this_cpu()->fill(c);
-    c->no_memory = !ms_fluid_pass(c, span_s(f, c), f->n_dirty > 1 ? NULL : f->pool);
+    c->no_memory = !solve(f, c);
 }
 
 static int by_index(const void *a, const void *b)
@@ -133,47 +153,9 @@ static bool solve_dirty(struct ms_fluid *f)
     return fine;
 }
 
-/* Nothing limits it: it ends at its start. */
-static bool pass_through(struct ms_fluid *f, uint32_t sink)
-{
-    uint32_t chain = MS_FLUID_NONE;
-    if (f->tracing && !ms_fluid_trace_none(f, &chain))
-        return false;
-    ms_fluid_sink_end(f, sink, f->now_s, chain);
-    return ms_fluid_sink_check(f, sink);
-}
-
-static bool start_flow(struct ms_fluid *f, struct ms_fluid_wait w)
-{
-    uint32_t comp, k = w.bytes > 0 ? ms_fluid_net_links(f, w.route, &comp) : 0;
-    if (k == 0)
-        return pass_through(f, w.sink);
-    struct ms_fluid_comp *c = &f->comp[comp];
-    ms_fluid_cut(f, comp, f->now_s);
-    if (c->crediting && !ms_fluid_comp_settle(c)) /* the gain is that of those who were there */
-        return false;
-    if (c->n_live == 0)
-        c->busy_s = f->now_s;
-    for (size_t h = f->off[w.route]; h < f->off[w.route + 1]; h++)
-        f->carried[f->hop[h]] += w.bytes;
-    f->n_live++;
-    return ms_fluid_comp_add(c, f->scratch, k, w.bytes, w.route, w.sink, MS_FLUID_NONE, f->tracing);
-}
-
 static bool runs_due(const struct ms_fluid *f)
 {
     return f->runs.n && f->runs.item[0].time_s <= f->now_s;
-}
-
-static bool start_run(struct ms_fluid *f)
-{
-    struct ms_fluid_run r = ms_fluid_pop_run(f);
-    f->n_waiting -= r.n;
-    for (uint32_t i = 0; i < r.n; i++) {
-        if (!start_flow(f, f->wait[r.first + i]))
-            return false;
-    }
-    return true;
 }
 
 /* Everything that is due at f->now_s, events excepted. */
@@ -190,12 +172,13 @@ static void catch_up(struct ms_fluid *f)
     if (runs_due(f) || (f->capacity_changed && f->n_live))
         fine = fine && ms_fluid_net_prepare(f);
     while (fine && runs_due(f))
-        fine = start_run(f);
+        fine = ms_fluid_start_run(f);
     if (f->n_waiting == 0)
         f->n_waits = 0;
     if (f->n_live > f->stats.n_active_max)
         f->stats.n_active_max = f->n_live;
-    f->no_memory = !(fine && solve_dirty(f));
+    fine = fine && !f->no_memory && solve_dirty(f);
+    f->no_memory = f->no_memory || !fine;
 }
 
 static double next_s(struct ms_fluid *f)

@@ -43,8 +43,43 @@ void ms_fluid_trace_drop(struct ms_fluid *f, uint32_t chain)
     }
 }
 
+uint32_t ms_fluid_trace_copy(struct ms_fluid *f, uint32_t chain)
+{
+    uint32_t copy = MS_FLUID_NONE, last = MS_FLUID_NONE;
+    for (; chain != MS_FLUID_NONE; chain = f->node[chain].prev) {
+        uint32_t node = MS_FLUID_NONE;
+        if (!push_node(f, f->node[chain].link, f->node[chain].from_s, &node)) {
+            f->no_memory = true;
+            return copy;
+        }
+        *(last == MS_FLUID_NONE ? &copy : &f->node[last].prev) = node;
+        last = node;
+    }
+    return copy;
+}
+
+/* A flow's rate is set by `link` from now on. */
+static bool note(struct ms_fluid *f, uint32_t link, double from_s, uint32_t *chain)
+{
+    if (*chain != MS_FLUID_NONE && f->node[*chain].link == link)
+        return true;
+    return push_node(f, link, from_s, chain);
+}
+
+static bool note_weighted(struct ms_fluid *f, struct ms_fluid_comp *c)
+{
+    struct ms_fluid_weighted *w = &c->weighted;
+    for (uint32_t i = 0; i < w->n; i++) {
+        if (w->left[i] < INFINITY && !note(f, w->limit[i], c->solved_s, &w->chain[i]))
+            return false;
+    }
+    return true;
+}
+
 bool ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c)
 {
+    if (c->weighted.on)
+        return note_weighted(f, c);
     for (uint32_t k = 1; k <= c->k_max; k++) {
         struct ms_fluid_bucket *b = c->by_k[k];
         for (uint32_t i = 0; b && i < b->n; i++) {
@@ -55,9 +90,7 @@ bool ms_fluid_trace_note(struct ms_fluid *f, struct ms_fluid_comp *c)
                 uint32_t l = b->link[j][i];
                 best = c->level[l] < c->level[best] ? l : best;
             }
-            if (b->chain[i] != MS_FLUID_NONE && f->node[b->chain[i]].link == c->global[best])
-                continue;
-            if (!push_node(f, c->global[best], c->solved_s, &b->chain[i]))
+            if (!note(f, c->global[best], c->solved_s, &b->chain[i]))
                 return false;
         }
     }

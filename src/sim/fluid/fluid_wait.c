@@ -78,8 +78,19 @@ static bool squeeze_waits(struct ms_fluid *f)
     return true;
 }
 
+/* A plain flow; its first sink is the one it has if it has one. */
+static struct ms_fluid_wait as_is(const struct ms_fluid_flow *flow)
+{
+    uint32_t also = flow->n_also ? flow->also[0] : MS_FLUID_NONE;
+    bool one = flow->sink != MS_FLUID_NO_SINK;
+    return (struct ms_fluid_wait){.bytes = flow->bytes,
+                                  .route = flow->route,
+                                  .sink = {one ? flow->sink : also, one ? also : MS_FLUID_NONE}};
+}
+
 /* The flows at the end of what waits, a run for each stretch of one start. */
-static bool add_runs(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n)
+static bool add_runs(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n,
+                     struct ms_fluid_more *more)
 {
     struct ms_fluid_run run = {0};
     double run_s = 0;
@@ -93,29 +104,65 @@ static bool add_runs(struct ms_fluid *f, const struct ms_fluid_flow *flows, size
         if (run.n == 0)
             run.first = (uint32_t)f->n_waits;
         run_s = start_s;
-        f->wait[f->n_waits++] =
-            (struct ms_fluid_wait){flows[i].bytes, flows[i].route, flows[i].sink};
+        struct ms_fluid_wait *w = &f->wait[f->n_waits++];
+        if (more && ms_fluid_more_needed(f, &flows[i]))
+            *w = (struct ms_fluid_wait){.more = more++, .route = MS_FLUID_NONE};
+        else
+            *w = as_is(&flows[i]);
         run.n++;
     }
     return fine && (run.n == 0 || push_run(f, run_s, run));
 }
 
+static bool is_amount(double x)
+{
+    return x >= 0 && isfinite(x);
+}
+
+static bool are_weights(const struct ms_fluid *f, const struct ms_fluid_use *use, uint32_t n)
+{
+    bool fine = true;
+    for (uint32_t i = 0; i < n; i++) {
+        assert(use[i].route < f->n_routes);
+        fine = fine && is_amount(use[i].weight);
+    }
+    return fine;
+}
+
+static enum ms_status check(const struct ms_fluid *f, const struct ms_fluid_flow *flow,
+                            struct ms_err *err)
+{
+    assert(flow->route < f->n_routes || flow->route == MS_FLUID_NO_ROUTE);
+    assert(flow->sink < f->n_sinks || flow->sink == MS_FLUID_NO_SINK);
+    assert(flow->n_sent <= flow->n_also);
+    if (!is_amount(flow->bytes) || isnan(flow->start_s))
+        return ms_err_set(err, MS_INVALID,
+                          "a flow of %g bytes at %g s; allowed: finite, at least 0", flow->bytes,
+                          flow->start_s);
+    if (!is_amount(flow->share) || !is_amount(flow->chunk_bytes))
+        return ms_err_set(err, MS_INVALID,
+                          "a flow of share %g with chunks of %g bytes; allowed: finite, at least 0",
+                          flow->share, flow->chunk_bytes);
+    if (!are_weights(f, flow->with, flow->n_with) || !are_weights(f, flow->then, flow->n_then))
+        return ms_err_set(err, MS_INVALID, "a weight of a flow; allowed: finite, at least 0");
+    return MS_OK;
+}
+
 enum ms_status ms_fluid_add(struct ms_fluid *f, const struct ms_fluid_flow *flows, size_t n,
                             struct ms_err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!(flows[i].bytes >= 0) || !isfinite(flows[i].bytes) || isnan(flows[i].start_s))
-            return ms_err_set(err, MS_INVALID,
-                              "a flow of %g bytes at %g s; allowed: finite, at least 0",
-                              flows[i].bytes, flows[i].start_s);
-        assert(flows[i].route < f->n_routes && flows[i].sink < f->n_sinks);
-        assert(!flows[i].n_with && !flows[i].n_then && !flows[i].n_also && flows[i].share == 0);
-    }
+    struct ms_fluid_block *block = NULL;
+    enum ms_status s = MS_OK;
+    for (size_t i = 0; i < n && !s; i++)
+        s = check(f, &flows[i], err);
+    if (s)
+        return s;
     if (f->no_memory || !squeeze_waits(f) ||
-        !ms_fluid_grow(&f->wait, &f->wait_cap, f->n_waits + n, sizeof *f->wait))
+        !ms_fluid_grow(&f->wait, &f->wait_cap, f->n_waits + n, sizeof *f->wait) ||
+        !ms_fluid_more_make(f, flows, n, &block))
         return ms_fluid_no_memory(f, err);
     assert(f->n_waits + n < UINT32_MAX);
-    if (!add_runs(f, flows, n))
+    if (!add_runs(f, flows, n, block ? block->more : NULL))
         return ms_fluid_no_memory(f, err);
     f->n_waiting += n;
     f->stats.n_flows += n;

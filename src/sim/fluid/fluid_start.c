@@ -1,0 +1,156 @@
+/* How a flow enters the network: into which component, in which of its two forms, and what it puts
+ * into the links' books. */
+#include <assert.h>
+#include <math.h>
+
+#include "sim/fluid/fluid_internal.h"
+
+static struct ms_fluid_more *more_of(const struct ms_fluid_wait *x)
+{
+    return x->route == MS_FLUID_NONE ? x->more : NULL;
+}
+
+/* The component of a flow that is more than a route: that of a shared link, or of a fatpipe.
+ * @return MS_FLUID_NONE: nothing limits it */
+static uint32_t comp_of_more(const struct ms_fluid *f, const struct ms_fluid_more *m)
+{
+    uint32_t fat = MS_FLUID_NONE;
+    for (uint32_t k = 0; k < m->n_first + m->n_then; k++) {
+        uint32_t route = m->use[k].route, l = ms_fluid_net_first(f, route);
+        if (l != MS_FLUID_NONE)
+            return f->comp_of[l];
+        for (size_t h = f->off[route]; h < f->off[route + 1]; h++)
+            fat = f->kept[f->hop[h]] ? f->hop[h] : fat;
+    }
+    return fat == MS_FLUID_NONE ? fat : f->comp_of[fat];
+}
+
+/* Back to plain where the last weighted flow has gone. */
+static bool choose_form(struct ms_fluid *f, struct ms_fluid_comp *c, bool weighted)
+{
+    struct ms_fluid_weighted *w = &c->weighted;
+    if (c->n_live == 0 && !weighted && w->on) {
+        w->on = false;
+        w->n = w->dead = 0;
+        w->n_use = 0;
+        w->stale = true;
+    }
+    return !weighted || w->on || ms_fluid_comp_weigh(f, c);
+}
+
+bool ms_fluid_place(struct ms_fluid *f, const struct ms_fluid_wait *flow, double left, uint8_t hops,
+                    uint32_t chain, uint32_t *comp)
+{
+    const struct ms_fluid_more *m = more_of(flow);
+    uint32_t k = 0;
+    if (m)
+        *comp = comp_of_more(f, m);
+    else if ((k = ms_fluid_net_links(f, flow->route, comp)) == 0)
+        *comp = MS_FLUID_NONE;
+    if (*comp == MS_FLUID_NONE)
+        return true;
+    struct ms_fluid_comp *c = &f->comp[*comp];
+    if (!choose_form(f, c, m != NULL))
+        return false;
+    if (c->weighted.on)
+        return ms_fluid_weighted_add(f, c, flow, left, hops, chain);
+    return ms_fluid_comp_add(c, f->scratch, k, left, flow, chain, f->tracing);
+}
+
+void ms_fluid_carry(const struct ms_fluid *f, const struct ms_fluid_wait *flow, const double *bytes,
+                    double sign, double *carried)
+{
+    const struct ms_fluid_more *m = more_of(flow);
+    for (uint32_t k = 0; k < (m ? m->n_first + m->n_then : 1); k++) {
+        uint32_t route = m ? m->use[k].route : flow->route;
+        double units = sign * (m ? m->use[k].weight * bytes[k >= m->n_first] : bytes[0]);
+        for (size_t h = f->off[route]; h < f->off[route + 1]; h++)
+            carried[f->hop[h]] += units;
+    }
+}
+
+/* It ends at its start: there is nothing to carry, or nothing that limits it. */
+static bool pass_through(struct ms_fluid *f, const struct ms_fluid_wait *x)
+{
+    const struct ms_fluid_more *m = more_of(x);
+    const uint32_t *sink = m ? m->sink : x->sink;
+    uint32_t n = m ? m->n_sinks : ms_fluid_n_sinks(x->sink);
+    bool fine = true;
+    for (uint32_t k = 0; k < n && fine; k++) {
+        uint32_t chain = MS_FLUID_NONE;
+        fine = !f->tracing || ms_fluid_trace_none(f, &chain);
+        if (fine)
+            ms_fluid_sink_end(f, sink[k], f->now_s, chain);
+        fine = fine && ms_fluid_sink_check(f, sink[k]);
+    }
+    if (m)
+        ms_fluid_more_drop(x->more);
+    return fine;
+}
+
+/* Where the flow is going, before it is there: what ends by now ends, and the gain of what ended
+ * before is that of those who were there. */
+static bool make_way(struct ms_fluid *f, uint32_t comp)
+{
+    struct ms_fluid_comp *c = &f->comp[comp];
+    ms_fluid_cut(f, comp, f->now_s);
+    if (c->crediting && !ms_fluid_comp_settle(c))
+        return false;
+    if (c->n_live == 0)
+        c->busy_s = f->now_s;
+    return true;
+}
+
+static bool start_flow(struct ms_fluid *f, const struct ms_fluid_wait *x)
+{
+    const struct ms_fluid_more *m = more_of(x);
+    double bytes = m ? m->bytes : x->bytes, left = bytes;
+    uint8_t hops = MS_FLUID_FIRST;
+    uint32_t comp = MS_FLUID_NONE;
+    if (m) {
+        hops = m->n_then == 0 || m->chunk > 0 ? MS_FLUID_FIRST : MS_FLUID_BOTH;
+        left = (m->chunk > 0 ? m->chunk : bytes) / m->share;
+    }
+    if (bytes > 0)
+        comp = m ? comp_of_more(f, m) : ms_fluid_net_comp(f, x->route);
+    if (comp == MS_FLUID_NONE)
+        return pass_through(f, x);
+    ms_fluid_carry(f, x, (double[]){bytes, bytes}, 1, f->carried);
+    f->n_live++;
+    return make_way(f, comp) && ms_fluid_place(f, x, left, hops, MS_FLUID_NONE, &comp);
+}
+
+/* Do the flow's routes lead into several components? Then these are one. */
+static bool tie_uses(struct ms_fluid *f, const struct ms_fluid_more *m)
+{
+    uint32_t one = MS_FLUID_NONE, comp = MS_FLUID_NONE;
+    for (uint32_t k = 0; k < m->n_first + m->n_then; k++) {
+        uint32_t route = m->use[k].route, l = ms_fluid_net_first(f, route);
+        if (l == MS_FLUID_NONE)
+            continue;
+        if (one != MS_FLUID_NONE && f->comp_of[l] != comp) {
+            if (ms_fluid_tie(f, (uint32_t[]){one, route}, 2, NULL))
+                return false;
+        }
+        if (one == MS_FLUID_NONE) {
+            one = route;
+            comp = f->comp_of[l];
+        }
+    }
+    return true;
+}
+
+bool ms_fluid_start_run(struct ms_fluid *f)
+{
+    struct ms_fluid_run r = ms_fluid_pop_run(f);
+    bool fine = true;
+    f->n_waiting -= r.n;
+    for (uint32_t i = 0; i < r.n && fine; i++) {
+        const struct ms_fluid_more *m = more_of(&f->wait[r.first + i]);
+        fine = !m || tie_uses(f, m);
+    }
+    fine = fine && ms_fluid_net_prepare(f);
+    for (uint32_t i = 0; i < r.n && fine; i++)
+        fine = start_flow(f, &f->wait[r.first + i]);
+    return fine;
+}

@@ -1,0 +1,275 @@
+/* Progressive filling where flows have weights: the level rises over all flows alike; a link that is
+ * used up, or a flow's ceiling, freezes flows at it, and their weights come off the other links.
+ *
+ * The same front as in fluid_fill.c keeps the number of links looked at small. What a link still has
+ * to give stands beside the sum of the weights that ask for it; where little of that sum is left it
+ * is formed anew from the flows, since subtraction has eaten its digits. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/fluid/fluid_internal.h"
+
+#define TIE 1e-10
+#define LITTLE 1e-6
+
+enum { FRONT = 32, FEW = 12 };
+
+enum { REST, SUM, USES, CREDIT }; /* of a state */
+
+struct filling {
+    struct ms_fluid_comp *c;
+    struct ms_fluid_weighted *w;
+    double water, threshold;
+    size_t capped; /* first ceiling not looked at */
+    uint32_t n_front;
+    uint32_t front[FRONT];
+};
+
+static void form_sum(const struct filling *s, uint32_t l)
+{
+    const struct ms_fluid_weighted *w = s->w;
+    double sum = 0;
+    for (uint32_t e = w->at[l]; e < w->at[l] + w->len[l]; e++) {
+        uint32_t i = w->owner[e] >> 1, second = w->owner[e] & 1;
+        if (!(w->open[i] >> second & 1))
+            continue;
+        size_t u = w->use_at[i] + (second ? w->n_first[i] : 0U);
+        while (w->link[u] != l)
+            u++;
+        sum += w->weight[u];
+    }
+    w->state[l][SUM] = sum;
+    w->least[l] = LITTLE * sum;
+}
+
+static inline double level_now(const struct filling *s, uint32_t l)
+{
+    const ms_fluid_state *x = &s->w->state[l];
+    if ((*x)[USES] < 0.5)
+        return MS_FLUID_FREE_RATE;
+    if ((*x)[SUM] < s->w->least[l])
+        form_sum(s, l);
+    return (*x)[SUM] > 0 ? (*x)[REST] / (*x)[SUM] : MS_FLUID_FREE_RATE;
+}
+
+static inline void freeze_flow(const struct filling *s, uint32_t i, bool crediting, uint32_t limit)
+{
+    struct ms_fluid_weighted *w = s->w;
+    const double level = s->water;
+    double low = INFINITY, high = 0;
+    size_t u, to;
+    for (ms_fluid_weighted_uses(w, i, &u, &to); u < to; u++) {
+        ms_fluid_state *x = &w->state[w->link[u]];
+        const double a = w->weight[u];
+        *x -= (ms_fluid_state){a * level, a, 1, 0};
+        if (crediting) {
+            double credit = (*x)[CREDIT];
+            low = credit < low ? credit : low;
+            high = credit > high ? credit : high;
+        }
+    }
+    if (crediting) {
+        double gain = level - w->level[i];
+        w->credit[i] = low < INFINITY ? gain * (gain > 0 ? low : high) : 0;
+    }
+    w->level[i] = level;
+    w->open[i] = 0;
+    if (w->limit)
+        w->limit[i] = limit;
+}
+
+static void freeze_link(const struct filling *s, uint32_t l)
+{
+    const struct ms_fluid_weighted *w = s->w;
+    const uint32_t *owner = w->owner + w->at[l], n = w->len[l], limit = s->c->global[l];
+    w->state[l][USES] = 0;
+    for (uint32_t e = 0; e < n; e++) {
+        uint32_t i = owner[e] >> 1;
+        if (w->open[i] >> (owner[e] & 1) & 1)
+            freeze_flow(s, i, s->c->crediting, limit);
+    }
+}
+
+/* ---- ceilings ---- */
+
+static int by_level(const void *a, const void *b)
+{
+    const struct ms_fluid_capped *x = a, *y = b;
+    if (x->level != y->level)
+        return x->level < y->level ? -1 : 1;
+    return x->flow < y->flow ? -1 : x->flow > y->flow;
+}
+
+static bool collect_ceilings(struct ms_fluid_weighted *w)
+{
+    w->n_capped = 0;
+    for (uint32_t i = 0; w->ceiling && i < w->n; i++) {
+        double low = INFINITY;
+        for (int hop = 0; hop < 2; hop++) {
+            if (w->open[i] >> hop & 1)
+                low = fmin(low, w->ceiling[i].level[hop]);
+        }
+        if (low == INFINITY)
+            continue;
+        if (!ms_fluid_grow(&w->capped, &w->capped_cap, w->n_capped + 1, sizeof *w->capped))
+            return false;
+        w->capped[w->n_capped++] = (struct ms_fluid_capped){low, i};
+    }
+    if (w->n_capped)
+        qsort(w->capped, w->n_capped, sizeof *w->capped, by_level);
+    return true;
+}
+
+/* The least ceiling of a flow that is not frozen. */
+static double next_ceiling(struct filling *s)
+{
+    const struct ms_fluid_weighted *w = s->w;
+    while (s->capped < w->n_capped && !w->open[w->capped[s->capped].flow])
+        s->capped++;
+    return s->capped < w->n_capped ? w->capped[s->capped].level : INFINITY;
+}
+
+static void freeze_at_ceiling(struct filling *s)
+{
+    const struct ms_fluid_capped *x = &s->w->capped[s->capped];
+    const struct ms_fluid_ceiling *c = &s->w->ceiling[x->flow];
+    bool first = s->w->open[x->flow] & MS_FLUID_FIRST && c->level[0] == x->level;
+    s->water = x->level > s->water ? x->level : s->water;
+    freeze_flow(s, x->flow, s->c->crediting, c->link[first ? 0 : 1]);
+}
+
+/* ---- the front ---- */
+
+static double all_levels(const struct filling *s)
+{
+    double low = MS_FLUID_FREE_RATE, *key = s->w->key;
+    for (uint32_t l = 0; l < s->c->m_shared; l++) {
+        key[l] = level_now(s, l);
+        low = key[l] < low ? key[l] : low;
+    }
+    return low;
+}
+
+static uint32_t collect(struct filling *s)
+{
+    const double *key = s->w->key;
+    uint32_t n = 0;
+    for (uint32_t l = 0; l < s->c->m_shared; l++) {
+        if (key[l] > s->threshold)
+            continue;
+        if (n < FRONT)
+            s->front[n] = l;
+        n++;
+    }
+    return n;
+}
+
+/* @return false: no link limits a flow any more */
+static bool refill(struct filling *s)
+{
+    double low = all_levels(s), *reach = &s->w->reach;
+    uint32_t n;
+    if (low >= MS_FLUID_FREE_RATE)
+        return false;
+    low = low > s->water ? low : s->water;
+    s->threshold = low * (1 + *reach);
+    for (int tries = 0; (n = collect(s)) > FRONT && tries < 8; tries++) {
+        *reach *= n > 4 * FRONT ? 0.25 : 0.5;
+        s->threshold = low * (1 + *reach);
+    }
+    if (n > FRONT) { /* ties: any of the least may freeze, but nothing above them */
+        s->threshold = low * (1 + TIE);
+        n = collect(s);
+        n = n > FRONT ? FRONT : n;
+    }
+    if (n < FEW)
+        *reach = *reach < 1 ? *reach * 1.6 + 1e-6 : *reach;
+    s->n_front = n;
+    return true;
+}
+
+/* What freezes together with a link of this level. */
+static double tie_of(const struct filling *s, double level)
+{
+    double water = level > s->water * (1 + TIE) ? level : s->water;
+    return water * (1 + TIE);
+}
+
+static double least_of_front(const struct filling *s, uint32_t *tied)
+{
+    double v[FRONT], low = MS_FLUID_FREE_RATE;
+    for (uint32_t i = 0; i < s->n_front; i++) {
+        v[i] = level_now(s, s->front[i]);
+        low = v[i] < low ? v[i] : low;
+    }
+    double tie = tie_of(s, low);
+    *tied = 0;
+    for (uint32_t i = 0; i < s->n_front; i++)
+        *tied |= (uint32_t)(v[i] <= tie) << i;
+    return low;
+}
+
+static void freeze_tied(struct filling *s, uint32_t tied, double level)
+{
+    double tie = tie_of(s, level);
+    s->water = level > s->water * (1 + TIE) ? level : s->water;
+    for (; tied; tied &= tied - 1) {
+        uint32_t l = s->front[__builtin_ctz(tied)];
+        if (level_now(s, l) <= tie)
+            freeze_link(s, l);
+    }
+}
+
+static void start(const struct filling *s)
+{
+    struct ms_fluid_comp *c = s->c;
+    struct ms_fluid_weighted *w = s->w;
+    for (uint32_t l = 0; l < c->m_shared; l++) {
+        w->state[l] = (ms_fluid_state){c->capacity[l], w->sum[l], c->crowd[l],
+                                       c->crediting ? c->credit[l] : 0};
+        w->least[l] = LITTLE * w->sum[l];
+    }
+    memcpy(w->open, w->hops, w->n);
+    for (uint32_t i = 0; w->dead && i < w->n; i++)
+        w->open[i] = w->left[i] < INFINITY ? w->open[i] : 0;
+}
+
+/* Flows that nothing limits. */
+static void let_go(const struct filling *s)
+{
+    struct ms_fluid_weighted *w = s->w;
+    for (uint32_t i = 0; i < w->n; i++) {
+        if (!w->open[i])
+            continue;
+        w->level[i] = MS_FLUID_FREE_RATE;
+        w->credit[i] = 0;
+        if (w->limit)
+            w->limit[i] = MS_FLUID_NONE;
+    }
+}
+
+bool ms_fluid_weighted_fill(struct ms_fluid_comp *c)
+{
+    struct filling s = {.c = c, .w = &c->weighted};
+    start(&s);
+    if (!collect_ceilings(s.w))
+        return false;
+    while (refill(&s)) {
+        for (;;) {
+            uint32_t tied;
+            double level = least_of_front(&s, &tied), ceiling = next_ceiling(&s);
+            if (ceiling <= level && ceiling <= s.threshold)
+                freeze_at_ceiling(&s);
+            else if (level > s.threshold && level > s.water * (1 + TIE))
+                break;
+            else
+                freeze_tied(&s, tied, level);
+        }
+    }
+    while (next_ceiling(&s) < INFINITY)
+        freeze_at_ceiling(&s);
+    let_go(&s);
+    return true;
+}
