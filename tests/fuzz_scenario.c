@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scenario/scenario.h"
+#include "sweep/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -32,8 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         ms_buf_finish(&b);
         ms_case_finish(&c);
     }
+    struct ms_plan plan = {0};
+    struct ms_inputs inputs = {0};
     if (st.n_cases < 50)
-        ms_study_check(&st, MS_USE_ANY, &errs);
+        ms_plan_make(&plan, &st, MS_USE_ANY, false, &inputs, &errs);
+    ms_plan_finish(&plan);
+    ms_inputs_finish(&inputs);
     ms_errs_finish(&errs);
     ms_study_finish(&st);
     return 0;

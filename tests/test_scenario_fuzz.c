@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "scenario/scenario.h"
+#include "sweep/plan.h"
 
 static int n_mutations = 300;
 
@@ -159,8 +160,12 @@ static void read_and_use(const char *text, size_t n, const char *const *sets, si
         ms_buf_finish(&b);
         ms_case_finish(&c);
     }
+    struct ms_plan plan = {0};
+    struct ms_inputs inputs = {0};
     if (st.n_cases < 200)
-        ms_study_check(&st, MS_USE_ANY, &errs);
+        ms_plan_make(&plan, &st, MS_USE_ANY, false, &inputs, &errs);
+    ms_plan_finish(&plan);
+    ms_inputs_finish(&inputs);
     ms_errs_finish(&errs);
     ms_study_finish(&st);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/files.h"
 #include "base/hash.h"
 #include "routing/law.h"
 #include "scenario_world.h"
@@ -141,12 +142,13 @@ END_TEST
 static struct ms_hash canonical(const char *text)
 {
     struct ms_study st = {0};
+    struct ms_files files = {0};
     struct ms_buf b = {0};
     struct ms_err err = {0};
     const char *file = TEST_DATA "/bad/scenarios/t.yaml";
     reset();
     ck_assert_int_eq(ms_study_parse(&st, file, text, strlen(text), NULL, 0, &errs), MS_OK);
-    ck_assert_msg(ms_scenario_canonical(&st.base, &b, &err) == MS_OK, "%s", err.text);
+    ck_assert_msg(ms_scenario_canonical(&st.base, &files, &b, &err) == MS_OK, "%s", err.text);
     json_error_t je;
     json_t *j = json_loads(b.p, JSON_REJECT_DUPLICATES, &je);
     ck_assert_msg(j != NULL, "%s", je.text);
@@ -155,6 +157,7 @@ static struct ms_hash canonical(const char *text)
     json_decref(j);
     struct ms_hash h = ms_hash128(b.p, b.n);
     ms_buf_finish(&b);
+    ms_files_finish(&files);
     ms_study_finish(&st);
     return h;
 }

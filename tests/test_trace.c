@@ -530,8 +530,8 @@ START_TEST(test_matrices_with_and_without_header)
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         struct ms_matrix m = {0};
         struct ms_err err = {0};
-        ck_assert_msg(ms_matrix_read(text_file("m.csv", same[i]), NULL, 0, &m, &err) == MS_OK, "%s",
-                      err.text);
+        ck_assert_msg(ms_matrix_read(NULL, text_file("m.csv", same[i]), NULL, 0, &m, &err) == MS_OK,
+                      "%s", err.text);
         ck_assert_int_eq(m.n, 3);
         ck_assert_mem_eq(m.bytes, want, sizeof want);
         ms_matrix_finish(&m);
@@ -544,10 +544,10 @@ START_TEST(test_several_matrices_in_one_file_need_a_choice)
     const char *path = text_file("l.csv", "layer,source,0,1\n0,0,0,1\n0,1,2,0\n7,0,0,3\n7,1,4,0\n");
     struct ms_matrix m = {0};
     struct ms_err err = {0};
-    ck_assert_int_eq(ms_matrix_read(path, NULL, 0, &m, &err), MS_INVALID);
+    ck_assert_int_eq(ms_matrix_read(NULL, path, NULL, 0, &m, &err), MS_INVALID);
     ck_assert_msg(strstr(err.text, "trace_filter: {layer: 0}") != NULL, "%s", err.text);
     struct ms_trace_filter f = {"layer", "7"};
-    ck_assert_int_eq(ms_matrix_read(path, &f, 1, &m, NULL), MS_OK);
+    ck_assert_int_eq(ms_matrix_read(NULL, path, &f, 1, &m, NULL), MS_OK);
     ck_assert(m.n == 2 && m.bytes[1] == 3 && m.bytes[2] == 4);
     ms_matrix_finish(&m);
 }
@@ -571,7 +571,7 @@ START_TEST(test_bad_matrices_say_where_and_what)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct ms_matrix m = {0};
         struct ms_err err = {0};
-        ck_assert_int_eq(ms_matrix_read(text_file("bad.csv", bad[i].text), NULL, 0, &m, &err),
+        ck_assert_int_eq(ms_matrix_read(NULL, text_file("bad.csv", bad[i].text), NULL, 0, &m, &err),
                          MS_INVALID);
         ck_assert_msg(strstr(err.text, bad[i].says) != NULL, "%zu: %s", i, err.text);
         ck_assert_msg(err.line == bad[i].line, "%zu: line %d: %s", i, err.line, err.text);

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum ms_status ms_csv_open(struct ms_csv *c, const char *path, struct ms_err *err)
+enum ms_status ms_csv_open(struct ms_csv *c, struct ms_files *files, const char *path,
+                           struct ms_err *err)
 {
-    enum ms_status s = ms_file_read(path, &c->text, err);
+    enum ms_status s = ms_files_read(files, path, &c->text, err);
     return s == MS_OK ? ms_csv_start(c, path, err) : s;
 }
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "base/file.h"
+#include "base/files.h"
 
 /** A file being read. Zero-initialise; finish frees. */
 struct ms_csv {
@@ -23,8 +23,9 @@ struct ms_csv {
     int line; /**< 1-based line the current row starts on */
 };
 
-/** Read the whole file; then call ms_csv_next. */
-enum ms_status ms_csv_open(struct ms_csv *c, const char *path, struct ms_err *err);
+/** Read the whole file, through the store where there is one; then call ms_csv_next. */
+enum ms_status ms_csv_open(struct ms_csv *c, struct ms_files *files, const char *path,
+                           struct ms_err *err);
 /** The same with the file's bytes in c->text already. */
 enum ms_status ms_csv_start(struct ms_csv *c, const char *path, struct ms_err *err);
 /** The next row. @return MS_OK with n_fields >= 1, or n_fields = 0 at the end; MS_INVALID with the

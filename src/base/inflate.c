@@ -73,11 +73,11 @@ enum ms_status ms_gunzip(const char *path, const void *bytes, size_t n, size_t m
     return s;
 }
 
-enum ms_status ms_file_read_unpacked(const char *path, size_t most, struct ms_buf *out,
-                                     struct ms_err *err)
+enum ms_status ms_file_read_unpacked(struct ms_files *files, const char *path, size_t most,
+                                     struct ms_buf *out, struct ms_err *err)
 {
     struct ms_buf packed = {0};
-    enum ms_status s = ms_file_read(path, &packed, err);
+    enum ms_status s = ms_files_read(files, path, &packed, err);
     if (s != MS_OK || !ms_is_gzip(packed.p, packed.n)) {
         *out = packed;
         return s;

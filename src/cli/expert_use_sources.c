@@ -103,7 +103,7 @@ static enum ms_status run_case(const struct ms_scenario *s, int threads, struct 
         ms_scenario_check(s, &platform, MS_USE_RUN, errs);
     status = status ? status : errs->n > 0 ? MS_INVALID : MS_OK;
     if (status == MS_OK)
-        status = ms_case_input_init(&in, s, &platform, threads, err);
+        status = ms_case_input_init(&in, s, &platform, NULL, threads, err);
     status = status ? status : ms_demand_create(&in.demand, &d, err);
     if (status == MS_OK)
         status = ms_use_make(p, in.s.workload.layers, in.s.has_model ? in.s.model.experts : 0, 0, 0,

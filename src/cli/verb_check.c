@@ -7,8 +7,10 @@
 #include "base/json.h"
 #include "cli/verb.h"
 #include "cluster/platform.h"
+#include "scenario/errors.h"
 #include "scenario/scenario.h"
 #include "sim/route_check.h"
+#include "sweep/plan.h"
 
 static const struct ms_option options[] = {
     {"set", 's', "KEY=VALUE", "replace a key of the scenarios (VALUE is YAML); may be repeated"},
@@ -39,17 +41,16 @@ static bool is_platform(const char *path)
     return c == '<';
 }
 
-static enum ms_status check_platform(const char *path, struct ms_errs *errs, char *good,
-                                     size_t size)
+static enum ms_status check_platform(const char *path, struct ms_inputs *inputs,
+                                     struct ms_errs *errs, char *good, size_t size)
 {
-    struct ms_platform p = {0};
     struct ms_route_summary routes = {0};
-    enum ms_status s = ms_platform_read(path, &p, errs);
+    const struct ms_platform *p = ms_inputs_platform(inputs, path, 0, errs);
+    if (!p)
+        return ms_errors_status(errs, 0);
+    enum ms_status s = ms_route_check(p, &routes, errs);
     if (s == MS_OK)
-        s = ms_route_check(&p, &routes, errs);
-    if (s == MS_OK)
-        snprintf(good, size, "platform, %d hosts, %s", p.n_hosts, routes.text);
-    ms_platform_finish(&p);
+        snprintf(good, size, "platform, %d hosts, %s", p->n_hosts, routes.text);
     return s;
 }
 
@@ -86,17 +87,20 @@ static void print_cases(const struct ms_study *study)
 }
 
 static enum ms_status check_scenario(const char *path, const char *const *sets, size_t n_sets,
-                                     bool print, struct ms_errs *errs, char *good, size_t size)
+                                     bool print, struct ms_inputs *inputs, struct ms_errs *errs,
+                                     char *good, size_t size)
 {
     struct ms_study study = {0};
+    struct ms_plan plan = {0};
     enum ms_status s = ms_study_read(&study, path, sets, n_sets, errs);
     if (s == MS_OK || s == MS_INVALID)
-        s = ms_study_check(&study, MS_USE_ANY, errs);
+        s = ms_plan_make(&plan, &study, MS_USE_ANY, false, inputs, errs);
     if (s == MS_OK && print)
         print_cases(&study);
     if (s == MS_OK)
         snprintf(good, size, "%s, %zu case%s", study.base.train ? "training scenario" : "scenario",
                  study.n_cases, study.n_cases == 1 ? "" : "s");
+    ms_plan_finish(&plan);
     ms_study_finish(&study);
     return s;
 }
@@ -104,6 +108,7 @@ static enum ms_status check_scenario(const char *path, const char *const *sets, 
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
     struct ms_args args;
+    struct ms_inputs inputs = {0};
     const char *sets[256];
     size_t n_sets = 0, n_errors = 0;
     int stop = ms_args_parse(self, argc, argv, &args), code = MS_OK;
@@ -121,8 +126,9 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         struct ms_errs errs = {0};
         char good[240] = "";
         enum ms_status s =
-            is_platform(path) ? check_platform(path, &errs, good, sizeof good)
-                              : check_scenario(path, sets, n_sets, print, &errs, good, sizeof good);
+            is_platform(path)
+                ? check_platform(path, &inputs, &errs, good, sizeof good)
+                : check_scenario(path, sets, n_sets, print, &inputs, &errs, good, sizeof good);
         ms_errs_print(stderr, &errs);
         n_errors += errs.n;
         if (s == MS_OK && !quiet)
@@ -131,6 +137,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
             code = ms_exit_code(s) > code ? ms_exit_code(s) : code;
         ms_errs_finish(&errs);
     }
+    ms_inputs_finish(&inputs);
     if (code != MS_OK)
         fprintf(stderr, "%zu error%s; nothing was simulated\n", n_errors, n_errors == 1 ? "" : "s");
     return code;

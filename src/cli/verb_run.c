@@ -129,16 +129,16 @@ static int parse(const struct ms_verb *self, const struct ms_args *a, struct set
 
 /* ---- reading: everything is checked before anything is simulated ---- */
 
-static enum ms_status read_job(struct job *j, const char *path, const struct setting *s)
+static enum ms_status read_job(struct job *j, const char *path, const struct setting *s,
+                               struct ms_inputs *inputs)
 {
     enum ms_status status = ms_study_read(&j->study, path, s->sets, s->n_sets, &j->errs);
-    if (status == MS_OK)
-        status = ms_plan_make(&j->plan, &j->study, &j->errs);
-    else if (status == MS_INVALID) /* what else is wrong with it */
-        ms_study_check(&j->study, MS_USE_RUN, &j->errs);
+    bool read = status == MS_OK;
+    if (read || status == MS_INVALID) /* then the plan tells what else is wrong with it */
+        status = ms_plan_make(&j->plan, &j->study, MS_USE_RUN, true, inputs, &j->errs);
     ms_errs_print(stderr, &j->errs);
     /* with --keep-going a plan whose cases are named is good enough */
-    return s->keep_going && status == MS_INVALID && j->plan.n > 0 ? MS_OK : status;
+    return s->keep_going && read && status == MS_INVALID && j->plan.n > 0 ? MS_OK : status;
 }
 
 static int name_folders(const struct ms_verb *self, struct job *j, int n, const struct setting *s)
@@ -282,11 +282,11 @@ static int run_job(struct job *j, const struct setting *s)
 }
 
 static int run_all(const struct ms_verb *self, struct job *j, char **paths, int n,
-                   const struct setting *s)
+                   const struct setting *s, struct ms_inputs *inputs)
 {
     int code = MS_OK;
     for (int i = 0; i < n; i++) {
-        enum ms_status status = read_job(&j[i], paths[i], s);
+        enum ms_status status = read_job(&j[i], paths[i], s, inputs);
         if (status != MS_OK && (code == MS_OK || ms_exit_code(status) > code))
             code = ms_exit_code(status);
     }
@@ -308,6 +308,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
 {
     struct ms_args args;
     struct setting s;
+    struct ms_inputs inputs = {0};
     int stop = ms_args_parse(self, argc, argv, &args);
     if (stop)
         return stop == 1 ? MS_OK : MS_USAGE;
@@ -319,12 +320,13 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         fprintf(stderr, "moesim run: error: out of memory\n");
         return MS_INTERNAL;
     }
-    code = run_all(self, j, args.operand, args.n_operands, &s);
+    code = run_all(self, j, args.operand, args.n_operands, &s, &inputs);
     for (int i = 0; i < args.n_operands; i++) {
         ms_plan_finish(&j[i].plan);
         ms_study_finish(&j[i].study);
         ms_errs_finish(&j[i].errs);
     }
+    ms_inputs_finish(&inputs);
     free(j);
     return code;
 }

@@ -35,7 +35,8 @@ struct setting {
 struct job {
     struct ms_study study;
     struct ms_case c;
-    struct ms_platform platform;
+    struct ms_inputs inputs;
+    struct ms_plan plan;
     struct ms_case_input in;
     struct ms_demand *demand;
     const struct setting *q;
@@ -53,7 +54,7 @@ static enum ms_status open_case(struct job *j, const char *path, struct ms_errs 
 {
     enum ms_status s = ms_study_read(&j->study, path, j->q->sets, j->q->n_sets, errs);
     if (s == MS_OK || s == MS_INVALID)
-        s = ms_study_check(&j->study, MS_USE_RUN, errs);
+        s = ms_plan_make(&j->plan, &j->study, MS_USE_RUN, false, &j->inputs, errs);
     struct ms_err err = {0};
     if (s == MS_OK && (size_t)j->q->index >= j->study.n_cases)
         s = ms_err_set(&err, MS_INVALID, "--case %ld: the scenario has %zu", j->q->index,
@@ -61,9 +62,8 @@ static enum ms_status open_case(struct job *j, const char *path, struct ms_errs 
     if (s == MS_OK)
         s = ms_study_case(&j->study, (size_t)j->q->index, &j->c, &err);
     if (s == MS_OK)
-        s = ms_platform_read(j->c.s.platform, &j->platform, errs);
-    if (s == MS_OK)
-        s = ms_case_input_init(&j->in, &j->c.s, &j->platform, ms_cores(), &err);
+        s = ms_case_input_init(&j->in, &j->c.s, j->plan.c[j->q->index].platform, &j->inputs.files,
+                               ms_cores(), &err);
     if (s == MS_OK)
         s = ms_demand_create(&j->in.demand, &j->demand, &err);
     if (s == MS_OK)
@@ -184,8 +184,9 @@ static enum ms_status traffic_of(const char *path, const struct setting *q, stru
         ms_errs_add(errs, &err);
     ms_demand_destroy(j.demand);
     ms_case_input_finish(&j.in);
-    ms_platform_finish(&j.platform);
     ms_case_finish(&j.c);
+    ms_plan_finish(&j.plan);
+    ms_inputs_finish(&j.inputs);
     ms_study_finish(&j.study);
     return s;
 }

@@ -10,6 +10,7 @@
 #include "cli/moe_args.h"
 #include "moe/train.h"
 #include "scenario/scenario.h"
+#include "sweep/plan.h"
 
 static const struct ms_option options[] = {
     {"output", 'o', "DIR", "folder of the run (default: results/NAME)"},
@@ -122,6 +123,8 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     static const char *const when[] = {"auto", "always", "never", NULL};
     struct ms_args args;
     struct ms_study study = {0};
+    struct ms_plan plan = {0};
+    struct ms_inputs inputs = {0};
     struct ms_errs errs = {0};
     const char *sets[256];
     size_t n_sets = 0;
@@ -139,13 +142,15 @@ static int run(int argc, char **argv, const struct ms_verb *self)
             sets[n_sets++] = args.option[i].value;
     enum ms_status s = ms_study_read(&study, args.operand[0], sets, n_sets, &errs);
     if (s == MS_OK)
-        s = ms_study_check(&study, MS_USE_TRAIN, &errs);
+        s = ms_plan_make(&plan, &study, MS_USE_TRAIN, false, &inputs, &errs);
     ms_errs_print(stderr, &errs);
     int code = ms_exit_code(s);
     if (s == MS_OK)
         code = train(&study.base, &args, progress == 1 || (progress == 0 && isatty(STDERR_FILENO)),
                      (int)threads);
     ms_errs_finish(&errs);
+    ms_plan_finish(&plan);
+    ms_inputs_finish(&inputs);
     ms_study_finish(&study);
     return code;
 }

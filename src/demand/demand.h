@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/files.h"
 #include "base/hash.h"
 #include "place/place.h"
 #include "routing/routing.h"
@@ -27,9 +28,10 @@ struct ms_demand_input {
     const struct ms_workload *workload; /**< resolved: ranks, groups, layers, steps all >= 1 */
     const struct ms_routing_params *routing;
     const struct ms_place_params *place;
-    const int *rank_node; /**< [groups*ranks] node of each global rank (ms_rank_nodes) */
-    uint64_t seed;        /**< of the scenario */
-    int n_threads;        /**< >= 1 */
+    const int *rank_node;   /**< [groups*ranks] node of each global rank (ms_rank_nodes) */
+    uint64_t seed;          /**< of the scenario */
+    int n_threads;          /**< >= 1 */
+    struct ms_files *files; /**< what the command has read; NULL = read the files now */
 };
 
 /** What the record says about the routing, beside the counts. */

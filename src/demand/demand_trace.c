@@ -96,7 +96,8 @@ static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
 {
     const struct ms_routing_params *r = d->in.routing;
     bool checkpoint = r->source == MS_SOURCE_CHECKPOINT;
-    struct ms_trace_request q = {.path = checkpoint ? r->checkpoint : r->trace,
+    struct ms_trace_request q = {.files = d->in.files,
+                                 .path = checkpoint ? r->checkpoint : r->trace,
                                  .filter = r->filter,
                                  .n_filter = r->n_filter,
                                  .axes = r->trace_axes,
@@ -136,7 +137,8 @@ enum ms_status ms_demand_open_matrix(struct ms_demand *d, struct ms_err *err)
     if (d->L != 1 || d->P != 1)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload",
                          "a matrix is one exchange: layers and steps must be 1");
-    enum ms_status s = ms_matrix_read(r->matrix, r->filter, r->n_filter, &d->matrix, err);
+    enum ms_status s =
+        ms_matrix_read(d->in.files, r->matrix, r->filter, r->n_filter, &d->matrix, err);
     if (s == MS_OK && d->matrix.n != d->G)
         return ms_err_at(err, MS_INVALID, r->matrix, 0, 0, "routing.matrix",
                          "is for %d ranks, but workload.ranks is %d", d->matrix.n, d->G);

@@ -182,11 +182,12 @@ static enum ms_status read_all(struct reader *r, struct ms_err *err)
     return MS_OK;
 }
 
-enum ms_status ms_matrix_read(const char *path, const struct ms_trace_filter *filter, int n_filter,
+enum ms_status ms_matrix_read(struct ms_files *files, const char *path,
+                              const struct ms_trace_filter *filter, int n_filter,
                               struct ms_matrix *out, struct ms_err *err)
 {
     struct reader r = {.filter = filter, .n_filter = n_filter};
-    enum ms_status s = ms_csv_open(&r.csv, path, err);
+    enum ms_status s = ms_csv_open(&r.csv, files, path, err);
     if (s == MS_OK)
         s = read_all(&r, err);
     ms_csv_finish(&r.csv);

@@ -8,6 +8,7 @@
 #define MS_ROUTING_MATRIX_H
 
 #include "base/err.h"
+#include "base/files.h"
 #include "routing/routing.h"
 
 struct ms_matrix {
@@ -15,9 +16,11 @@ struct ms_matrix {
     double *bytes; /**< [n][n], finite, >= 0; the diagonal is local and never sent */
 };
 
-/** @param out zeroed on entry, owned by the caller (ms_matrix_finish)
+/** @param files the store to read through, NULL = none
+ *  @param out zeroed on entry, owned by the caller (ms_matrix_finish)
  *  @return MS_OK; MS_INVALID with the line; MS_IO; MS_NOMEM */
-enum ms_status ms_matrix_read(const char *path, const struct ms_trace_filter *filter, int n_filter,
+enum ms_status ms_matrix_read(struct ms_files *files, const char *path,
+                              const struct ms_trace_filter *filter, int n_filter,
                               struct ms_matrix *out, struct ms_err *err);
 void ms_matrix_finish(struct ms_matrix *m);
 

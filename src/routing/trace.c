@@ -94,7 +94,7 @@ static enum ms_status read_file(const struct ms_trace_request *r, const char *pa
     if (ends_with(path, ".safetensors"))
         return ms_trace_read_safetensors(path, out, err);
     struct ms_trace_file f = {.path = path, .request = r};
-    enum ms_status s = ms_file_read_unpacked(path, 0, &f.bytes, err);
+    enum ms_status s = ms_file_read_unpacked(r->files, path, 0, &f.bytes, err);
     if (s == MS_OK)
         s = read_bytes(&f, out, err);
     ms_buf_finish(&f.bytes);

@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/files.h"
 #include "routing/routing.h"
 
 enum { MS_NO_EXPERT = 0xffff, MS_TRACE_NOTES = 16 };
@@ -39,6 +40,7 @@ struct ms_trace {
 };
 
 struct ms_trace_request {
+    struct ms_files *files;  /**< read through it; NULL = read the files now, keep nothing */
     const char *path;        /**< a file, or a folder of files */
     const char *const *more; /**< [n_more] further files, summed with the first */
     int n_more;

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "moe/checkpoint.h"
 #include "moe/router.h"
 #include "moe/train.h"
 #include "scenario/read.h"
@@ -124,20 +123,6 @@ static void check_assignment(const struct check *c)
         fail(c, "routing.assignment",
              "'%s' gives a token no fixed number of experts; a checkpoint's traffic needs that",
              p->assignment);
-}
-
-/* The headers of a checkpoint; its weights are left to the run. */
-static void check_checkpoint(const struct check *c)
-{
-    const struct ms_scenario *s = c->s;
-    struct ms_checkpoint *open = NULL;
-    struct ms_err err = {0};
-    if (s->routing.source != MS_SOURCE_CHECKPOINT || !s->routing.checkpoint ||
-        access(s->routing.checkpoint, F_OK) != 0)
-        return;
-    if (ms_checkpoint_open(s->routing.checkpoint, &open, &err) != MS_OK)
-        pass_on(c, &err);
-    ms_checkpoint_close(open);
 }
 
 static void check_matrix(const struct check *c)
@@ -309,7 +294,6 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_file(&c, "platform", platform ? NULL : s->platform);
     check_source(&c);
     check_assignment(&c);
-    check_checkpoint(&c);
     check_matrix(&c);
     check_model(&c);
     check_layers(&c);

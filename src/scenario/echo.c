@@ -1,12 +1,9 @@
-/* Effective values as JSON: for people, and in the canonical form that results are keyed by. It
- * decides what can change a result. */
-#include <dirent.h>
+/* Effective values as JSON: for people, with paths as given, and in the canonical form that results
+ * are keyed by, with files by their content. It decides what can change a result. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/hash.h"
+#include "base/files.h"
 #include "scenario/read.h"
 
 static void fail(struct ms_echo *o, enum ms_status s)
@@ -15,54 +12,14 @@ static void fail(struct ms_echo *o, enum ms_status s)
         o->status = s;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int visible(const struct dirent *d)
-{
-    return d->d_name[0] != '.';
-}
-
-/* A folder (a checkpoint) is the names and contents of its files. */
-static enum ms_status hash_folder(const char *path, struct ms_hash *out, struct ms_err *err)
-{
-    struct dirent **list = NULL;
-    struct ms_buf all = {0};
-    enum ms_status s = MS_OK;
-    int n = scandir(path, &list, visible, by_name);
-    if (n < 0)
-        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read the folder");
-    for (int i = 0; i < n; i++) {
-        struct ms_buf file = {0};
-        struct stat st;
-        struct ms_hash h;
-        ms_buf_printf(&file, "%s/%s", path, list[i]->d_name);
-        if (s == MS_OK && file.p && stat(file.p, &st) == 0 && S_ISREG(st.st_mode)) {
-            s = ms_hash_file(file.p, &h, err);
-            ms_buf_printf(&all, "%s %s\n", s == MS_OK ? h.hex : "", list[i]->d_name);
-        }
-        ms_buf_finish(&file);
-        free(list[i]);
-    }
-    free(list);
-    if (s == MS_OK)
-        *out = ms_hash128(all.p ? all.p : "", all.n);
-    ms_buf_finish(&all);
-    return s;
-}
-
 void ms_echo_path(struct ms_echo *o, const char *name, const char *path)
 {
     struct ms_hash h = {""};
-    struct stat st;
-    if (!o->canonical || !path) {
+    if (!o->files || !path) {
         ms_json_string(&o->j, name, path);
         return;
     }
-    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    fail(o, folder ? hash_folder(path, &h, o->err) : ms_hash_file(path, &h, o->err));
+    fail(o, ms_files_hash(o->files, path, &h, o->err));
     ms_json_object(&o->j, name);
     ms_json_string(&o->j, "xxh3", h.hex);
     ms_json_end_object(&o->j);
@@ -148,16 +105,16 @@ static void change_section(struct ms_json *j, const char *from, const char *to)
     }
 }
 
-static enum ms_status echo_all(const struct ms_scenario *s, bool canonical, struct ms_buf *out,
-                               struct ms_err *err)
+static enum ms_status echo_all(const struct ms_scenario *s, struct ms_files *files,
+                               struct ms_buf *out, struct ms_err *err)
 {
-    struct ms_echo o = {.j = {.out = out}, .canonical = canonical, .err = err};
+    struct ms_echo o = {.j = {.out = out}, .files = files, .err = err};
     struct ms_key_cursor c = {0};
     struct ms_key k;
     const char *section = "";
     ms_json_object(&o.j, NULL);
     while (ms_key_next(&c, &k)) {
-        if (absent(&k, s) || (canonical && only_talk(&k)))
+        if (absent(&k, s) || (files && only_talk(&k)))
             continue;
         change_section(&o.j, section, k.section->prefix);
         section = k.section->prefix;
@@ -171,13 +128,13 @@ static enum ms_status echo_all(const struct ms_scenario *s, bool canonical, stru
     return o.status;
 }
 
-enum ms_status ms_scenario_canonical(const struct ms_scenario *s, struct ms_buf *out,
-                                     struct ms_err *err)
+enum ms_status ms_scenario_canonical(const struct ms_scenario *s, struct ms_files *files,
+                                     struct ms_buf *out, struct ms_err *err)
 {
-    return echo_all(s, true, out, err);
+    return echo_all(s, files, out, err);
 }
 
 enum ms_status ms_scenario_echo(const struct ms_scenario *s, struct ms_buf *out, struct ms_err *err)
 {
-    return echo_all(s, false, out, err);
+    return echo_all(s, NULL, out, err);
 }

@@ -1,5 +1,4 @@
-/** @file errors.h  Errors of many cases, each told once, in the order of the file. Inside this
- *  room only. */
+/** @file errors.h  Errors of many cases, each told once, in the order of the file. */
 #ifndef MS_SCENARIO_ERRORS_H
 #define MS_SCENARIO_ERRORS_H
 

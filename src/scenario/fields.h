@@ -26,7 +26,7 @@ struct ms_reading {
 /** Values on their way to JSON. */
 struct ms_echo {
     struct ms_json j;
-    bool canonical; /**< files by content */
+    struct ms_files *files; /**< canonical: files by content, read through it; NULL = by path */
     enum ms_status status;
     struct ms_err *err;
 };

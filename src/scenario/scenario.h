@@ -4,7 +4,7 @@
  * defaults, help, schema and echo. A file with a `sweep` section stands for n_cases effective
  * scenarios; ms_scenario_case gives them one by one, numbered from 0 with the last axis fastest.
  * Nothing is simulated here and no file but the scenario itself is opened, except by
- * ms_scenario_check (does it exist?) and ms_scenario_canonical (content hashes).
+ * ms_scenario_canonical (content hashes).
  *
  *  Paths inside are resolved against the scenario file ("-": the current folder). Sizes in bytes,
  * times in seconds. */
@@ -17,7 +17,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/file.h"
+#include "base/files.h"
 #include "cluster/platform.h"
 #include "place/place.h"
 #include "routing/routing.h"
@@ -84,8 +84,8 @@ struct ms_study {
 /** Read a scenario file ("-" = stdin) with --set arguments ("KEY=VALUE", in order) and check every
  * key of every case. All errors go to errs, in file order, each once; those of --set name the file
  * "--set".
- *  After MS_INVALID `out` is good for two things only: ms_study_check, which finds what else is
- * wrong, and ms_study_finish (always).
+ *  After MS_INVALID `out` is good for ms_study_read_case, to find what else is wrong, and for
+ *  ms_study_finish (always).
  *  @return MS_OK; MS_INVALID with at least one error in errs; MS_IO; MS_NOMEM */
 enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
                              size_t n_sets, struct ms_errs *errs);
@@ -99,6 +99,10 @@ void ms_study_finish(struct ms_study *study);
  * out zeroed on entry */
 enum ms_status ms_study_case(const struct ms_study *study, size_t index, struct ms_case *out,
                              struct ms_err *err);
+/** The same for a study with errors: they are added to errs, and values that have some are at their
+ *  defaults. @return MS_OK; MS_INVALID; MS_NOMEM (out stays zero) */
+enum ms_status ms_study_read_case(const struct ms_study *study, size_t index, struct ms_case *out,
+                                  struct ms_errs *errs);
 void ms_case_finish(struct ms_case *c);
 
 /** The key and the distinct labels of an axis, in the order of the file: for tables and `compare
@@ -121,13 +125,6 @@ enum ms_scenario_use {
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
                        enum ms_scenario_use use, struct ms_errs *errs);
 
-/** All of it for all cases: reads each platform file once (its own errors and warnings are added
- * too), then ms_scenario_check of every case; each error once. errs: as ms_study_read left it; what
- * it complained about is not judged again, and all is brought into file order. Simulates nothing.
- *  @return MS_OK; MS_INVALID or MS_IO with at least one error in errs; MS_NOMEM */
-enum ms_status ms_study_check(const struct ms_study *study, enum ms_scenario_use use,
-                              struct ms_errs *errs);
-
 /** Fill in what only the platform knows: workload.ranks 0 -> n_hosts / groups. */
 void ms_scenario_resolve(struct ms_scenario *s, int n_hosts);
 
@@ -136,8 +133,8 @@ void ms_scenario_resolve(struct ms_scenario *s, int n_hosts);
  *  {"xxh3": content hash}, the sweep and all that does not change a result (name, report) left out.
  * Its hash is the scenario_hash; with versions it is a record's key.
  *  @return MS_OK; MS_INVALID or MS_IO where a file cannot be read; MS_NOMEM */
-enum ms_status ms_scenario_canonical(const struct ms_scenario *s, struct ms_buf *out,
-                                     struct ms_err *err);
+enum ms_status ms_scenario_canonical(const struct ms_scenario *s, struct ms_files *files,
+                                     struct ms_buf *out, struct ms_err *err);
 /** Every key at its effective value as JSON, file paths as given: for people. */
 enum ms_status ms_scenario_echo(const struct ms_scenario *s, struct ms_buf *out,
                                 struct ms_err *err);

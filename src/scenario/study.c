@@ -7,7 +7,6 @@
 
 #include "scenario/errors.h"
 #include "scenario/read.h"
-#include "scenario/study.h"
 #include "scenario/sweep.h"
 
 /* ---- --set KEY=VALUE ---- */

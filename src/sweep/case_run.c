@@ -12,7 +12,8 @@
 /* ---- what demand and simulator are asked ---- */
 
 enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scenario *s,
-                                  struct ms_platform *platform, int n_threads, struct ms_err *err)
+                                  struct ms_platform *platform, struct ms_files *files,
+                                  int n_threads, struct ms_err *err)
 {
     *in = (struct ms_case_input){.s = *s};
     if (platform->n_nodes == 0 && s->gpus_per_node > 0) {
@@ -34,7 +35,8 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                           .place = &in->s.placement,
                                           .rank_node = node,
                                           .seed = s->seed,
-                                          .n_threads = n_threads};
+                                          .n_threads = n_threads,
+                                          .files = files};
     in->sim = (struct ms_sim_input){.platform = platform,
                                     .model = &in->s.model,
                                     .workload = &in->s.workload,
@@ -285,23 +287,15 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     return status;
 }
 
-enum ms_status ms_case_run(const struct ms_scenario *s, struct ms_hash work_hash,
-                           const struct ms_case_options *options, struct ms_message *out,
-                           struct ms_err *err)
+enum ms_status ms_case_run(const struct ms_scenario *s, const struct ms_plan_case *c,
+                           struct ms_files *files, const struct ms_case_options *options,
+                           struct ms_message *out, struct ms_err *err)
 {
     double start = ms_clock_s();
-    struct ms_platform platform = {0};
     struct ms_case_input in = {0};
-    struct ms_errs errs = {0};
-    enum ms_status status = ms_platform_read(s->platform, &platform, &errs);
-    if (status != MS_OK)
-        ms_err_set(err, status, "%s", errs.n ? errs.e[0].text : "the platform cannot be read");
+    enum ms_status status = ms_case_input_init(&in, s, c->platform, files, options->n_threads, err);
     if (status == MS_OK)
-        status = ms_case_input_init(&in, s, &platform, options->n_threads, err);
-    if (status == MS_OK)
-        status = simulate(&in, work_hash, options, start, out, err);
+        status = simulate(&in, c->work_hash, options, start, out, err);
     ms_case_input_finish(&in);
-    ms_platform_finish(&platform);
-    ms_errs_finish(&errs);
     return status;
 }

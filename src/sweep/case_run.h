@@ -13,6 +13,7 @@
 #include "demand/demand.h"
 #include "scenario/scenario.h"
 #include "sweep/message.h"
+#include "sweep/plan.h"
 
 struct ms_case_options {
     int n_threads;             /**< >= 1 */
@@ -31,14 +32,17 @@ struct ms_case_input {
 };
 
 /** Nodes from cluster.gpus_per_node where the file has none; ranks; the node of every rank.
- *  @param platform grouped in place; both are borrowed  @return MS_OK; MS_INVALID; MS_NOMEM */
+ *  @param platform grouped in place  @param files NULL = read them again; all are borrowed
+ *  @return MS_OK; MS_INVALID; MS_NOMEM */
 enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scenario *s,
-                                  struct ms_platform *platform, int n_threads, struct ms_err *err);
+                                  struct ms_platform *platform, struct ms_files *files,
+                                  int n_threads, struct ms_err *err);
 void ms_case_input_finish(struct ms_case_input *in);
 
-/** Simulate. @param out on MS_OK its record, timing and (asked for) samples parts */
-enum ms_status ms_case_run(const struct ms_scenario *s, struct ms_hash work_hash,
-                           const struct ms_case_options *options, struct ms_message *out,
-                           struct ms_err *err);
+/** Simulate. @param c how the plan names it  @param out on MS_OK its record, timing and (asked for)
+ *  samples parts */
+enum ms_status ms_case_run(const struct ms_scenario *s, const struct ms_plan_case *c,
+                           struct ms_files *files, const struct ms_case_options *options,
+                           struct ms_message *out, struct ms_err *err);
 
 #endif

@@ -1,29 +1,23 @@
+/* One walk over the cases of a study: what is wrong with each, what it is called, what it depends on,
+ * and what it will cost. */
 #include "sweep/plan.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
+#include "scenario/errors.h"
 #include "sweep/case_run.h"
-
-/* A platform file is read once however many cases use it. */
-struct platform_slot {
-    const char *path;
-    enum ms_status status;
-    struct ms_err first; /* its first error */
-    struct ms_platform platform;
-    struct platform_slot *next;
-};
 
 struct planner {
     struct ms_plan *plan;
+    enum ms_scenario_use use;
+    bool forward;
     struct ms_store_case *store_case; /* [n], becomes plan->store.c */
-    struct ms_errs *errs;
-    struct platform_slot *platforms;
-    struct ms_hash *demand_done; /* [n_demands] routing and placement already tried */
+    struct ms_hash *demand_done;      /* [n_demands] routing and placement already tried */
     size_t n_demands;
-    enum ms_status worst;
 };
 
 static enum ms_status nomem(struct ms_err *err)
@@ -31,38 +25,8 @@ static enum ms_status nomem(struct ms_err *err)
     return ms_err_set(err, MS_NOMEM, "out of memory for the cases");
 }
 
-/* ---- errors ---- */
-
-static bool same_error(const struct ms_err *a, const struct ms_err *b)
-{
-    return a->line == b->line && a->col == b->col && strcmp(a->file, b->file) == 0 &&
-           strcmp(a->key, b->key) == 0 && strcmp(a->text, b->text) == 0;
-}
-
-static bool known(const struct ms_err *e, const struct ms_err *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (same_error(e, &list[i]))
-            return true;
-    return false;
-}
-
-/* Cases share most of their lines: each error is told once. */
-static void tell(struct planner *p, const struct ms_errs *found)
-{
-    for (size_t i = 0; i < found->n; i++)
-        if (!known(&found->e[i], p->errs->e, p->errs->n))
-            ms_errs_add(p->errs, &found->e[i]);
-    for (size_t i = 0; i < found->n_warnings; i++) {
-        const struct ms_err *w = &found->warn[i];
-        if (!known(w, p->errs->warn, p->errs->n_warnings))
-            ms_errs_warn_at(p->errs, *w->file ? w->file : NULL, w->line, w->col,
-                            *w->key ? w->key : NULL, "%s", w->text);
-    }
-}
-
 /* The case is out; its reason is the first error, as one sentence. */
-static void mark(struct planner *p, size_t i, const struct ms_err *e, enum ms_status s)
+static void mark(struct planner *p, size_t i, const struct ms_err *e)
 {
     char text[1900], place[560] = ""; /* without its folder: records hold no absolute paths */
     const char *slash = strrchr(e->file, '/'), *name = slash ? slash + 1 : e->file;
@@ -72,29 +36,9 @@ static void mark(struct planner *p, size_t i, const struct ms_err *e, enum ms_st
         snprintf(place, sizeof place, "%s: ", name);
     snprintf(text, sizeof text, "%s%s%s%s", place, e->key, *e->key ? ": " : "", e->text);
     p->plan->c[i].invalid = ms_arena_strdup(&p->plan->arena, text);
-    if (p->worst == MS_OK || s == MS_IO)
-        p->worst = s == MS_INFEASIBLE ? MS_INVALID : s;
 }
 
 /* ---- one case ---- */
-
-static struct platform_slot *platform_of(struct planner *p, const char *path, struct ms_errs *errs)
-{
-    for (struct platform_slot *s = p->platforms; s; s = s->next)
-        if (strcmp(s->path, path) == 0)
-            return s;
-    struct platform_slot *s = MS_NEW(&p->plan->arena, struct platform_slot, 1);
-    if (!s)
-        return NULL;
-    s->path = ms_arena_strdup(&p->plan->arena, path);
-    size_t before = errs->n;
-    s->status = ms_platform_read(path, &s->platform, errs);
-    if (errs->n > before)
-        s->first = errs->e[before];
-    s->next = p->platforms;
-    p->platforms = s;
-    return s;
-}
 
 /* A member list of the canonical text, everything that decides which tokens go where, as a hash. */
 static struct ms_hash hash_without(const char *canonical, const char *const *drop)
@@ -120,7 +64,7 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
     struct ms_plan_case *out = &p->plan->c[c->index];
     struct ms_store_case *st = &p->store_case[c->index];
     struct ms_buf b = {0};
-    enum ms_status s = ms_scenario_canonical(&c->s, &b, err);
+    enum ms_status s = ms_scenario_canonical(&c->s, &p->plan->inputs->files, &b, err);
     if (s == MS_OK && b.failed)
         s = nomem(err);
     if (s == MS_OK) {
@@ -134,7 +78,7 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
     return s;
 }
 
-/* Reading routing and placement once for every different one: their errors belong before the first
+/* Routing and placement are read once for every different one: their errors belong before the first
  * fork. */
 static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in,
                                  struct ms_hash hash, struct ms_err *err)
@@ -147,83 +91,64 @@ static enum ms_status try_demand(struct planner *p, const struct ms_case_input *
     for (size_t i = 0; i < p->n_demands; i++)
         if (strcmp(p->demand_done[i].hex, key.hex) == 0)
             return MS_OK;
+    p->demand_done[p->n_demands++] = key;
     struct ms_demand *d = NULL;
     enum ms_status s = ms_demand_create(&in->demand, &d, err);
     ms_demand_destroy(d);
-    if (s == MS_OK)
-        p->demand_done[p->n_demands++] = key;
     return s;
 }
 
-/* Errors of rooms that know the key only: where it stands in the file. */
-static void place_errors(const struct ms_scenario *s, struct ms_errs *found)
+/* An error of a room that knows the key only: where it stands in the file. */
+static void add_placed(struct ms_errs *found, const struct ms_scenario *s, struct ms_err *e)
 {
-    for (size_t i = 0; i < found->n; i++) {
-        struct ms_err *e = &found->e[i];
-        if (*e->file || !*e->key)
-            continue;
+    if (!*e->file && *e->key)
         snprintf(e->file, sizeof e->file, "%s", ms_scenario_place(s, e->key, &e->line, &e->col));
-    }
+    ms_errs_add(found, e);
 }
 
-/* The platform of a case, with its nodes; NULL: it has errors, which are in found. */
-static struct ms_platform *platform_for(struct planner *p, const struct ms_scenario *s,
-                                        struct ms_errs *found)
+/* Of a case without errors so far: its names, and its routing and placement tried. */
+static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_errs *found)
 {
-    struct platform_slot *slot = s->platform ? platform_of(p, s->platform, found) : NULL;
-    struct ms_err err = {0};
-    if (!slot || slot->status != MS_OK) {
-        if (found->n == 0 && slot)
-            ms_errs_add(found, &slot->first);
-        return NULL;
-    }
-    if (slot->platform.n_nodes == 0 && s->gpus_per_node > 0 &&
-        ms_platform_group(&slot->platform, s->gpus_per_node, &err) != MS_OK) {
-        ms_errs_add(found, &err);
-        return NULL;
-    }
-    return &slot->platform;
-}
-
-/* What simulator and routing refuse. */
-static void check_parts(struct planner *p, const struct ms_case *c, struct ms_platform *platform,
-                        struct ms_hash demand, struct ms_errs *found)
-{
+    struct ms_plan_case *out = &p->plan->c[c->index];
     struct ms_case_input in = {0};
     struct ms_err err = {0};
-    enum ms_status s = ms_case_input_init(&in, &c->s, platform, 1, &err);
+    struct ms_hash demand;
+    bool pass = c->s.routing.source == MS_SOURCE_CHECKPOINT;
+    if (pass && p->use != MS_USE_RUN)
+        return; /* nor are gigabytes hashed */
+    enum ms_status s = name_case(p, c, &demand, &err);
     if (s == MS_OK)
-        ms_sim_check(&in.sim, found);
-    if (s == MS_OK && found->n == 0)
-        s = try_demand(p, &in, demand, &err);
+        s = ms_case_input_init(&in, &c->s, out->platform, &p->plan->inputs->files, 1, &err);
+    if (s == MS_OK) {
+        out->cost_s = ms_plan_estimate(&in.s);
+        if (!pass || p->forward)
+            s = try_demand(p, &in, demand, &err);
+    }
     if (s != MS_OK)
-        ms_errs_add(found, &err);
-    p->plan->c[c->index].cost_s = ms_plan_estimate(&in.s);
-    place_errors(&c->s, found);
+        add_placed(found, &c->s, &err);
     ms_case_input_finish(&in);
 }
 
-/* known_good: ms_study_check had nothing to say about any case. */
-static void check_case(struct planner *p, const struct ms_case *c, bool known_good)
+/* found holds what reading the case found. */
+static void check_case(struct planner *p, const struct ms_case *c, struct ms_errs *found)
 {
-    struct ms_errs found = {0};
+    const struct ms_scenario *s = &c->s;
+    struct ms_plan_case *out = &p->plan->c[c->index];
+    struct ms_errs of_platform = {0};
     struct ms_err err = {0};
-    struct ms_hash demand;
-    struct ms_platform *platform = platform_for(p, &c->s, &found);
-    if (!known_good)
-        ms_scenario_check(&c->s, platform, MS_USE_RUN, &found);
-    if (found.n == 0) {
-        bool named = name_case(p, c, &demand, &err) == MS_OK;
-        if (named)
-            check_parts(p, c, platform, demand, &found);
-        else
-            ms_errs_add(&found, &err);
-        if (named || known_good) /* a missing file was told by the study check */
-            tell(p, &found);
-    }
-    if (found.n > 0)
-        mark(p, c->index, &found.e[0], found.e[0].status);
-    ms_errs_finish(&found);
+    const char *checkpoint =
+        s->routing.source == MS_SOURCE_CHECKPOINT ? s->routing.checkpoint : NULL;
+    if (s->platform && p->use != MS_USE_TRAIN && access(s->platform, F_OK) == 0)
+        out->platform =
+            ms_inputs_platform(p->plan->inputs, s->platform, s->gpus_per_node, &of_platform);
+    ms_scenario_check(s, out->platform, p->use, found);
+    if (checkpoint && access(checkpoint, F_OK) == 0 &&
+        ms_inputs_checkpoint(p->plan->inputs, checkpoint, &err) != MS_OK)
+        add_placed(found, s, &err);
+    ms_errors_merge(found, &of_platform, 0);
+    ms_errs_finish(&of_platform);
+    if (found->n == 0 && out->platform)
+        try_inputs(p, c, found);
 }
 
 static enum ms_status add_axes(struct planner *p, const struct ms_case *c, struct ms_err *err)
@@ -291,43 +216,58 @@ static enum ms_status describe_study(struct planner *p, struct ms_err *err)
     return p->plan->store.scenario_json ? MS_OK : nomem(err);
 }
 
-static enum ms_status plan_cases(struct planner *p, struct ms_err *err)
+static enum ms_status plan_case(struct planner *p, size_t i, struct ms_errs *errs,
+                                struct ms_err *err)
 {
-    enum ms_status s = MS_OK;
-    bool known_good = ms_study_check(p->plan->study, MS_USE_RUN, p->errs) == MS_OK;
-    for (size_t i = 0; s == MS_OK && i < p->plan->n; i++) {
-        struct ms_case c = {0};
-        s = ms_study_case(p->plan->study, i, &c, err);
-        if (s == MS_OK)
-            s = add_axes(p, &c, err);
-        if (s == MS_OK)
-            check_case(p, &c, known_good);
-        ms_case_finish(&c);
+    struct ms_errs found = {0};
+    struct ms_case c = {0};
+    if (ms_study_read_case(p->plan->study, i, &c, &found) == MS_NOMEM) {
+        ms_errs_finish(&found);
+        return nomem(err);
     }
+    enum ms_status s = add_axes(p, &c, err);
+    if (s == MS_OK)
+        check_case(p, &c, &found);
+    ms_errors_merge(errs, &found, 0);
+    if (found.n > 0)
+        mark(p, i, &found.e[0]);
+    ms_errs_finish(&found);
+    ms_case_finish(&c);
     return s;
 }
 
-enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study, struct ms_errs *errs)
+static enum ms_status plan_all(struct planner *p, struct ms_errs *errs, struct ms_err *err)
 {
-    *out = (struct ms_plan){.study = study, .n = study->n_cases};
-    struct planner p = {.plan = out, .errs = errs};
+    struct ms_plan *plan = p->plan;
+    size_t enough = p->use == MS_USE_RUN ? SIZE_MAX : errs->n + MS_ERRORS_ENOUGH;
+    plan->c = MS_NEW(&plan->arena, struct ms_plan_case, plan->n);
+    p->store_case = MS_NEW(&plan->arena, struct ms_store_case, plan->n);
+    p->demand_done = MS_NEW(&plan->arena, struct ms_hash, plan->n);
+    plan->store.c = p->store_case;
+    plan->store.n = plan->n;
+    if (!plan->c || !p->store_case || !p->demand_done)
+        return nomem(err);
+    for (size_t i = 0; i < plan->n && errs->n < enough; i++) {
+        enum ms_status s = plan_case(p, i, errs, err);
+        if (s != MS_OK)
+            return s;
+    }
+    return p->use == MS_USE_RUN ? describe_study(p, err) : MS_OK;
+}
+
+enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
+                            enum ms_scenario_use use, bool forward, struct ms_inputs *inputs,
+                            struct ms_errs *errs)
+{
+    *out = (struct ms_plan){.study = study, .inputs = inputs, .n = study->n_cases};
+    struct planner p = {.plan = out, .use = use, .forward = forward};
     struct ms_err err = {0};
-    out->c = MS_NEW(&out->arena, struct ms_plan_case, out->n);
-    p.store_case = MS_NEW(&out->arena, struct ms_store_case, out->n);
-    p.demand_done = MS_NEW(&out->arena, struct ms_hash, out->n);
-    out->store.c = p.store_case;
-    out->store.n = out->n;
-    enum ms_status s = out->c && p.store_case && p.demand_done ? plan_cases(&p, &err) : nomem(&err);
-    if (s == MS_OK)
-        s = describe_study(&p, &err);
-    for (struct platform_slot *slot = p.platforms; slot; slot = slot->next)
-        ms_platform_finish(&slot->platform);
-    if (s != MS_OK) {
+    if (out->n > 0 && plan_all(&p, errs, &err) != MS_OK) {
         ms_errs_add(errs, &err);
         ms_plan_finish(out);
-        return s;
     }
-    return p.worst;
+    ms_errors_sort(errs, 0);
+    return ms_errors_status(errs, 0);
 }
 
 void ms_plan_finish(struct ms_plan *p)

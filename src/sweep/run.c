@@ -37,7 +37,7 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
         snprintf(name, sizeof name, "trace/%s.json", r->plan->store.c[job].id);
         o.timeline_path = ms_path_join(&c.arena, r->options->dir, name);
     }
-    s = ms_case_run(&c.s, r->plan->c[job].work_hash, &o, out, err);
+    s = ms_case_run(&c.s, &r->plan->c[job], &r->plan->inputs->files, &o, out, err);
     ms_case_finish(&c);
     return s;
 }

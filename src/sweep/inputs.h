@@ -1,0 +1,33 @@
+/** @file inputs.h  What a command has read: platforms, checkpoints' headers, and all other input files,
+ *  each opened once however many scenarios and cases use it.
+ *
+ *  Children forked while the inputs are held find everything in memory. SimGrid alone reads the
+ *  platform file again, in its own process. */
+#ifndef MS_SWEEP_INPUTS_H
+#define MS_SWEEP_INPUTS_H
+
+#include "base/files.h"
+#include "cluster/platform.h"
+
+struct ms_inputs_platform;
+struct ms_inputs_checkpoint;
+
+/** Zero-initialise; finish frees. */
+struct ms_inputs {
+    struct ms_arena arena;
+    struct ms_files files;
+    struct ms_inputs_platform *platforms;
+    struct ms_inputs_checkpoint *checkpoints;
+};
+
+/** A platform, its hosts in nodes of gpus_per_node where the file has none of its own (0, or a number
+ *  that does not fit, leaves them alone: ms_scenario_check says why).
+ *  @param errs gets the file's errors and warnings each time it is asked for
+ *  @return borrowed until finish; NULL after an error */
+struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path, int gpus_per_node,
+                                       struct ms_errs *errs);
+/** Can the headers of a checkpoint's files be read? */
+enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const char *folder, struct ms_err *err);
+void ms_inputs_finish(struct ms_inputs *in);
+
+#endif
