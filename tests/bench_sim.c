@@ -40,7 +40,7 @@ static void fill_matrix(struct bench *b, const char *sizes)
     b->t.is_matrix = 1;
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++)
-            b->t.selections[(size_t)i * n + j] = i == j ? 0 : size_of(sizes, &r, j);
+            b->t.selections[i * n + j] = i == j ? 0 : size_of(sizes, &r, j);
     b->t.rank_copies = b->t.selections;
 }
 
@@ -48,8 +48,8 @@ static void fill_tokens(struct bench *b, const int *node)
 {
     int n = b->t.n_ranks, per_rank = 256 / n > 0 ? 256 / n : 1;
     char *hit = calloc((size_t)n, 1), *on = calloc((size_t)n, 1);
-    b->t.rank_copies = calloc((size_t)n * n, sizeof(double));
-    b->t.node_copies = calloc((size_t)n * b->t.n_nodes, sizeof(double));
+    b->t.rank_copies = calloc((size_t)n * (size_t)n, sizeof(double));
+    b->t.node_copies = calloc((size_t)n * (size_t)b->t.n_nodes, sizeof(double));
     for (int s = 0; s < n; s++) {
         struct ms_rng r;
         ms_rng_init(&r, 1, "bench", (uint64_t)s, 0, 0);
@@ -58,9 +58,9 @@ static void fill_tokens(struct bench *b, const int *node)
             memset(on, 0, (size_t)n);
             for (int k = 0; k < 8; k++) {
                 int to = (int)(256 * ms_rng_unit(&r) * ms_rng_unit(&r)) / per_rank % n;
-                b->t.selections[(size_t)s * n + to]++;
-                b->t.rank_copies[(size_t)s * n + to] += !hit[to];
-                b->t.node_copies[(size_t)s * b->t.n_nodes + node[to]] += !on[node[to]];
+                b->t.selections[s * n + to]++;
+                b->t.rank_copies[s * n + to] += !hit[to];
+                b->t.node_copies[s * b->t.n_nodes + node[to]] += !on[node[to]];
                 hit[to] = on[node[to]] = 1;
             }
         }
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
     ms_rank_nodes(&w, p.host_node, p.n_hosts, given);
     b.t = (struct ms_traffic){
         .n_ranks = n, .n_nodes = ms_number_nodes(n, given, seen, node), .n_slots = n};
-    b.t.selections = calloc((size_t)n * n, sizeof(double));
+    b.t.selections = calloc((size_t)n * (size_t)n, sizeof(double));
     b.t.slot_tokens = calloc((size_t)n, sizeof(double));
     if (b.matrix)
         fill_matrix(&b, argv[3]);

@@ -111,10 +111,9 @@ static inline void world_route_tokens(struct world *w, int tokens, int top_k, ui
             for (int k = 0; k < top_k; k++) {
                 double u = ms_rng_unit(&r);
                 int to = (int)(u * u * g); /* skewed to low ranks */
-                w->traffic.selections[(size_t)s * g + to]++;
-                w->traffic.rank_copies[(size_t)s * g + to] += !rank_hit[to];
-                w->traffic.node_copies[(size_t)s * n + w->layout.node[to]] +=
-                    !node_hit[w->layout.node[to]];
+                w->traffic.selections[s * g + to]++;
+                w->traffic.rank_copies[s * g + to] += !rank_hit[to];
+                w->traffic.node_copies[s * n + w->layout.node[to]] += !node_hit[w->layout.node[to]];
                 rank_hit[to] = node_hit[w->layout.node[to]] = 1;
             }
         }

@@ -243,7 +243,7 @@ START_TEST(test_heap_gives_the_least_first)
     }
     for (int k = 0; k < 1000; k++) {
         uint32_t i = ms_rng_below(&r, N);
-        ms_heap_move(&h, i, time_s[i] = k % 7 ? ms_rng_below(&r, 20) : INFINITY);
+        ms_heap_move(&h, i, time_s[i] = k % 7 ? (double)ms_rng_below(&r, 20) : (double)INFINITY);
         ck_assert(h.item[h.place[i]].id == i);
     }
     struct ms_heap_item before = {-1, 0, 0};

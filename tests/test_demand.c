@@ -72,23 +72,23 @@ static void check_traffic(const struct ms_traffic *t, const int *rank_node)
 {
     int G = t->n_ranks, N = t->n_nodes;
     double kept = t->requested - t->dropped;
-    ck_assert_double_eq(total(t->selections, (size_t)G * G), kept);
+    ck_assert_double_eq(total(t->selections, (size_t)(G * G)), kept);
     ck_assert_double_eq(total(t->slot_tokens, (size_t)t->n_slots), kept);
     ck_assert_double_eq(total(t->expert_tokens, (size_t)t->n_experts), kept);
     for (int r = 0; r < G; r++) {
-        double slots = total(t->slot_tokens + (size_t)r * t->n_slots / G, (size_t)t->n_slots / G),
+        double slots = total(t->slot_tokens + r * t->n_slots / G, (size_t)(t->n_slots / G)),
                held = 0;
         for (int s = 0; s < G; s++)
-            held += t->selections[(size_t)s * G + r];
+            held += t->selections[s * G + r];
         ck_assert_double_eq(slots, held);
     }
     int wrong = 0;
     for (int s = 0; s < G; s++)
         for (int n = 0; n < N; n++) {
-            double ranks = 0, most = 0, node = t->node_copies[(size_t)s * N + n];
+            double ranks = 0, most = 0, node = t->node_copies[s * N + n];
             for (int r = 0; r < G; r++) {
-                double copies = t->rank_copies[(size_t)s * G + r];
-                wrong += copies > t->selections[(size_t)s * G + r];
+                double copies = t->rank_copies[s * G + r];
+                wrong += copies > t->selections[s * G + r];
                 ranks += rank_node[r] == n ? copies : 0;
                 most = fmax(most, rank_node[r] == n ? copies : 0);
             }
@@ -278,8 +278,8 @@ START_TEST(test_more_ranks_than_a_mask_holds_count_the_same)
         struct ms_demand *d = begin(&s, 0);
         const struct ms_traffic *t = ms_demand_traffic(d, 0, 0, 0);
         check_traffic(t, ms_demand_rank_node(d, 0));
-        nodes[i] = total(t->node_copies, (size_t)t->n_ranks * t->n_nodes) / (500.0 * t->n_ranks);
-        ranks[i] = total(t->rank_copies, (size_t)t->n_ranks * t->n_ranks) / (500.0 * t->n_ranks);
+        nodes[i] = total(t->node_copies, (size_t)(t->n_ranks * t->n_nodes)) / (500.0 * t->n_ranks);
+        ranks[i] = total(t->rank_copies, (size_t)(t->n_ranks * t->n_ranks)) / (500.0 * t->n_ranks);
         ms_demand_destroy(d);
     }
     ck_assert_double_lt(ranks[0], ranks[1]);

@@ -34,7 +34,7 @@ END_TEST
 START_TEST(test_eplb_is_deepseeks)
 {
     json_t *all = json_load_file(TEST_DATA "/eplb_vectors.json", 0, NULL);
-    ck_assert_int_ge(json_array_size(all), 11);
+    ck_assert_uint_ge(json_array_size(all), 11);
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *v = json_array_get(all, i), *weight = json_object_get(v, "weight");
         int L = (int)json_array_size(weight), E = (int)json_array_size(json_array_get(weight, 0)),

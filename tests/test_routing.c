@@ -32,7 +32,8 @@ struct tally {
 static struct tally tally_create(int E)
 {
     struct tally t = {E, 0, calloc((size_t)E, sizeof(double)),
-                      calloc((size_t)E * E, sizeof(double)), calloc((size_t)E, sizeof(double))};
+                      calloc((size_t)E * (size_t)E, sizeof(double)),
+                      calloc((size_t)E, sizeof(double))};
     return t;
 }
 
@@ -57,8 +58,8 @@ static void tally_add(struct tally *t, const struct ms_model_shape *m, int n,
             t->one[chosen[a]]++;
             for (int b = a + 1; b < m->top_k; b++) {
                 wrong += chosen[a] == chosen[b];
-                t->pair[(size_t)chosen[a] * t->E + chosen[b]]++;
-                t->pair[(size_t)chosen[b] * t->E + chosen[a]]++;
+                t->pair[chosen[a] * t->E + chosen[b]]++;
+                t->pair[chosen[b] * t->E + chosen[a]]++;
             }
         }
         wrong += __builtin_popcountll(groups) > m->group_limit;
@@ -93,7 +94,7 @@ static void same_cells(const char *what, const double *a, const double *b, int n
 static void fast_equals_plain(const char *what, struct ms_model_shape m, const double *w, int n)
 {
     struct tally plain = tally_create(m.experts), fast = tally_create(m.experts);
-    uint16_t *chosen = malloc((size_t)n * m.top_k * sizeof *chosen);
+    uint16_t *chosen = malloc((size_t)n * (size_t)m.top_k * sizeof *chosen);
     double *score = malloc((size_t)m.experts * sizeof *score);
     struct ms_rng r = stream(11);
     ms_sample_plain(&m, w, &r, n, chosen, score);
@@ -183,7 +184,7 @@ static void inclusion_is_exact(struct ms_model_shape m, double top, int n)
     struct ms_sampler *s = ms_sampler_create(&m);
     struct tally t = tally_create(m.experts);
     struct ms_err err = {0};
-    uint16_t *chosen = malloc((size_t)n * m.top_k * sizeof *chosen);
+    uint16_t *chosen = malloc((size_t)n * (size_t)m.top_k * sizeof *chosen);
     ck_assert_msg(ms_sampler_set(s, f, true, &err) == MS_OK, "%s", err.text);
     ms_sampler_begin(s, stream(21));
     ms_sampler_draw(s, n, chosen, NULL);
@@ -284,7 +285,7 @@ static void reached(int ranks, bool plain, double *nodes, double *per_rank)
     for (int t = 0; t < N; t++) {
         uint64_t node = 0, rank = 0;
         for (int k = 0; k < K; k++) {
-            int x = chosen[(size_t)t * K + k] / (E / ranks);
+            int x = chosen[t * K + k] / (E / ranks);
             rank |= 1ull << x;
             node |= 1ull << (x / 8);
         }

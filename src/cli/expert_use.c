@@ -197,19 +197,29 @@ static void rows(const struct ms_expert_use *p, const struct ms_use_part *u, str
     ms_buf_adds(out, "\n");
 }
 
-/* What real models show, as a yardstick. */
-static const char *judgement(double max_over_mean)
+/* What real models show, as a yardstick: each within its own range only, and beside models with
+ * about as many experts, since max/mean grows with their number. */
+static const char *judgement(double max_over_mean, int n_experts)
 {
-    if (max_over_mean < 1.35)
-        return "as even as models trained with a balancing loss (Mixtral 8x7B: 1.08 to 1.33)";
-    if (max_over_mean < 2.2)
-        return "less even than models trained with a balancing loss, more so than OLMoE on mixed "
-               "text";
-    if (max_over_mean < 3.5)
-        return "like OLMoE on mixed text (2.5 to 3.0)";
-    if (max_over_mean < 8.5)
-        return "like OLMoE on a single domain (4.5 to 7.8)";
-    return "like a model trained without any balancing (9 to 14)";
+    static const struct {
+        double from, to;
+        const char *words;
+    } olmoe[] = {
+        {0, 2.5, "more even than OLMoE on mixed text (64 experts: 2.5 to 3.0)"},
+        {2.5, 3.0, "like OLMoE on mixed text (64 experts: 2.5 to 3.0)"},
+        {3.0, 4.5, "between OLMoE on mixed text (64 experts: to 3.0) and on one domain (from 4.5)"},
+        {4.5, 7.8, "like OLMoE on a single domain (64 experts: 4.5 to 7.8)"},
+        {7.8, 9, "between OLMoE on one domain (to 7.8) and a model without balancing (from 9)"},
+        {9, 14, "like a model trained without any balancing (9 to 14)"},
+    };
+    if (n_experts < 32)
+        return max_over_mean < 1.08   ? "more even than Mixtral 8x7B (8 experts: 1.08 to 1.33)"
+               : max_over_mean < 1.33 ? "like Mixtral 8x7B (8 experts: 1.08 to 1.33)"
+                                      : "less even than Mixtral 8x7B (8 experts: 1.08 to 1.33)";
+    for (size_t i = 0; i < sizeof olmoe / sizeof *olmoe; i++)
+        if (max_over_mean < olmoe[i].to)
+            return olmoe[i].words;
+    return "less even than a model trained without any balancing (9 to 14)";
 }
 
 static void report_part(const struct ms_expert_use *p, const struct ms_use_part *u,
@@ -260,7 +270,8 @@ void ms_use_table(const struct ms_expert_use *p, bool report, struct ms_buf *out
     ms_buf_adds(out, "\n");
     rows(p, &p->all, out);
     if (p->n_layers > 0)
-        ms_buf_printf(out, "max/mean %.2f: %s", mean.max_over_mean, judgement(mean.max_over_mean));
+        ms_buf_printf(out, "max/mean %.2f: %s", mean.max_over_mean,
+                      judgement(mean.max_over_mean, p->n_experts));
     if (p->n_layers > 0 && p->top_k > 0)
         ms_buf_printf(out, "; the most it can be is E/k = %.3g", (double)p->n_experts / p->top_k);
     ms_buf_adds(out, "\n");

@@ -56,12 +56,14 @@ static void add_script(const struct ms_expert_use *p, const char *terminal, cons
         add_steps(p, b);
         ms_buf_adds(b, "set multiplot layout 2,1\n");
     }
-    ms_buf_adds(b, "set title 'load of each expert / mean of its layer (4 and more: darkest)'\nset "
-                   "xlabel 'expert'\nset "
-                   "ylabel 'layer'\n"
-                   "set palette defined (0 '#f7fbff', 1 '#6baed6', 2 '#fdae61', 4 '#a50026')\nset "
-                   "cbrange [0:*]\n"
-                   "unset key\nset yrange [*:*] reverse\n");
+    ms_buf_adds(
+        b,
+        "set title 'load of each expert / mean of its layer (the darkest is the most loaded)'\nset "
+        "xlabel 'expert'\nset "
+        "ylabel 'layer'\n"
+        "set palette defined (0 '#f7fbff', 1 '#6baed6', 2 '#fdae61', 4 '#a50026')\nset "
+        "cbrange [0:*]\n"
+        "unset key\nset yrange [*:*] reverse\n");
     add_tics(p, b);
     ms_buf_printf(b, "set xrange [-0.5:%d.5]\nplot $heat matrix with image\n", p->n_experts - 1);
     if (steps)

@@ -2,7 +2,9 @@
  * is an error. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,12 +90,32 @@ static int dispatch(int argc, char **argv)
     return v ? v->run(argc - 1, argv + 1, v) : unknown(word);
 }
 
-/* A closed standard stream would otherwise be taken by the first file opened. */
+/* A closed standard stream would otherwise be taken by the first file opened. What is written to a
+ * closed stdout fails: output that nobody gets is an error, not a success. */
 static void hold_standard_streams(void)
 {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) < 0)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) < 0)
             _exit(MS_IO);
+}
+
+/* `… | head`: the reader has seen what it wanted. */
+static bool reader_left(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+/* Was everything printed? An error may lie long before the end, its reason forgotten by then. */
+static int close_output(int code)
+{
+    bool earlier = ferror(stdout);
+    errno = 0;
+    if ((fflush(stdout) == 0 && !earlier) || errno == EPIPE || reader_left())
+        return code;
+    fprintf(stderr, "moesim: error: cannot write to standard output%s%s\n", errno ? ": " : "",
+            errno ? strerror(errno) : "; some of it is lost");
+    return code ? code : MS_IO;
 }
 
 int main(int argc, char **argv)
@@ -101,12 +123,5 @@ int main(int argc, char **argv)
     hold_standard_streams();
     ms_blas_pick(argv);
     signal(SIGPIPE, SIG_IGN); /* `run … | head` must not lose the cases still running */
-    int code = dispatch(argc, argv);
-    errno = 0;
-    int lost = fflush(stdout) != 0 || ferror(stdout);
-    if (lost && errno != EPIPE && errno != 0) {
-        fprintf(stderr, "moesim: error: cannot write to standard output: %s\n", strerror(errno));
-        return code ? code : MS_IO;
-    }
-    return code;
+    return close_output(dispatch(argc, argv));
 }

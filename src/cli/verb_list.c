@@ -140,7 +140,8 @@ static void wide(const char *name, const char *help)
 static void metrics(void)
 {
     static const char *const of[MS_N_SERIES] = {
-        [MS_SERIES_EXCHANGE] = "dispatch + combine of one (repeat, step, layer, group)",
+        [MS_SERIES_EXCHANGE] =
+            "dispatch + combine of one (repeat, step, layer, group): the sum of the two below",
         [MS_SERIES_DISPATCH] = "tokens to the experts: last completion - last entry",
         [MS_SERIES_COMBINE] = "results back: last completion - last entry",
         [MS_SERIES_RANK] = "a rank's own dispatch + combine",
@@ -157,6 +158,8 @@ static void metrics(void)
             printf("  %s\n", name);
         }
     }
+    wide("step.tokens_per_s", "tokens of all ranks over the mean time of a step");
+    wide("step.exposed_share", "share of a step in which a rank does not compute, mean over ranks");
     wide("entry_skew_us", "last - first dispatch entry, mean");
     wide("slowdown.vs_balanced_p50", "p50 of the case / p50 of its balanced twin");
     wide("slowdown.vs_balanced_p99", "p99 of the case / p99 of its balanced twin");
