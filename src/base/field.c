@@ -16,14 +16,14 @@ enum { SHOWN = 80, MAX_WORDS = 128 };
 
 /* ---- numbers ---- */
 
-static void range_text(const struct ms_field *f, char *out, size_t size)
+static void range_text(const struct ms_field *f, double v, char *out, size_t size)
 {
     char low[32], high[32];
     const char *least = f->above_min ? "more than" : "at least";
     ms_number(f->min, low);
     ms_number(f->max, high);
-    if (f->max >= 1e15)
-        snprintf(out, size, "%s %s", least, low);
+    if (f->max >= 1e15) /* a limit that nobody means to meet */
+        snprintf(out, size, "%s %s", v > f->max ? "at most" : least, v > f->max ? high : low);
     else
         snprintf(out, size, "%s %s and at most %s", least, low, high);
 }
@@ -36,7 +36,7 @@ static enum ms_status in_range(const struct ms_field *f, const char *text, doubl
         return MS_OK;
     if ((f->above_min ? v > f->min : v >= f->min) && v <= f->max)
         return MS_OK;
-    range_text(f, range, sizeof range);
+    range_text(f, v, range, sizeof range);
     return BAD(err, "%s must be %s", ms_clean(text, shown, sizeof shown), range);
 }
 

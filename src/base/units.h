@@ -11,12 +11,11 @@ enum ms_unit {
     MS_UNIT_NONE,  /**< a plain number */
     MS_UNIT_TIME,  /**< s: ps ns us ms s m h d; a bare number is seconds */
     MS_UNIT_BYTES, /**< B, kB, MiB …; b for bits; a bare number is bytes */
-    MS_UNIT_RATE, /**< bytes/s: Bps kBps GiBps …; bps Gbps … are bits; a bare number is bytes/s */
+    MS_UNIT_RATE,  /**< bytes/s: Bps kBps GiBps …; bps Gbps … are bits; a bare number is bytes/s */
     MS_UNIT_FLOPS, /**< flop/s: f kf Mf Gf Tf Pf; a bare number is flop/s */
 };
 
-/** Parse all of text. @return false (out untouched) when it is not a finite quantity of that unit
- */
+/** Parse all of text. @return false (out untouched) when it is not a finite quantity of that unit */
 bool ms_units_parse(const char *text, enum ms_unit unit, double *out);
 /** What a user may write, for messages: "a time such as 2us". */
 const char *ms_units_hint(enum ms_unit unit);

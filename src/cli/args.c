@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/err.h"
+#include "base/field.h"
 #include "cli/cli.h"
 
 enum { MAX_OPTIONS = 256, MAX_TABLE = 64, GO_ON = 0, STOP_OK = 1, STOP_USAGE = 2 };
@@ -164,6 +164,23 @@ int ms_args_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_a
             return stop;
     }
     return GO_ON;
+}
+
+bool ms_integer_parse(const char *text, int64_t low, int64_t high, int64_t *out)
+{
+    const struct ms_field row = {.key = "", MS_INT((double)low, (double)high)};
+    return ms_field_parse(&row, text, true, NULL, out, NULL) == MS_OK;
+}
+
+bool ms_args_integer(const struct ms_verb *verb, const struct ms_args *a, const char *name,
+                     int64_t low, int64_t high, int64_t *out)
+{
+    const char *text = ms_args_get(a, name, NULL);
+    if (!text || ms_integer_parse(text, low, high, out))
+        return true;
+    ms_usage(verb, "--%s: '%s' is not a whole number in %lld..%lld", name, text, (long long)low,
+             (long long)high);
+    return false;
 }
 
 const char *ms_args_get(const struct ms_args *a, const char *name, const char *fallback)

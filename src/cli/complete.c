@@ -1,3 +1,5 @@
+/* The words that may come next on a command line, for the shell: verbs, options, the choices of an
+ * option and the keys of a scenario, from the tables that parse them. */
 #include <string.h>
 
 #include "base/err.h"
@@ -16,8 +18,8 @@ static const struct ms_option *option_of(const struct ms_verb *v, const char *wo
     return NULL;
 }
 
-/* "table|csv|jsonl": one a line; keys of a scenario. Anything else is left to the shell, which
- * offers files. */
+/* "table|csv|jsonl": one a line; keys of a scenario. Anything else is left to the shell, which offers
+ * files. */
 static void choices(const char *value)
 {
     if (strcmp(value, "KEY=VALUE") == 0) {

@@ -2,7 +2,6 @@
  * words from a list, whole numbers. */
 #include "cli/moe_args.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,24 +71,6 @@ void ms_moe_inputs_finish(struct ms_moe_inputs *in)
     free(in->operand);
     free(in->text);
     *in = (struct ms_moe_inputs){0};
-}
-
-bool ms_moe_integer(const struct ms_verb *verb, const struct ms_args *args, const char *name,
-                    int64_t low, int64_t high, int64_t *out)
-{
-    const char *text = ms_args_get(args, name, NULL);
-    char *end;
-    if (!text)
-        return true;
-    errno = 0;
-    long long v = strtoll(text, &end, 10);
-    if (end == text || *end || errno || v < low || v > high) {
-        ms_usage(verb, "--%s: '%s' is not a whole number in %lld..%lld", name, text, (long long)low,
-                 (long long)high);
-        return false;
-    }
-    *out = v;
-    return true;
 }
 
 int ms_moe_word(const struct ms_verb *verb, const struct ms_args *args, const char *name,

@@ -27,9 +27,6 @@ int ms_moe_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_ar
                  struct ms_moe_inputs *out);
 void ms_moe_inputs_finish(struct ms_moe_inputs *in);
 
-/** A whole number option in low..high. @return false after a usage message */
-bool ms_moe_integer(const struct ms_verb *verb, const struct ms_args *args, const char *name,
-                    int64_t low, int64_t high, int64_t *out);
 /** A word of a NULL-terminated list. @return its index, or -1 after a usage message */
 int ms_moe_word(const struct ms_verb *verb, const struct ms_args *args, const char *name,
                 const char *const *words, int fallback);

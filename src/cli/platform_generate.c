@@ -1,4 +1,5 @@
-/* `moesim platform generate TOPOLOGY`: options come from the topologies' own parameter tables. */
+/* `moesim platform generate TOPOLOGY`: options, help and values come from the topologies' own
+ * parameter tables. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,9 @@
 #ifndef MS_CLI_VERB_H
 #define MS_CLI_VERB_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /** A GNU long option. Rows end with name NULL. */
@@ -43,6 +45,13 @@ struct ms_args {
 int ms_args_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_args *out);
 /** The last value of an option, or fallback; a flag that is set gives "". */
 const char *ms_args_get(const struct ms_args *a, const char *name, const char *fallback);
+/** A whole number as scenario files have it, in low..high. @return false: it is none, out
+ *  untouched */
+bool ms_integer_parse(const char *text, int64_t low, int64_t high, int64_t *out);
+/** The last value of a whole number's option; out untouched where it is not given.
+ *  @return false after a usage message */
+bool ms_args_integer(const struct ms_verb *verb, const struct ms_args *a, const char *name,
+                     int64_t low, int64_t high, int64_t *out);
 /** Print "moesim VERB: …" on stderr and return MS_USAGE. */
 int ms_usage(const struct ms_verb *verb, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

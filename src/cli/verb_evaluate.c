@@ -131,10 +131,10 @@ static bool read_options(struct job *j)
     j->format = ms_moe_word(j->verb, &j->args, "format", formats, TABLE);
     j->drop_policy = ms_moe_word(j->verb, &j->args, "drop-policy", policies, MS_DROP_PROBS);
     return j->format >= 0 && j->drop_policy >= 0 && read_number(j) && read_assignments(j) &&
-           ms_moe_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
-           ms_moe_integer(j->verb, &j->args, "batch", 1, 1 << 20, &j->batch) &&
-           ms_moe_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
-           ms_moe_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
+           ms_args_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
+           ms_args_integer(j->verb, &j->args, "batch", 1, 1 << 20, &j->batch) &&
+           ms_args_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
+           ms_args_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
 }
 
 /* --exclude 3,5 */

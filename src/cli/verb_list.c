@@ -1,4 +1,5 @@
-/* `moesim list`: everything that can be chosen by name, from the tables themselves. */
+/* `moesim list`: everything that can be chosen by name, from the tables themselves; it decides the
+ * kinds there are and what a line shows. */
 #include <string.h>
 
 #include "base/err.h"

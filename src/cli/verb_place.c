@@ -22,9 +22,11 @@ static const struct ms_option options[] = {
     {"format", 'f', "table|json|sglang|trtllm|ascend", "what to print (default: table)"},
     {0}};
 
+enum { MOST = 1000000 }; /* of what is counted on the command line */
+
 struct setting {
     const struct ms_place_strategy *strategy;
-    long ranks, nodes, groups, slots, seed, layers;
+    int64_t ranks, nodes, groups, slots, seed, layers;
     const char *format;
     struct ms_trace_args trace;
 };
@@ -38,14 +40,6 @@ struct answer {
     double *rank_load;     /* [layers][ranks] */
     double *max_over_mean; /* [layers] */
 };
-
-static bool number(const struct ms_args *args, const char *name, long fallback, long *out)
-{
-    const char *text = ms_args_get(args, name, NULL);
-    char *end;
-    *out = text ? strtol(text, &end, 10) : fallback;
-    return !text || (*text >= '0' && *text <= '9' && *end == '\0' && *out <= 1000000);
-}
 
 /* Loads of all steps and ranks together. */
 static enum ms_status read_loads(const struct setting *q, struct answer *a, struct ms_err *err)
@@ -76,7 +70,7 @@ static enum ms_status solve(const struct setting *q, struct answer *a, struct ms
     int *node = MS_NEW(&a->arena, int, (size_t)q->ranks);
     if (!node)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    for (long r = 0; r < q->ranks; r++)
+    for (int64_t r = 0; r < q->ranks; r++)
         node[r] = (int)(r * q->nodes / q->ranks);
     struct ms_place_problem p = {.n_layers = t->n_layers,
                                  .n_experts = t->n_experts,
@@ -227,12 +221,15 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     if (!ms_trace_args_read(self, &args, (const char *const *)args.operand, args.n_operands,
                             &q.trace))
         return MS_USAGE;
-    if (!number(&args, "ranks", 0, &q.ranks) || !number(&args, "nodes", 1, &q.nodes) ||
-        !number(&args, "groups", 1, &q.groups) || !number(&args, "slots", 0, &q.slots) ||
-        !number(&args, "seed", 1, &q.seed) || !number(&args, "layers", 0, &q.layers))
-        return ms_usage(
-            self, "--ranks, --nodes, --groups, --slots, --layers and --seed take whole numbers");
-    if (q.ranks < 1 || q.nodes < 1 || q.groups < 1 || q.ranks % q.nodes != 0)
+    q.nodes = q.groups = q.seed = 1;
+    if (!ms_args_integer(self, &args, "ranks", 1, MOST, &q.ranks) ||
+        !ms_args_integer(self, &args, "nodes", 1, MOST, &q.nodes) ||
+        !ms_args_integer(self, &args, "groups", 1, MOST, &q.groups) ||
+        !ms_args_integer(self, &args, "slots", 0, MOST, &q.slots) ||
+        !ms_args_integer(self, &args, "layers", 0, MOST, &q.layers) ||
+        !ms_args_integer(self, &args, "seed", 0, INT64_MAX, &q.seed))
+        return MS_USAGE;
+    if (q.ranks < 1 || q.ranks % q.nodes != 0)
         return ms_usage(self, "--ranks must be given, and --nodes must divide it");
     const char *name = ms_args_get(&args, "strategy", "eplb"), *names[64];
     size_t n = 0;

@@ -58,7 +58,7 @@ static bool read_step(struct job *j)
     if (strcmp(word, "last") == 0)
         step = MS_STEP_LAST;
     else if (strcmp(word, "all") != 0 &&
-             !ms_moe_integer(j->verb, &j->args, "step", 0, INT32_MAX, &step))
+             !ms_args_integer(j->verb, &j->args, "step", 0, INT32_MAX, &step))
         return false;
     j->step = (long)step;
     return true;
@@ -86,10 +86,10 @@ static bool read_options(struct job *j)
     }
     j->format = ms_moe_word(j->verb, &j->args, "format", formats, 0);
     return j->format >= 0 && read_lists(j) && read_step(j) &&
-           ms_moe_integer(j->verb, &j->args, "tokens", 1, INT64_MAX / 2, &j->tokens) &&
-           ms_moe_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
-           ms_moe_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
-           ms_moe_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
+           ms_args_integer(j->verb, &j->args, "tokens", 1, INT64_MAX / 2, &j->tokens) &&
+           ms_args_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
+           ms_args_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
+           ms_args_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
 }
 
 static enum ms_status no_memory(struct ms_err *err)

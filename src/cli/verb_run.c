@@ -51,16 +51,6 @@ struct setting {
 
 /* ---- the command line ---- */
 
-static bool parse_count(const char *text, long least, long most, long *out)
-{
-    char *end;
-    long v = strtol(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || v < least || v > most)
-        return false;
-    *out = v;
-    return true;
-}
-
 static int parse_word(const char *text, const char *const *words)
 {
     for (int i = 0; words[i]; i++)
@@ -72,10 +62,11 @@ static int parse_word(const char *text, const char *const *words)
 static int parse_shard(const struct ms_verb *self, const char *text, struct setting *s)
 {
     char k[24];
-    long shard, of;
+    int64_t shard, of;
     const char *slash = strchr(text, '/');
     snprintf(k, sizeof k, "%.*s", slash ? (int)(slash - text) : 0, text);
-    if (!slash || !parse_count(slash + 1, 1, 1000000, &of) || !parse_count(k, 1, of, &shard))
+    if (!slash || !ms_integer_parse(slash + 1, 1, 1000000, &of) ||
+        !ms_integer_parse(k, 1, of, &shard))
         return ms_usage(self, "--shard: '%s' is not K/N with 1 <= K <= N", text);
     s->run.shard = (size_t)shard;
     s->run.n_shards = (size_t)of;
@@ -100,7 +91,7 @@ static int parse_words(const struct ms_verb *self, const struct ms_args *a, stru
 
 static int parse(const struct ms_verb *self, const struct ms_args *a, struct setting *s)
 {
-    long n = ms_cores();
+    int64_t n = ms_cores();
     const char *jobs = ms_args_get(a, "jobs", NULL),
                *timeout = ms_args_get(a, "case-timeout", "3600");
     char *end;
@@ -108,7 +99,7 @@ static int parse(const struct ms_verb *self, const struct ms_args *a, struct set
                           .output = ms_args_get(a, "output", NULL)};
     if (a->n_operands == 0)
         return ms_usage(self, "no scenario given");
-    if (jobs && !parse_count(jobs, 1, 4096, &n))
+    if (jobs && !ms_integer_parse(jobs, 1, 4096, &n))
         return ms_usage(self, "--jobs: '%s' is not a number of processes (1 to 4096)", jobs);
     s->run.n_procs = (int)n;
     s->run.timeout_s = strtod(timeout, &end);

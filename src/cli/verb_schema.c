@@ -1,4 +1,5 @@
-/* `moesim schema`: the scenario file as JSON Schema, for editors. */
+/* `moesim schema`: the scenario file as JSON Schema, so that editors complete and refuse what the
+ * reader would. */
 #include "base/err.h"
 #include "base/file.h"
 #include "cli/verb.h"

@@ -26,7 +26,7 @@ static const struct ms_option options[] = {
 struct setting {
     const char *output;
     bool counts;
-    long repeat, layer, index;
+    int64_t repeat, layer, index;
     const char *sets[256];
     size_t n_sets;
 };
@@ -42,14 +42,6 @@ struct job {
     const struct setting *q;
 };
 
-static bool number(const struct ms_args *args, const char *name, long fallback, long *out)
-{
-    const char *text = ms_args_get(args, name, NULL);
-    char *end;
-    *out = text != NULL ? strtol(text, &end, 10) : fallback;
-    return text == NULL || (*text >= '0' && *text <= '9' && *end == '\0');
-}
-
 static enum ms_status open_case(struct job *j, const char *path, struct ms_errs *errs)
 {
     enum ms_status s = ms_study_read(&j->study, path, j->q->sets, j->q->n_sets, errs);
@@ -57,7 +49,7 @@ static enum ms_status open_case(struct job *j, const char *path, struct ms_errs 
         s = ms_plan_make(&j->plan, &j->study, MS_USE_RUN, false, &j->inputs, errs);
     struct ms_err err = {0};
     if (s == MS_OK && (size_t)j->q->index >= j->study.n_cases)
-        s = ms_err_set(&err, MS_INVALID, "--case %ld: the scenario has %zu", j->q->index,
+        s = ms_err_set(&err, MS_INVALID, "--case %d: the scenario has %zu", (int)j->q->index,
                        j->study.n_cases);
     if (s == MS_OK)
         s = ms_study_case(&j->study, (size_t)j->q->index, &j->c, &err);
@@ -158,7 +150,7 @@ static enum ms_status write_all(const struct job *j, struct ms_err *err)
     const char *to = j->q->output;
     const struct ms_workload *w = &j->in.s.workload;
     if (j->q->layer >= w->layers)
-        return ms_err_set(err, MS_INVALID, "--layer %ld: the scenario has %d", j->q->layer,
+        return ms_err_set(err, MS_INVALID, "--layer %d: the scenario has %d", (int)j->q->layer,
                           w->layers);
     size_t n = strlen(to);
     bool file = strcmp(to, "-") == 0 || (n > 4 && strcmp(to + n - 4, ".csv") == 0);
@@ -178,7 +170,7 @@ static enum ms_status traffic_of(const char *path, const struct setting *q, stru
     struct ms_err err = {0};
     enum ms_status s = open_case(&j, path, errs);
     if (s == MS_OK && j.study.n_cases > 1)
-        fprintf(stderr, "moesim traffic: case %ld of %zu; --case chooses another\n", q->index,
+        fprintf(stderr, "moesim traffic: case %d of %zu; --case chooses another\n", (int)q->index,
                 j.study.n_cases);
     if (s == MS_OK && (s = write_all(&j, &err)) != MS_OK)
         ms_errs_add(errs, &err);
@@ -205,9 +197,11 @@ static int run(int argc, char **argv, const struct ms_verb *self)
             q.sets[q.n_sets++] = args.option[i].value;
     q.output = ms_args_get(&args, "output", "-");
     q.counts = ms_args_get(&args, "counts", NULL) != NULL;
-    if (!number(&args, "repeat", 0, &q.repeat) || !number(&args, "layer", -1, &q.layer) ||
-        !number(&args, "case", 0, &q.index))
-        return ms_usage(self, "--repeat, --layer and --case take whole numbers, from 0");
+    q.layer = -1;
+    if (!ms_args_integer(self, &args, "repeat", 0, INT32_MAX, &q.repeat) ||
+        !ms_args_integer(self, &args, "layer", 0, INT32_MAX, &q.layer) ||
+        !ms_args_integer(self, &args, "case", 0, INT32_MAX, &q.index))
+        return MS_USAGE;
     struct ms_errs errs = {0};
     enum ms_status s = traffic_of(args.operand[0], &q, &errs);
     ms_errs_print(stderr, &errs);

@@ -135,7 +135,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     if (args.n_operands != 1)
         return ms_usage(self, args.n_operands ? "one scenario at a time" : "no scenario given");
     int progress = ms_moe_word(self, &args, "progress", when, 0);
-    if (progress < 0 || !ms_moe_integer(self, &args, "threads", 1, 1024, &threads))
+    if (progress < 0 || !ms_args_integer(self, &args, "threads", 1, 1024, &threads))
         return MS_USAGE;
     for (int i = 0; i < args.n_options; i++)
         if (strcmp(args.option[i].name, "set") == 0)

@@ -222,7 +222,8 @@ static const struct ms_field stragglers[] = {
 
 static const struct ms_field faults[] = {
     {.key = "links",
-     .type = MS_FIELD_ODD, .shape = &ms_shape_links, .fields = ms_link_fields, MS_OPTIONAL, .later = true,
+     .type = MS_FIELD_ODD, .shape = &ms_shape_links, .fields = ms_link_fields,
+     MS_OPTIONAL, .later = true,
      .help = "links that lose bandwidth: [{name, at, until, bandwidth_factor}]"},
     {0},
 };

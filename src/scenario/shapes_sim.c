@@ -1,5 +1,5 @@
-/* The numbers of the sections compute, hardware and faults that stand in a mapping of their own, and
- * the list of links that fail. */
+/* The numbers of the sections compute, hardware and faults that stand in a mapping of their own,
+ * and the list of links that fail. */
 #include <math.h>
 #include <string.h>
 

@@ -179,8 +179,6 @@ void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
 {
     const struct ms_sim_params *p = in->params;
     check_name(errs, "network.model", p->network.model, ms_sim_network_models(), "a network model");
-    if (!(p->network.quantum >= 0) || p->network.quantum > 1)
-        say(errs, "network.quantum", "%g: 0 to 1", p->network.quantum);
     const struct ms_network_model *m = ms_network_model_find(p->network.model);
     if (m && m->only_latency && p->network.latency == MS_LATENCY_FLOW)
         say(errs, "network.latency", "'flow' is not available with %s; allowed: sender", m->name);
