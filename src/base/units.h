@@ -11,7 +11,7 @@ enum ms_unit {
     MS_UNIT_NONE,  /**< a plain number */
     MS_UNIT_TIME,  /**< s: ps ns us ms s m h d; a bare number is seconds */
     MS_UNIT_BYTES, /**< B, kB, MiB …; b for bits; a bare number is bytes */
-    MS_UNIT_RATE,  /**< bytes/s: Bps kBps GiBps …; bps Gbps … are bits; a bare number is bytes/s */
+    MS_UNIT_RATE, /**< bytes/s: Bps kBps GiBps …; bps Gbps … are bits; a bare number is bytes/s */
     MS_UNIT_FLOPS, /**< flop/s: f kf Mf Gf Tf Pf; a bare number is flop/s */
 };
 
