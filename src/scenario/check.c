@@ -1,5 +1,5 @@
 /** @file check.c  What no single key can say: sections against each other, against the platform,
- * against the disk. */
+ *  against the disk. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* Which errors of many cases are the same, and in what order they are told. */
 #include "scenario/errors.h"
 
 #include <stdbool.h>

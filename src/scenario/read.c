@@ -1,3 +1,5 @@
+/* One document to one scenario: every key read or defaulted by the tables, unknown ones refused,
+ * presets and defaults that depend on other keys put in. */
 #include "scenario/read.h"
 
 #include <string.h>

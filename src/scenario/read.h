@@ -6,12 +6,12 @@
 #include "scenario/scenario.h"
 
 /** Fill s from a document: every key read or defaulted, unknown keys reported, presets applied,
- * defaults that depend on other keys resolved. Errors go to r->errs; s is only good without them.
- * The section `sweep` is skipped. */
+ *  defaults that depend on other keys resolved. Errors go to r->errs; s is only good without them.
+ *  The section `sweep` is skipped. */
 void ms_read_scenario(struct ms_reading *r, const struct ms_entry *root, struct ms_scenario *s);
 
 /** The struct the offsets of a section start from, plus the section's own offset; NULL where there
- * is none (train). */
+ *  is none (train). */
 void *ms_section_base(const struct ms_section *section, const struct ms_scenario *s);
 
 #endif

@@ -1,13 +1,13 @@
 /** @file scenario.h  A scenario file read: what one run, or one case of a sweep, is asked for.
  *
  *  The reader walks the YAML once, with one table of keys (fields.h) for types, units, ranges,
- * defaults, help, schema and echo. A file with a `sweep` section stands for n_cases effective
- * scenarios; ms_scenario_case gives them one by one, numbered from 0 with the last axis fastest.
- * Nothing is simulated here and no file but the scenario itself is opened, except by
- * ms_scenario_canonical (content hashes).
+ *  defaults, help, schema and echo. A file with a `sweep` section stands for n_cases effective
+ *  scenarios; ms_scenario_case gives them one by one, numbered from 0 with the last axis fastest.
+ *  Nothing is simulated here and no file but the scenario itself is opened, except by
+ *  ms_scenario_canonical (content hashes).
  *
  *  Paths inside are resolved against the scenario file ("-": the current folder). Sizes in bytes,
- * times in seconds. */
+ *  times in seconds. */
 #ifndef MS_SCENARIO_SCENARIO_H
 #define MS_SCENARIO_SCENARIO_H
 
@@ -25,7 +25,7 @@
 
 struct ms_train_params; /* moe/train.h */
 struct ms_yaml;         /* base/yaml_tree.h */
-struct ms_sweep;        /* sweep.h */
+struct ms_axes;         /* axes.h */
 
 /** Scenario section `report`. */
 struct ms_report_params {
@@ -34,8 +34,8 @@ struct ms_report_params {
 };
 
 /** Effective parameters: of a whole file without a sweep, or of one case. Plain data; strings live
- * in the arena of whoever holds it. Counts are resolved as far as the file alone allows: layers is
- * a number, latency is sender or flow; workload.ranks stays 0 for `all` (ms_scenario_resolve). */
+ *  in the arena of whoever holds it. Counts are resolved as far as the file alone allows: layers is
+ *  a number, latency is sender or flow; workload.ranks stays 0 for `all` (ms_scenario_resolve). */
 struct ms_scenario {
     const char *file; /**< as the user typed it */
     const char *name; /**< default: the file's stem ("stdin" for -) */
@@ -57,10 +57,10 @@ struct ms_scenario {
 
 /** One axis of the sweep with the value it has in a case. */
 struct ms_axis {
-    const char *key;   /**< "routing.popularity.sigma" */
-    const char *label; /**< a file's stem (its full path where stems collide), a word, or a number
-                          as written */
-    const char *json;  /**< the same as JSON: a number, true, false, or a string */
+    const char *key; /**< "routing.popularity.sigma" */
+    /** a file's stem (its full path where stems collide), a word, or a number as written */
+    const char *label;
+    const char *json; /**< the same as JSON: a number, true, false, or a string */
 };
 
 /** One case: its effective scenario and where it stands. Zero-initialise; finish frees. */
@@ -76,16 +76,15 @@ struct ms_case {
 struct ms_study {
     struct ms_arena arena;
     struct ms_scenario base; /**< without the sweep: name, report and defaults */
-    const struct ms_sweep *sweep;
+    const struct ms_axes *axes;
     size_t n_cases; /**< 1 without a sweep; 0: there is no document to speak of */
     int n_axes;
 };
 
 /** Read a scenario file ("-" = stdin) with --set arguments ("KEY=VALUE", in order) and check every
- * key of every case. All errors go to errs, in file order, each once; those of --set name the file
- * "--set".
- *  After MS_INVALID `out` is good for ms_study_read_case, to find what else is wrong, and for
- *  ms_study_finish (always).
+ *  key of every case. All errors go to errs, in file order, each once; those of --set name the file
+ *  "--set". After MS_INVALID `out` is good for ms_study_read_case, to find what else is wrong, and
+ *  for ms_study_finish (always).
  *  @return MS_OK; MS_INVALID with at least one error in errs; MS_IO; MS_NOMEM */
 enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
                              size_t n_sets, struct ms_errs *errs);
@@ -96,7 +95,7 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
 void ms_study_finish(struct ms_study *study);
 
 /** Effective scenario `index` of a study that was read without errors; borrows the study. @param
- * out zeroed on entry */
+ *  out zeroed on entry */
 enum ms_status ms_study_case(const struct ms_study *study, size_t index, struct ms_case *out,
                              struct ms_err *err);
 /** The same for a study with errors: they are added to errs, and values that have some are at their
@@ -106,7 +105,7 @@ enum ms_status ms_study_read_case(const struct ms_study *study, size_t index, st
 void ms_case_finish(struct ms_case *c);
 
 /** The key and the distinct labels of an axis, in the order of the file: for tables and `compare
- * --by`. */
+ *  --by`. */
 const char *ms_study_axis_key(const struct ms_study *study, int axis);
 size_t ms_study_axis_labels(const struct ms_study *study, int axis, const char *const **labels);
 
@@ -118,10 +117,10 @@ enum ms_scenario_use {
 };
 
 /** Cross-field checks of one effective scenario (keys that errs already complains about are left
- * alone), before anything runs: ranks against hosts, experts against ranks and groups, missing
- * files, names against the rooms' tables, what the simulator itself needs. Errors carry the place
- * of the key. @param platform of s->platform, already read; NULL: platform-dependent checks are
- * left out */
+ *  alone), before anything runs: ranks against hosts, experts against ranks and groups, missing
+ *  files, names against the rooms' tables, what the simulator itself needs. Errors carry the place
+ *  of the key. @param platform of s->platform, already read; NULL: platform-dependent checks are
+ *  left out */
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
                        enum ms_scenario_use use, struct ms_errs *errs);
 
@@ -129,9 +128,9 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
 void ms_scenario_resolve(struct ms_scenario *s, int n_hosts);
 
 /** The canonical echo: one line of JSON, an object a section, with every key at its effective value
- * in table order, files replaced by
- *  {"xxh3": content hash}, the sweep and all that does not change a result (name, report) left out.
- * Its hash is the scenario_hash; with versions it is a record's key.
+ *  in table order, files replaced by {"xxh3": content hash}, the sweep and all that does not change
+ *  a result (name, report) left out. Its hash is the scenario_hash; with versions it is a record's
+ *  key.
  *  @return MS_OK; MS_INVALID or MS_IO where a file cannot be read; MS_NOMEM */
 enum ms_status ms_scenario_canonical(const struct ms_scenario *s, struct ms_files *files,
                                      struct ms_buf *out, struct ms_err *err);

@@ -7,7 +7,7 @@
 
 #include "scenario/errors.h"
 #include "scenario/read.h"
-#include "scenario/sweep.h"
+#include "scenario/axes.h"
 
 /* ---- --set KEY=VALUE ---- */
 
@@ -19,10 +19,10 @@ static void set_error(struct ms_errs *errs, int col, const char *key, const char
 
 /* One argument into the document; sweep.KEY is one key of the sweep however many dots it has. */
 static const struct ms_yaml *put_set(struct ms_reading *r, const struct ms_yaml *doc,
-                                     const struct ms_sweep_set *set)
+                                     const struct ms_axes_set *set)
 {
     if (strncmp(set->key, "sweep.", 6) != 0)
-        return ms_sweep_put(r->arena, doc, set->key, set->value);
+        return ms_axes_put(r->arena, doc, set->key, set->value);
     const struct ms_entry *old = ms_yaml_get(doc, "sweep");
     struct ms_yaml *sweep = MS_NEW(r->arena, struct ms_yaml, 1);
     struct ms_entry *e = MS_NEW(r->arena, struct ms_entry, 1);
@@ -55,7 +55,7 @@ static bool good_set_key(const char *key, struct ms_errs *errs)
     return false;
 }
 
-static bool parse_set(struct ms_reading *r, const char *text, struct ms_sweep_set *out)
+static bool parse_set(struct ms_reading *r, const char *text, struct ms_axes_set *out)
 {
     const char *equals = strchr(text, '=');
     char shown[80];
@@ -82,10 +82,10 @@ static bool parse_set(struct ms_reading *r, const char *text, struct ms_sweep_se
     return out->value != NULL;
 }
 
-static struct ms_sweep_set *parse_sets(struct ms_reading *r, const char *const *sets, size_t n_sets,
-                                       size_t *n_out)
+static struct ms_axes_set *parse_sets(struct ms_reading *r, const char *const *sets, size_t n_sets,
+                                      size_t *n_out)
 {
-    struct ms_sweep_set *out = MS_NEW(r->arena, struct ms_sweep_set, n_sets);
+    struct ms_axes_set *out = MS_NEW(r->arena, struct ms_axes_set, n_sets);
     size_t n = 0;
     for (size_t i = 0; i < n_sets && out; i++)
         n += parse_set(r, sets[i], &out[n]);
@@ -101,7 +101,7 @@ static void check_cases(const struct ms_study *study, struct ms_errs *errs, size
         struct ms_scenario s;
         ms_arena_reset(&arena);
         struct ms_reading r = {&arena, &mine, study->base.file};
-        const struct ms_entry *root = ms_sweep_case(study->sweep, &arena, i);
+        const struct ms_entry *root = ms_axes_case(study->axes, &arena, i);
         if (root)
             ms_read_scenario(&r, root, &s);
         else
@@ -115,14 +115,14 @@ static void check_cases(const struct ms_study *study, struct ms_errs *errs, size
 /* ---- the study ---- */
 
 /* Fill base, sweep and n_cases from a document; every error of every case goes to errs. */
-static void read_document(struct ms_study *study, struct ms_reading *r, struct ms_sweep *sweep,
+static void read_document(struct ms_study *study, struct ms_reading *r, struct ms_axes *sweep,
                           size_t start)
 {
     struct ms_errs *errs = r->errs, unseen = {0};
     size_t before = errs->n;
     if (sweep->root->value->kind == MS_YAML_MAP)
-        ms_sweep_read(r, sweep);
-    study->sweep = sweep;
+        ms_axes_read(r, sweep);
+    study->axes = sweep;
     study->n_axes = sweep->n_keys;
     study->n_cases = sweep->n_cases;
     bool axes_good = errs->n == before && sweep->n_keys > 0;
@@ -143,19 +143,19 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
     size_t start = errs->n;
     file = ms_arena_strdup(&study.arena, file);
     struct ms_reading r = {&study.arena, errs, file};
-    struct ms_sweep *sweep = MS_NEW(&study.arena, struct ms_sweep, 1);
+    struct ms_axes *sweep = MS_NEW(&study.arena, struct ms_axes, 1);
     const struct ms_entry *doc =
         file && sweep ? ms_yaml_parse(&study.arena, file, 0, text, n_bytes, errs) : NULL;
     struct ms_entry *root = doc ? MS_NEW(&study.arena, struct ms_entry, 1) : NULL;
     size_t n = 0;
-    struct ms_sweep_set *set = sweep ? parse_sets(&r, sets, n_sets, &n) : NULL;
+    struct ms_axes_set *set = sweep ? parse_sets(&r, sets, n_sets, &n) : NULL;
     if (root) {
         *root = *doc;
         for (size_t i = 0; i < n && root->value && root->value->kind == MS_YAML_MAP; i++)
             root->value = put_set(&r, root->value, &set[i]);
     }
     if (root && root->value) {
-        *sweep = (struct ms_sweep){.root = root, .set = set, .n_sets = n};
+        *sweep = (struct ms_axes){.root = root, .set = set, .n_sets = n};
         read_document(&study, &r, sweep, start);
     } else if (errs->n == start) {
         ms_errs_add_at(errs, MS_NOMEM, file, 0, 0, NULL, "out of memory");
@@ -216,8 +216,8 @@ enum ms_status ms_study_read_case(const struct ms_study *study, size_t index, st
 {
     struct ms_case c = {.index = index, .n_axes = study->n_axes};
     struct ms_reading r = {&c.arena, errs, study->base.file};
-    const struct ms_sweep *w = study->sweep;
-    const struct ms_entry *root = ms_sweep_case(w, &c.arena, index);
+    const struct ms_axes *w = study->axes;
+    const struct ms_entry *root = ms_axes_case(w, &c.arena, index);
     c.axis = MS_NEW(&c.arena, struct ms_axis, (size_t)c.n_axes);
     if (!root || !c.axis) {
         ms_arena_finish(&c.arena);
@@ -226,7 +226,7 @@ enum ms_status ms_study_read_case(const struct ms_study *study, size_t index, st
     }
     ms_read_scenario(&r, root, &c.s);
     for (int i = 0; i < c.n_axes; i++) {
-        size_t v = ms_sweep_value(w, i, index);
+        size_t v = ms_axes_value(w, i, index);
         c.axis[i] = (struct ms_axis){w->key[i].key, w->key[i].label[v], w->key[i].json[v]};
     }
     *out = c;
@@ -256,13 +256,13 @@ void ms_case_finish(struct ms_case *c)
 
 const char *ms_study_axis_key(const struct ms_study *study, int axis)
 {
-    return study->sweep->key[axis].key;
+    return study->axes->key[axis].key;
 }
 
 size_t ms_study_axis_labels(const struct ms_study *study, int axis, const char *const **labels)
 {
-    *labels = study->sweep->key[axis].distinct;
-    return study->sweep->key[axis].n_distinct;
+    *labels = study->axes->key[axis].distinct;
+    return study->axes->key[axis].n_distinct;
 }
 
 const char *ms_scenario_place(const struct ms_scenario *s, const char *key, int *line, int *col)

@@ -1,3 +1,5 @@
+/* One case, from its scenario to its record: what demand and simulator are asked, which twins are
+ * worth simulating, and what is measured of the traffic on the way. */
 #include "sweep/case_run.h"
 
 #include <stdlib.h>

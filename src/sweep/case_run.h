@@ -1,10 +1,10 @@
 /** @file case_run.h  One case simulated, in the process that is called: routing, placement,
- * simulation, record.
+ *  simulation, record.
  *
  *  Meant for a forked child (farm.h): SimGrid's engine can be loaded once a process. Routing is
- * drawn when a run starts, so that one repeat at a time is in memory. Run 2r is repeat r and run 2r
- * + 1 its balanced twin, left out when an equal twin was simulated before (model.md section 3: once
- * per distinct total). */
+ *  drawn when a run starts, so that one repeat at a time is in memory. Run 2r is repeat r and run
+ *  2r + 1 its balanced twin, left out when an equal twin was simulated before (once per
+ *  distinct total). */
 #ifndef MS_SWEEP_CASE_RUN_H
 #define MS_SWEEP_CASE_RUN_H
 
@@ -21,8 +21,8 @@ struct ms_case_options {
     const char *timeline_path; /**< NULL = none */
 };
 
-/** What demand and simulator are asked for a scenario on a platform. Zero-initialise; finish frees.
- */
+/** What demand and simulator are asked for a scenario on a platform. Zero-initialise; finish
+ *  frees. */
 struct ms_case_input {
     struct ms_arena arena;
     struct ms_scenario s; /**< resolved */

@@ -1,5 +1,5 @@
-/* The fork pool: how many children at once, which job next, when a child has answered or is given up,
- * and what is said of one that gave no answer. */
+/* The fork pool: how many children at once, which job next, when a child has answered or is given
+ * up, and what is said of one that gave no answer. */
 #define _GNU_SOURCE
 #include "sweep/farm.h"
 

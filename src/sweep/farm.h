@@ -1,11 +1,12 @@
 /** @file farm.h  One forked child a case: what a child does can cost its own case, never another's.
  *
  *  SimGrid's engine can be loaded once a process and answers bad input with abort(), exit(2) or
- * even exit(0), so every case runs in a child forked before SimGrid starts, and counts as done only
- * when its complete frame (message.h) came through its pipe. A child that crashes, hangs, exits
- * silently, is killed, or writes something else becomes a failed answer with its own sentence and
- * the end of what it wrote on stderr. Children die with the parent (PR_SET_PDEATHSIG), read nothing
- *  from stdin, and offer themselves first to the kernel when memory runs out.
+ *  even exit(0), so every case runs in a child forked before SimGrid starts, and counts as done
+ *  only when its complete frame (message.h) came through its pipe. A child that crashes, hangs,
+ *  exits silently, is killed, or writes something else becomes a failed answer with its own
+ *  sentence and the end of what it wrote on stderr. Children die with the parent
+ *  (PR_SET_PDEATHSIG), read nothing from stdin, and offer themselves first to the kernel when
+ *  memory runs out.
  *
  *  SIGINT and SIGTERM are taken from a signalfd while the farm runs: no handler, no global. */
 #ifndef MS_SWEEP_FARM_H
@@ -38,9 +39,9 @@ struct ms_farm {
 };
 
 /** Run the jobs, started in the order given. @param signal_number the signal on MS_INTERRUPTED,
- * else 0
+ *  else 0
  *  @return MS_OK (failed jobs included: they were given to `done`); MS_INTERRUPTED; what `done`
- * returned; MS_INTERNAL when pipes or processes cannot be had; MS_NOMEM */
+ *  returned; MS_INTERNAL when pipes or processes cannot be had; MS_NOMEM */
 enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n_jobs,
                            int *signal_number, struct ms_err *err);
 

@@ -1,5 +1,5 @@
-/** @file inputs.h  What a command has read: platforms, checkpoints' headers, and all other input files,
- *  each opened once however many scenarios and cases use it.
+/** @file inputs.h  What a command has read: platforms, checkpoints' headers, and all other input
+ *  files, each opened once however many scenarios and cases use it.
  *
  *  Children forked while the inputs are held find everything in memory. SimGrid alone reads the
  *  platform file again, in its own process. */
@@ -20,8 +20,8 @@ struct ms_inputs {
     struct ms_inputs_checkpoint *checkpoints;
 };
 
-/** A platform, its hosts in nodes of gpus_per_node where the file has none of its own (0, or a number
- *  that does not fit, leaves them alone: ms_scenario_check says why).
+/** A platform, its hosts in nodes of gpus_per_node where the file has none of its own (0, or a
+ *  number that does not fit, leaves them alone: ms_scenario_check says why).
  *  @param errs gets the file's errors and warnings each time it is asked for
  *  @return borrowed until finish; NULL after an error */
 struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path, int gpus_per_node,

@@ -1,3 +1,4 @@
+/* Records as lines of a results folder: what of a line is read, and which lines are torn. */
 #include "sweep/lines.h"
 
 #include <jansson.h>

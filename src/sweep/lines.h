@@ -1,7 +1,7 @@
 /** @file lines.h  Reading the results folder's line files, and replacing them.
  *
  *  A line counts only when its newline is there and it is one JSON object: a process that was
- * killed while writing leaves a torn last line, which is dropped without a word. */
+ *  killed while writing leaves a torn last line, which is dropped without a word. */
 #ifndef MS_SWEEP_LINES_H
 #define MS_SWEEP_LINES_H
 
@@ -26,8 +26,8 @@ struct ms_line {
 enum ms_status ms_lines_read(const char *dir, const char *name, struct ms_arena *arena,
                              struct ms_line **out, size_t *n, struct ms_err *err);
 /** The same without taking apart: each(ctx, text, object) for every whole line, text cut at its
- *  newline in place. The lines live in `text`, which is the caller's to finish; an object only while
- *  the call lasts. each returns false to stop with MS_NOMEM. */
+ *  newline in place. The lines live in `text`, which is the caller's to finish; an object only
+ *  while the call lasts. each returns false to stop with MS_NOMEM. */
 enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
                              bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
                              struct ms_err *err);

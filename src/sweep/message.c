@@ -1,3 +1,5 @@
+/* The frame in which a child hands over its answer: lengths first, so that half of one is known for
+ * half. */
 #include "sweep/message.h"
 
 #include <stdint.h>

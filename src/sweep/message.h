@@ -1,9 +1,9 @@
 /** @file message.h  What a child sends through its pipe: one frame, whole or nothing.
  *
  *  A frame is a magic word, the child's status, a length, the XXH3 of the body, then the body: the
- * parts, each with its length. A case is done only when its frame is complete and its hash right,
- * whatever the exit status says (SimGrid can exit 0 without having simulated anything). Host byte
- * order: both ends are one program on one machine. */
+ *  parts, each with its length. A case is done only when its frame is complete and its hash right,
+ *  whatever the exit status says (SimGrid can exit 0 without having simulated anything). Host byte
+ *  order: both ends are one program on one machine. */
 #ifndef MS_SWEEP_MESSAGE_H
 #define MS_SWEEP_MESSAGE_H
 
@@ -25,7 +25,7 @@ enum ms_frame_state { MS_FRAME_PARTIAL, MS_FRAME_WHOLE, MS_FRAME_WRONG };
 /** Append the frame of a message. */
 void ms_message_encode(const struct ms_message *m, struct ms_buf *out);
 /** Look at the bytes received so far. WHOLE: out is filled. WRONG: no frame can come of these
- * bytes; why says so in a few words. */
+ *  bytes; why says so in a few words. */
 enum ms_frame_state ms_message_decode(const char *bytes, size_t n, struct ms_message *out,
                                       const char **why);
 void ms_message_finish(struct ms_message *m);

@@ -1,5 +1,5 @@
-/* One walk over the cases of a study: what is wrong with each, what it is called, what it depends on,
- * and what it will cost. */
+/* One walk over the cases of a study: what is wrong with each, what it is called, what it depends
+ * on, and what it will cost. */
 #include "sweep/plan.h"
 
 #include <jansson.h>

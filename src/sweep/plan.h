@@ -1,10 +1,11 @@
 /** @file plan.h  All cases of a study, checked and named, before anything is simulated.
  *
- *  The one walk over the cases that `check`, `run`, its --dry-run and `traffic` make: keys, sections
- *  against each other and against the platform, and the inputs of routing and placement, so that an
- *  error is found before the first fork. Whoever comes later trusts it. A case gets its id (c0000, in
- *  the order of the sweep, last axis fastest), the hash of its canonical text (files by content), its
- *  key (that with moesim's and SimGrid's versions) and the hash of its work (record.h). */
+ *  The one walk over the cases that `check`, `run`, its --dry-run and `traffic` make: keys,
+ *  sections against each other and against the platform, and the inputs of routing and placement,
+ *  so that an error is found before the first fork. Whoever comes later trusts it. A case gets its
+ *  id (c0000, in the order of the sweep, last axis fastest), the hash of its canonical text (files
+ *  by content), its key (that with moesim's and SimGrid's versions) and the hash of its work
+ *  (record.h). */
 #ifndef MS_SWEEP_PLAN_H
 #define MS_SWEEP_PLAN_H
 
@@ -32,8 +33,8 @@ struct ms_plan {
     struct ms_store_study store; /**< the same cases as the results folder sees them */
 };
 
-/** Check and name every case. Only before a run (MS_USE_RUN) does the walk go on after 20 errors, since
- *  --keep-going records every bad case.
+/** Check and name every case. Only before a run (MS_USE_RUN) does the walk go on after 20 errors,
+ *  since --keep-going records every bad case.
  *  @param forward also try the routing of checkpoints, which takes a forward pass each
  *  @param study also one that ms_study_read found errors in
  *  @param errs as reading left it; every error of every case, each once, in file order

@@ -1,13 +1,13 @@
-/** @file record.h  The body of a result record (interface.md), from what was simulated.
+/** @file record.h  The body of a result record, from what was simulated.
  *
  *  Only what the simulation produced goes in; everything is a function of the scenario, the input
- *  files, the versions and the seed. Beside the members interface.md names:
+ *  files, the versions and the seed. Beside its series and bytes:
  *  - work_hash: equal for cases that move the same tokens (seed, repeats, model, workload and
  *    routing with their files). compare pairs repeats only between records whose work is the same.
  *  - caption: words for tables (scenario, algorithm, placement, source, model).
  *  - platform: name, topology (the generator's word), hosts, nodes, switches, cables,
  *    bisection_per_gpu_Bps (null = unknown).
- *  - co_selection, oracle, requested_max_over_mean, realised_max_over_mean (model.md section 3).
+ *  - co_selection, oracle, requested_max_over_mean, realised_max_over_mean.
  *  - tail: of the slowest 1 % of exchanges (at least one) how many (n); the layer met most often
  *    together with its most loaded rank and the expert that loads it most; their share of n; that
  *    rank's load over the mean. Who is there when it is slow, not yet why.

@@ -1,3 +1,5 @@
+/* What of a plan is left to simulate, in which order, on how many processes; and what is told on
+ * the way. */
 #include "sweep/run.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /** @file run.h  A plan simulated into a results folder: what is left to do, on how many processes,
- * and what came of it. */
+ *  and what came of it. */
 #ifndef MS_SWEEP_RUN_H
 #define MS_SWEEP_RUN_H
 
@@ -36,10 +36,10 @@ struct ms_run_watch {
 };
 
 /** Simulate what the folder does not have yet. Invalid cases of the plan become failed records.
- * Whatever ends it, what is done is kept, sorted and summed up.
+ *  Whatever ends it, what is done is kept, sorted and summed up.
  *  @param state how it ended  @param signal_number on MS_INTERRUPTED
  *  @return MS_OK; MS_FAILED: some cases failed; MS_INTERRUPTED; and what ms_store_open and
- * ms_farm_run return */
+ *  ms_farm_run return */
 enum ms_status ms_plan_run(const struct ms_plan *plan, const struct ms_run_options *options,
                            const struct ms_run_watch *watch, struct ms_run_state *state,
                            int *signal_number, struct ms_err *err);

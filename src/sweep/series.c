@@ -1,3 +1,4 @@
+/* Series of a run's exchanges, layers, ranks and steps, in one order for every metric. */
 #include "sweep/series.h"
 
 static const char *const names[] = {"exchange", "dispatch", "combine", "rank", "layer", "step"};

@@ -1,9 +1,8 @@
 /** @file series.h  The measured series of a case, by name: what "exchange.p99_us" is a percentile
- * of.
+ *  of.
  *
- *  Definitions: model.md section 7. exchange = dispatch + combine of one (repeat, step, layer,
- * group); rank = the same of one rank; step of one (repeat, step, group). Values in microseconds
- * here and in the records. */
+ *  exchange = dispatch + combine of one (repeat, step, layer, group); rank = the same of one rank;
+ *  step of one (repeat, step, group). Values in microseconds here and in the records. */
 #ifndef MS_SWEEP_SERIES_H
 #define MS_SWEEP_SERIES_H
 
@@ -26,12 +25,12 @@ enum ms_series {
 /** "exchange" … */
 const char *ms_series_name(enum ms_series which);
 /** Is it defined for this scenario? A matrix has no combine and no layer; with overlap only layer
- * and step are. */
+ *  and step are. */
 bool ms_series_defined(enum ms_series which, const struct ms_scenario *s);
 /** Values one run has. */
 size_t ms_series_count(enum ms_series which, const struct ms_sim_output *out);
 /** The values of one run, in us, in (step, layer, group, rank) order. @param value
- * [ms_series_count] */
+ *  [ms_series_count] */
 void ms_series_get(enum ms_series which, const struct ms_sim_output *out, int run, double *value);
 
 #endif

@@ -1,3 +1,5 @@
+/* A results folder: whose it is, what of it counts as done, and how records get into it so that a
+ * killed run loses none. */
 #include "sweep/store.h"
 
 #include <errno.h>
@@ -200,8 +202,8 @@ static int open_to_append(struct ms_store *s, const char *name)
     return path ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
 }
 
-/* A line and its newline in one write: a reader, or a kill, sees the line whole or its torn start.
- */
+/* A line and its newline in one write: a reader, or a kill, sees the line whole or its torn
+ * start. */
 static enum ms_status append(struct ms_store *s, int fd, const char *line, struct ms_err *err)
 {
     struct ms_buf b = {0};

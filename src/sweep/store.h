@@ -1,7 +1,7 @@
 /** @file store.h  The results folder: what is on disk while a sweep runs, after it ended, and after
  *  it was killed.
  *
- *  - results.jsonl: one record a line (interface.md), appended as cases finish, sorted at the end.
+ *  - results.jsonl: one record a line, appended as cases finish, sorted at the end.
  *  - timing.jsonl: wall times and memory of the same cases; the only file that differs between two
  *    equal runs.
  *  - summary.csv: one row a case, written at the end.
@@ -48,16 +48,16 @@ struct ms_store;
 /** Open, lock and read a folder, made when it is not there.
  *  @param force take over a folder of another study: its equal cases are kept, the rest goes
  *  @return MS_OK; MS_USAGE: the folder is of another study, or holds results that are not ours;
- * MS_IO: locked by another process, or cannot be read or written; MS_NOMEM */
+ *  MS_IO: locked by another process, or cannot be read or written; MS_NOMEM */
 enum ms_status ms_store_open(struct ms_store **out, const char *dir,
                              const struct ms_store_study *study, bool force, struct ms_err *err);
 /** Is there a record of status ok? */
 bool ms_store_has(const struct ms_store *s, size_t index);
-/** The record's line without its newline, NULL: none yet. Borrowed until the case is added again.
- */
+/** The record's line without its newline, NULL: none yet. Borrowed until the case is added
+ *  again. */
 const char *ms_store_record(const struct ms_store *s, size_t index);
 /** A case is done: body from MS_RECORD_BODY to the end, without the closing brace; timing a JSON
- * object; samples may be empty. */
+ *  object; samples may be empty. */
 enum ms_status ms_store_add(struct ms_store *s, size_t index, const struct ms_buf *body,
                             const struct ms_buf *timing, const struct ms_buf *samples,
                             struct ms_err *err);
@@ -71,7 +71,7 @@ void ms_store_abandon(struct ms_store *s);
 /** Join the folders of shards into one, byte-identical to the run that was never split.
  *  @param n_missing cases nobody has  @param n_failed records of status failed
  *  @return MS_OK; MS_INVALID: no results there, different studies, or two answers to one case;
- * MS_IO; MS_NOMEM */
+ *  MS_IO; MS_NOMEM */
 enum ms_status ms_store_merge(const char *const *dirs, size_t n_dirs, const char *out, bool force,
                               size_t *n_cases, size_t *n_missing, size_t *n_failed,
                               struct ms_err *err);

@@ -1,3 +1,4 @@
+/* summary.csv: one row a record, the columns of all records together, units in their names. */
 #include "sweep/summary.h"
 
 #include <jansson.h>

@@ -1,4 +1,6 @@
-#include "scenario/sweep.h"
+/* The section `sweep`: lists, ranges and zips of values, what each is called in tables, and the
+ * document of one case. */
+#include "scenario/axes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@ static const char *path_of(char *out, size_t size, const char *key)
 }
 
 /* Is the key of the axis the one a --set fixes, or inside it? */
-static bool fixed(const struct ms_sweep *s, const char *key)
+static bool fixed(const struct ms_axes *s, const char *key)
 {
     for (size_t i = 0; i < s->n_sets; i++) {
         size_t n = strlen(s->set[i].key);
@@ -21,21 +23,21 @@ static bool fixed(const struct ms_sweep *s, const char *key)
     return false;
 }
 
-static struct ms_sweep_key *new_key(struct ms_reading *r, struct ms_sweep *s, const char *key,
-                                    const struct ms_entry *at, size_t n)
+static struct ms_axes_key *new_key(struct ms_reading *r, struct ms_axes *s, const char *key,
+                                   const struct ms_entry *at, size_t n)
 {
     char path[160];
-    if (s->n_keys == MS_SWEEP_MAX_AXES) {
-        ms_reading_fail(r, at, "sweep", "more than %d swept keys", MS_SWEEP_MAX_AXES);
+    if (s->n_keys == MS_AXES_MAX_AXES) {
+        ms_reading_fail(r, at, "sweep", "more than %d swept keys", MS_AXES_MAX_AXES);
         return NULL;
     }
-    if (n > MS_SWEEP_MAX_VALUES) {
+    if (n > MS_AXES_MAX_VALUES) {
         ms_reading_fail(r, at, path_of(path, sizeof path, key), "%zu values; at most %d", n,
-                        MS_SWEEP_MAX_VALUES);
+                        MS_AXES_MAX_VALUES);
         return NULL;
     }
-    struct ms_sweep_key *k = &s->key[s->n_keys];
-    *k = (struct ms_sweep_key){.key = ms_arena_strdup(r->arena, key), .n = n, .at = at};
+    struct ms_axes_key *k = &s->key[s->n_keys];
+    *k = (struct ms_axes_key){.key = ms_arena_strdup(r->arena, key), .n = n, .at = at};
     k->value = MS_NEW(r->arena, struct ms_entry, n);
     k->label = MS_NEW(r->arena, const char *, n);
     k->json = MS_NEW(r->arena, const char *, n);
@@ -46,21 +48,21 @@ static struct ms_sweep_key *new_key(struct ms_reading *r, struct ms_sweep *s, co
 }
 
 /* A new axis of n values. */
-static int new_axis(struct ms_sweep *s, size_t n)
+static int new_axis(struct ms_axes *s, size_t n)
 {
     s->axis_n[s->n_axes] = n;
     return s->n_axes++;
 }
 
-static struct ms_sweep_key *from_list(struct ms_reading *r, struct ms_sweep *s, const char *key,
-                                      const struct ms_entry *at)
+static struct ms_axes_key *from_list(struct ms_reading *r, struct ms_axes *s, const char *key,
+                                     const struct ms_entry *at)
 {
     char path[160];
     if (at->value->n == 0) {
         ms_reading_fail(r, at, path_of(path, sizeof path, key), "the list of values is empty");
         return NULL;
     }
-    struct ms_sweep_key *k = new_key(r, s, key, at, at->value->n);
+    struct ms_axes_key *k = new_key(r, s, key, at, at->value->n);
     size_t n = 0;
     for (const struct ms_entry *e = at->value->first; k && e; e = e->next) {
         k->value[n] = *e;
@@ -81,8 +83,8 @@ static bool with_unit(const struct ms_entry *e, double *value, const char **unit
            !strchr("xX", e->value->text[1] ? e->value->text[1] : ' ');
 }
 
-static struct ms_sweep_key *from_range(struct ms_reading *r, struct ms_sweep *s, const char *key,
-                                       const struct ms_entry *at)
+static struct ms_axes_key *from_range(struct ms_reading *r, struct ms_axes *s, const char *key,
+                                      const struct ms_entry *at)
 {
     double from, to, step;
     const char *unit[3];
@@ -100,11 +102,11 @@ static struct ms_sweep_key *from_range(struct ms_reading *r, struct ms_sweep *s,
         ms_reading_fail(r, at, path, "the range is empty: step must lead from `from` to `to`");
         return NULL;
     }
-    if (count > MS_SWEEP_MAX_VALUES) {
-        ms_reading_fail(r, at, path, "%.0f values; at most %d", count, MS_SWEEP_MAX_VALUES);
+    if (count > MS_AXES_MAX_VALUES) {
+        ms_reading_fail(r, at, path, "%.0f values; at most %d", count, MS_AXES_MAX_VALUES);
         return NULL;
     }
-    struct ms_sweep_key *k = new_key(r, s, key, at, (size_t)count);
+    struct ms_axes_key *k = new_key(r, s, key, at, (size_t)count);
     for (size_t i = 0; k && i < k->n; i++) {
         snprintf(text, sizeof text, "%.12g%s", from + (double)i * step, unit[0]);
         k->value[i] = *at;
@@ -136,8 +138,8 @@ static bool known_key(struct ms_reading *r, const struct ms_entry *at, const cha
 }
 
 /* The values of one key: a list or a range. NULL after an error. */
-static struct ms_sweep_key *read_values(struct ms_reading *r, struct ms_sweep *s, const char *key,
-                                        const struct ms_entry *at)
+static struct ms_axes_key *read_values(struct ms_reading *r, struct ms_axes *s, const char *key,
+                                       const struct ms_entry *at)
 {
     char path[160];
     if (!known_key(r, at, key))
@@ -157,7 +159,7 @@ static struct ms_sweep_key *read_values(struct ms_reading *r, struct ms_sweep *s
     return NULL;
 }
 
-static void read_zip(struct ms_reading *r, struct ms_sweep *s, const struct ms_entry *zip)
+static void read_zip(struct ms_reading *r, struct ms_axes *s, const struct ms_entry *zip)
 {
     int axis = -1;
     const struct ms_entry *first = NULL;
@@ -168,7 +170,7 @@ static void read_zip(struct ms_reading *r, struct ms_sweep *s, const struct ms_e
     for (const struct ms_entry *e = zip->value->first; e; e = e->next) {
         if (fixed(s, e->key) && known_key(r, e, e->key))
             continue;
-        struct ms_sweep_key *k = read_values(r, s, e->key, e);
+        struct ms_axes_key *k = read_values(r, s, e->key, e);
         if (!k)
             continue;
         if (axis < 0) {
@@ -185,7 +187,7 @@ static void read_zip(struct ms_reading *r, struct ms_sweep *s, const struct ms_e
     }
 }
 
-static void read_axis(struct ms_reading *r, struct ms_sweep *s, const char *key,
+static void read_axis(struct ms_reading *r, struct ms_axes *s, const char *key,
                       const struct ms_entry *e)
 {
     const struct ms_entry *zip = ms_yaml_get(e->value, "zip");
@@ -207,7 +209,7 @@ static void read_axis(struct ms_reading *r, struct ms_sweep *s, const char *key,
     }
     if (fixed(s, key) && known_key(r, e, key))
         return;
-    struct ms_sweep_key *k = read_values(r, s, key, e);
+    struct ms_axes_key *k = read_values(r, s, key, e);
     if (k)
         k->axis = new_axis(s, k->n);
 }
@@ -247,7 +249,7 @@ static const char *show(struct ms_reading *r, const struct ms_yaml *v)
 }
 
 /* Do values i and j of an axis agree in every key that is zipped into it? */
-static bool same_point(struct ms_reading *r, const struct ms_sweep *s, int axis, size_t i, size_t j)
+static bool same_point(struct ms_reading *r, const struct ms_axes *s, int axis, size_t i, size_t j)
 {
     for (int k = 0; k < s->n_keys; k++)
         if (s->key[k].axis == axis && i < s->key[k].n && j < s->key[k].n &&
@@ -256,16 +258,16 @@ static bool same_point(struct ms_reading *r, const struct ms_sweep *s, int axis,
     return true;
 }
 
-static bool first_of_axis(const struct ms_sweep *s, const struct ms_sweep_key *k)
+static bool first_of_axis(const struct ms_axes *s, const struct ms_axes_key *k)
 {
-    for (const struct ms_sweep_key *before = s->key; before < k; before++)
+    for (const struct ms_axes_key *before = s->key; before < k; before++)
         if (before->axis == k->axis)
             return false;
     return true;
 }
 
 /* Keys of a zip may repeat a value. */
-static void distinct_labels(struct ms_reading *r, struct ms_sweep_key *k)
+static void distinct_labels(struct ms_reading *r, struct ms_axes_key *k)
 {
     k->distinct = MS_NEW(r->arena, const char *, k->n);
     for (size_t i = 0; i < k->n && k->distinct; i++) {
@@ -277,7 +279,7 @@ static void distinct_labels(struct ms_reading *r, struct ms_sweep_key *k)
     }
 }
 
-static void label_key(struct ms_reading *r, const struct ms_sweep *s, struct ms_sweep_key *k)
+static void label_key(struct ms_reading *r, const struct ms_axes *s, struct ms_axes_key *k)
 {
     bool file = is_file(k->key), collide = false;
     char stem[256], path[160];
@@ -306,21 +308,21 @@ static void label_key(struct ms_reading *r, const struct ms_sweep *s, struct ms_
     distinct_labels(r, k);
 }
 
-static void count_cases(struct ms_reading *r, struct ms_sweep *s, const struct ms_entry *at)
+static void count_cases(struct ms_reading *r, struct ms_axes *s, const struct ms_entry *at)
 {
     double n = 1;
     for (int a = 0; a < s->n_axes; a++)
         n *= (double)s->axis_n[a];
-    if (n > MS_SWEEP_MAX_CASES)
-        ms_reading_fail(r, at, "sweep", "%.0f cases; at most %d", n, MS_SWEEP_MAX_CASES);
-    s->n_cases = n > MS_SWEEP_MAX_CASES ? 1 : (size_t)n;
+    if (n > MS_AXES_MAX_CASES)
+        ms_reading_fail(r, at, "sweep", "%.0f cases; at most %d", n, MS_AXES_MAX_CASES);
+    s->n_cases = n > MS_AXES_MAX_CASES ? 1 : (size_t)n;
 }
 
-void ms_sweep_read(struct ms_reading *r, struct ms_sweep *s)
+void ms_axes_read(struct ms_reading *r, struct ms_axes *s)
 {
     const struct ms_entry *sweep = ms_yaml_get(s->root->value, "sweep");
     s->n_cases = 1;
-    s->key = MS_NEW(r->arena, struct ms_sweep_key, MS_SWEEP_MAX_AXES);
+    s->key = MS_NEW(r->arena, struct ms_axes_key, MS_AXES_MAX_AXES);
     if (!sweep || ms_yaml_null(sweep->value) || !s->key)
         return;
     if (sweep->value->kind != MS_YAML_MAP) {
@@ -334,7 +336,7 @@ void ms_sweep_read(struct ms_reading *r, struct ms_sweep *s)
     count_cases(r, s, sweep);
 }
 
-size_t ms_sweep_value(const struct ms_sweep *s, int key, size_t index)
+size_t ms_axes_value(const struct ms_axes *s, int key, size_t index)
 {
     for (int a = s->n_axes - 1; a > s->key[key].axis; a--)
         index /= s->axis_n[a];
@@ -357,8 +359,8 @@ static const struct ms_entry *spelled_out(struct ms_arena *arena, const struct m
     return &e[0];
 }
 
-const struct ms_yaml *ms_sweep_put(struct ms_arena *arena, const struct ms_yaml *doc,
-                                   const char *path, const struct ms_entry *e)
+const struct ms_yaml *ms_axes_put(struct ms_arena *arena, const struct ms_yaml *doc,
+                                  const char *path, const struct ms_entry *e)
 {
     for (const char *dot = strchr(path, '.'); dot && doc; dot = strchr(dot + 1, '.')) {
         char prefix[128];
@@ -376,19 +378,19 @@ const struct ms_yaml *ms_sweep_put(struct ms_arena *arena, const struct ms_yaml 
     return doc ? ms_yaml_set(arena, doc, path, e) : NULL;
 }
 
-const struct ms_entry *ms_sweep_case(const struct ms_sweep *s, struct ms_arena *arena, size_t index)
+const struct ms_entry *ms_axes_case(const struct ms_axes *s, struct ms_arena *arena, size_t index)
 {
     struct ms_entry *root = MS_NEW(arena, struct ms_entry, 1);
     if (!root)
         return NULL;
     *root = *s->root;
     for (int i = 0; i < s->n_keys && root->value; i++) {
-        const struct ms_sweep_key *k = &s->key[i];
+        const struct ms_axes_key *k = &s->key[i];
         root->value =
-            ms_sweep_put(arena, root->value, k->key, &k->value[ms_sweep_value(s, i, index)]);
+            ms_axes_put(arena, root->value, k->key, &k->value[ms_axes_value(s, i, index)]);
     }
     for (size_t i = 0; i < s->n_sets && s->n_keys > 0 && root->value; i++)
         if (strncmp(s->set[i].key, "sweep", 5) != 0)
-            root->value = ms_sweep_put(arena, root->value, s->set[i].key, s->set[i].value);
+            root->value = ms_axes_put(arena, root->value, s->set[i].key, s->set[i].value);
     return root->value ? root : NULL;
 }
