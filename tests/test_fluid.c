@@ -475,8 +475,8 @@ END_TEST
 START_TEST(test_instruction_sets_give_the_same_bits)
 {
 #if defined(__x86_64__)
-    const struct ms_fluid_isa isa[] = {{ms_fluid_fill_base, ms_fluid_kernel_base},
-                                       {ms_fluid_fill_avx512, ms_fluid_kernel_avx512}};
+    const struct ms_fluid_isa isa[] = {{ms_fluid_fill_base, NULL, ms_fluid_kernel_base},
+                                       {ms_fluid_fill_avx512, NULL, ms_fluid_kernel_avx512}};
     int n_isa = ms_fluid_isa_of_this_cpu()->fill == ms_fluid_fill_avx512 ? 2 : 1;
     uint32_t N = 32;
     struct net n;

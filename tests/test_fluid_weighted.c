@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "fluid_reference.h"
+#include "sim/fluid/fluid_internal.h"
 
 /* ---- random systems ---- */
 
@@ -520,6 +521,32 @@ START_TEST(test_no_link_carries_more_than_it_can)
 }
 END_TEST
 
+/* Weighted filling in each instruction set this machine has, on the same flows. */
+START_TEST(test_instruction_sets_give_the_same_bits)
+{
+#if defined(__x86_64__)
+    struct wide w;
+    wide_make(&w, 8, 32 * 7392.0);
+    const struct ms_fluid_event *e;
+    net_advance(w.f, 1e-6, &e);
+    ms_fluid_next_s(w.f);
+    ck_assert_uint_eq(w.f->n_comps, 1);
+    struct ms_fluid_comp *c = &w.f->comp[0];
+    struct ms_fluid_weighted *x = &c->weighted;
+    ck_assert(x->on && x->n > 8 * G * 5);
+    double *level = malloc(x->n * sizeof *level);
+    ms_fluid_weighted_fill_base(c);
+    for (uint32_t i = 0; i < x->n; i++)
+        level[i] = x->held[i].level;
+    ms_fluid_isa_of_this_cpu()->weighted_fill(c);
+    for (uint32_t i = 0; i < x->n; i++)
+        ck_assert(level[i] == x->held[i].level && level[i] > 0);
+    free(level);
+    wide_free(&w);
+#endif
+}
+END_TEST
+
 /* A stream's trace covers its life, and names the message rate where that limits it. */
 START_TEST(test_trace_names_resources_of_either_hop)
 {
@@ -568,6 +595,7 @@ int main(void)
     tcase_add_test(t, test_bad_weights_are_refused);
     tcase_add_loop_test(t, test_streams_under_a_quantum_are_late_and_a_little, 0, 4);
     tcase_add_loop_test(t, test_no_link_carries_more_than_it_can, 0, 12);
+    tcase_add_test(t, test_instruction_sets_give_the_same_bits);
     tcase_add_test(t, test_trace_names_resources_of_either_hop);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

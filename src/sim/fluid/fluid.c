@@ -133,14 +133,14 @@ static void rest_of_weighted(const struct ms_fluid *f, const struct ms_fluid_com
 {
     const struct ms_fluid_weighted *w = &c->weighted;
     const struct ms_fluid_more *m = w->flow[i].route == MS_FLUID_NONE ? w->flow[i].more : NULL;
-    double left = w->left[i] - (c->dirty ? 0 : w->level[i] * (f->now_s - c->solved_s));
+    double left = w->left[i] - (c->dirty ? 0 : w->held[i].level * (f->now_s - c->solved_s));
     left = (left > 0 ? left : 0) * (m ? m->share : 1);
-    rest[0] = w->hops[i] & MS_FLUID_FIRST ? left : 0;
-    rest[1] = w->hops[i] & MS_FLUID_SECOND ? left : 0;
-    if (m && w->hops[i] == MS_FLUID_FIRST) {
+    rest[0] = w->held[i].hops & MS_FLUID_FIRST ? left : 0;
+    rest[1] = w->held[i].hops & MS_FLUID_SECOND ? left : 0;
+    if (m && w->held[i].hops == MS_FLUID_FIRST) {
         rest[0] += m->n_then ? m->bytes - m->chunk : 0;
         rest[1] = m->bytes;
-    } else if (m && w->hops[i] == MS_FLUID_BOTH) {
+    } else if (m && w->held[i].hops == MS_FLUID_BOTH) {
         rest[1] += m->chunk;
     }
 }

@@ -381,7 +381,7 @@ bool ms_fluid_comp_settle(struct ms_fluid_comp *c)
     const struct ms_fluid_isa *isa = ms_fluid_isa_of_this_cpu();
     double first = INFINITY;
     if (c->weighted.on) {
-        bool fine = !c->crediting || (ms_fluid_weighted_tidy(c) && ms_fluid_weighted_fill(c));
+        bool fine = !c->crediting || (ms_fluid_weighted_tidy(c) && isa->weighted_fill(c));
         ms_fluid_weighted_credit(c);
         return fine;
     }
@@ -464,7 +464,7 @@ bool ms_fluid_comp_move(struct ms_fluid *f, struct ms_fluid_comp *old)
     for (uint32_t i = 0; i < w->n && fine; i++) {
         if (w->left[i] == INFINITY)
             continue;
-        fine = move(f, old, &w->flow[i], w->left[i], w->hops[i],
+        fine = move(f, old, &w->flow[i], w->left[i], w->held[i].hops,
                     w->chain ? w->chain[i] : MS_FLUID_NONE);
     }
     return fine;

@@ -107,40 +107,58 @@ struct ms_fluid_capped {
     uint32_t flow;
 };
 
+/** Of a flow: a link and the units a second it takes of it at level 1, weight x share. */
+struct ms_fluid_ask {
+    double units;
+    uint32_t link;
+};
+
+/** What filling needs of a flow, in half a cache line. */
+struct ms_fluid_held {
+    double level;
+    double credit;     /**< of the last solve */
+    uint32_t ask_at;   /**< what it asks for: where that begins, */
+    uint16_t n_first;  /**< the links of the first hop, */
+    uint16_t n_asks;   /**< and of both */
+    uint8_t hops;      /**< that it moves over now; 0: a hole */
+    uint8_t open;      /**< the same while it is not frozen, then 0 */
+    uint8_t unused[6]; /**< to 32 bytes */
+};
+
 /** The flows of a weighted component. Levels are rates / share, so bytes / share are left. */
 struct ms_fluid_weighted {
     bool on;                          /**< the component is weighted */
     uint32_t n, dead;                 /**< flows with holes; holes */
     size_t cap;                       /**< of the arrays of flows */
     double *left;                     /**< [cap] of the part at hand; INFINITY: a hole */
-    double *level;                    /**< [cap] */
-    double *credit;                   /**< [cap] of the last solve */
-    uint8_t *hops;                    /**< [cap] that it moves over now */
-    uint8_t *open;                    /**< [cap] the same while it is not frozen, then 0 */
-    uint32_t *use_at;                 /**< [cap] its uses: where they begin, */
-    uint16_t *n_first;                /**< [cap] those of the first hop, */
-    uint16_t *n_uses;                 /**< [cap] and of both */
+    struct ms_fluid_held *held;       /**< [cap] */
     struct ms_fluid_wait *flow;       /**< [cap] as it came */
     uint32_t *chain;                  /**< [cap] newest span of the trace, or NULL */
     uint32_t *limit;                  /**< [cap] the network's link that set its level, or NULL */
     struct ms_fluid_ceiling *ceiling; /**< [cap], or NULL: no flow has one */
-    uint32_t *link;                   /**< [use_cap] of the uses */
-    double *weight;                   /**< [use_cap] units a second at level 1: weight x share */
-    size_t n_use, use_cap;
+    struct ms_fluid_ask *ask;         /**< [ask_cap] in the order of the flows */
+    size_t n_asks, ask_cap;
     bool stale;      /**< lists are to be made anew */
     uint32_t *at;    /**< [m] a link's list: its first entry, */
     uint32_t *len;   /**< [m] its entries, */
     uint32_t *space; /**< [m] and how many it has space for */
-    uint32_t *owner; /**< [owner_cap] 2 x flow, + 1 where the use is of its second hop */
+    uint32_t *owner; /**< [owner_cap] 2 x flow, + 1 where it is asked for by its second hop */
     size_t used, owner_cap;
-    double *sum, *top;     /**< [m] weights of the uses under way, and the most since formed anew */
-    uint32_t *where;       /**< [m] scratch: a use of the flow at hand */
-    ms_fluid_state *state; /**< [m+1] scratch of filling */
-    double *least, *key;   /**< [m] scratch of filling */
+    double *sum, *top;              /**< [m] units asked for now, and the most since formed anew */
+    uint32_t *where;                /**< [m] scratch: what the flow at hand asks of a link */
+    ms_fluid_state *state;          /**< [m+1] scratch of filling */
+    double *least, *key;            /**< [m] scratch of filling */
     struct ms_fluid_capped *capped; /**< ceilings of flows, ascending */
     size_t n_capped, capped_cap;
     double reach; /**< see struct ms_fluid_filling */
 };
+
+/** What a flow asks for in the part at hand: [*from, *to). */
+static inline void ms_fluid_asks(const struct ms_fluid_held *x, size_t *from, size_t *to)
+{
+    *from = x->ask_at + (x->hops & MS_FLUID_FIRST ? 0U : x->n_first);
+    *to = x->ask_at + (x->hops & MS_FLUID_SECOND ? x->n_asks : x->n_first);
+}
 
 /** A flow, or a part of a stream, that ends before the component's next step, if nothing comes in
  *  between. */
@@ -346,13 +364,12 @@ bool ms_fluid_weighted_over(struct ms_fluid_comp *c, uint32_t flow);
 uint32_t ms_fluid_weighted_sinks(const struct ms_fluid_weighted *w, uint32_t flow,
                                  const uint32_t **sinks);
 bool ms_fluid_weighted_tidy(struct ms_fluid_comp *c);
-/** Uses of the part at hand: [*from, *to). */
-void ms_fluid_weighted_uses(const struct ms_fluid_weighted *w, uint32_t flow, size_t *from,
-                            size_t *to);
 
 /* fluid_weighted_fill.c */
-/** level[] of every flow, and with c->crediting its credit. */
-bool ms_fluid_weighted_fill(struct ms_fluid_comp *c);
+/** The level of every flow, and with c->crediting its credit; those still open nothing limits.
+ *  Compiled as fluid_fill.c is. */
+bool ms_fluid_weighted_fill_base(struct ms_fluid_comp *c);
+bool ms_fluid_weighted_fill_avx512(struct ms_fluid_comp *c);
 
 /* fluid_weighted_pass.c */
 /** Take off what the levels served for c->cut_s. */
@@ -392,6 +409,7 @@ bool ms_fluid_pass(struct ms_fluid_comp *c, double quantum_s, struct ms_pool *po
 struct ms_fluid_kernel_args;
 struct ms_fluid_isa {
     void (*fill)(struct ms_fluid_comp *c); /**< level[] of every link with flows */
+    bool (*weighted_fill)(struct ms_fluid_comp *c);
     uint32_t (*kernel)(const struct ms_fluid_kernel_args *a, uint32_t begin, uint32_t end,
                        double *first);
 };

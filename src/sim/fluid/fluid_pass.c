@@ -21,9 +21,11 @@ struct pass {
 
 const struct ms_fluid_isa *ms_fluid_isa_of_this_cpu(void)
 {
-    static const struct ms_fluid_isa base = {ms_fluid_fill_base, ms_fluid_kernel_base};
+    static const struct ms_fluid_isa base = {ms_fluid_fill_base, ms_fluid_weighted_fill_base,
+                                             ms_fluid_kernel_base};
 #if defined(__x86_64__)
-    static const struct ms_fluid_isa avx512 = {ms_fluid_fill_avx512, ms_fluid_kernel_avx512};
+    static const struct ms_fluid_isa avx512 = {ms_fluid_fill_avx512, ms_fluid_weighted_fill_avx512,
+                                               ms_fluid_kernel_avx512};
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         return &avx512;

@@ -32,7 +32,7 @@ static bool choose_form(struct ms_fluid *f, struct ms_fluid_comp *c, bool weight
     if (c->n_live == 0 && !weighted && w->on) {
         w->on = false;
         w->n = w->dead = 0;
-        w->n_use = 0;
+        w->n_asks = 0;
         w->stale = true;
     }
     return !weighted || w->on || ms_fluid_comp_weigh(f, c);

@@ -101,7 +101,7 @@ static bool solve(struct ms_fluid *f, struct ms_fluid_comp *c)
 {
     double span = span_s(f, c);
     if (c->weighted.on) {
-        bool fine = ms_fluid_weighted_tidy(c) && ms_fluid_weighted_fill(c);
+        bool fine = ms_fluid_weighted_tidy(c) && ms_fluid_isa_of_this_cpu()->weighted_fill(c);
         ms_fluid_weighted_credit(c);
         return fine && ms_fluid_weighted_pass(c, span);
     }

@@ -32,23 +32,14 @@ bool ms_fluid_weighted_init(struct ms_fluid_weighted *w, uint32_t m)
 
 void ms_fluid_weighted_finish(struct ms_fluid_weighted *w)
 {
-    free(w->left), free(w->level), free(w->credit), free(w->hops), free(w->open), free(w->use_at);
-    free(w->n_first), free(w->n_uses), free(w->flow), free(w->chain), free(w->limit);
-    free(w->ceiling), free(w->link), free(w->weight), free(w->at), free(w->len), free(w->space);
-    free(w->owner), free(w->sum), free(w->top), free(w->where), free(w->state), free(w->least);
-    free(w->key), free(w->capped);
+    free(w->left), free(w->held), free(w->flow), free(w->chain), free(w->limit);
+    free(w->ceiling), free(w->ask), free(w->at), free(w->len), free(w->space), free(w->owner);
+    free(w->sum), free(w->top), free(w->where), free(w->state), free(w->least), free(w->key);
+    free(w->capped);
     *w = (struct ms_fluid_weighted){0};
 }
 
-/* ---- a flow's uses ---- */
-
-void ms_fluid_weighted_uses(const struct ms_fluid_weighted *w, uint32_t flow, size_t *from,
-                            size_t *to)
-{
-    size_t at = w->use_at[flow];
-    *from = w->hops[flow] & MS_FLUID_FIRST ? at : at + w->n_first[flow];
-    *to = w->hops[flow] & MS_FLUID_SECOND ? at + w->n_uses[flow] : at + w->n_first[flow];
-}
+/* ---- what a flow asks for ---- */
 
 struct asked { /* by one hop of the flow at hand */
     size_t first;
@@ -57,32 +48,29 @@ struct asked { /* by one hop of the flow at hand */
 };
 
 /* A route at so many units a unit of level. Shared links add up, of fatpipes the worst counts. */
-static bool ask(const struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t route, double weight,
+static bool ask(const struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t route, double units,
                 struct asked *a)
 {
     struct ms_fluid_weighted *w = &c->weighted;
     for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
         uint32_t g = f->hop[h], l = f->local_of[g];
         if (f->fat[g]) {
-            double level = f->capacity[g] / weight;
+            double level = f->capacity[g] / units;
             if (level < a->ceiling)
                 a->ceiling = level, a->ceiling_link = g;
             continue;
         }
         if (!f->kept[g])
             continue;
-        size_t u = w->where[l];
-        if (u >= a->first && u < w->n_use && w->link[u] == l) {
-            w->weight[u] += weight;
+        size_t k = w->where[l];
+        if (k >= a->first && k < w->n_asks && w->ask[k].link == l) {
+            w->ask[k].units += units;
             continue;
         }
-        size_t cap = w->use_cap;
-        if (!ms_fluid_grow(&w->link, &cap, w->n_use + 1, sizeof *w->link) ||
-            !ms_fluid_grow(&w->weight, &w->use_cap, w->n_use + 1, sizeof *w->weight))
+        if (!ms_fluid_grow(&w->ask, &w->ask_cap, w->n_asks + 1, sizeof *w->ask))
             return false;
-        w->where[l] = (uint32_t)w->n_use;
-        w->link[w->n_use] = l;
-        w->weight[w->n_use++] = weight;
+        w->where[l] = (uint32_t)w->n_asks;
+        w->ask[w->n_asks++] = (struct ms_fluid_ask){units, l};
     }
     return true;
 }
@@ -91,8 +79,8 @@ static bool ask(const struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t rout
 static void lift_ceiling(const struct ms_fluid_comp *c, struct asked *a)
 {
     const struct ms_fluid_weighted *w = &c->weighted;
-    for (size_t u = a->first; u < w->n_use; u++) {
-        if (c->capacity[w->link[u]] <= a->ceiling * w->weight[u])
+    for (size_t k = a->first; k < w->n_asks; k++) {
+        if (c->capacity[w->ask[k].link] <= a->ceiling * w->ask[k].units)
             a->ceiling = INFINITY;
     }
 }
@@ -103,20 +91,20 @@ static bool ask_all(const struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t 
     struct ms_fluid_weighted *w = &c->weighted;
     const struct ms_fluid_more *m = x->route == MS_FLUID_NONE ? x->more : NULL;
     uint32_t n_first = m ? m->n_first : 1, n = m ? n_first + m->n_then : 1;
-    w->use_at[i] = (uint32_t)w->n_use;
-    hop[0] = hop[1] = (struct asked){w->n_use, INFINITY, MS_FLUID_NONE};
+    hop[0] = hop[1] = (struct asked){w->n_asks, INFINITY, MS_FLUID_NONE};
     for (uint32_t k = 0; k < n; k++) {
         uint32_t route = m ? m->use[k].route : x->route;
         if (k == n_first)
-            hop[1].first = w->n_use;
+            hop[1].first = w->n_asks;
         if (!ask(f, c, route, m ? m->use[k].weight * m->share : 1, &hop[k >= n_first]))
             return false;
     }
     if (n == n_first)
-        hop[1].first = w->n_use;
-    assert(w->n_use < UINT32_MAX && w->n_use - hop[0].first <= UINT16_MAX);
-    w->n_first[i] = (uint16_t)(hop[1].first - hop[0].first);
-    w->n_uses[i] = (uint16_t)(w->n_use - hop[0].first);
+        hop[1].first = w->n_asks;
+    assert(w->n_asks < UINT32_MAX && w->n_asks - hop[0].first <= UINT16_MAX);
+    w->held[i] = (struct ms_fluid_held){.ask_at = (uint32_t)hop[0].first,
+                                        .n_first = (uint16_t)(hop[1].first - hop[0].first),
+                                        .n_asks = (uint16_t)(w->n_asks - hop[0].first)};
     return true;
 }
 
@@ -125,11 +113,11 @@ static bool ask_all(const struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t 
 static void count_in(struct ms_fluid_comp *c, uint32_t i)
 {
     struct ms_fluid_weighted *w = &c->weighted;
-    size_t u, to;
-    for (ms_fluid_weighted_uses(w, i, &u, &to); u < to; u++) {
-        uint32_t l = w->link[u];
+    size_t k, to;
+    for (ms_fluid_asks(&w->held[i], &k, &to); k < to; k++) {
+        uint32_t l = w->ask[k].link;
         c->crowd[l]++;
-        w->sum[l] += w->weight[u];
+        w->sum[l] += w->ask[k].units;
         w->top[l] = w->sum[l] > w->top[l] ? w->sum[l] : w->top[l];
     }
 }
@@ -137,25 +125,25 @@ static void count_in(struct ms_fluid_comp *c, uint32_t i)
 static void count_out(struct ms_fluid_comp *c, uint32_t i)
 {
     struct ms_fluid_weighted *w = &c->weighted;
-    size_t u, to;
-    for (ms_fluid_weighted_uses(w, i, &u, &to); u < to; u++) {
-        uint32_t l = w->link[u];
+    size_t k, to;
+    for (ms_fluid_asks(&w->held[i], &k, &to); k < to; k++) {
+        uint32_t l = w->ask[k].link;
         assert(c->crowd[l] > 0);
         c->crowd[l]--;
-        w->sum[l] -= w->weight[u];
+        w->sum[l] -= w->ask[k].units;
         if (c->crowd[l] == 0)
             w->sum[l] = w->top[l] = 0;
     }
 }
 
-/* The weight of a list entry: flows cross few links. */
-static double weight_of(const struct ms_fluid_weighted *w, uint32_t entry, uint32_t l)
+/* What the flow of a list entry asks of the link: flows cross few links. */
+static double units_of(const struct ms_fluid_weighted *w, uint32_t entry, uint32_t l)
 {
-    uint32_t i = entry >> 1;
-    size_t u = w->use_at[i] + (entry & 1 ? w->n_first[i] : 0U);
-    while (w->link[u] != l)
-        u++;
-    return w->weight[u];
+    const struct ms_fluid_held *x = &w->held[entry >> 1];
+    size_t k = x->ask_at + (entry & 1 ? x->n_first : 0U);
+    while (w->ask[k].link != l)
+        k++;
+    return w->ask[k].units;
 }
 
 static void form_sum(struct ms_fluid_comp *c, uint32_t l)
@@ -163,9 +151,8 @@ static void form_sum(struct ms_fluid_comp *c, uint32_t l)
     struct ms_fluid_weighted *w = &c->weighted;
     w->sum[l] = 0;
     for (uint32_t e = w->at[l]; e < w->at[l] + w->len[l]; e++) {
-        uint32_t i = w->owner[e] >> 1;
-        if (w->left[i] < INFINITY && w->hops[i] >> (w->owner[e] & 1) & 1)
-            w->sum[l] += weight_of(w, w->owner[e], l);
+        if (w->held[w->owner[e] >> 1].hops >> (w->owner[e] & 1) & 1)
+            w->sum[l] += units_of(w, w->owner[e], l);
     }
     w->top[l] = w->sum[l];
 }
@@ -188,11 +175,12 @@ static bool move_list(struct ms_fluid_weighted *w, uint32_t l)
 
 static bool list_flow(struct ms_fluid_weighted *w, uint32_t i)
 {
-    for (uint32_t k = 0; k < w->n_uses[i]; k++) {
-        uint32_t l = w->link[w->use_at[i] + k];
+    const struct ms_fluid_held *x = &w->held[i];
+    for (uint32_t k = 0; k < x->n_asks; k++) {
+        uint32_t l = w->ask[x->ask_at + k].link;
         if (w->len[l] == w->space[l] && !move_list(w, l))
             return false;
-        w->owner[w->at[l] + w->len[l]++] = 2 * i + (k >= w->n_first[i]);
+        w->owner[w->at[l] + w->len[l]++] = 2 * i + (k >= x->n_first);
     }
     return true;
 }
@@ -202,8 +190,8 @@ static bool make_lists(struct ms_fluid_comp *c)
     struct ms_fluid_weighted *w = &c->weighted;
     size_t at = 0;
     memset(w->len, 0, c->m * sizeof *w->len);
-    for (size_t u = 0; u < w->n_use; u++)
-        w->len[w->link[u]]++;
+    for (size_t k = 0; k < w->n_asks; k++)
+        w->len[w->ask[k].link]++;
     for (uint32_t l = 0; l < c->m; l++) {
         w->space[l] = w->len[l] > w->space[l] ? w->len[l] : w->space[l];
         w->at[l] = (uint32_t)at;
@@ -220,18 +208,14 @@ static bool make_lists(struct ms_fluid_comp *c)
     return true;
 }
 
-static void move_flow(struct ms_fluid_weighted *w, uint32_t from, uint32_t to, size_t use)
+static void move_flow(struct ms_fluid_weighted *w, uint32_t from, uint32_t to, size_t ask_at)
 {
-    if (w->n_uses[from] && use != w->use_at[from]) {
-        memmove(w->link + use, w->link + w->use_at[from], w->n_uses[from] * sizeof *w->link);
-        memmove(w->weight + use, w->weight + w->use_at[from], w->n_uses[from] * sizeof *w->weight);
-    }
+    struct ms_fluid_held *x = &w->held[to];
+    *x = w->held[from];
+    if (x->n_asks && ask_at != x->ask_at)
+        memmove(w->ask + ask_at, w->ask + x->ask_at, x->n_asks * sizeof *w->ask);
+    x->ask_at = (uint32_t)ask_at;
     w->left[to] = w->left[from];
-    w->level[to] = w->level[from];
-    w->hops[to] = w->hops[from];
-    w->use_at[to] = (uint32_t)use;
-    w->n_first[to] = w->n_first[from];
-    w->n_uses[to] = w->n_uses[from];
     w->flow[to] = w->flow[from];
     if (w->chain)
         w->chain[to] = w->chain[from];
@@ -244,16 +228,16 @@ bool ms_fluid_weighted_tidy(struct ms_fluid_comp *c)
     struct ms_fluid_weighted *w = &c->weighted;
     if (w->stale || w->dead > w->n / 8 + 32) {
         uint32_t to = 0;
-        size_t use = 0;
+        size_t ask_at = 0;
         for (uint32_t i = 0; i < w->n; i++) {
-            if (w->left[i] == INFINITY)
+            if (!w->held[i].hops)
                 continue;
-            move_flow(w, i, to, use);
-            use += w->n_uses[to++];
+            move_flow(w, i, to, ask_at);
+            ask_at += w->held[to++].n_asks;
         }
         w->n = to;
         w->dead = 0;
-        w->n_use = use;
+        w->n_asks = ask_at;
         if (!make_lists(c))
             return false;
     }
@@ -276,13 +260,7 @@ static bool reserve(struct ms_fluid_weighted *w, bool tracing)
         size_t size;
         bool wanted;
     } a[] = {{&w->left, sizeof *w->left, true},
-             {&w->level, sizeof *w->level, true},
-             {&w->credit, sizeof *w->credit, true},
-             {&w->hops, sizeof *w->hops, true},
-             {&w->open, sizeof *w->open, true},
-             {&w->use_at, sizeof *w->use_at, true},
-             {&w->n_first, sizeof *w->n_first, true},
-             {&w->n_uses, sizeof *w->n_uses, true},
+             {&w->held, sizeof *w->held, true},
              {&w->flow, sizeof *w->flow, true},
              {&w->chain, sizeof *w->chain, tracing},
              {&w->limit, sizeof *w->limit, tracing},
@@ -322,14 +300,13 @@ bool ms_fluid_weighted_add(struct ms_fluid *f, struct ms_fluid_comp *c,
     if (!reserve(w, f->tracing) || !ask_all(f, c, i, flow, hop))
         return false;
     lift_ceiling(c, &hop[1]);
-    w->n_use = hop[1].first; /* the first hop's alone for a moment */
+    w->n_asks = hop[1].first; /* the first hop's alone for a moment */
     lift_ceiling(c, &hop[0]);
-    w->n_use = hop[0].first + w->n_uses[i];
+    w->n_asks = hop[0].first + w->held[i].n_asks;
     if (!set_ceiling(w, i, hop))
         return false;
     w->left[i] = left;
-    w->level[i] = 0;
-    w->hops[i] = hops;
+    w->held[i].hops = hops;
     w->flow[i] = *flow;
     if (f->tracing)
         w->chain[i] = chain;
@@ -344,17 +321,19 @@ bool ms_fluid_weighted_over(struct ms_fluid_comp *c, uint32_t flow)
     struct ms_fluid_weighted *w = &c->weighted;
     const struct ms_fluid_more *m =
         w->flow[flow].route == MS_FLUID_NONE ? w->flow[flow].more : NULL;
-    uint8_t was = w->hops[flow];
+    struct ms_fluid_held *x = &w->held[flow];
+    uint8_t was = x->hops;
     count_out(c, flow);
-    w->level[flow] = 0;
+    x->level = 0;
     if (!m || !m->chunk || was == MS_FLUID_SECOND) {
         w->left[flow] = INFINITY;
+        x->hops = 0;
         w->dead++;
         c->n_live--;
         return true;
     }
     bool steady = was == MS_FLUID_FIRST && m->bytes > m->chunk;
-    w->hops[flow] = steady ? MS_FLUID_BOTH : MS_FLUID_SECOND;
+    x->hops = steady ? MS_FLUID_BOTH : MS_FLUID_SECOND;
     w->left[flow] = (steady ? m->bytes - m->chunk : m->chunk) / m->share;
     count_in(c, flow);
     return false;
@@ -369,9 +348,9 @@ uint32_t ms_fluid_weighted_sinks(const struct ms_fluid_weighted *w, uint32_t flo
         return ms_fluid_n_sinks(x->sink);
     }
     const struct ms_fluid_more *m = x->more;
-    bool first_over = w->hops[flow] != MS_FLUID_SECOND &&
-                      (w->hops[flow] == MS_FLUID_BOTH || !(m->bytes > m->chunk));
-    bool last = !m->chunk || w->hops[flow] == MS_FLUID_SECOND;
+    uint8_t hops = w->held[flow].hops;
+    bool first_over = hops == MS_FLUID_BOTH || (hops == MS_FLUID_FIRST && !(m->bytes > m->chunk));
+    bool last = !m->chunk || hops == MS_FLUID_SECOND;
     uint32_t from = last && m->chunk ? m->n_sent : 0;
     *sinks = m->sink + from;
     return last ? m->n_sinks - from : first_over ? m->n_sent : 0;

@@ -1,5 +1,6 @@
 /* Progressive filling where flows have weights: the level rises over all flows alike; a link that is
- * used up, or a flow's ceiling, freezes flows at it, and their weights come off the other links.
+ * used up, or a flow's ceiling, freezes flows at it, and what they take comes off the other links.
+ * Compiled once for each instruction set (WEIGHTED_FILL), to the same bits.
  *
  * The same front as in fluid_fill.c keeps the number of links looked at small. What a link still has
  * to give stands beside the sum of the weights that ask for it; where little of that sum is left it
@@ -14,9 +15,9 @@
 #define TIE 1e-10
 #define LITTLE 1e-6
 
-enum { FRONT = 32, FEW = 12 };
+enum { FRONT = 32, FEW = 12, AHEAD = 12 }; /* AHEAD: entries whose flows are fetched early */
 
-enum { REST, SUM, USES, CREDIT }; /* of a state */
+enum { REST, SUM, ASKS, CREDIT }; /* of a state */
 
 struct filling {
     struct ms_fluid_comp *c;
@@ -32,13 +33,14 @@ static void form_sum(const struct filling *s, uint32_t l)
     const struct ms_fluid_weighted *w = s->w;
     double sum = 0;
     for (uint32_t e = w->at[l]; e < w->at[l] + w->len[l]; e++) {
-        uint32_t i = w->owner[e] >> 1, second = w->owner[e] & 1;
-        if (!(w->open[i] >> second & 1))
+        const struct ms_fluid_held *x = &w->held[w->owner[e] >> 1];
+        uint32_t second = w->owner[e] & 1;
+        if (!(x->open >> second & 1))
             continue;
-        size_t u = w->use_at[i] + (second ? w->n_first[i] : 0U);
-        while (w->link[u] != l)
-            u++;
-        sum += w->weight[u];
+        const struct ms_fluid_ask *a = w->ask + x->ask_at + (second ? x->n_first : 0U);
+        while (a->link != l)
+            a++;
+        sum += a->units;
     }
     w->state[l][SUM] = sum;
     w->least[l] = LITTLE * sum;
@@ -47,49 +49,62 @@ static void form_sum(const struct filling *s, uint32_t l)
 static inline double level_now(const struct filling *s, uint32_t l)
 {
     const ms_fluid_state *x = &s->w->state[l];
-    if ((*x)[USES] < 0.5)
+    if ((*x)[ASKS] < 0.5)
         return MS_FLUID_FREE_RATE;
     if ((*x)[SUM] < s->w->least[l])
         form_sum(s, l);
     return (*x)[SUM] > 0 ? (*x)[REST] / (*x)[SUM] : MS_FLUID_FREE_RATE;
 }
 
-static inline void freeze_flow(const struct filling *s, uint32_t i, bool crediting, uint32_t limit)
+static inline void freeze_flow(const struct filling *s, struct ms_fluid_held *x, bool crediting)
 {
-    struct ms_fluid_weighted *w = s->w;
+    const struct ms_fluid_weighted *w = s->w;
     const double level = s->water;
     double low = INFINITY, high = 0;
-    size_t u, to;
-    for (ms_fluid_weighted_uses(w, i, &u, &to); u < to; u++) {
-        ms_fluid_state *x = &w->state[w->link[u]];
-        const double a = w->weight[u];
-        *x -= (ms_fluid_state){a * level, a, 1, 0};
+    size_t k, to;
+    for (ms_fluid_asks(x, &k, &to); k < to; k++) {
+        ms_fluid_state *l = &w->state[w->ask[k].link];
+        const double units = w->ask[k].units;
+        *l -= (ms_fluid_state){units * level, units, 1, 0};
         if (crediting) {
-            double credit = (*x)[CREDIT];
+            double credit = (*l)[CREDIT];
             low = credit < low ? credit : low;
             high = credit > high ? credit : high;
         }
     }
     if (crediting) {
-        double gain = level - w->level[i];
-        w->credit[i] = low < INFINITY ? gain * (gain > 0 ? low : high) : 0;
+        double gain = level - x->level;
+        x->credit = low < INFINITY ? gain * (gain > 0 ? low : high) : 0;
     }
-    w->level[i] = level;
-    w->open[i] = 0;
-    if (w->limit)
-        w->limit[i] = limit;
+    x->level = level;
+    x->open = 0;
+}
+
+static inline void freeze_list(const struct filling *s, uint32_t l, bool crediting)
+{
+    const struct ms_fluid_weighted *w = s->w;
+    const uint32_t *owner = w->owner + w->at[l], n = w->len[l];
+    for (uint32_t e = 0; e < n; e++) {
+        struct ms_fluid_held *x = &w->held[owner[e] >> 1];
+        if (e + AHEAD < n) {
+            __builtin_prefetch(&w->held[owner[e + AHEAD] >> 1], 1);
+            __builtin_prefetch(&w->ask[w->held[owner[e + AHEAD / 2] >> 1].ask_at]);
+        }
+        if (!(x->open >> (owner[e] & 1) & 1))
+            continue;
+        freeze_flow(s, x, crediting);
+        if (w->limit)
+            w->limit[owner[e] >> 1] = s->c->global[l];
+    }
 }
 
 static void freeze_link(const struct filling *s, uint32_t l)
 {
-    const struct ms_fluid_weighted *w = s->w;
-    const uint32_t *owner = w->owner + w->at[l], n = w->len[l], limit = s->c->global[l];
-    w->state[l][USES] = 0;
-    for (uint32_t e = 0; e < n; e++) {
-        uint32_t i = owner[e] >> 1;
-        if (w->open[i] >> (owner[e] & 1) & 1)
-            freeze_flow(s, i, s->c->crediting, limit);
-    }
+    s->w->state[l][ASKS] = 0;
+    if (s->c->crediting)
+        freeze_list(s, l, true);
+    else
+        freeze_list(s, l, false);
 }
 
 /* ---- ceilings ---- */
@@ -108,7 +123,7 @@ static bool collect_ceilings(struct ms_fluid_weighted *w)
     for (uint32_t i = 0; w->ceiling && i < w->n; i++) {
         double low = INFINITY;
         for (int hop = 0; hop < 2; hop++) {
-            if (w->open[i] >> hop & 1)
+            if (w->held[i].open >> hop & 1)
                 low = fmin(low, w->ceiling[i].level[hop]);
         }
         if (low == INFINITY)
@@ -126,7 +141,7 @@ static bool collect_ceilings(struct ms_fluid_weighted *w)
 static double next_ceiling(struct filling *s)
 {
     const struct ms_fluid_weighted *w = s->w;
-    while (s->capped < w->n_capped && !w->open[w->capped[s->capped].flow])
+    while (s->capped < w->n_capped && !w->held[w->capped[s->capped].flow].open)
         s->capped++;
     return s->capped < w->n_capped ? w->capped[s->capped].level : INFINITY;
 }
@@ -135,9 +150,12 @@ static void freeze_at_ceiling(struct filling *s)
 {
     const struct ms_fluid_capped *x = &s->w->capped[s->capped];
     const struct ms_fluid_ceiling *c = &s->w->ceiling[x->flow];
-    bool first = s->w->open[x->flow] & MS_FLUID_FIRST && c->level[0] == x->level;
+    struct ms_fluid_held *h = &s->w->held[x->flow];
+    bool first = h->open & MS_FLUID_FIRST && c->level[0] == x->level;
     s->water = x->level > s->water ? x->level : s->water;
-    freeze_flow(s, x->flow, s->c->crediting, c->link[first ? 0 : 1]);
+    freeze_flow(s, h, s->c->crediting);
+    if (s->w->limit)
+        s->w->limit[x->flow] = c->link[first ? 0 : 1];
 }
 
 /* ---- the front ---- */
@@ -231,26 +249,25 @@ static void start(const struct filling *s)
                                        c->crediting ? c->credit[l] : 0};
         w->least[l] = LITTLE * w->sum[l];
     }
-    memcpy(w->open, w->hops, w->n);
-    for (uint32_t i = 0; w->dead && i < w->n; i++)
-        w->open[i] = w->left[i] < INFINITY ? w->open[i] : 0;
+    for (uint32_t i = 0; i < w->n; i++)
+        w->held[i].open = w->held[i].hops;
 }
 
 /* Flows that nothing limits. */
 static void let_go(const struct filling *s)
 {
-    struct ms_fluid_weighted *w = s->w;
+    const struct ms_fluid_weighted *w = s->w;
     for (uint32_t i = 0; i < w->n; i++) {
-        if (!w->open[i])
+        if (!w->held[i].open)
             continue;
-        w->level[i] = MS_FLUID_FREE_RATE;
-        w->credit[i] = 0;
+        w->held[i].level = MS_FLUID_FREE_RATE;
+        w->held[i].credit = 0;
         if (w->limit)
             w->limit[i] = MS_FLUID_NONE;
     }
 }
 
-bool ms_fluid_weighted_fill(struct ms_fluid_comp *c)
+bool WEIGHTED_FILL(struct ms_fluid_comp *c)
 {
     struct filling s = {.c = c, .w = &c->weighted};
     start(&s);

@@ -8,7 +8,7 @@ void ms_fluid_weighted_serve(struct ms_fluid_comp *c)
 {
     struct ms_fluid_weighted *w = &c->weighted;
     for (uint32_t i = 0; i < w->n; i++) {
-        double left = w->left[i] - w->level[i] * c->cut_s;
+        double left = w->left[i] - w->held[i].level * c->cut_s;
         w->left[i] = left > 0 ? left : 0;
     }
 }
@@ -19,7 +19,7 @@ void ms_fluid_weighted_credit(struct ms_fluid_comp *c)
     for (uint32_t i = 0; c->crediting && i < w->n; i++) {
         if (w->left[i] == INFINITY)
             continue;
-        double left = w->left[i] - w->credit[i];
+        double left = w->left[i] - w->held[i].credit;
         w->left[i] = left > 0 ? left : 0;
     }
     c->crediting = false;
@@ -33,7 +33,7 @@ bool ms_fluid_weighted_pass(struct ms_fluid_comp *c, double quantum_s)
     if (!ms_fluid_reserve_candidates(c, w->n))
         return false;
     for (uint32_t i = 0; i < w->n; i++) {
-        double level = w->level[i],
+        double level = w->held[i].level,
                t = w->left[i] / (level > MS_FLUID_STILL ? level : MS_FLUID_STILL);
         if (!(t <= bound))
             continue;
@@ -63,17 +63,18 @@ bool ms_fluid_weighted_pass(struct ms_fluid_comp *c, double quantum_s)
 void ms_fluid_weighted_idle(const struct ms_fluid_comp *c, double at_s, double *rates, double *idle)
 {
     const struct ms_fluid_weighted *w = &c->weighted;
-    for (size_t k = 0; k < c->n_ending; k++) {
-        const struct ms_fluid_ending *e = &c->ending[k];
-        double level = w->level[e->flow];
-        size_t u, to;
+    for (size_t i = 0; i < c->n_ending; i++) {
+        const struct ms_fluid_ending *e = &c->ending[i];
+        double level = w->held[e->flow].level;
+        size_t k, to;
         if (e->finish_s > at_s || level >= MS_FLUID_FREE_RATE)
             continue;
-        for (ms_fluid_weighted_uses(w, e->flow, &u, &to); u < to; u++) {
-            rates[w->link[u]] += w->weight[u] * level;
-            idle[w->link[u]] += w->weight[u] * level * (at_s - e->finish_s);
-            rates[c->m] += w->weight[u] * level;
-            idle[c->m] += w->weight[u] * level * (at_s - e->finish_s);
+        for (ms_fluid_asks(&w->held[e->flow], &k, &to); k < to; k++) {
+            double rate = w->ask[k].units * level, unused = rate * (at_s - e->finish_s);
+            rates[w->ask[k].link] += rate;
+            idle[w->ask[k].link] += unused;
+            rates[c->m] += rate;
+            idle[c->m] += unused;
         }
     }
 }
