@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demand/control.h"
 #include "demand/demand.h"
 #include "law_named.h"
 #include "demand/nodes.h"
@@ -289,46 +290,185 @@ START_TEST(test_more_ranks_than_a_mask_holds_count_the_same)
 }
 END_TEST
 
+/* Totals of an exchange as the twin must keep them. */
+struct legs {
+    double own, foreign, intra, inter, off_rail, hops, crossings;
+};
+
+static struct legs legs_of(const struct ms_traffic *t, const int *node)
+{
+    struct legs x = {0};
+    for (int a = 0; a < RANKS; a++) {
+        for (int n = 0; n < NODES; n++)
+            *(n == node[a] ? &x.own : &x.foreign) += t->node_copies[a * NODES + n];
+        for (int b = 0; b < RANKS; b++) {
+            double c = t->rank_copies[a * RANKS + b];
+            x.intra += a != b && node[a] == node[b] ? c : 0;
+            x.inter += node[a] != node[b] ? c : 0;
+            x.off_rail += node[a] != node[b] && a % 4 != b % 4 ? c : 0;
+            for (int h = a; h != b; h = (h + 1) % RANKS) {
+                x.hops += c;
+                x.crossings += node[h] != node[(h + 1) % RANKS] ? c : 0;
+            }
+        }
+    }
+    return x;
+}
+
+/* Bytes within nodes stay within nodes, bytes between them between them, whatever the algorithm;
+ * where others pass bytes on, every hop keeps its total too. */
 START_TEST(test_twins_keep_every_leg)
+{
+    for (enum ms_twin_kinds by = MS_TWIN_BY_NODE; by <= MS_TWIN_BY_HOP; by++) {
+        struct study s;
+        study_init(&s);
+        s.in.twin_by = by;
+        s.place.strategy = "lpt";
+        struct ms_demand *d = begin(&s, 0);
+        struct ms_hash key = ms_demand_twin_key(d);
+        const int *node = ms_demand_rank_node(d, 0);
+        struct legs real = legs_of(ms_demand_traffic(d, 0, 1, 0), node);
+        ck_assert_int_eq(ms_demand_begin_twin(d, NULL), MS_OK);
+        const struct ms_traffic *twin = ms_demand_traffic(d, 0, 1, 0);
+        struct legs even = legs_of(twin, node);
+        ck_assert_double_eq_tol(real.own, even.own, 1e-6);
+        ck_assert_double_eq_tol(real.foreign, even.foreign, 1e-6);
+        ck_assert_double_eq_tol(real.intra, even.intra, 1e-6);
+        ck_assert_double_eq_tol(real.inter, even.inter, 1e-6);
+        if (by == MS_TWIN_BY_RAIL)
+            ck_assert_double_eq_tol(real.off_rail, even.off_rail, 1e-6);
+        if (by == MS_TWIN_BY_HOP) {
+            ck_assert_double_eq_tol(real.hops, even.hops, 1e-5);
+            ck_assert_double_eq_tol(real.crossings, even.crossings, 1e-5);
+        }
+        if (by == MS_TWIN_BY_NODE) { /* evenly over its own pairs */
+            ck_assert_double_eq(twin->rank_copies[1], twin->rank_copies[2 * RANKS + 3]);
+            ck_assert_double_eq(twin->rank_copies[4], twin->rank_copies[2 * RANKS + 15]);
+        }
+        ck_assert_double_eq(twin->slot_tokens[0], twin->slot_tokens[63]);
+        struct ms_hash after = ms_demand_twin_key(d);
+        ck_assert_str_eq(key.hex, after.hex);
+        ck_assert_int_eq(ms_demand_begin(d, 1, NULL), MS_OK);
+        struct ms_hash other = ms_demand_twin_key(d);
+        ck_assert_str_ne(key.hex, other.hex);
+        ms_demand_destroy(d);
+    }
+}
+END_TEST
+
+/* A capacity of any kind and any policy draws the same experts: what is not dropped is equal, and a
+ * capacity that nobody reaches changes nothing. */
+START_TEST(test_capacity_never_changes_who_is_drawn)
 {
     struct study s;
     study_init(&s);
-    struct ms_demand *d = begin(&s, 0);
-    struct ms_hash key = ms_demand_twin_key(d, true);
-    struct ms_traffic real = *ms_demand_traffic(d, 0, 1, 0);
-    const int *node = ms_demand_rank_node(d, 0);
-    for (int legs = 0; legs < 2; legs++) {
-        ck_assert_int_eq(ms_demand_begin_twin(d, legs, NULL), MS_OK);
-        const struct ms_traffic *twin = ms_demand_traffic(d, 0, 1, 0);
-        double foreign[2] = {0}, own[2] = {0}, fan[2] = {0}, off[2] = {0};
-        for (int which = 0; which < 2; which++) {
-            const struct ms_traffic *t = which ? twin : &real;
-            for (int a = 0; a < RANKS; a++) {
-                for (int n = 0; n < NODES; n++)
-                    *(n == node[a] ? &own[which] : &foreign[which]) +=
-                        t->node_copies[a * NODES + n];
-                for (int b = 0; b < RANKS; b++) {
-                    double c = t->rank_copies[a * RANKS + b];
-                    off[which] += a != b ? c : 0;
-                    fan[which] += node[a] != node[b] && a % 4 != b % 4 ? c : 0;
-                }
-            }
-        }
-        ck_assert_double_eq_tol(own[0], own[1], 1e-6);
-        ck_assert_double_eq_tol(foreign[0], foreign[1], 1e-6);
-        ck_assert_double_eq_tol(off[0], off[1], 1e-6);
-        if (legs)
-            ck_assert_double_eq_tol(fan[0], fan[1], 1e-6);
-        ck_assert_double_eq(twin->slot_tokens[0], twin->slot_tokens[63]);
-        ck_assert_double_eq(twin->rank_copies[1],
-                            twin->rank_copies[RANKS * (RANKS - 1) + RANKS - 2]);
-        struct ms_hash after = ms_demand_twin_key(d, true);
-        ck_assert_str_eq(key.hex, after.hex);
+    s.place.redundant_experts = 16;
+    s.place.replica_choice = MS_REPLICA_RANDOM;
+    struct ms_demand *none = begin(&s, 0);
+    for (int i = 0; i < 6; i++) {
+        s.routing.capacity_factor = 100;
+        s.routing.drop_policy = i % 2;
+        s.routing.capacity_scope = i / 2;
+        struct ms_demand *d = begin(&s, 0);
+        for (int l = 0; l < 3; l++)
+            same_traffic(ms_demand_traffic(none, 0, l, 0), ms_demand_traffic(d, 0, l, 0));
+        ms_demand_destroy(d);
     }
-    ck_assert_int_eq(ms_demand_begin(d, 1, NULL), MS_OK);
-    struct ms_hash other = ms_demand_twin_key(d, true);
-    ck_assert_str_ne(key.hex, other.hex);
-    ms_demand_destroy(d);
+    ms_demand_destroy(none);
+}
+END_TEST
+
+/* What a capacity is counted over: no holder has more than it takes, and a larger pool drops less. */
+START_TEST(test_capacity_is_counted_over_its_scope)
+{
+    double dropped[3];
+    for (int scope = 0; scope < 3; scope++)
+        for (int policy = 0; policy < 2; policy++) {
+            struct study s;
+            study_init(&s);
+            s.work.tokens.count = 100;
+            s.routing.popularity.param[0] = (struct ms_law_param){"sigma", 0.4};
+            s.routing.popularity.n_params = 1;
+            s.routing.capacity_factor = 1.1;
+            s.routing.capacity_scope = scope;
+            s.routing.drop_policy = policy;
+            struct ms_demand *d = begin(&s, 0);
+            const struct ms_traffic *t = ms_demand_traffic(d, 0, 0, 0);
+            check_traffic(t, ms_demand_rank_node(d, 0));
+            double most = 0, per_rank = 0;
+            for (int e = 0; e < 64; e++)
+                most = fmax(most, t->expert_tokens[e]);
+            for (int r = 0; r < RANKS; r++)
+                per_rank = fmax(per_rank, total(t->slot_tokens + r * 4, 4));
+            if (scope == MS_CAPACITY_EXPERT)
+                ck_assert_double_eq(most, 220); /* ceil(1.1 x 8 x 1600 / 64) */
+            if (scope == MS_CAPACITY_RANK)
+                ck_assert_double_eq(per_rank, 880);
+            ck_assert(policy == 0 || dropped[scope] == t->dropped); /* which ones, not how many */
+            dropped[scope] = t->dropped;
+            ms_demand_destroy(d);
+        }
+    ck_assert_double_gt(dropped[MS_CAPACITY_SENDER_EXPERT], dropped[MS_CAPACITY_EXPERT]);
+    ck_assert_double_gt(dropped[MS_CAPACITY_EXPERT], dropped[MS_CAPACITY_RANK]);
+}
+END_TEST
+
+/* The perfect control: loads equal to the token, experts of a token on distinct ranks, and as many
+ * nodes a token as distinct ranks give. */
+START_TEST(test_perfect_is_even_and_dispersed)
+{
+    static const int tokens[] = {1, 16, 600}, experts[] = {64, 256};
+    for (int i = 0; i < 6; i++) {
+        struct study s;
+        study_init(&s);
+        s.model.experts = experts[i / 3];
+        s.work.tokens.count = tokens[i % 3];
+        s.routing.assignment = "perfect";
+        struct ms_demand *d = begin(&s, 0);
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, 0, 0);
+        check_traffic(t, ms_demand_rank_node(d, 0));
+        double T = RANKS * (double)tokens[i % 3], copies = total(t->rank_copies, RANKS * RANKS);
+        ck_assert_double_eq(copies, 8 * T);
+        for (int r = 0; r < RANKS; r++)
+            ck_assert_double_eq(
+                total(t->slot_tokens + r * t->n_slots / RANKS, (size_t)t->n_slots / RANKS),
+                T * 8 / RANKS);
+        for (int e = 0; e < t->n_experts && tokens[i % 3] >= 16; e++)
+            ck_assert_double_eq(t->expert_tokens[e], T * 8 / t->n_experts);
+        ck_assert_double_eq_tol(ms_traffic_remote_copies(t, 8), 8 * 15. / 16,
+                                tokens[i % 3] > 1 ? 0.1 : 1);
+        ms_demand_destroy(d);
+    }
+}
+END_TEST
+
+/* Eight experts on eight ranks: seven copies leave (the row that benchmarks print). A control that
+ * puts a token's experts on one rank is told. */
+START_TEST(test_controls_are_compared_with_the_uniform_law)
+{
+    static const char *const names[] = {"top_k", "balanced", "round_robin", "perfect"};
+    for (int i = 0; i < 5; i++) {
+        struct study s;
+        study_init(&s);
+        s.model = ms_model_preset_find("deepseek-v3")->shape;
+        s.model.groups = s.model.group_limit = 1;
+        s.work.ranks = 8;
+        s.routing.popularity.law = "uniform";
+        s.routing.assignment = names[i % 4];
+        s.place.strategy = i == 4 ? "round_robin" : "contiguous";
+        s.routing.assignment = i == 4 ? "round_robin" : names[i];
+        struct ms_errs errs = {0};
+        ms_demand_warn(&s.in, &errs);
+        ck_assert_int_eq(errs.n_warnings, i == 2);
+        if (i == 2)
+            ck_assert_ptr_nonnull(strstr(errs.warn[0].text, "sends 0.88 copies"));
+        ms_errs_finish(&errs);
+        struct ms_demand *d = begin(&s, 0);
+        double copies = ms_traffic_remote_copies(ms_demand_traffic(d, 0, 0, 0), 8);
+        if (i >= 3)
+            ck_assert_double_eq(copies, 7);
+        ms_demand_destroy(d);
+    }
 }
 END_TEST
 
@@ -536,6 +676,10 @@ int main(void)
     tcase_add_test(t, test_layers_of_a_trace_cycle_and_its_totals_can_be_taken);
     tcase_add_test(t, test_more_ranks_than_a_mask_holds_count_the_same);
     tcase_add_test(t, test_twins_keep_every_leg);
+    tcase_add_test(t, test_capacity_never_changes_who_is_drawn);
+    tcase_add_test(t, test_capacity_is_counted_over_its_scope);
+    tcase_add_test(t, test_perfect_is_even_and_dispersed);
+    tcase_add_test(t, test_controls_are_compared_with_the_uniform_law);
     tcase_add_test(t, test_bad_routing_is_found_before_anything_is_drawn);
     tcase_add_test(t, test_assignments_shape_synthetic_traffic);
     tcase_add_test(t, test_assignments_need_scores);

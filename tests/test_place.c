@@ -30,6 +30,36 @@ START_TEST(test_every_placement_holds_every_expert)
 }
 END_TEST
 
+/* Eight hot experts, one every 32: ranks cannot be lighter, nodes can. */
+START_TEST(test_lpt_spreads_hot_experts_over_nodes)
+{
+    double load[256];
+    int node[64];
+    for (int e = 0; e < 256; e++)
+        load[e] = e % 32 == 0 ? 100 : 1;
+    for (int r = 0; r < 64; r++)
+        node[r] = r / 8;
+    struct ms_place_problem p = {.n_layers = 1,
+                                 .n_experts = 256,
+                                 .n_ranks = 64,
+                                 .n_slots = 256,
+                                 .n_nodes = 8,
+                                 .n_groups = 1,
+                                 .load = load,
+                                 .rank_node = node};
+    struct ms_placement out = {0};
+    struct ms_rng rng;
+    int hot[8] = {0};
+    ms_rng_init(&rng, 1, "test", 0, 0, 0);
+    ck_assert_int_eq(ms_place_solve(ms_place_find("lpt"), &p, &rng, &out, NULL), MS_OK);
+    for (int s = 0; s < 256; s++)
+        hot[node[s / 4]] += out.slot_expert[s] % 32 == 0;
+    for (int n = 0; n < 8; n++)
+        ck_assert_int_eq(hot[n], 1);
+    ms_place_finish(&out);
+}
+END_TEST
+
 /* DeepSeek's own answers (tests/data/eplb_vectors.json). */
 START_TEST(test_eplb_is_deepseeks)
 {
@@ -84,6 +114,7 @@ int main(void)
     suite_add_tcase(s, t);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_every_placement_holds_every_expert);
+    tcase_add_test(t, test_lpt_spreads_hot_experts_over_nodes);
     tcase_add_test(t, test_eplb_is_deepseeks);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -445,7 +445,13 @@ START_TEST(test_capacity_drops_the_surplus_and_nothing_else)
         memcpy(after, before, sizeof after);
         int64_t C = ms_capacity(1.25, K, N, E), dropped;
         ck_assert_int_eq(C, 313);
-        ck_assert_int_eq(ms_capacity_drop(&m, C, policy, N, after, prob, &dropped, NULL), MS_OK);
+        struct ms_capacity_problem p = {.n_holders = E,
+                                        .most = C,
+                                        .policy = policy,
+                                        .n = N * K,
+                                        .holder = before,
+                                        .prob = prob};
+        ck_assert_int_eq(ms_capacity_drop(&p, E, after, &dropped, NULL), MS_OK);
         int64_t gone = 0;
         for (int e = 0; e < E; e++) {
             int64_t had = 0, kept = 0;
@@ -474,6 +480,29 @@ START_TEST(test_capacity_drops_the_surplus_and_nothing_else)
         ck_assert_int_gt(gone, 0);
     }
     ck_assert_int_eq(ms_capacity(1.1, 1, 100, 10), 11);
+}
+END_TEST
+
+/* Asking for probabilities moves no choice, whatever is drawn behind it. */
+START_TEST(test_probabilities_move_no_choice)
+{
+    enum { N = 1500, K = 8 };
+    const struct ms_model_shape *m = &ms_model_preset_find("deepseek-v3")->shape;
+    double w[256];
+    uint16_t plain[N * K], with[N * K];
+    float prob[N * K];
+    struct ms_sampler *s = ms_sampler_create(m);
+    for (int inclusion = 0; inclusion < 2; inclusion++) {
+        law_weights(inclusion ? "target" : "lognormal", inclusion ? "max_over_mean" : NULL,
+                    inclusion ? 3 : 0, 256, 8, w);
+        ck_assert_int_eq(ms_sampler_set(s, w, inclusion, NULL), MS_OK);
+        ms_sampler_begin(s, stream(83));
+        ms_sampler_draw(s, N, plain, NULL);
+        ms_sampler_begin(s, stream(83));
+        ms_sampler_draw(s, N, with, prob);
+        ck_assert_mem_eq(plain, with, sizeof plain);
+    }
+    ms_sampler_destroy(s);
 }
 END_TEST
 
@@ -544,6 +573,7 @@ int main(void)
     tcase_add_test(t, test_laws_that_the_model_cannot_have_say_what_is_allowed);
     tcase_add_test(t, test_presets_are_points_of_their_law);
     tcase_add_test(t, test_capacity_drops_the_surplus_and_nothing_else);
+    tcase_add_test(t, test_probabilities_move_no_choice);
     tcase_add_test(t, test_bulk_words_are_the_stream);
     tcase_add_test(t, test_tokens_do_not_depend_on_how_many_are_asked_at_once);
     tcase_add_test(t, test_model_presets_are_sound);

@@ -9,6 +9,7 @@
 #include "cluster/topology.h"
 #include "moe/loss.h"
 #include "moe/router.h"
+#include "demand/rank_assign.h"
 #include "place/place.h"
 #include "routing/law.h"
 #include "routing/preset.h"
@@ -53,6 +54,8 @@ static void assignments(void)
     for (size_t i = 0; ms_assigns[i]; i++)
         printf("%-20s  %s%s\n", ms_assigns[i]->name, ms_assigns[i]->help,
                ms_assigns[i]->causal ? "" : " (reads later tokens: not causal)");
+    for (const struct ms_rank_assign *const *a = ms_rank_assigns(); *a; a++)
+        printf("%-20s  %s\n", (*a)->name, (*a)->help);
 }
 
 static void losses(void)
@@ -170,6 +173,7 @@ static void metrics(void)
         if (strstr("gini cv variance entropy max_over_mean", m->name))
             printf("imbalance.%-20s  %s\n", m->name, m->definition);
     wide("imbalance.rank_max_over_mean", "selections computed by the busiest rank over the mean");
+    wide("imbalance.remote_copies_per_token", "other ranks that a token goes to, mean over tokens");
     wide("imbalance.dropped_share", "selections dropped by capacity over those asked for");
 }
 

@@ -164,6 +164,30 @@ static enum ms_status write_all(const struct job *j, struct ms_err *err)
     return s;
 }
 
+/* On stderr: how uneven the traffic is and how far it spreads, means over what is written. */
+static void say_balance(const struct job *j)
+{
+    const struct ms_workload *w = &j->in.s.workload;
+    int first = j->q->layer < 0 ? 0 : (int)j->q->layer,
+        last = j->q->layer < 0 ? w->layers : first + 1;
+    double expert = 0, rank = 0, copies = 0, n = 0;
+    for (int p = 0; p < w->steps; p++)
+        for (int l = first; l < last; l++)
+            for (int g = 0; g < w->groups; g++, n++) {
+                const struct ms_traffic *t = ms_demand_traffic(j->demand, p, l, g);
+                if (t->is_matrix)
+                    return;
+                expert += ms_traffic_max_over_mean(t->expert_tokens, t->n_experts, 1);
+                rank +=
+                    ms_traffic_max_over_mean(t->slot_tokens, t->n_ranks, t->n_slots / t->n_ranks);
+                copies += ms_traffic_remote_copies(t, j->in.s.model.top_k);
+            }
+    fprintf(stderr,
+            "moesim traffic: max/mean %.3g over experts, %.3g over ranks; a token goes to %.3g "
+            "other ranks\n",
+            expert / n, rank / n, copies / n);
+}
+
 static enum ms_status traffic_of(const char *path, const struct setting *q, struct ms_errs *errs)
 {
     struct job j = {.q = q};
@@ -174,6 +198,8 @@ static enum ms_status traffic_of(const char *path, const struct setting *q, stru
                 j.study.n_cases);
     if (s == MS_OK && (s = write_all(&j, &err)) != MS_OK)
         ms_errs_add(errs, &err);
+    if (s == MS_OK)
+        say_balance(&j);
     ms_demand_destroy(j.demand);
     ms_case_input_finish(&j.in);
     ms_case_finish(&j.c);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MASK_RANKS = 64, FLUSH = 255, BLOCK = 256 };
+enum { MASK_RANKS = 64, FLUSH = 255 };
 
 /** Ranks and nodes an item stands for, as bits. */
 struct bits {
@@ -28,7 +28,6 @@ struct ms_counter {
     uint64_t spread[256]; /* bit b of the index in byte b */
     uint64_t rank_bytes[8], node_bytes[8];
     struct ms_rng replicas;
-    uint16_t *slots; /* [BLOCK][K] items of a block under random choice */
 };
 
 static bool allocate(struct ms_counter *c)
@@ -44,9 +43,8 @@ static bool allocate(struct ms_counter *c)
     c->node_stamp = MS_NEW(&c->arena, uint32_t, (size_t)c->N + 1);
     c->rank_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->G + 1);
     c->node_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->N + 1);
-    c->slots = MS_NEW(&c->arena, uint16_t, BLOCK * (size_t)c->K);
     return c->slot_rank && c->start && c->holder && c->item_slot && c->bits && c->count &&
-           c->rank_stamp && c->node_stamp && c->rank_copies && c->node_copies && c->slots;
+           c->rank_stamp && c->node_stamp && c->rank_copies && c->node_copies;
 }
 
 struct ms_counter *ms_counter_create(int n_ranks, int n_nodes, int n_slots, int n_experts,
@@ -212,24 +210,38 @@ static void add_stamps(struct ms_counter *c, int n, const uint16_t *item)
     }
 }
 
-/* Experts to slots, each time any of the replicas. */
-static const uint16_t *choose_replicas(struct ms_counter *c, int n, const uint16_t *chosen)
+void ms_counter_items(struct ms_counter *c, int n, const uint16_t *chosen, uint16_t *items)
 {
-    for (int i = 0; i < n * c->K; i++) {
+    size_t total = ms_cell(n, c->K, 0);
+    for (size_t i = 0; i < total && !c->random; i++)
+        items[i] = chosen[i];
+    for (size_t i = 0; i < total && c->random; i++) {
         int e = chosen[i], first = c->start[e], copies = e < c->E ? c->start[e + 1] - first : 0;
         int pick = copies > 1 ? (int)ms_rng_below(&c->replicas, (uint32_t)copies) : 0;
-        c->slots[i] = (uint16_t)(copies == 0 ? c->S : c->holder[first + pick]);
+        items[i] = (uint16_t)(copies == 0 ? c->S : c->holder[first + pick]);
     }
-    return c->slots;
 }
 
-void ms_counter_add(struct ms_counter *c, int n, const uint16_t *chosen)
+uint16_t ms_counter_none(const struct ms_counter *c)
+{
+    return (uint16_t)c->n_items;
+}
+
+int ms_counter_expert(const struct ms_counter *c, uint16_t item)
+{
+    return c->random ? c->slot_expert[item] : item;
+}
+
+int ms_counter_rank(const struct ms_counter *c, uint16_t item)
+{
+    return c->slot_rank[c->item_slot[item]];
+}
+
+void ms_counter_add(struct ms_counter *c, int n, const uint16_t *items)
 {
     for (int t = 0; t < n; t += FLUSH) {
         int part = n - t < FLUSH ? n - t : FLUSH;
-        const uint16_t *item = chosen + ms_cell(t, c->K, 0);
-        if (c->random)
-            item = choose_replicas(c, part, item);
+        const uint16_t *item = items + ms_cell(t, c->K, 0);
         if (c->masks)
             add_block(c, part, item);
         else

@@ -24,8 +24,15 @@ void ms_counter_destroy(struct ms_counter *c);
 void ms_counter_layer(struct ms_counter *c, const int *slot_expert, const int *rank_node);
 /** A new row. replicas: the stream of random replica choices. */
 void ms_counter_source(struct ms_counter *c, int source, struct ms_rng replicas);
-/** n tokens: chosen [n][top_k]; n_experts = dropped. */
-void ms_counter_add(struct ms_counter *c, int n, const uint16_t *chosen);
+/** The items of n tokens: chosen [n][top_k], n_experts = none. A random replica is chosen here.
+ *  @param items [n][top_k], may be chosen itself; ms_counter_none = none */
+void ms_counter_items(struct ms_counter *c, int n, const uint16_t *chosen, uint16_t *items);
+uint16_t ms_counter_none(const struct ms_counter *c);
+/** Who holds an item that is not none: the expert, and the rank for the current source. */
+int ms_counter_expert(const struct ms_counter *c, uint16_t item);
+int ms_counter_rank(const struct ms_counter *c, uint16_t item);
+/** Count the items of n tokens. */
+void ms_counter_add(struct ms_counter *c, int n, const uint16_t *items);
 /** Write the row of the current source into t, and add its slots and experts to slot_tokens [S] and
  *  expert_tokens [E]. */
 void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tokens,

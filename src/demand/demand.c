@@ -2,11 +2,9 @@
  * be wrong in the input is found while opening. */
 #include "demand/demand.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "demand/balanced_twin.h"
 #include "demand/demand_int.h"
 #include "demand/nodes.h"
 #include "routing/sample.h"
@@ -18,16 +16,19 @@ static enum ms_status number_nodes(struct ms_demand *d, struct ms_err *err)
     d->group_nodes = MS_NEW(&d->arena, int, Q);
     d->group_placement = MS_NEW(&d->arena, int, Q);
     d->rank_node = MS_NEW(&d->arena, int, Q *G);
-    d->scratch = MS_NEW(&d->arena, int, G);
-    if (!d->group_nodes || !d->group_placement || !d->rank_node || !d->scratch)
+    d->twin_maker = MS_NEW(&d->arena, struct ms_twin *, Q);
+    int *seen = MS_NEW(&d->arena, int, G);
+    if (!d->group_nodes || !d->group_placement || !d->rank_node || !d->twin_maker || !seen)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (int q = 0; q < d->Q; q++) {
         int *column = d->rank_node + (size_t)q * G, same = 0;
-        d->group_nodes[q] =
-            ms_number_nodes(d->G, d->in.rank_node + (size_t)q * G, d->scratch, column);
+        d->group_nodes[q] = ms_number_nodes(d->G, d->in.rank_node + (size_t)q * G, seen, column);
         while (memcmp(d->rank_node + (size_t)same * G, column, G * sizeof *column))
             same++;
         d->group_placement[q] = same;
+        d->twin_maker[q] = same == q ? ms_twin_create(d->G, column, d->in.twin_by) : NULL;
+        if (same == q && !d->twin_maker[q])
+            return ms_err_set(err, MS_NOMEM, "out of memory");
     }
     return MS_OK;
 }
@@ -110,6 +111,8 @@ void ms_demand_destroy(struct ms_demand *d)
         return;
     for (int q = 0; q < d->Q && d->placement; q++)
         ms_place_finish(&d->placement[q]);
+    for (int q = 0; q < d->Q && d->twin_maker; q++)
+        ms_twin_destroy(d->twin_maker[q]);
     ms_trace_finish(&d->trace);
     ms_matrix_finish(&d->matrix);
     ms_arena_finish(&d->run);
@@ -155,14 +158,8 @@ static void note_realised(struct ms_demand *d)
 {
     size_t n = ms_demand_exchanges(d);
     double total = 0;
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0, top = 0;
-        for (int e = 0; e < d->E; e++) {
-            sum += d->traffic[i].expert_tokens[e];
-            top = fmax(top, d->traffic[i].expert_tokens[e]);
-        }
-        total += sum > 0 ? top * d->E / sum : 1;
-    }
+    for (size_t i = 0; i < n; i++)
+        total += ms_traffic_max_over_mean(d->traffic[i].expert_tokens, d->E, 1);
     d->note.realised_max_over_mean = total / (double)n;
 }
 
@@ -198,14 +195,12 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     return s;
 }
 
-static struct ms_twin_seats seats_of(const struct ms_demand *d, size_t exchange, bool per_node_leg)
+static struct ms_twin *maker_of(const struct ms_demand *d, size_t exchange)
 {
-    return (struct ms_twin_seats){.rank_node = ms_demand_rank_node(d, group_of(d, exchange)),
-                                  .local = d->scratch,
-                                  .per_node_leg = per_node_leg};
+    return d->twin_maker[d->group_placement[group_of(d, exchange)]];
 }
 
-enum ms_status ms_demand_begin_twin(struct ms_demand *d, bool per_node_leg, struct ms_err *err)
+enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err)
 {
     if (d->repeat < 0)
         return ms_err_set(err, MS_INTERNAL, "a twin was asked for before its run");
@@ -213,19 +208,16 @@ enum ms_status ms_demand_begin_twin(struct ms_demand *d, bool per_node_leg, stru
     if (s != MS_OK)
         return s;
     for (size_t i = 0; i < ms_demand_exchanges(d); i++)
-        ms_traffic_twin(&d->traffic[i], seats_of(d, i, per_node_leg), &d->twin[i]);
+        ms_twin_fill(maker_of(d, i), &d->traffic[i], &d->twin[i]);
     d->twin_begun = true;
     return MS_OK;
 }
 
-struct ms_hash ms_demand_twin_key(const struct ms_demand *d, bool per_node_leg)
+struct ms_hash ms_demand_twin_key(const struct ms_demand *d)
 {
     struct ms_buf b = {0};
-    for (size_t i = 0; i < ms_demand_exchanges(d); i++) {
-        double sums[MS_TWIN_SUMS];
-        ms_traffic_twin_sums(&d->traffic[i], seats_of(d, i, per_node_leg), sums);
-        ms_buf_add(&b, sums, sizeof sums);
-    }
+    for (size_t i = 0; i < ms_demand_exchanges(d); i++)
+        ms_twin_totals(maker_of(d, i), &d->traffic[i], &b);
     struct ms_hash h = ms_hash128(b.p, b.n);
     ms_buf_finish(&b);
     return h;

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "demand/balanced_twin.h"
 #include "place/place.h"
 #include "routing/routing.h"
 #include "routing/traffic.h"
@@ -32,6 +33,7 @@ struct ms_demand_input {
     uint64_t seed;          /**< of the scenario */
     int n_threads;          /**< >= 1 */
     struct ms_files *files; /**< what the command has read; NULL = read the files now */
+    enum ms_twin_kinds twin_by; /**< of the exchange algorithm */
 };
 
 /** What the record says about the routing, beside the counts. */
@@ -58,9 +60,9 @@ void ms_demand_destroy(struct ms_demand *d);
 enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *err);
 /** Replace the traffic of the run begun by its balanced twin (balanced_twin.h); ms_demand_begin
  *  undoes it. */
-enum ms_status ms_demand_begin_twin(struct ms_demand *d, bool per_node_leg, struct ms_err *err);
+enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err);
 /** Equal keys mean equal twins (all exchanges of the run begun): simulate one of them. */
-struct ms_hash ms_demand_twin_key(const struct ms_demand *d, bool per_node_leg);
+struct ms_hash ms_demand_twin_key(const struct ms_demand *d);
 
 /** One exchange of the run begun; borrowed until the next begin. Ranks 0..G-1 of the group. */
 const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, int layer,

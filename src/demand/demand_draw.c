@@ -7,19 +7,20 @@
 #include "demand/count.h"
 #include "demand/demand_int.h"
 #include "routing/assigner.h"
-#include "routing/capacity.h"
 #include "routing/sample.h"
 
 enum { RANKS_PER_ITEM = 64 };
 
-/** One thread's tables. */
+/** One thread's tables. items, prob and holder are of a block of tokens or, with capacity, of all
+ *  tokens that a capacity is counted over. */
 struct worker {
     struct ms_sampler *sampler;
     struct ms_assigner *assigner; /* instead of the sampler */
     struct ms_counter *counter;
     int counter_nodes; /* nodes it was made for */
-    uint16_t *chosen;  /* [tokens][K], tokens = block or, with capacity, the largest rank's */
+    uint16_t *items, *holder;
     float *prob;
+    int *scratch;     /* [G] of a rank assignment */
     double requested; /* selections before drops, of the item */
     struct ms_err err;
     size_t err_item;
@@ -28,14 +29,22 @@ struct worker {
 struct job {
     struct ms_demand *d;
     int repeat, chunks; /* items per exchange */
-    int64_t block;      /* tokens drawn at a time */
-    bool capacity, probs;
+    int64_t block;      /* tokens of a rank drawn at a time */
+    int64_t buffer;     /* tokens a worker holds */
+    bool capacity, probs, pooled;
     struct worker *worker;
     double *partial; /* [items][S + E + 2]: slots, experts, dropped, requested */
 };
 
+/** One source rank of an exchange. */
 struct row {
     int step, layer, group, rank;
+    int64_t first_token; /* its number among the exchange's */
+};
+
+/** Where a row's tokens come from. */
+struct streams {
+    struct ms_rng tokens, replicas, probs;
 };
 
 /* Numbers of an item's part of an exchange. */
@@ -62,98 +71,75 @@ static bool assigned(const struct ms_demand *d)
     return d->assign && d->law;
 }
 
+static int64_t tokens_of(const struct job *j, struct row x)
+{
+    return ms_demand_tokens(j->d, x.step, x.layer, x.group, x.rank);
+}
+
 /* All tokens of a rank under a token assignment: they are the batch it sees. */
 static void draw_assigned(struct job *j, struct worker *w, struct row x, struct ms_rng stream,
-                          int T)
+                          int T, uint16_t *chosen, float *prob)
 {
     struct ms_demand *d = j->d;
     uint64_t run = (uint64_t)j->repeat << 32 | (unsigned)x.step;
     uint64_t seed = ms_rng_derive(d->in.seed, "assignment", run, (uint64_t)x.group, 0);
     const double *f = ms_demand_frequencies(d, x.step, x.layer, x.group, x.rank);
     int64_t got = ms_assigner_draw(w->assigner, f, stream, seed, x.layer,
-                                   (uint64_t)x.rank * (uint64_t)j->block, T, w->chosen, w->prob);
+                                   (uint64_t)x.rank * (uint64_t)j->block, T, chosen, prob);
     w->requested += d->assign->expert_choice ? (double)got : (double)T * d->K;
 }
 
-static enum ms_status drop(struct job *j, struct worker *w, int64_t T, double *dropped)
-{
-    const struct ms_routing_params *r = j->d->in.routing;
-    int64_t n, most = ms_capacity(r->capacity_factor, j->d->K, T, j->d->E);
-    enum ms_status s = ms_capacity_drop(j->d->in.model, most, r->drop_policy, (int)T, w->chosen,
-                                        w->prob, &n, &w->err);
-    *dropped += s == MS_OK ? (double)n : 0;
-    return s;
-}
-
-/* The next n tokens of a row: chosen and, where drops ask for them, probabilities. */
-static void draw_block(struct job *j, struct worker *w, struct row x, struct ms_rng *stream,
-                       struct ms_rng *replicas, int n)
+static void draw_ranks(struct job *j, struct worker *w, struct row x, int64_t first, int n,
+                       uint16_t *slots)
 {
     struct ms_demand *d = j->d;
-    if (w->assigner) {
-        draw_assigned(j, w, x, *stream, n);
+    uint64_t where = (uint64_t)x.step << 32 | (unsigned)x.layer;
+    struct ms_rank_problem p = {
+        .n_ranks = d->G,
+        .slots_per_rank = d->S / d->G,
+        .top_k = d->K,
+        .seed =
+            ms_rng_derive(d->in.seed, "rank_assign", (uint64_t)j->repeat, where, (uint64_t)x.group),
+        .scratch = w->scratch};
+    d->by_rank->choose(&p, first, n, slots);
+}
+
+/* Items of the n tokens from number t of the row on and, where drops ask for them, their
+ * probabilities. */
+static void draw_block(struct job *j, struct worker *w, struct row x, struct streams *from,
+                       int64_t t, int n, uint16_t *items, float *prob)
+{
+    struct ms_demand *d = j->d;
+    if (d->by_rank) {
+        draw_ranks(j, w, x, x.first_token + t, n, items);
+    } else if (w->assigner) {
+        draw_assigned(j, w, x, from->tokens, n, items, prob);
     } else if (d->trace.ids) {
-        ms_demand_draw_ids(d, stream, x.layer, n, w->chosen);
-        for (int i = 0; i < n * d->K && w->prob; i++)
-            w->prob[i] = (float)ms_rng_unit(replicas);
+        ms_demand_draw_ids(d, &from->tokens, x.layer, n, items);
     } else {
-        ms_sampler_draw(w->sampler, n, w->chosen, w->prob);
+        ms_sampler_draw(w->sampler, n, items, prob);
     }
+    for (int i = 0; i < n * d->K && prob && (d->by_rank || d->trace.ids); i++)
+        prob[i] = (float)ms_rng_unit(&from->probs);
+    if (!d->by_rank)
+        ms_counter_items(w->counter, n, items, items);
 }
 
-/* All tokens of one source rank through sampler and counter. */
-static enum ms_status draw_row(struct job *j, struct worker *w, struct row x, double *dropped)
+/* The tables stand for a row; its streams start. */
+static void open_row(struct job *j, struct worker *w, struct row x, struct streams *from)
 {
     struct ms_demand *d = j->d;
-    struct ms_rng stream, replicas;
-    uint64_t who = (uint64_t)x.group << 32 | (unsigned)x.rank;
+    uint64_t who = (uint64_t)x.group << 32 | (unsigned)x.rank, seed = d->in.seed;
     uint64_t step = (uint64_t)x.step << 32, where = step | (unsigned)x.layer;
-    ms_rng_init(&stream, d->in.seed, "tokens", (uint64_t)j->repeat, d->trace.ids ? step : where,
-                who);
-    ms_rng_init(&replicas, d->in.seed, "replicas", (uint64_t)j->repeat, where, who);
-    ms_counter_source(w->counter, x.rank, replicas);
+    uint64_t repeat = (uint64_t)j->repeat;
+    ms_rng_init(&from->tokens, seed, "tokens", repeat, d->trace.ids ? step : where, who);
+    ms_rng_init(&from->replicas, seed, "replicas", repeat, where, who);
+    ms_rng_init(&from->probs, seed, "probs", repeat, where, who);
+    ms_counter_source(w->counter, x.rank, from->replicas);
     if (w->sampler)
-        ms_sampler_begin(w->sampler, stream);
-    int64_t T = ms_demand_tokens(d, x.step, x.layer, x.group, x.rank);
+        ms_sampler_begin(w->sampler, from->tokens);
     if (!w->assigner)
-        w->requested += (double)T * d->K;
-    for (int64_t t = 0; t < T; t += j->block) {
-        int n = (int)(T - t < j->block ? T - t : j->block);
-        draw_block(j, w, x, &stream, &replicas, n);
-        if (j->capacity && drop(j, w, T, dropped) != MS_OK)
-            return w->err.status;
-        ms_counter_add(w->counter, n, w->chosen);
-    }
-    return MS_OK;
-}
-
-/* Tables of a worker that a run needs, made where they are missing. */
-static enum ms_status equip(struct job *j, struct worker *w, int group)
-{
-    struct ms_demand *d = j->d;
-    int n_nodes = d->group_nodes[group];
-    size_t tokens = (size_t)j->block + 1;
-    if (!w->counter || w->counter_nodes != n_nodes) {
-        ms_counter_destroy(w->counter);
-        w->counter = ms_counter_create(d->G, n_nodes, d->S, d->E, d->width,
-                                       ms_demand_rank_node(d, group), d->in.place->replica_choice);
-        w->counter_nodes = n_nodes;
-    }
-    if (assigned(d) && !w->assigner)
-        w->assigner = ms_assigner_create(d->in.model, d->assign, d->in.routing->capacity_factor,
-                                         (int)j->block, &w->err);
-    if (w->err.status != MS_OK)
-        return w->err.status;
-    if (!assigned(d) && !d->trace.ids && !w->sampler)
-        w->sampler = ms_sampler_create(d->in.model);
-    if (!w->chosen)
-        w->chosen = malloc(tokens * (size_t)d->width * sizeof *w->chosen);
-    if (!w->prob && j->probs)
-        w->prob = malloc(tokens * (size_t)d->K * sizeof *w->prob);
-    bool source = w->sampler || w->assigner || d->trace.ids;
-    if (!w->counter || !source || !w->chosen || (j->probs && !w->prob))
-        return ms_err_set(&w->err, MS_NOMEM, "out of memory");
-    return MS_OK;
+        w->requested += (double)tokens_of(j, x) * d->K;
 }
 
 static enum ms_status set_frequencies(struct ms_demand *d, struct worker *w, struct row x)
@@ -164,37 +150,145 @@ static enum ms_status set_frequencies(struct ms_demand *d, struct worker *w, str
                           d->inclusion, &w->err);
 }
 
+/* A row without capacity: drawn and counted block by block. */
+static void count_row(struct job *j, struct worker *w, struct row x)
+{
+    struct streams from;
+    int64_t T = tokens_of(j, x);
+    open_row(j, w, x, &from);
+    for (int64_t t = 0; t < T; t += j->block) {
+        int n = (int)(T - t < j->block ? T - t : j->block);
+        draw_block(j, w, x, &from, t, n, w->items, NULL);
+        ms_counter_add(w->counter, n, w->items);
+    }
+}
+
+/** The part of an exchange that an item makes. */
+struct part {
+    struct ms_traffic *traffic;
+    double *slots, *experts, *dropped, *requested;
+};
+
+/* Rows first.rank .. last - 1 under a capacity that is counted over all of them: drawn, dropped,
+ * counted. */
+static enum ms_status count_capped(struct job *j, struct worker *w, struct row first, int last,
+                                   struct part *out)
+{
+    struct ms_demand *d = j->d;
+    size_t width = (size_t)d->width, at = 0;
+    struct row x = first;
+    int64_t T = 0;
+    enum ms_status s = MS_OK;
+    for (; x.rank < last && s == MS_OK; x.rank++) {
+        struct streams from;
+        int n = (int)tokens_of(j, x);
+        if (ms_demand_ranks_differ(d))
+            s = set_frequencies(d, w, x);
+        open_row(j, w, x, &from);
+        draw_block(j, w, x, &from, 0, n, w->items + at, w->prob ? w->prob + at : NULL);
+        ms_demand_holders(d, w->counter, (size_t)n * width, w->items + at, w->holder + at);
+        at += (size_t)n * width;
+        x.first_token += n;
+        T += n;
+    }
+    if (s == MS_OK)
+        s = ms_demand_drop(d, T, at, w->holder, w->prob, ms_counter_none(w->counter), w->items,
+                           out->dropped, &w->err);
+    for (x = first, at = 0; x.rank < last && s == MS_OK; x.rank++) {
+        int n = (int)tokens_of(j, x);
+        ms_counter_source(w->counter, x.rank, (struct ms_rng){0});
+        ms_counter_add(w->counter, n, w->items + at);
+        ms_counter_row(w->counter, out->traffic, out->slots, out->experts);
+        at += (size_t)n * width;
+    }
+    return s;
+}
+
+/* Tables of a worker that a run needs, made where they are missing. */
+static enum ms_status equip(struct job *j, struct worker *w, int group)
+{
+    struct ms_demand *d = j->d;
+    int n_nodes = d->group_nodes[group];
+    size_t n = ((size_t)j->buffer + 1) * (size_t)d->width;
+    int choice = d->by_rank ? MS_REPLICA_RANDOM : d->in.place->replica_choice; /* slots as items */
+    if (!w->counter || w->counter_nodes != n_nodes) {
+        ms_counter_destroy(w->counter);
+        w->counter = ms_counter_create(d->G, n_nodes, d->S, d->E, d->width,
+                                       ms_demand_rank_node(d, group), choice);
+        w->counter_nodes = n_nodes;
+    }
+    if (assigned(d) && !w->assigner)
+        w->assigner = ms_assigner_create(d->in.model, d->assign, d->in.routing->capacity_factor,
+                                         (int)j->block, &w->err);
+    if (w->err.status != MS_OK)
+        return w->err.status;
+    bool samples = !assigned(d) && !d->trace.ids && !d->by_rank;
+    if (samples && !w->sampler)
+        w->sampler = ms_sampler_create(d->in.model);
+    if (!w->items)
+        w->items = malloc(n * sizeof *w->items);
+    if (!w->prob && j->probs)
+        w->prob = malloc(n * sizeof *w->prob);
+    if (!w->holder && j->capacity)
+        w->holder = malloc(n * sizeof *w->holder);
+    if (!w->scratch)
+        w->scratch = malloc((size_t)d->G * sizeof *w->scratch);
+    if (!w->counter || !w->items || !w->scratch || (samples && !w->sampler) ||
+        (j->probs && !w->prob) || (j->capacity && !w->holder))
+        return ms_err_set(&w->err, MS_NOMEM, "out of memory");
+    return MS_OK;
+}
+
+/* Rows first.rank .. last - 1 of an exchange. */
+static enum ms_status count_rows(struct job *j, struct worker *w, struct row first, int last,
+                                 struct part *out)
+{
+    enum ms_status s = set_frequencies(j->d, w, first);
+    if (j->pooled)
+        return s == MS_OK ? count_capped(j, w, first, last, out) : s;
+    for (struct row x = first; x.rank < last && s == MS_OK; x.rank++) {
+        if (ms_demand_ranks_differ(j->d))
+            s = set_frequencies(j->d, w, x);
+        if (s == MS_OK && j->capacity) {
+            s = count_capped(j, w, x, x.rank + 1, out);
+        } else if (s == MS_OK) {
+            count_row(j, w, x);
+            ms_counter_row(w->counter, out->traffic, out->slots, out->experts);
+        }
+        x.first_token += tokens_of(j, x);
+    }
+    return s;
+}
+
 static void run_item(void *ctx, size_t item, int thread)
 {
     struct job *j = ctx;
     struct ms_demand *d = j->d;
     struct worker *w = &j->worker[thread];
     int exchange = (int)(item / (size_t)j->chunks), chunk = (int)(item % (size_t)j->chunks);
-    int first = chunk * RANKS_PER_ITEM;
-    int last = first + RANKS_PER_ITEM < d->G ? first + RANKS_PER_ITEM : d->G;
+    int first = j->pooled ? 0 : chunk * RANKS_PER_ITEM;
+    int last = j->pooled || first + RANKS_PER_ITEM > d->G ? d->G : first + RANKS_PER_ITEM;
     struct row x = {
         .step = exchange / d->Q / d->L, .layer = exchange / d->Q % d->L, .group = exchange % d->Q};
     double *slots = j->partial + item * part_size(d), *experts = slots + d->S;
-    double *dropped = experts + d->E, *requested = dropped + 1;
+    struct part out = {.traffic = &d->traffic[exchange],
+                       .slots = slots,
+                       .experts = experts,
+                       .dropped = experts + d->E,
+                       .requested = experts + d->E + 1};
     if (w->err.status != MS_OK)
         return;
     w->err_item = item;
-    enum ms_status s = equip(j, w, x.group);
-    if (s != MS_OK)
+    if (equip(j, w, x.group) != MS_OK)
         return;
     w->requested = 0;
+    for (; x.rank < first; x.rank++)
+        x.first_token += tokens_of(j, x);
     ms_counter_layer(w->counter,
                      ms_demand_placement(d, x.group)->slot_expert + ms_cell(x.layer, d->S, 0),
                      ms_demand_rank_node(d, x.group));
-    for (x.rank = first; x.rank < last && s == MS_OK; x.rank++) {
-        if (x.rank == first || ms_demand_ranks_differ(d))
-            s = set_frequencies(d, w, x);
-        if (s == MS_OK)
-            s = draw_row(j, w, x, dropped);
-        if (s == MS_OK)
-            ms_counter_row(w->counter, &d->traffic[exchange], slots, experts);
-    }
-    *requested = w->requested;
+    if (count_rows(j, w, x, last, &out) == MS_OK)
+        *out.requested = w->requested;
 }
 
 /* The parts of an exchange's items, in their order. */
@@ -229,18 +323,28 @@ static enum ms_status finish(struct job *j, int n_threads, struct ms_err *err)
         ms_sampler_destroy(j->worker[i].sampler);
         ms_assigner_destroy(j->worker[i].assigner);
         ms_counter_destroy(j->worker[i].counter);
-        free(j->worker[i].chosen);
+        free(j->worker[i].items);
+        free(j->worker[i].holder);
         free(j->worker[i].prob);
+        free(j->worker[i].scratch);
     }
     return s;
 }
 
-static int64_t most_tokens(const struct ms_demand *d)
+/* The most tokens of a rank, or of all ranks of an exchange together. */
+static int64_t most_tokens(const struct ms_demand *d, bool of_exchange)
 {
     int64_t most = 0;
-    size_t n = ms_cell(d->P, d->Q, 0) * ms_cell(d->G, d->token_layers, 0);
-    for (size_t i = 0; i < n; i++)
-        most = d->tokens[i] > most ? d->tokens[i] : most;
+    for (int step = 0; step < d->P; step++)
+        for (int q = 0; q < d->Q; q++)
+            for (int l = 0; l < d->token_layers; l++) {
+                int64_t sum = 0;
+                for (int r = 0; r < d->G; r++) {
+                    int64_t n = ms_demand_tokens(d, step, l, q, r);
+                    sum = of_exchange ? sum + n : n > sum ? n : sum;
+                }
+                most = sum > most ? sum : most;
+            }
     return most;
 }
 
@@ -250,10 +354,12 @@ enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms
     bool expert_choice = d->assign && d->assign->expert_choice;
     struct job j = {.d = d, .repeat = repeat, .block = MS_SAMPLE_BLOCK};
     j.capacity = r->capacity_factor > 0 && !expert_choice;
+    j.pooled = j.capacity && ms_demand_pooled(d);
     j.probs = j.capacity && r->drop_policy == MS_DROP_PROBS;
     if (j.capacity || assigned(d))
-        j.block = most_tokens(d) + 1;
-    j.chunks = (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;
+        j.block = most_tokens(d, false) + 1;
+    j.buffer = j.pooled ? most_tokens(d, true) : j.block;
+    j.chunks = j.pooled ? 1 : (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;
     size_t n_items = ms_demand_exchanges(d) * (size_t)j.chunks;
     int n_threads = n_items < (size_t)d->in.n_threads ? (int)n_items : d->in.n_threads;
     j.worker = MS_NEW(&d->run, struct worker, (size_t)n_threads);

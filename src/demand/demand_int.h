@@ -5,7 +5,9 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "demand/count.h"
 #include "demand/demand.h"
+#include "demand/rank_assign.h"
 #include "moe/router.h"
 #include "routing/law.h"
 #include "routing/matrix.h"
@@ -17,9 +19,9 @@ struct ms_demand {
     int G, Q, L, P, E, K, S; /* ranks, groups, layers, steps, experts, top_k, slots */
     int *group_nodes;        /* [Q] nodes among the group's ranks */
     int *rank_node;          /* [Q][G] node column */
-    int *scratch;            /* [G] */
     int *group_placement;    /* [Q] first group with the same nodes: its placement is shared */
     const struct ms_place_strategy *strategy;
+    struct ms_twin **twin_maker;     /* [Q], NULL: made for group_placement only */
     struct ms_placement *placement;  /* [Q], only those of group_placement are filled */
     const struct ms_popularity *law; /* NULL: the source is none */
     struct ms_trace trace;
@@ -27,6 +29,7 @@ struct ms_demand {
     bool inclusion;
     /* put on a law's scores; NULL: plain top-k, or a source that has chosen already */
     const struct ms_router *assign;
+    const struct ms_rank_assign *by_rank; /* instead of everything that knows experts only */
     int width; /* experts a token may have: K, or E under expert choice */
     struct ms_matrix matrix;
     struct ms_demand_note note;
@@ -73,6 +76,17 @@ bool ms_demand_ranks_differ(const struct ms_demand *d);
 enum ms_status ms_demand_open_placement(struct ms_demand *d, struct ms_err *err);
 /** For the repeat, by loads of another draw of its popularity. */
 enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, struct ms_err *err);
+
+/* demand_drop.c: what a capacity is counted over. */
+/** Over all source ranks of an exchange? */
+bool ms_demand_pooled(const struct ms_demand *d);
+/** Who would take each of n items of the counter's source: experts or ranks.  @param holder [n] */
+void ms_demand_holders(const struct ms_demand *d, const struct ms_counter *c, size_t n,
+                       const uint16_t *items, uint16_t *holder);
+/** Drop what is over the capacity of n_tokens tokens.  @param dropped added to */
+enum ms_status ms_demand_drop(const struct ms_demand *d, int64_t n_tokens, size_t n,
+                              const uint16_t *holder, const float *prob, uint16_t none,
+                              uint16_t *items, double *dropped, struct ms_err *err);
 
 /* demand_draw.c: the tokens of a run, counted. */
 enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms_err *err);

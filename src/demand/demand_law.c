@@ -6,16 +6,6 @@
 #include "demand/demand_int.h"
 #include "routing/sample.h"
 
-static double max_over_mean(const double *v, int n)
-{
-    double sum = 0, top = 0;
-    for (int i = 0; i < n; i++) {
-        sum += v[i];
-        top = fmax(top, v[i]);
-    }
-    return sum > 0 ? top * n / sum : 1;
-}
-
 /* One draw now finds what the law refuses for this model. */
 static enum ms_status try_law(struct ms_demand *d, struct ms_sampler *sampler, double *f,
                               struct ms_err *err)
@@ -31,7 +21,7 @@ static enum ms_status try_law(struct ms_demand *d, struct ms_sampler *sampler, d
         return ms_err_at(err, s, NULL, 0, 0, "routing.popularity", "%s", local.text);
     if (d->inclusion) {
         d->note.has_requested = true;
-        d->note.requested_max_over_mean = max_over_mean(f, d->E);
+        d->note.requested_max_over_mean = ms_traffic_max_over_mean(f, d->E, 1);
     }
     return MS_OK;
 }

@@ -27,7 +27,15 @@ enum ms_status ms_demand_open_assignment(struct ms_demand *d, struct ms_err *err
 {
     const struct ms_routing_params *r = d->in.routing;
     d->width = d->K;
-    if (!r->assignment || !strcmp(r->assignment, "top_k") || r->source == MS_SOURCE_CHECKPOINT)
+    if (!r->assignment || !strcmp(r->assignment, "top_k"))
+        return MS_OK;
+    d->by_rank = ms_rank_assign_find(r->assignment);
+    if (d->by_rank && r->source != MS_SOURCE_SYNTHETIC)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
+                         "'%s' chooses by itself: it would leave a trace or a checkpoint unused; "
+                         "take source: synthetic",
+                         r->assignment);
+    if (d->by_rank || r->source == MS_SOURCE_CHECKPOINT)
         return MS_OK;
     d->assign = ms_assign_find(r->assignment);
     if (!d->assign)

@@ -77,13 +77,8 @@ static enum ms_status note_requested(struct ms_demand *d, struct ms_err *err)
     if (!count)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (int l = 0; l < layers; l++) {
-        double sum = 0, top = 0;
         ms_trace_layer(&d->trace, 0, l, count);
-        for (int e = 0; e < d->E; e++) {
-            sum += count[e];
-            top = fmax(top, count[e]);
-        }
-        total += sum > 0 ? top * d->E / sum : 1;
+        total += ms_traffic_max_over_mean(count, d->E, 1);
     }
     d->note.requested_max_over_mean = total / layers;
     d->note.has_requested = true;

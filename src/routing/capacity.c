@@ -1,65 +1,83 @@
-/* Decides which selections an expert that is over its capacity loses: the least likely ones, or the
+/* Decides which selections a holder that is over its capacity loses: the least likely ones, or the
  * last. */
 #include "routing/capacity.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-int64_t ms_capacity(double factor, int top_k, int64_t n_tokens, int n_experts)
+int64_t ms_capacity(double factor, int top_k, int64_t n_tokens, int n_holders)
 {
     /* The product of a factor such as 1.1 may lie a rounding error above a whole number. */
-    double c = factor * top_k * (double)n_tokens / n_experts;
+    double c = factor * top_k * (double)n_tokens / n_holders;
     return (int64_t)ceil(c - 1e-9 * c);
 }
 
 struct entry {
     float prob;
-    int at;
+    uint32_t at;
 };
 
 /* Best first; the earlier entry first among equals. */
-static int by_prob(const void *a, const void *b)
+static bool before(struct entry x, struct entry y)
 {
-    const struct entry *x = a, *y = b;
-    if (x->prob != y->prob)
-        return x->prob < y->prob ? 1 : -1;
-    return x->at - y->at;
+    return x.prob != y.prob ? x.prob > y.prob : x.at < y.at;
 }
 
-static int by_position(const void *a, const void *b)
+static void swap(struct entry *e, size_t a, size_t b)
 {
-    const struct entry *x = a, *y = b;
-    return x->at - y->at;
+    struct entry t = e[a];
+    e[a] = e[b];
+    e[b] = t;
 }
 
-enum ms_status ms_capacity_drop(const struct ms_model_shape *m, int64_t capacity, int policy, int n,
-                                uint16_t *chosen, const float *prob, int64_t *dropped,
-                                struct ms_err *err)
+/* Order e [n] so far that the best `most` stand in front (Hoare's selection). */
+static void best_to_front(struct entry *e, size_t n, size_t most)
 {
-    int E = m->experts, total = n * m->top_k;
+    size_t low = 0, high = n;
+    while (high - low > 1) {
+        size_t mid = low + (high - low) / 2, end = low;
+        swap(e, mid, high - 1);
+        for (size_t i = low; i < high - 1; i++)
+            if (before(e[i], e[high - 1]))
+                swap(e, i, end++);
+        swap(e, end, high - 1);
+        if (end == most)
+            return;
+        if (end < most)
+            low = end + 1;
+        else
+            high = end;
+    }
+}
+
+enum ms_status ms_capacity_drop(const struct ms_capacity_problem *p, uint16_t none,
+                                uint16_t *selection, int64_t *dropped, struct ms_err *err)
+{
+    size_t H = (size_t)p->n_holders;
+    size_t *start = calloc(H + 3, sizeof *start);
+    struct entry *entry = malloc((p->n + 1) * sizeof *entry);
     *dropped = 0;
-    int *start = calloc((size_t)E + 2, sizeof *start);
-    struct entry *entry = malloc(((size_t)total + 1) * sizeof *entry);
     if (!start || !entry) {
         free(start);
         free(entry);
         return ms_err_set(err, MS_NOMEM, "out of memory");
     }
-    for (int i = 0; i < total; i++)
-        start[chosen[i] + 2]++;
-    for (int e = 0; e < E; e++)
-        start[e + 2] += start[e + 1];
-    for (int i = 0; i < total; i++)
-        entry[start[chosen[i] + 1]++] = (struct entry){prob ? prob[i] : 0, i};
-    for (int e = 0; e < E; e++) {
-        int count = start[e + 1] - start[e];
-        if (count <= capacity)
+    for (size_t i = 0; i < p->n; i++)
+        start[p->holder[i] + 2]++;
+    for (size_t h = 0; h <= H; h++)
+        start[h + 2] += start[h + 1];
+    for (size_t i = 0; i < p->n; i++)
+        entry[start[p->holder[i] + 1]++] = (struct entry){p->prob ? p->prob[i] : 0, (uint32_t)i};
+    for (size_t h = 0; h < H; h++) {
+        size_t count = start[h + 1] - start[h];
+        if (count <= (size_t)p->most)
             continue;
-        qsort(entry + start[e], (size_t)count, sizeof *entry,
-              policy == MS_DROP_PROBS ? by_prob : by_position);
-        for (int i = start[e] + (int)capacity; i < start[e + 1]; i++)
-            chosen[entry[i].at] = (uint16_t)E;
-        *dropped += count - capacity;
+        if (p->policy == MS_DROP_PROBS)
+            best_to_front(entry + start[h], count, (size_t)p->most);
+        for (size_t i = start[h] + (size_t)p->most; i < start[h + 1]; i++)
+            selection[entry[i].at] = none;
+        *dropped += (int64_t)count - p->most;
     }
     free(start);
     free(entry);

@@ -1,7 +1,8 @@
-/** @file capacity.h  Expert capacity: which selections are dropped.
+/** @file capacity.h  Capacity: which selections are dropped.
  *
- *  Per source rank and expert at most C = ceil(capacity_factor * top_k * T / E) of the rank's T
- *  tokens (Megatron-LM, GShard); dropped before de-duplication. */
+ *  A holder (an expert as one source rank sees it, an expert, or a rank that receives) takes at most
+ *  C = ceil(capacity_factor * top_k * T / holders) of the T tokens that it is counted over
+ *  (Megatron-LM and GShard count per source rank and expert); dropped before de-duplication. */
 #ifndef MS_ROUTING_CAPACITY_H
 #define MS_ROUTING_CAPACITY_H
 
@@ -10,13 +11,21 @@
 #include "base/err.h"
 #include "routing/routing.h"
 
-int64_t ms_capacity(double factor, int top_k, int64_t n_tokens, int n_experts);
+int64_t ms_capacity(double factor, int top_k, int64_t n_tokens, int n_holders);
 
-/** Replace dropped entries of chosen [n][top_k] by `experts` (one past the last).
- *  @param policy enum ms_drop_policy: PROBS drops the lowest prob [n][top_k] first (ties: the later
- *  token), POSITION the last tokens  @param dropped their number  @return MS_OK or MS_NOMEM */
-enum ms_status ms_capacity_drop(const struct ms_model_shape *m, int64_t capacity, int policy, int n,
-                                uint16_t *chosen, const float *prob, int64_t *dropped,
-                                struct ms_err *err);
+struct ms_capacity_problem {
+    int n_holders;
+    int64_t most; /**< a holder takes */
+    int policy;   /**< enum ms_drop_policy: PROBS drops the lowest prob first (ties: the later
+                       selection), POSITION the last selections */
+    size_t n;
+    const uint16_t *holder; /**< [n] of each selection; n_holders = none, never dropped */
+    const float *prob;      /**< [n], NULL for POSITION */
+};
+
+/** Replace the selections that are dropped by `none`.
+ *  @param selection [n]  @param dropped their number  @return MS_OK or MS_NOMEM */
+enum ms_status ms_capacity_drop(const struct ms_capacity_problem *p, uint16_t none,
+                                uint16_t *selection, int64_t *dropped, struct ms_err *err);
 
 #endif

@@ -39,6 +39,9 @@ enum ms_tokens_kind { MS_TOKENS_EQUAL, MS_TOKENS_LIST, MS_TOKENS_SPREAD, MS_TOKE
 enum ms_source { MS_SOURCE_SYNTHETIC, MS_SOURCE_TRACE, MS_SOURCE_CHECKPOINT, MS_SOURCE_MATRIX };
 extern const char *const ms_source_names[];
 enum ms_redraw { MS_REDRAW_POPULARITY, MS_REDRAW_TOKENS };
+/** Over what a capacity is counted: a source rank's tokens for an expert, all tokens for an expert,
+ *  all tokens for a receiving rank. */
+enum ms_capacity_scope { MS_CAPACITY_SENDER_EXPERT, MS_CAPACITY_EXPERT, MS_CAPACITY_RANK };
 enum ms_order { MS_ORDER_SHUFFLED, MS_ORDER_SORTED };
 
 /** Tokens per rank: a number, a list, a log-normal spread over ranks {mean, cv}, or the trace's own
@@ -85,6 +88,7 @@ struct ms_routing_params {
     int redraw;             /**< enum ms_redraw */
     double drift;           /**< 0..1 */
     double capacity_factor; /**< 0 = none */
+    int capacity_scope;     /**< enum ms_capacity_scope */
     int drop_policy;        /**< enum ms_drop_policy */
     const char *assignment; /**< top_k, balanced, … */
     const char *trace;      /**< path, NULL = none */

@@ -181,8 +181,8 @@ static void race(struct ms_sampler *s, const uint16_t *chosen, float *prob)
     int open = s->limit;
     for (int k = 0; k < s->K; k++) {
         int e = chosen[k], g = s->group_of[e];
-        ms_words_need(&s->words);
-        double step = ms_word_exponential(s, ms_word(&s->words));
+        ms_words_need(&s->prob_words);
+        double step = ms_word_exponential(s, ms_word(&s->prob_words));
         time += step / fmax(in_race - gone, 1e-12);
         prob[k] = (float)(1 / time);
         sum += 1 / time;
@@ -206,8 +206,8 @@ static void independent(struct ms_sampler *s, const uint16_t *chosen, float *pro
 {
     double sum = 0;
     for (int k = 0; k < s->K; k++) {
-        ms_words_need(&s->words);
-        double step = ms_word_exponential(s, ms_word(&s->words));
+        ms_words_need(&s->prob_words);
+        double step = ms_word_exponential(s, ms_word(&s->prob_words));
         prob[k] = (float)(s->weight[chosen[k]] / step);
         sum += prob[k];
     }
@@ -215,13 +215,19 @@ static void independent(struct ms_sampler *s, const uint16_t *chosen, float *pro
         prob[k] = (float)(prob[k] / sum);
 }
 
+/* A part of the stream of its own: far along its counter. */
+static void start_words(struct ms_words *w, struct ms_rng stream, uint32_t part)
+{
+    w->rng = stream;
+    w->rng.ctr[1] |= part;
+    w->at = w->n = 0;
+}
+
 void ms_sampler_begin(struct ms_sampler *s, struct ms_rng stream)
 {
-    s->words.rng = stream;
-    s->words.at = s->words.n = 0;
-    s->exp_words.rng = stream;
-    s->exp_words.at = s->exp_words.n = 0;
-    s->exp_words.rng.ctr[1] |= 0x80000000u;
+    start_words(&s->words, stream, 0);
+    start_words(&s->prob_words, stream, 0x40000000u);
+    start_words(&s->exp_words, stream, 0x80000000u);
     s->exp_at = MS_EXP_BATCH;
     if (s->inclusion)
         ms_sample_pi_begin(s);

@@ -49,6 +49,7 @@ struct ms_sampler {
     int *order;                                /* [E] scratch */
     struct ms_log_cell log_table[MS_LOG_CELLS];
     struct ms_words words;
+    struct ms_words prob_words; /* of router probabilities: asking for them moves no choice */
     /* Score top2_sum: MS_VECTOR_LANES tokens at a time; exponentials have a stream of their own. */
     const struct ms_vector_ops *ops;
     float *first_inverse;  /* [groups] 1 / group_weight */

@@ -37,4 +37,11 @@ struct ms_traffic {
 bool ms_traffic_init(struct ms_traffic *t, struct ms_arena *arena, int n_ranks, int n_nodes,
                      int n_slots, int n_experts);
 
+/** The largest of n loads over their mean, a load the sum of `each` neighbours of v [n * each] (the
+ *  slots of a rank). 1 where all are 0. */
+double ms_traffic_max_over_mean(const double *v, int n, int each);
+/** Copies that a token sends to other ranks, mean over the tokens: distinct (token, rank) pairs off
+ *  the diagonal. 0 where there are no tokens. */
+double ms_traffic_remote_copies(const struct ms_traffic *t, int top_k);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "demand/rank_assign.h"
 #include "moe/router.h"
 #include "moe/train.h"
 #include "scenario/read.h"
@@ -113,6 +114,13 @@ static void check_assignment(const struct check *c)
     const struct ms_router *a = ms_assign_find(p->assignment);
     if (DOUBTFUL(c, "routing"))
         return;
+    if (ms_rank_assign_find(p->assignment)) {
+        if (p->source != MS_SOURCE_SYNTHETIC)
+            fail(c, "routing.assignment",
+                 "'%s' chooses by itself: it would leave the %s unused; take source: synthetic",
+                 p->assignment, source_name(p->source));
+        return;
+    }
     bool counts = p->source == MS_SOURCE_TRACE || p->source == MS_SOURCE_MATRIX;
     if (counts && strcmp(p->assignment, "top_k") != 0)
         fail(c, "routing.assignment",

@@ -3,6 +3,7 @@
 
 #include "moe/loss.h"
 #include "moe/router.h"
+#include "demand/rank_assign.h"
 #include "place/place.h"
 #include "routing/law.h"
 #include "routing/preset.h"
@@ -39,6 +40,8 @@ size_t ms_names_assignments(const char **out, size_t cap)
     size_t n = 0;
     for (size_t i = 0; ms_assigns[i]; i++)
         n = put(out, cap, n, ms_assigns[i]->name);
+    for (const struct ms_rank_assign *const *a = ms_rank_assigns(); *a; a++)
+        n = put(out, cap, n, (*a)->name);
     return n;
 }
 

@@ -57,7 +57,7 @@ struct ms_exchange {
     bool needs_nodes;  /**< useless without node properties: an input error */
     bool needs_tokens; /**< a byte matrix is not enough */
     bool forwards;     /**< brings its own forwarding: pxn does not apply */
-    bool per_node_leg; /**< bytes cross to the GPU with the source's local index: see traffic.h */
+    bool per_node_leg; /**< bytes cross to the GPU with the source's local index */
     bool neighbours;   /**< a rank sends to the next rank only */
     /** CPU seconds to simulate a leg of 64 ranks on fat-tree2-8x8 with OLMoE's arXiv routing, on
      *  two cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */

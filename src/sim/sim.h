@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "cluster/platform.h"
+#include "demand/balanced_twin.h"
 #include "routing/routing.h"
 #include "routing/traffic.h"
 
@@ -141,9 +142,8 @@ struct ms_sim_name {
     const char *name, *help;
 };
 const struct ms_sim_name *ms_sim_exchanges(void);
-/** Does the exchange move bytes to the GPU with the source's local index on each node? What a
- *  balanced twin keeps apart then (ms_traffic_twin). */
-bool ms_sim_per_node_leg(const struct ms_exchange_params *p);
+/** Which pairs the balanced twin of an exchange keeps apart. */
+enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p);
 /** CPU seconds of one leg among so many ranks, roughly. 0 where a name is unknown. */
 double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks);
 const struct ms_sim_name *ms_sim_network_models(void);

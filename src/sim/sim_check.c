@@ -21,10 +21,13 @@ const struct ms_sim_name *ms_sim_exchanges(void)
     return names;
 }
 
-bool ms_sim_per_node_leg(const struct ms_exchange_params *p)
+enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p)
 {
     const struct ms_exchange *x = ms_exchange_find(p->algorithm);
-    return x && x->per_node_leg;
+    bool relays = x && (x->per_node_leg || (p->forwarding == MS_FORWARD_PXN && !x->forwards));
+    if (x && x->neighbours)
+        return MS_TWIN_BY_HOP;
+    return relays ? MS_TWIN_BY_RAIL : MS_TWIN_BY_NODE;
 }
 
 double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks)

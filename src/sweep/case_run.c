@@ -29,7 +29,6 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
     if (!node)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     ms_rank_nodes(&in->s.workload, platform->host_node, platform->n_hosts, node);
-    in->per_node_leg = ms_sim_per_node_leg(&s->sim.exchange);
     const struct ms_model_shape *model = s->has_model ? &in->s.model : NULL;
     in->demand = (struct ms_demand_input){.model = model,
                                           .workload = &in->s.workload,
@@ -38,7 +37,8 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                           .rank_node = node,
                                           .seed = s->seed,
                                           .n_threads = n_threads,
-                                          .files = files};
+                                          .files = files,
+                                          .twin_by = ms_sim_twin_by(&s->sim.exchange)};
     in->sim = (struct ms_sim_input){.platform = platform,
                                     .model = &in->s.model,
                                     .workload = &in->s.workload,
@@ -67,7 +67,7 @@ struct source {
     struct ms_record_hot *hot; /* [repeat][step][layer][group] */
     double *scratch;           /* [max of experts and ranks] twice */
     struct ms_imbalance sum;   /* over n_exchanges */
-    double rank_max_sum, realised_sum, dropped, requested, first_layer_requested;
+    double rank_max_sum, realised_sum, dropped, requested, copies, first_layer_requested;
     size_t n_exchanges;
     double routing_s;
 };
@@ -85,7 +85,7 @@ static bool wanted(void *ctx, int run)
     int repeat = run / s->stride;
     if (run % s->stride == 0)
         return true;
-    s->twin_key[repeat] = ms_demand_twin_key(s->demand, s->in->per_node_leg);
+    s->twin_key[repeat] = ms_demand_twin_key(s->demand);
     for (int r = 0; r < repeat; r++)
         if (strcmp(s->twin_key[r].hex, s->twin_key[repeat].hex) == 0) {
             s->twin_run[repeat] = s->twin_run[r];
@@ -140,6 +140,7 @@ static void measure(struct source *s, const struct ms_traffic *t, int layer, int
     s->rank_max_sum += m.max_over_mean;
     s->dropped += t->dropped;
     s->requested += t->requested;
+    s->copies += ms_traffic_remote_copies(t, s->in->s.model.top_k) * t->requested;
     if (layer == 0)
         s->first_layer_requested += t->requested;
     s->n_exchanges++;
@@ -166,7 +167,7 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
         if (status == MS_OK)
             measure_all(s, run / s->stride);
     } else {
-        status = ms_demand_begin_twin(s->demand, s->in->per_node_leg, err);
+        status = ms_demand_begin_twin(s->demand, err);
     }
     s->routing_s += ms_clock_s() - start;
     return status;
@@ -211,6 +212,7 @@ static struct ms_record_load load_of(const struct source *s)
     l.expert.entropy = s->sum.entropy / n;
     l.expert.max_over_mean = s->sum.max_over_mean / n;
     l.rank_max_over_mean = s->rank_max_sum / n;
+    l.remote_copies_per_token = s->requested > 0 ? s->copies / s->requested : 0;
     l.dropped_share = s->requested > 0 ? s->dropped / s->requested : 0;
     l.realised_max_over_mean = s->realised_sum / sc->repeats;
     l.tokens_per_step =

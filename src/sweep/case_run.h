@@ -28,7 +28,6 @@ struct ms_case_input {
     struct ms_scenario s; /**< resolved */
     struct ms_demand_input demand;
     struct ms_sim_input sim;
-    bool per_node_leg; /**< of the twin */
 };
 
 /** Nodes from cluster.gpus_per_node where the file has none; ranks; the node of every rank.

@@ -32,7 +32,9 @@
 struct ms_record_load {
     struct ms_imbalance expert; /**< of counts after assignment and drops */
     double rank_max_over_mean;  /**< of selections computed by each rank */
-    double dropped_share;       /**< dropped / requested, over the case */
+    /** distinct other ranks that a token goes to, mean over tokens */
+    double remote_copies_per_token;
+    double dropped_share; /**< dropped / requested, over the case */
     double realised_max_over_mean;
     double tokens_per_step; /**< of all ranks */
     bool has_experts;       /**< false for a matrix */
