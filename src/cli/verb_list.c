@@ -173,7 +173,7 @@ static void metrics(void)
         if (strstr("gini cv variance entropy max_over_mean", m->name))
             printf("imbalance.%-20s  %s\n", m->name, m->definition);
     wide("imbalance.rank_max_over_mean", "selections computed by the busiest rank over the mean");
-    wide("imbalance.remote_copies_per_token", "other ranks that a token goes to, mean over tokens");
+    wide("remote_copies_per_token", "other ranks that a token goes to, mean over tokens");
     wide("imbalance.dropped_share", "selections dropped by capacity over those asked for");
 }
 

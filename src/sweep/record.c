@@ -159,9 +159,9 @@ static void add_imbalance(struct ms_json *j, const struct ms_record_input *in)
     ms_json_number(j, "entropy", l->expert.entropy);
     ms_json_number(j, "max_over_mean", l->expert.max_over_mean);
     ms_json_number(j, "rank_max_over_mean", l->rank_max_over_mean);
-    ms_json_number(j, "remote_copies_per_token", l->remote_copies_per_token);
     ms_json_number(j, "dropped_share", l->dropped_share);
     ms_json_end_object(j);
+    ms_json_number(j, "remote_copies_per_token", l->remote_copies_per_token);
     ms_json_string(j, "co_selection", in->note.co_selection_measured ? "measured" : "independent");
     if (in->note.oracle)
         ms_json_bool(j, "oracle", true);
