@@ -90,6 +90,7 @@ enum ms_status ms_demand_create(const struct ms_demand_input *in, struct ms_dema
     d->Q = w->groups;
     d->L = w->layers;
     d->P = w->steps;
+    d->D = 1;
     d->repeat = -1;
     if (in->routing->source != MS_SOURCE_MATRIX) {
         d->E = in->model->experts;
@@ -168,6 +169,8 @@ static enum ms_status draw(struct ms_demand *d, int repeat, struct ms_err *err)
     enum ms_status s = ms_demand_draw_popularity(d, repeat, err);
     if (s == MS_OK)
         s = ms_demand_draw_tokens(d, repeat, err);
+    if (s == MS_OK)
+        s = ms_demand_draw_requests(d, repeat, err);
     if (s == MS_OK && d->strategy->needs_load)
         s = ms_demand_draw_placement(d, repeat, err);
     if (s == MS_OK)
@@ -183,6 +186,7 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     d->repeat = -1;
     d->twin = NULL;
     d->twin_begun = false;
+    d->mean_f = NULL;
     enum ms_status s = allocate_traffic(d, &d->traffic, err);
     if (s != MS_OK)
         return s;

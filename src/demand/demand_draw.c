@@ -31,7 +31,8 @@ struct job {
     int repeat, chunks; /* items per exchange */
     int64_t block;      /* tokens of a rank drawn at a time */
     int64_t buffer;     /* tokens a worker holds */
-    bool capacity, probs, pooled;
+    bool capacity, probs, requests;
+    bool whole; /* an item is all ranks of an exchange */
     struct worker *worker;
     double *partial; /* [items][S + E + 2]: slots, experts, dropped, requested */
 };
@@ -169,29 +170,54 @@ struct part {
     double *slots, *experts, *dropped, *requested;
 };
 
-/* Rows first.rank .. last - 1 under a capacity that is counted over all of them: drawn, dropped,
- * counted. */
-static enum ms_status count_capped(struct job *j, struct worker *w, struct row first, int last,
-                                   struct part *out)
+/* All tokens of an exchange by their requests. */
+static enum ms_status choose_all(struct job *j, struct worker *w, struct row x)
+{
+    struct ms_demand_exchange e = {j->repeat, x.step, x.layer, x.group};
+    if (j->d->recorded && w->prob) {
+        struct ms_rng rng;
+        ms_rng_init(&rng, j->d->in.seed, "probs", (uint64_t)j->repeat,
+                    (uint64_t)x.step << 32 | (unsigned)x.layer, (uint64_t)x.group << 32);
+        for (size_t i = 0; i < (size_t)j->buffer * (size_t)j->d->K; i++)
+            w->prob[i] = (float)ms_rng_unit(&rng);
+    }
+    return ms_demand_choose(j->d, w->sampler, e, w->items, w->prob, &w->err);
+}
+
+/* Rows first.rank .. last - 1, drawn before any is counted: a capacity, or requests, that see all of
+ * them. */
+static enum ms_status count_together(struct job *j, struct worker *w, struct row first, int last,
+                                     struct part *out)
 {
     struct ms_demand *d = j->d;
     size_t width = (size_t)d->width, at = 0;
     struct row x = first;
     int64_t T = 0;
     enum ms_status s = MS_OK;
+    if (j->requests)
+        s = choose_all(j, w, x);
     for (; x.rank < last && s == MS_OK; x.rank++) {
         struct streams from;
         int n = (int)tokens_of(j, x);
+        uint16_t *items = w->items + at;
         if (ms_demand_ranks_differ(d))
             s = set_frequencies(d, w, x);
         open_row(j, w, x, &from);
-        draw_block(j, w, x, &from, 0, n, w->items + at, w->prob ? w->prob + at : NULL);
-        ms_demand_holders(d, w->counter, (size_t)n * width, w->items + at, w->holder + at);
+        if (j->requests)
+            ms_counter_items(w->counter, n, items, items);
+        else
+            draw_block(j, w, x, &from, 0, n, items, w->prob ? w->prob + at : NULL);
+        if (j->capacity)
+            ms_demand_holders(d, w->counter, (size_t)n * width, items, w->holder + at);
+        if (s == MS_OK && j->capacity && !ms_demand_pooled(d))
+            s = ms_demand_drop(d, n, (size_t)n * width, w->holder + at,
+                               w->prob ? w->prob + at : NULL, ms_counter_none(w->counter), items,
+                               out->dropped, &w->err);
         at += (size_t)n * width;
         x.first_token += n;
         T += n;
     }
-    if (s == MS_OK)
+    if (s == MS_OK && j->capacity && ms_demand_pooled(d))
         s = ms_demand_drop(d, T, at, w->holder, w->prob, ms_counter_none(w->counter), w->items,
                            out->dropped, &w->err);
     for (x = first, at = 0; x.rank < last && s == MS_OK; x.rank++) {
@@ -222,7 +248,7 @@ static enum ms_status equip(struct job *j, struct worker *w, int group)
                                          (int)j->block, &w->err);
     if (w->err.status != MS_OK)
         return w->err.status;
-    bool samples = !assigned(d) && !d->trace.ids && !d->by_rank;
+    bool samples = !assigned(d) && !d->trace.ids && !d->by_rank; /* requests too */
     if (samples && !w->sampler)
         w->sampler = ms_sampler_create(d->in.model);
     if (!w->items)
@@ -243,14 +269,14 @@ static enum ms_status equip(struct job *j, struct worker *w, int group)
 static enum ms_status count_rows(struct job *j, struct worker *w, struct row first, int last,
                                  struct part *out)
 {
-    enum ms_status s = set_frequencies(j->d, w, first);
-    if (j->pooled)
-        return s == MS_OK ? count_capped(j, w, first, last, out) : s;
+    enum ms_status s = j->requests ? MS_OK : set_frequencies(j->d, w, first);
+    if (j->whole)
+        return s == MS_OK ? count_together(j, w, first, last, out) : s;
     for (struct row x = first; x.rank < last && s == MS_OK; x.rank++) {
         if (ms_demand_ranks_differ(j->d))
             s = set_frequencies(j->d, w, x);
         if (s == MS_OK && j->capacity) {
-            s = count_capped(j, w, x, x.rank + 1, out);
+            s = count_together(j, w, x, x.rank + 1, out);
         } else if (s == MS_OK) {
             count_row(j, w, x);
             ms_counter_row(w->counter, out->traffic, out->slots, out->experts);
@@ -266,8 +292,8 @@ static void run_item(void *ctx, size_t item, int thread)
     struct ms_demand *d = j->d;
     struct worker *w = &j->worker[thread];
     int exchange = (int)(item / (size_t)j->chunks), chunk = (int)(item % (size_t)j->chunks);
-    int first = j->pooled ? 0 : chunk * RANKS_PER_ITEM;
-    int last = j->pooled || first + RANKS_PER_ITEM > d->G ? d->G : first + RANKS_PER_ITEM;
+    int first = j->whole ? 0 : chunk * RANKS_PER_ITEM;
+    int last = j->whole || first + RANKS_PER_ITEM > d->G ? d->G : first + RANKS_PER_ITEM;
     struct row x = {
         .step = exchange / d->Q / d->L, .layer = exchange / d->Q % d->L, .group = exchange % d->Q};
     double *slots = j->partial + item * part_size(d), *experts = slots + d->S;
@@ -354,12 +380,13 @@ enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms
     bool expert_choice = d->assign && d->assign->expert_choice;
     struct job j = {.d = d, .repeat = repeat, .block = MS_SAMPLE_BLOCK};
     j.capacity = r->capacity_factor > 0 && !expert_choice;
-    j.pooled = j.capacity && ms_demand_pooled(d);
+    j.requests = d->in.workload->requests.phase != MS_REQUESTS_NONE;
+    j.whole = j.requests || (j.capacity && ms_demand_pooled(d));
     j.probs = j.capacity && r->drop_policy == MS_DROP_PROBS;
     if (j.capacity || assigned(d))
         j.block = most_tokens(d, false) + 1;
-    j.buffer = j.pooled ? most_tokens(d, true) : j.block;
-    j.chunks = j.pooled ? 1 : (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;
+    j.buffer = j.whole ? most_tokens(d, true) : j.block;
+    j.chunks = j.whole ? 1 : (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;
     size_t n_items = ms_demand_exchanges(d) * (size_t)j.chunks;
     int n_threads = n_items < (size_t)d->in.n_threads ? (int)n_items : d->in.n_threads;
     j.worker = MS_NEW(&d->run, struct worker, (size_t)n_threads);

@@ -8,9 +8,11 @@
 #include "demand/count.h"
 #include "demand/demand.h"
 #include "demand/rank_assign.h"
+#include "demand/requests.h"
 #include "moe/router.h"
 #include "routing/law.h"
 #include "routing/matrix.h"
+#include "routing/sample.h"
 #include "routing/trace.h"
 
 struct ms_demand {
@@ -34,14 +36,29 @@ struct ms_demand {
     struct ms_matrix matrix;
     struct ms_demand_note note;
 
-    struct ms_arena run; /* of the run begun */
-    int repeat;          /* -1 = none */
-    int64_t *tokens;     /* [P][Q][G][L]; [L] only where the trace's totals differ by layer */
-    int token_layers;    /* 1 or L */
-    double *popularity;  /* [P][L][E], laws */
+    int D;            /* domains of requests; 1 where there are none */
+    double *weight;   /* [D] */
+    double *domain_f; /* [D][domain_layers][E] of a trace or checkpoint */
+    int domain_layers;
+    int *recorded; /* [trace.n_requests] domain of each; NULL: requests are drawn */
+    float *bank;   /* [D][MS_VARIANTS][L][E] factors on weights; NULL without tilt */
+
+    struct ms_arena run;  /* of the run begun */
+    int repeat;           /* -1 = none */
+    int64_t *tokens;      /* [P][Q][G][L]; [L] only where the trace's totals differ by layer */
+    int token_layers;     /* 1 or L */
+    double *popularity;   /* laws: [popularity_steps][L][D][E] */
+    int popularity_steps; /* P where it drifts, else 1 */
+    struct ms_requests requests;
+    double *mean_f;             /* requests: [popularity_steps][L][E] all domains by weight */
     struct ms_traffic *traffic; /* [P][L][Q] */
     struct ms_traffic *twin;    /* the same shape, NULL until a twin is begun */
     bool twin_begun;
+};
+
+/** One exchange of a run, and a sampler's or chooser's streams with it. */
+struct ms_demand_exchange {
+    int repeat, step, layer, group;
 };
 
 static inline size_t ms_demand_exchanges(const struct ms_demand *d)
@@ -60,6 +77,23 @@ double ms_demand_traced_total(const struct ms_demand *d, int step, int layer, in
 /* demand_law.c: frequencies that are drawn. */
 enum ms_status ms_demand_open_law(struct ms_demand *d, struct ms_err *err);
 enum ms_status ms_demand_draw_popularity(struct ms_demand *d, int repeat, struct ms_err *err);
+
+/* demand_domains.c: the domains of requests and their weights. */
+enum ms_status ms_demand_law_domains(struct ms_demand *d, struct ms_err *err);
+enum ms_status ms_demand_trace_domains(struct ms_demand *d, struct ms_err *err);
+enum ms_status ms_demand_text_domains(struct ms_demand *d, struct ms_err *err);
+/** The trace of token ids is read. */
+enum ms_status ms_demand_recorded_domains(struct ms_demand *d, struct ms_err *err);
+
+/* demand_requests.c: what the tokens of requests choose. */
+/** Weights [E] of a domain, sum 1. */
+const double *ms_demand_domain(const struct ms_demand *d, int step, int layer, int domain);
+enum ms_status ms_demand_draw_requests(struct ms_demand *d, int repeat, struct ms_err *err);
+/** The experts of all tokens of an exchange, rank by rank.  @param chosen [tokens][K]
+ *  @param prob [tokens][K] or NULL (recorded requests have none: left alone) */
+enum ms_status ms_demand_choose(const struct ms_demand *d, struct ms_sampler *sampler,
+                                struct ms_demand_exchange x, uint16_t *chosen, float *prob,
+                                struct ms_err *err);
 
 /* demand_tokens.c: how many tokens a rank has, who assigns them and from which frequencies. */
 enum ms_status ms_demand_check_tokens(const struct ms_demand *d, struct ms_err *err);

@@ -1,7 +1,6 @@
 /* Decides the popularity of experts where a law gives it: one draw a (repeat, layer), and how it
  * drifts from step to step. */
 #include <math.h>
-#include <string.h>
 
 #include "demand/demand_int.h"
 #include "routing/sample.h"
@@ -35,6 +34,10 @@ enum ms_status ms_demand_open_law(struct ms_demand *d, struct ms_err *err)
     struct ms_sampler *sampler = ms_sampler_create(d->in.model);
     s = f && sampler ? try_law(d, sampler, f, err) : ms_err_set(err, MS_NOMEM, "out of memory");
     ms_sampler_destroy(sampler);
+    if (s == MS_OK && d->in.workload->requests.phase != MS_REQUESTS_NONE) {
+        d->inclusion = true; /* what a request's tokens draw from */
+        s = ms_demand_law_domains(d, err);
+    }
     return s;
 }
 
@@ -76,7 +79,7 @@ static enum ms_status drift(struct ms_demand *d, const double *before, struct ms
     }
     for (int e = 0; e < d->E; e++)
         now[e] = exp(now[e] - top);
-    scale_capped(now, d->E, d->inclusion ? 1.0 / d->K : 1);
+    scale_capped(now, d->E, d->law->inclusion ? 1.0 / d->K : 1);
     return MS_OK;
 }
 
@@ -86,23 +89,21 @@ enum ms_status ms_demand_draw_popularity(struct ms_demand *d, int repeat, struct
         return MS_OK;
     const struct ms_routing_params *r = d->in.routing;
     uint64_t draw = r->redraw == MS_REDRAW_POPULARITY ? (uint64_t)repeat : 0;
-    size_t E = (size_t)d->E, a_step = (size_t)d->L * E;
+    size_t E = (size_t)d->E, a_step = ms_cell(d->L, d->D, 0) * E;
     double *fresh = MS_NEW(&d->run, double, E);
-    d->popularity = MS_NEW(&d->run, double, (size_t)d->P *a_step);
+    d->popularity_steps = r->drift > 0 ? d->P : 1;
+    d->popularity = MS_NEW(&d->run, double, (size_t)d->popularity_steps *a_step);
     if (!fresh || !d->popularity)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    for (int step = 0; step < d->P; step++)
-        for (int l = 0; l < d->L; l++) {
-            double *f = d->popularity + ms_cell(step, d->L, l) * E;
+    for (int step = 0; step < d->popularity_steps; step++)
+        for (int i = 0; i < d->L * d->D; i++) {
+            double *f = d->popularity + (size_t)step * a_step + (size_t)i * E;
             struct ms_rng rng;
-            ms_rng_init(&rng, d->in.seed, "popularity", draw, (uint64_t)l, (uint64_t)step);
-            enum ms_status s = MS_OK;
-            if (step == 0)
-                s = ms_law_draw(d->law, d->law->order, d->E, d->K, &rng, f, err);
-            else if (r->drift > 0)
-                s = drift(d, f - a_step, &rng, fresh, f, err);
-            else
-                memcpy(f, f - a_step, E * sizeof *f);
+            ms_rng_init(&rng, d->in.seed, "popularity", draw, (uint64_t)(i / d->D),
+                        (uint64_t)(i % d->D) << 32 | (unsigned)step);
+            enum ms_status s =
+                step == 0 ? ms_law_draw(d->law, d->law->order, d->E, d->K, &rng, f, err)
+                          : drift(d, f - a_step, &rng, fresh, f, err);
             if (s != MS_OK)
                 return s;
         }

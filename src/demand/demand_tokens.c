@@ -15,6 +15,10 @@ enum ms_status ms_demand_check_tokens(const struct ms_demand *d, struct ms_err *
         d->in.routing->source != MS_SOURCE_CHECKPOINT)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.tokens_per_rank",
                          "'trace' needs routing.source: trace or checkpoint");
+    if (t->kind == MS_TOKENS_TRACE && d->in.workload->requests.phase != MS_REQUESTS_NONE)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.tokens_per_rank",
+                         "'trace' and requests: the batch is as large as it is said to be; give "
+                         "a number");
     if (t->kind == MS_TOKENS_LIST && t->n_list != d->G)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.tokens_per_rank",
                          "a list of %d for %d ranks", t->n_list, d->G);
@@ -29,6 +33,11 @@ enum ms_status ms_demand_open_assignment(struct ms_demand *d, struct ms_err *err
     d->width = d->K;
     if (!r->assignment || !strcmp(r->assignment, "top_k"))
         return MS_OK;
+    if (d->in.workload->requests.phase != MS_REQUESTS_NONE && r->source != MS_SOURCE_CHECKPOINT)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
+                         "'%s' and requests: the tokens of requests choose by their domain's "
+                         "frequencies (top_k)",
+                         r->assignment);
     d->by_rank = ms_rank_assign_find(r->assignment);
     if (d->by_rank && r->source != MS_SOURCE_SYNTHETIC)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
@@ -53,8 +62,11 @@ enum ms_status ms_demand_open_assignment(struct ms_demand *d, struct ms_err *err
 const double *ms_demand_frequencies(const struct ms_demand *d, int step, int layer, int group,
                                     int rank)
 {
+    int at = step < d->popularity_steps ? step : d->popularity_steps - 1;
+    if (d->mean_f)
+        return d->mean_f + ms_cell(d->law ? at : 0, d->L, layer) * (size_t)d->E;
     if (d->law)
-        return d->popularity + ms_cell(step, d->L, layer) * (size_t)d->E;
+        return d->popularity + ms_cell(at, d->L, layer) * (size_t)d->E;
     return ms_demand_traced(d, step, layer, group, rank);
 }
 

@@ -114,10 +114,16 @@ enum ms_status ms_demand_open_trace(struct ms_demand *d, struct ms_err *err)
     if (d->in.routing->drift != 0)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.drift",
                          "a trace does not drift; drift needs source: synthetic");
+    const struct ms_request_params *q = &d->in.workload->requests;
     d->inclusion = true;
+    if (q->phase != MS_REQUESTS_NONE && !q->file)
+        return d->in.routing->source == MS_SOURCE_CHECKPOINT ? ms_demand_text_domains(d, err)
+                                                             : ms_demand_trace_domains(d, err);
     enum ms_status s = read_source(d, err);
     if (s == MS_OK)
         s = note_requested(d, err);
+    if (s == MS_OK && q->file)
+        return ms_demand_recorded_domains(d, err);
     if (s == MS_OK && !d->trace.ids)
         s = normalise(d, err);
     return s;

@@ -54,6 +54,27 @@ struct ms_tokens {
     double mean, cv; /**< SPREAD */
 };
 
+enum ms_request_phase { MS_REQUESTS_NONE, MS_REQUESTS_DECODE, MS_REQUESTS_PREFILL };
+
+struct ms_domain_weight {
+    const char *name;
+    double weight; /**< >= 0, any scale */
+};
+
+/** What a batch is made of (scenario section workload.requests). */
+struct ms_request_params {
+    int phase;              /**< enum ms_request_phase; NONE: tokens of one law, no requests */
+    double mean_tokens, cv; /**< of a request's length: log-normal, at least 1 */
+    int n_domains;          /**< so many draws of a law; 0: those of the trace or checkpoint */
+    const struct ms_domain_weight *domain; /**< [n_named] of these only; 0: all, equal weights */
+    int n_named;
+    double tilt;          /**< sd of ln weight between requests of a domain */
+    int affinity;         /**< 1: a domain has ranks of its own */
+    double concentration; /**< of what arrives; INFINITY: constant shares */
+    double persistence;   /**< mean steps between two draws of the shares */
+    const char *file;     /**< requests of a trace of token ids, replayed; NULL: drawn */
+};
+
 /** Scenario section `workload`, as far as it makes traffic. */
 struct ms_workload {
     int ranks; /**< per group; 0 = all hosts / groups (resolved before use) */
@@ -65,6 +86,7 @@ struct ms_workload {
     int training;          /**< 0 forward, 1 training */
     int synchronise_layer; /**< 1: a barrier after each layer */
     double dispatch_bytes_per_value, combine_bytes_per_value;
+    struct ms_request_params requests;
 };
 
 struct ms_law;

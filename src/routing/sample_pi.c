@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "routing/inclusion.h"
 #include "routing/sample_tables.h"
 
 enum { BATCH = MS_CIRCLE };
@@ -49,33 +50,12 @@ static enum ms_status too_hot(const struct ms_sampler *s, int e, double pi, stru
         e, pi / s->K, s->K, pi);
 }
 
-/* q_g: proportional to the group's pi, none above 1 (then the others share what is left). */
-static void group_inclusion(const struct ms_sampler *s, const double *group, double *q)
-{
-    bool full[MS_MOST_GROUPS] = {false};
-    for (bool again = true; again;) {
-        double turns = s->limit, rest = 0;
-        again = false;
-        for (int g = 0; g < s->groups; g++) {
-            turns -= full[g];
-            rest += full[g] ? 0 : group[g];
-        }
-        for (int g = 0; g < s->groups; g++) {
-            q[g] = full[g] ? 1 : rest > 0 ? fmax(turns, 0) * group[g] / rest : 0;
-            if (!full[g] && q[g] >= 1) {
-                full[g] = true;
-                again = true;
-            }
-        }
-    }
-}
-
 static enum ms_status set_limited(struct ms_sampler *s, const double *pi, struct ms_err *err)
 {
     double group[MS_MOST_GROUPS] = {0}, q[MS_MOST_GROUPS], turns = 0;
     for (int e = 0; e < s->E; e++)
         group[s->group_of[e]] += pi[e];
-    group_inclusion(s, group, q);
+    ms_group_inclusion(group, s->groups, s->limit, q);
     for (int g = 0; g < s->groups; g++) {
         double sum = 0;
         for (int i = 0; i < s->size; i++) {

@@ -32,6 +32,7 @@ struct ms_trace {
     double *count;       /**< [steps][ranks][layers][experts] >= 0; NULL for token ids */
     int *layer_id;       /**< [layers] as the file calls them, rising */
     int n_tokens, top_k; /**< token ids only */
+    int n_requests;      /**< token ids by request: its tokens stand together; 0 = not told apart */
     /** [tokens][layers][top_k]: distinct experts of a token, MS_NO_EXPERT where it chose fewer;
      *  NULL for counts */
     uint16_t *ids;
@@ -46,7 +47,8 @@ struct ms_trace_request {
     int n_more;
     const struct ms_trace_filter *filter;
     int n_filter;
-    /** of an array: any of steps, ranks, layers, experts; tokens, layers, k; layers, ranks, slots;
+    /** of an array: any of steps, ranks, layers, experts; requests, tokens, layers, k; layers,
+     *  ranks, slots;
      *  NULL = by its shape */
     const char *const *axes;
     int n_axes;

@@ -7,10 +7,10 @@
 #include "base/npy.h"
 #include "routing/trace_read.h"
 
-enum { STEPS, RANKS, LAYERS, EXPERTS, SLOTS, TOKENS, CHOICES, N_AXES };
+enum { STEPS, RANKS, LAYERS, EXPERTS, SLOTS, TOKENS, CHOICES, REQUESTS, N_AXES };
 
 static const char *const axis_names[N_AXES] = {"steps", "ranks",  "layers", "experts",
-                                               "slots", "tokens", "k"};
+                                               "slots", "tokens", "k",      "requests"};
 
 struct array {
     const char *path;
@@ -152,7 +152,10 @@ static enum ms_status named_axes(struct array *x, struct ms_err *err)
     if (ids && (x->dim[TOKENS] < 0 || x->dim[CHOICES] < 0 || x->dim[STEPS] >= 0 ||
                 x->dim[RANKS] >= 0 || x->dim[EXPERTS] >= 0 || x->dim[SLOTS] >= 0))
         return bad(x, err, "routing.trace_axes",
-                   "token ids have the axes tokens, k and perhaps layers, and no others");
+                   "token ids have the axes tokens, k and perhaps requests and layers, and no "
+                   "others");
+    if (!ids && x->dim[REQUESTS] >= 0)
+        return bad(x, err, "routing.trace_axes", "requests are an axis of token ids only");
     if (!ids && (x->dim[EXPERTS] >= 0) == (x->dim[SLOTS] >= 0))
         return bad(x, err, "routing.trace_axes",
                    "counts need experts (or slots of a rank, with ranks); token ids tokens and k");
@@ -177,16 +180,18 @@ static size_t step_of(const struct array *x, int axis)
 
 static enum ms_status read_ids(const struct array *x, struct ms_trace *t, struct ms_err *err)
 {
-    size_t T = length(x, TOKENS), L = length(x, LAYERS), K = length(x, CHOICES);
+    size_t each = length(x, TOKENS), L = length(x, LAYERS), K = length(x, CHOICES);
+    size_t T = length(x, REQUESTS) * each;
     enum ms_status s = ms_trace_shape_ids(t, x->path, T, L, K, err);
     if (s != MS_OK)
         return s;
+    t->n_requests = x->dim[REQUESTS] >= 0 ? (int)length(x, REQUESTS) : 0;
     for (size_t i = 0; i < T; i++)
         for (size_t l = 0; l < L; l++)
             for (size_t k = 0; k < K; k++) {
                 int64_t v;
-                size_t at =
-                    i * step_of(x, TOKENS) + l * step_of(x, LAYERS) + k * step_of(x, CHOICES);
+                size_t at = i / each * step_of(x, REQUESTS) + i % each * step_of(x, TOKENS) +
+                            l * step_of(x, LAYERS) + k * step_of(x, CHOICES);
                 if (!is_id(x, at, &v))
                     return ms_err_at(err, MS_INVALID, x->path, 0, 0, "routing.trace",
                                      "token %zu, layer %zu: %g is not an expert (nor -1 for none)",
