@@ -387,8 +387,7 @@ START_TEST(test_capacity_is_counted_over_its_scope)
             struct study s;
             study_init(&s);
             s.work.tokens.count = 100;
-            s.routing.popularity.param[0] = (struct ms_law_param){"sigma", 0.4};
-            s.routing.popularity.n_params = 1;
+            s.routing.popularity = law_named("lognormal", "sigma", "0.4");
             s.routing.capacity_factor = 1.1;
             s.routing.capacity_scope = scope;
             s.routing.drop_policy = policy;
@@ -453,7 +452,7 @@ START_TEST(test_controls_are_compared_with_the_uniform_law)
         s.model = ms_model_preset_find("deepseek-v3")->shape;
         s.model.groups = s.model.group_limit = 1;
         s.work.ranks = 8;
-        s.routing.popularity.law = "uniform";
+        s.routing.popularity = law_named("uniform", NULL, NULL);
         s.routing.assignment = names[i % 4];
         s.place.strategy = i == 4 ? "round_robin" : "contiguous";
         s.routing.assignment = i == 4 ? "round_robin" : names[i];

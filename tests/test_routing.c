@@ -494,7 +494,7 @@ START_TEST(test_probabilities_move_no_choice)
     struct ms_sampler *s = ms_sampler_create(m);
     for (int inclusion = 0; inclusion < 2; inclusion++) {
         law_weights(inclusion ? "target" : "lognormal", inclusion ? "max_over_mean" : NULL,
-                    inclusion ? 3 : 0, 256, 8, w);
+                    inclusion ? "3" : NULL, 256, 8, w);
         ck_assert_int_eq(ms_sampler_set(s, w, inclusion, NULL), MS_OK);
         ms_sampler_begin(s, stream(83));
         ms_sampler_draw(s, N, plain, NULL);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "routing/law.h"
+
 enum { TRIAL_TOKENS = 256 };
 
 /* Copies a token sends to other ranks, of one small exchange; 0: refused. */
@@ -16,17 +18,19 @@ static double try_copies(const struct ms_demand_input *in, const char *assignmen
     struct ms_place_params place = *in->place;
     struct ms_demand_input small = *in;
     struct ms_demand *d = NULL;
+    struct ms_arena arena = {0};
     double copies = 0;
-    if (law)
-        r.popularity = (struct ms_popularity){.law = law};
+    bool ok = !law || ms_popularity_init(&r.popularity, law, false, &arena, NULL) == MS_OK;
+    w.requests = (struct ms_request_params){0};
     w.groups = w.layers = w.steps = 1;
     w.tokens = (struct ms_tokens){.kind = MS_TOKENS_EQUAL, .count = TRIAL_TOKENS};
     small.workload = &w;
     small.routing = &r;
     small.place = &place;
-    if (ms_demand_create(&small, &d, NULL) == MS_OK && ms_demand_begin(d, 0, NULL) == MS_OK)
+    if (ok && ms_demand_create(&small, &d, NULL) == MS_OK && ms_demand_begin(d, 0, NULL) == MS_OK)
         copies = ms_traffic_remote_copies(ms_demand_traffic(d, 0, 0, 0), in->model->top_k);
     ms_demand_destroy(d);
+    ms_arena_finish(&arena);
     return copies;
 }
 

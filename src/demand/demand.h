@@ -29,10 +29,10 @@ struct ms_demand_input {
     const struct ms_workload *workload; /**< resolved: ranks, groups, layers, steps all >= 1 */
     const struct ms_routing_params *routing;
     const struct ms_place_params *place;
-    const int *rank_node;   /**< [groups*ranks] node of each global rank (ms_rank_nodes) */
-    uint64_t seed;          /**< of the scenario */
-    int n_threads;          /**< >= 1 */
-    struct ms_files *files; /**< what the command has read; NULL = read the files now */
+    const int *rank_node;       /**< [groups*ranks] node of each global rank (ms_rank_nodes) */
+    uint64_t seed;              /**< of the scenario */
+    int n_threads;              /**< >= 1 */
+    struct ms_files *files;     /**< what the command has read; NULL = read the files now */
     enum ms_twin_kinds twin_by; /**< of the exchange algorithm */
 };
 

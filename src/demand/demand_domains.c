@@ -121,7 +121,7 @@ static enum ms_status list_domains(struct ms_demand *d, struct names *all, struc
     struct ms_csv c = {0};
     char *header[64] = {0};
     int column = -1, at, n_columns = 0;
-    enum ms_status s = ms_csv_open(&c, r->trace, err);
+    enum ms_status s = ms_csv_open(&c, d->in.files, r->trace, err);
     if (s == MS_OK)
         s = ms_csv_next(&c, err);
     for (; s == MS_OK && n_columns < c.n_fields && n_columns < 64; n_columns++) {
@@ -180,7 +180,8 @@ static enum ms_status read_counts(struct ms_demand *d, const char *domain, struc
     if (n > 0)
         memcpy(filter, r->filter, n * sizeof *filter);
     filter[n] = (struct ms_trace_filter){"domain", domain};
-    struct ms_trace_request q = {.path = r->trace,
+    struct ms_trace_request q = {.files = d->in.files,
+                                 .path = r->trace,
                                  .filter = filter,
                                  .n_filter = (int)n + 1,
                                  .n_experts = d->E,
@@ -252,7 +253,7 @@ enum ms_status ms_demand_recorded_domains(struct ms_demand *d, struct ms_err *er
     d->recorded = MS_NEW(&d->arena, int, (size_t)n_requests);
     if (!d->recorded || !by)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    enum ms_status s = ms_csv_open(&c, path, err);
+    enum ms_status s = ms_csv_open(&c, d->in.files, path, err);
     if (s == MS_OK)
         s = ms_csv_next(&c, err);
     for (int i = 0; s == MS_OK && i < c.n_fields; i++)

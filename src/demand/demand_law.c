@@ -79,7 +79,7 @@ static enum ms_status drift(struct ms_demand *d, const double *before, struct ms
     }
     for (int e = 0; e < d->E; e++)
         now[e] = exp(now[e] - top);
-    scale_capped(now, d->E, d->law->inclusion ? 1.0 / d->K : 1);
+    scale_capped(now, d->E, d->law->law->inclusion ? 1.0 / d->K : 1);
     return MS_OK;
 }
 
@@ -101,9 +101,9 @@ enum ms_status ms_demand_draw_popularity(struct ms_demand *d, int repeat, struct
             struct ms_rng rng;
             ms_rng_init(&rng, d->in.seed, "popularity", draw, (uint64_t)(i / d->D),
                         (uint64_t)(i % d->D) << 32 | (unsigned)step);
-            enum ms_status s =
-                step == 0 ? ms_law_draw(d->law, d->law->order, d->E, d->K, &rng, f, err)
-                          : drift(d, f - a_step, &rng, fresh, f, err);
+            enum ms_status s = step == 0
+                                   ? ms_law_draw(d->law, d->law->order, d->E, d->K, &rng, f, err)
+                                   : drift(d, f - a_step, &rng, fresh, f, err);
             if (s != MS_OK)
                 return s;
         }

@@ -219,7 +219,8 @@ enum ms_status ms_requests_draw(const struct ms_requests_problem *p, struct ms_a
     if (s == MS_OK && (!out->start || (p->recorded && !w.recorded)))
         s = ms_err_set(err, MS_NOMEM, "out of memory for the requests of a run");
     if (s == MS_OK)
-        s = p->params->phase == MS_REQUESTS_DECODE ? decode(&w, arena, err) : prefill(&w, arena, err);
+        s = p->params->phase == MS_REQUESTS_DECODE ? decode(&w, arena, err)
+                                                   : prefill(&w, arena, err);
     ms_mix_destroy(w.mix);
     ms_recorded_destroy(w.recorded);
     return s;

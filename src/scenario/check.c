@@ -118,7 +118,7 @@ static void check_assignment(const struct check *c)
         if (p->source != MS_SOURCE_SYNTHETIC)
             fail(c, "routing.assignment",
                  "'%s' chooses by itself: it would leave the %s unused; take source: synthetic",
-                 p->assignment, source_name(p->source));
+                 p->assignment, ms_source_names[p->source]);
         return;
     }
     bool counts = p->source == MS_SOURCE_TRACE || p->source == MS_SOURCE_MATRIX;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "demand/control.h"
 #include "scenario/errors.h"
 #include "sweep/case_run.h"
 
@@ -78,10 +79,23 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
     return s;
 }
 
+/* What is not wrong and yet not what it looks like. */
+static void warn_demand(const struct ms_case_input *in, struct ms_errs *found)
+{
+    struct ms_errs said = {0};
+    ms_demand_warn(&in->demand, &said);
+    for (size_t i = 0; i < said.n_warnings; i++) {
+        struct ms_err *w = &said.warn[i];
+        const char *file = ms_scenario_place(&in->s, w->key, &w->line, &w->col);
+        ms_errs_warn_at(found, file, w->line, w->col, w->key, "%s", w->text);
+    }
+    ms_errs_finish(&said);
+}
+
 /* Routing and placement are read once for every different one: their errors belong before the first
  * fork. */
 static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in,
-                                 struct ms_hash hash, struct ms_err *err)
+                                 struct ms_hash hash, struct ms_errs *found, struct ms_err *err)
 {
     size_t n = (size_t)in->s.workload.ranks * (size_t)in->s.workload.groups;
     struct ms_hash nodes = ms_hash128(in->demand.rank_node, n * sizeof(int));
@@ -95,6 +109,8 @@ static enum ms_status try_demand(struct planner *p, const struct ms_case_input *
     struct ms_demand *d = NULL;
     enum ms_status s = ms_demand_create(&in->demand, &d, err);
     ms_demand_destroy(d);
+    if (s == MS_OK)
+        warn_demand(in, found);
     return s;
 }
 
@@ -122,7 +138,7 @@ static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_err
     if (s == MS_OK) {
         out->cost_s = ms_plan_estimate(&in.s);
         if (!pass || p->forward)
-            s = try_demand(p, &in, demand, &err);
+            s = try_demand(p, &in, demand, found, &err);
     }
     if (s != MS_OK)
         add_placed(found, &c->s, &err);
