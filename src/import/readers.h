@@ -1,0 +1,73 @@
+/** @file readers.h  One reader a format: text into a map (map.h), strictly, errors with their line.
+ *
+ * A reader of a fabric fills nodes, NICs, switches and cables; one of a node's inside fills a
+ * struct ms_inside that stands for one node or all. */
+#ifndef MS_IMPORT_READERS_H
+#define MS_IMPORT_READERS_H
+
+#include <regex.h>
+
+#include "import/import.h"
+#include "import/map.h"
+
+/** One text under way. */
+struct ms_reading {
+    const char *path;
+    const char *text;
+    size_t n;
+    const struct ms_import_options *o;
+    struct ms_errs *errs;
+    int line;
+};
+
+enum { MS_INSIDE_GPUS = 128, MS_INSIDE_NICS = 128, MS_CARD_PORTS = 8 };
+
+/** One card: all net devices with one GUID, or one PCI function where the file has no net. */
+struct ms_inside_nic {
+    const char *port[MS_CARD_PORTS]; /**< names of its net devices; at least one */
+    char guid[32];
+    int n_ports;
+    double rate_Bps; /**< of all its ports; < 0: the file does not say */
+    bool compute;    /**< nearest to some GPU; false: storage or management */
+};
+
+struct ms_inside_gpu {
+    const char *busid;
+    int dev, sm, n_nvlinks;
+    int nic[MS_CARD_PORTS], n_nics; /**< matched cards */
+};
+
+/** The inside of a node, from an NCCL topology: stands for one node or for all. */
+struct ms_inside {
+    const char *path;
+    int n_gpus, n_nics;
+    struct ms_inside_gpu gpu[MS_INSIDE_GPUS]; /**< in order of dev */
+    struct ms_inside_nic nic[MS_INSIDE_NICS];
+    bool nvswitch, mesh; /**< NVLinks end at switches, at GPUs */
+    bool rccl;
+};
+
+enum ms_status ms_read_ibnetdiscover(struct ms_reading *r, struct ms_map *m);
+enum ms_status ms_read_ports(struct ms_reading *r, struct ms_map *m); /**< ibnetdiscover -p */
+enum ms_status ms_read_simai(struct ms_reading *r, struct ms_map *m); /**< and HPCC, ns-3 */
+enum ms_status ms_read_slurm_conf(struct ms_reading *r, struct ms_map *m);
+enum ms_status ms_read_slurm_yaml(struct ms_reading *r, struct ms_map *m);
+/** The facts go to m; the inside is for whoever joins it with the nodes. */
+enum ms_status ms_read_nccl(struct ms_reading *r, struct ms_map *m, struct ms_inside *out);
+
+/** A GPU's NVLinks together, one way, nominal: 20, 25 or 50 GB/s a link by generation. */
+double ms_inside_nvlink_Bps(const struct ms_inside *in, int gpu);
+
+/** An error at the line that is being read. @return MS_INVALID */
+enum ms_status ms_reading_error(struct ms_reading *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/** The next line without its end, NUL-terminated, in buf; too long a line is an error (n < 0).
+ * @return its length, -1 at the end of the text, -2 after an error */
+int ms_reading_line(struct ms_reading *r, const char **at, char *buf, size_t size);
+/** "4xNDR", "4x NDR": bytes per second of data, one way. @return 0: not a rate */
+double ms_ib_rate(const char *word);
+/** A host's name and its NIC's from "node mlx5_5" or "node HCA-6" (the same device). Default
+ * descriptions name no host. @return whether there is a host name */
+bool ms_ib_names(const char *description, char *host, char *nic, size_t size);
+
+#endif
