@@ -10,12 +10,14 @@
 #include "cli/verb.h"
 #include "cluster/platform.h"
 #include "cluster/svg.h"
+#include "import/emit.h"
 #include "sim/route_query.h"
 #include "sim/route_bisection.h"
 
 static const struct ms_option options[] = {
     {"route", 'r', "A B", "the route from host A to host B as SimGrid makes it, link by link"},
     {"svg", 0, "FILE", "write a picture of the topology; - is standard output"},
+    {"emit", 0, "ibnetdiscover", "print its cables as ibnetdiscover would; nothing else"},
     {"format", 0, "table|json", "for people, or for scripts [table]"},
     {0}};
 
@@ -219,7 +221,7 @@ static int find_host(const struct ms_platform *p, const char *name)
 }
 
 struct request {
-    const char *file, *from, *to, *svg;
+    const char *file, *from, *to, *svg, *emit;
     bool json;
 };
 
@@ -230,9 +232,12 @@ static int understand(const struct ms_args *a, struct request *q)
     int want = 1;
     *q = (struct request){.from = ms_args_get(a, "route", NULL),
                           .svg = ms_args_get(a, "svg", NULL),
+                          .emit = ms_args_get(a, "emit", NULL),
                           .json = !strcmp(format, "json")};
     if (!q->json && strcmp(format, "table") != 0)
         return ms_usage(&verb, "--format '%s' is not known; allowed: table, json", format);
+    if (q->emit && strcmp(q->emit, "ibnetdiscover") != 0)
+        return ms_usage(&verb, "--emit '%s' is not known; allowed: ibnetdiscover", q->emit);
     want += q->from ? 1 : 0;
     if (a->n_operands != want)
         return ms_usage(&verb, q->from ? "give one file, and --route two hosts" : "give one file");
@@ -249,6 +254,13 @@ static enum ms_status show(const struct ms_platform *p, const struct request *q,
     struct ms_platform_cost cost;
     struct ms_buf out = {0};
     struct ms_route_pair ask = {pair[0], pair[1]};
+    if (q->emit) {
+        enum ms_status done = ms_emit_ibnetdiscover(p, &out, err);
+        if (done == MS_OK)
+            fwrite(out.p, 1, out.n, stdout);
+        ms_buf_finish(&out);
+        return done;
+    }
     struct kind *row = calloc((size_t)p->n_links + 1, sizeof *row);
     enum ms_status s = row ? ms_route_cost(p, &cost, err) : MS_NOMEM;
     if (s == MS_OK && q->from)

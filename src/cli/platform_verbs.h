@@ -4,6 +4,7 @@
 
 /** argv[0] is the sub-verb. @return an exit code */
 int ms_platform_generate(int argc, char **argv);
+int ms_platform_import(int argc, char **argv);
 int ms_platform_show(int argc, char **argv);
 
 #endif

@@ -1,4 +1,4 @@
-/* `moesim platform generate|check|show`: write, check or describe a platform file. */
+/* `moesim platform generate|import|check|show`: write, import, check or describe a platform file. */
 #include <string.h>
 
 #include "base/err.h"
@@ -70,20 +70,22 @@ static int check(int argc, char **argv)
     return code;
 }
 
-static const char *const words[] = {"generate", "check", "show"};
+static const char *const words[] = {"generate", "import", "check", "show"};
 
 static const char *word(size_t i)
 {
-    return i < 3 ? words[i] : NULL;
+    return i < 4 ? words[i] : NULL;
 }
 
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
     char list[128];
     if (argc < 2)
-        return ms_usage(self, "say what to do: generate, check or show");
+        return ms_usage(self, "say what to do: generate, import, check or show");
     if (!strcmp(argv[1], "generate"))
         return ms_platform_generate(argc - 1, argv + 1);
+    if (!strcmp(argv[1], "import"))
+        return ms_platform_import(argc - 1, argv + 1);
     if (!strcmp(argv[1], "check"))
         return check(argc - 1, argv + 1);
     if (!strcmp(argv[1], "show"))
@@ -93,18 +95,19 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return MS_OK;
     }
     return ms_usage(self, "'%s' is not known%s", argv[1],
-                    ms_allowed(list, sizeof list, argv[1], words, 3));
+                    ms_allowed(list, sizeof list, argv[1], words, 4));
 }
 
 const struct ms_verb ms_verb_platform = {
     .name = "platform",
-    .arguments = "generate TOPOLOGY | check FILE… | show FILE  [options]",
+    .arguments = "generate TOPOLOGY | import FILE… | check FILE… | show FILE  [options]",
     .summary =
         "Write, check or describe a cluster as a SimGrid platform file\n"
         "Each has its own --help:\n"
         "  generate   a topology: star, nvlink, rail, rail-only, fat-tree, dragonfly, "
         "dragonfly-plus, torus,\n"
         "             multi-plane, hyperx (moesim platform generate --help)\n"
+        "  import     ibnetdiscover, NCCL, Slurm and SimAI descriptions of a real cluster\n"
         "  check      a file's structure and its routes, all errors with their lines\n"
         "  show       nodes, links by kind, switches, cables, bisection, a pair's route, a picture",
     .examples = "moesim platform generate rail --nodes 8 --gpus-per-node 8 -o rail-8x8.xml\n"

@@ -173,7 +173,7 @@ static bool say_nics(struct ms_map *m)
         if (hosts[h].value[0])
             hosts[n_hosts++] = hosts[h];
     if (hosts)
-        say_counts(m, "NICs a host (NICs, hosts)", "%d:%.0dx%d", hosts, n_hosts);
+        say_counts(m, "NICs a host (NICs:hosts)", "%d%.0d:%d", hosts, n_hosts);
     ms_buf_finish(&text);
     free(row);
     free(hosts);
@@ -339,6 +339,11 @@ static bool note_odd_hosts(struct ms_map *m)
                     "leaves hosts out",
                     odd, most, text.p, odd > 20 ? " …" : "");
     ms_buf_finish(&text);
+    for (size_t h = 0; nics && h < m->nodes.n; h++)
+        if (nics[h] && (!strcmp(m->nodes.text[h], "localhost") ||
+                        !strcmp(m->nodes.text[h], "ubuntu") || !strcmp(m->nodes.text[h], "host")))
+            ms_map_note(m, "host '%s' carries a default name: several machines may",
+                        m->nodes.text[h]);
     free(nics);
     return nics != NULL;
 }

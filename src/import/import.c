@@ -27,7 +27,8 @@ struct job {
 
 static enum ms_status say(struct job *j, const char *path, const char *text)
 {
-    ms_errs_add_at(j->errs, MS_INVALID, path, 0, 0, NULL, "%s", text);
+    ms_errs_add_at(j->errs, MS_INVALID, path || !j->inside ? path : j->inside->path, 0, 0, NULL,
+                   "%s", text);
     return MS_INVALID;
 }
 

@@ -222,31 +222,37 @@ static void sort_gpus(struct found *f)
         f->gpu[k] = pci[k];
 }
 
-/* A card carries the exchange when it is nearest to some GPU but not equally far from all, or when
- * the user says so by name. */
+/* A card carries the exchange when it is nearest to some GPU, or under one PCIe switch with it and as
+ * fast; or when the user says so by name. Cards of less than half the fastest's rate do not: they
+ * are for storage and management. */
+static bool is_near(const struct ms_inside *in, const int *far, int k)
+{
+    for (int g = 0; g < in->n_gpus; g++) {
+        int least = far[g * in->n_nics];
+        for (int i = 1; i < in->n_nics; i++)
+            least = far[g * in->n_nics + i] < least ? far[g * in->n_nics + i] : least;
+        int mine = far[g * in->n_nics + k];
+        if (mine == least || mine < OVER_CPU)
+            return true;
+    }
+    return false;
+}
+
 static void choose_cards(struct found *f, const int *far)
 {
     struct ms_inside *in = f->in;
     regex_t re;
+    double fastest = 0;
     bool named = f->r->o->nics && !regcomp(&re, f->r->o->nics, REG_EXTENDED | REG_NOSUB);
     for (int k = 0; k < in->n_nics; k++) {
-        bool nearest = false, equal = in->n_gpus > 1;
-        for (int g = 0; g < in->n_gpus; g++) {
-            int least = far[g * in->n_nics];
-            for (int i = 1; i < in->n_nics; i++)
-                least = far[g * in->n_nics + i] < least ? far[g * in->n_nics + i] : least;
-            nearest |= far[g * in->n_nics + k] == least;
-            equal &= far[g * in->n_nics + k] == far[k];
-        }
-        in->nic[k].compute = nearest && !(equal && in->n_nics > 1);
+        in->nic[k].compute = is_near(in, far, k);
         for (int p = 0; named && p < in->nic[k].n_ports; p++)
             in->nic[k].compute = !regexec(&re, in->nic[k].port[p], 0, NULL, 0);
+        if (in->nic[k].compute && in->nic[k].rate_Bps > fastest)
+            fastest = in->nic[k].rate_Bps;
     }
-    bool any = false;
-    for (int k = 0; k < in->n_nics; k++)
-        any |= in->nic[k].compute;
-    for (int k = 0; !any && !named && k < in->n_nics; k++)
-        in->nic[k].compute = true; /* all alike: no way to tell them apart */
+    for (int k = 0; k < in->n_nics && !named; k++)
+        in->nic[k].compute &= in->nic[k].rate_Bps < 0 || in->nic[k].rate_Bps >= fastest / 2;
     if (named)
         regfree(&re);
 }
@@ -273,14 +279,16 @@ static void say_gpus(struct found *f, const int *far)
         for (int i = 0; i < in->gpu[g].n_nics; i++)
             for (int p = 0; p < in->nic[in->gpu[g].nic[i]].n_ports; p++)
                 ms_buf_printf(&mine, "%s%s", mine.n ? "+" : "", in->nic[in->gpu[g].nic[i]].port[p]);
-        ms_map_fact(f->m, "gpu%d %s: %d NVLinks; nearest NICs %s (%s, %d bridges); matched %s",
-                    in->gpu[g].dev, in->gpu[g].busid, in->gpu[g].n_nvlinks,
-                    near.n ? near.p : "none",
-                    least == 1          ? "PIX"
-                    : least < OVER_CPU  ? "PXB"
-                    : least < OVER_CPUS ? "PHB"
-                                        : "SYS",
-                    least % OVER_CPU, mine.n ? mine.p : "none");
+        const char *speed = get(f->gpu[g], "link_speed"), *width = get(f->gpu[g], "link_width");
+        ms_map_fact(
+            f->m, "gpu%d %s: PCIe %s x%s; %d NVLinks; nearest NICs %s (%s, %d bridges); matched %s",
+            in->gpu[g].dev, in->gpu[g].busid, speed ? speed : "unknown", width ? width : "?",
+            in->gpu[g].n_nvlinks, near.n ? near.p : "none",
+            least == 1          ? "PIX"
+            : least < OVER_CPU  ? "PXB"
+            : least < OVER_CPUS ? "PHB"
+                                : "SYS",
+            least % OVER_CPU, mine.n ? mine.p : "none");
         ms_buf_finish(&near);
         ms_buf_finish(&mine);
     }

@@ -32,11 +32,11 @@ typedef enum ms_status name_fn(struct book *b, const char *name, void *ctx);
 static enum ms_status expand_one(struct book *b, const char *prefix, const char *text,
                                  name_fn *each, void *ctx, int *left)
 {
-    char name[512];
+    char name[480];
     const char *open = strchr(text, '[');
     size_t lead = open ? (size_t)(open - text) : strlen(text);
     int n = snprintf(name, sizeof name, "%s%.*s", prefix, (int)lead, text);
-    if (n < 0 || n >= 480)
+    if (n < 0 || n >= (int)sizeof name)
         return ms_reading_error(b->r, "a name longer than 480 bytes");
     if (!open)
         return --*left < 0 ? ms_reading_error(b->r, "more than %d names in one list", MAX_NAMES)
@@ -454,6 +454,19 @@ static enum ms_status yaml_list(struct book *b, const struct ms_entry *list, con
     return s;
 }
 
+static void yaml_sizes(struct book *b, const struct ms_entry *sizes)
+{
+    struct ms_buf text = {0};
+    const struct ms_entry *e =
+        sizes && sizes->value->kind == MS_YAML_LIST ? sizes->value->first : NULL;
+    for (; e; e = e->next)
+        if (e->value->kind == MS_YAML_SCALAR)
+            ms_buf_printf(&text, "%s%s", text.n ? "," : "", e->value->text);
+    if (text.p)
+        ms_strings_add(&b->block_sizes, text.p);
+    ms_buf_finish(&text);
+}
+
 /* The topology to use: the one named, or the only one with structure. */
 static const struct ms_entry *choose(struct ms_reading *r, const struct ms_yaml *root,
                                      struct ms_map *m)
@@ -500,6 +513,8 @@ enum ms_status ms_read_slurm_yaml(struct ms_reading *r, struct ms_map *m)
     const struct ms_entry *tree = ms_yaml_get(t->value, "tree"),
                           *block = ms_yaml_get(t->value, "block");
     enum ms_status s;
+    if (block)
+        yaml_sizes(&b, ms_yaml_get(block->value, "block_sizes"));
     if (tree)
         s = yaml_list(&b, ms_yaml_get(tree->value, "switches"), "switch");
     else if (block)

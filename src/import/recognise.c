@@ -89,10 +89,10 @@ enum ms_format ms_recognise(const char *text, const char **why)
         return MS_FORMAT_SLURM_CONF;
     if (starts(line, "- topology:"))
         return MS_FORMAT_SLURM_YAML;
-    if (is_record(line))
-        return MS_FORMAT_IBNETDISCOVER;
     if (is_port(line))
         return MS_FORMAT_IB_PORTS;
+    if (is_record(line))
+        return MS_FORMAT_IBNETDISCOVER;
     for (size_t k = 0; k < sizeof refused / sizeof *refused; k++)
         if (strstr(text, refused[k].mark)) {
             *why = refused[k].why;

@@ -311,10 +311,20 @@ static void trunk_links(struct writer *w)
     }
 }
 
-static void pads(struct writer *w, int n)
+/* Each NVSwitch and each leaf has pads of its own: a link that all share would join them all. */
+static void pads(struct writer *w, const char *kind, int number, int n)
 {
     for (int k = 0; k < n; k++)
-        ms_buf_printf(w->out, "<link_ctn id=\"pad_%d\"/>", k);
+        ms_buf_printf(w->out, "<link_ctn id=\"%s_%d_%d\"/>", kind, number, k);
+}
+
+static void pad_links(struct writer *w, const char *kind, int number, int n)
+{
+    char name[64];
+    for (int k = 0; k < n; k++) {
+        snprintf(name, sizeof name, "%s_%d_%d", kind, number, k);
+        link_row(w, name, 1e15, 0, "FATPIPE", 0);
+    }
 }
 
 static void flat_routes(struct writer *w, int g)
@@ -326,7 +336,7 @@ static void flat_routes(struct writer *w, int g)
     ms_buf_adds(o, "    <route src=\"");
     gpu_id(w, g);
     ms_buf_printf(o, "\" dst=\"%s\" symmetrical=\"NO\"><link_ctn id=\"nic_%d_UP\"/>", leaf, p);
-    pads(w, w->nic_pads);
+    pads(w, "pad", w->l->port[p].hub, w->nic_pads);
     ms_buf_printf(o, "</route>\n    <route src=\"%s\" dst=\"", leaf);
     gpu_id(w, g);
     ms_buf_printf(o, "\" symmetrical=\"NO\"><link_ctn id=\"nic_%d_DOWN\"/></route>\n", p);
@@ -335,7 +345,7 @@ static void flat_routes(struct writer *w, int g)
     ms_buf_adds(o, "    <route src=\"");
     gpu_id(w, g);
     ms_buf_printf(o, "\" dst=\"nvs%d\" symmetrical=\"NO\"><link_ctn id=\"nvl_%d_UP\"/>", d, k);
-    pads(w, w->nvlink_pads);
+    pads(w, "nvswitch", d, w->nvlink_pads);
     ms_buf_printf(o, "</route>\n    <route src=\"nvs%d\" dst=\"", d);
     gpu_id(w, g);
     ms_buf_printf(o, "\" symmetrical=\"NO\"><link_ctn id=\"nvl_%d_DOWN\"/></route>\n", k);
@@ -354,10 +364,18 @@ static void write_flat(struct writer *w, const char *command)
         if (has_nvlink(w, w->order[i]))
             nvlink_link(w, w->order[i]);
     trunk_links(w);
-    for (int k = 0; k < w->nvlink_pads || k < w->nic_pads; k++) {
-        snprintf(name, sizeof name, "pad_%d", k);
-        link_row(w, name, 1e15, 0, "FATPIPE", 0);
+    for (int h = 0; h < w->l->n_hubs; h++)
+        if (w->l->hub[h].level == 1)
+            pad_links(w, "pad", h, w->nic_pads);
+    for (int i = 0; i < n && seen; i++) {
+        int g = w->order[i];
+        if (!has_nvlink(w, g) || seen[m->gpu[g].domain])
+            continue;
+        seen[m->gpu[g].domain] = true;
+        pad_links(w, "nvswitch", m->gpu[g].domain, w->nvlink_pads);
     }
+    if (seen)
+        memset(seen, 0, (size_t)domains * sizeof *seen);
     for (int i = 0; i < n; i++)
         host_row(w, "    ", w->order[i]);
     for (int h = 0; h < w->l->n_hubs; h++) {
