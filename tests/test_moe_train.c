@@ -17,6 +17,7 @@
 #include "moe/adamw.h"
 #include "moe/checkpoint.h"
 #include "moe/data.h"
+#include "moe/text.h"
 #include "moe/perplexity.h"
 #include "moe/train.h"
 
@@ -476,6 +477,8 @@ END_TEST
 
 /* ---- data ---- */
 
+static const struct ms_text_codec bytes; /* no tokenizer */
+
 START_TEST(test_batches_come_from_the_training_part_alone)
 {
     struct ms_train_params p = small();
@@ -489,7 +492,7 @@ START_TEST(test_batches_come_from_the_training_part_alone)
     p.data.text = &file;
     p.data.n_text = 1;
     struct ms_data d = {0};
-    ck_assert_int_eq(ms_data_open(&d, &p, NULL), MS_OK);
+    ck_assert_int_eq(ms_data_open(&d, &p, &bytes, NULL), MS_OK);
     ck_assert_uint_eq(d.domains[0].n_train, 2000);
     ck_assert_str_eq(d.domains[0].name, "halves");
     int32_t tokens[64], targets[64], again[64];
@@ -501,7 +504,7 @@ START_TEST(test_batches_come_from_the_training_part_alone)
     }
     ms_data_finish(&d);
     p = small();
-    ck_assert_int_eq(ms_data_open(&d, &p, NULL), MS_OK);
+    ck_assert_int_eq(ms_data_open(&d, &p, &bytes, NULL), MS_OK);
     ms_data_batch(&d, 7, tokens, targets, domain);
     ms_data_batch(&d, 8, again, targets, domain);
     ms_data_batch(&d, 7, again, targets, domain);
@@ -576,13 +579,13 @@ START_TEST(test_perplexity_does_not_depend_on_rows_a_call)
 {
     struct ms_checkpoint *c;
     struct ms_model *m;
-    struct ms_buf text = {0};
+    struct ms_token_text text = {0};
     ck_assert_int_eq(ms_checkpoint_open(TEST_DATA "/hf/mixtral", &c, NULL), MS_OK);
     struct ms_model_options o = {.B = 8, .T = 32};
     ck_assert_int_eq(ms_model_create(ms_checkpoint_config(c), &o, &m, NULL), MS_OK);
     ck_assert_int_eq(ms_checkpoint_load(c, m, NULL), MS_OK);
-    ck_assert_int_eq(ms_file_read(texts[0], &text, NULL), MS_OK);
-    struct ms_windows w = ms_windows_of_bytes(text.p, 32 * 20 + 5, 32);
+    ck_assert_int_eq(ms_token_text_read(&bytes, texts[0], &text, NULL), MS_OK);
+    struct ms_windows w = ms_windows_of(text.ids.id, 32 * 20 + 5, 32);
     ck_assert_uint_eq(w.n_windows, 20);
     int64_t counts[2][2 * 8] = {0};
     uint16_t choices[2][20 * 32 * 2 * 2];
@@ -608,7 +611,7 @@ START_TEST(test_perplexity_does_not_depend_on_rows_a_call)
                 recount[j / 2 * 8 + choices[0][t * 4 + j]]++;
         ck_assert_int_eq(memcmp(recount, counts[0], sizeof recount), 0);
     }
-    ms_buf_finish(&text);
+    ms_token_text_finish(&text);
     ms_model_destroy(m);
     ms_checkpoint_close(c);
 }

@@ -78,6 +78,9 @@ enum ms_status ms_file_read_unpacked(struct ms_files *files, const char *path, s
 {
     struct ms_buf packed = {0};
     enum ms_status s = ms_files_read(files, path, &packed, err);
+    size_t n = strlen(path);
+    if (s == MS_OK && n > 3 && strcmp(path + n - 3, ".gz") == 0 && !ms_is_gzip(packed.p, packed.n))
+        s = bad(path, err, "is named .gz, but it is not packed by gzip");
     if (s != MS_OK || !ms_is_gzip(packed.p, packed.n)) {
         *out = packed;
         return s;

@@ -19,7 +19,8 @@ bool ms_is_zip(const void *bytes, size_t n);
 enum ms_status ms_gunzip(const char *path, const void *bytes, size_t n, size_t most,
                          struct ms_buf *out, struct ms_err *err);
 
-/** Read a file, unpacked where it is gzip. @param files NULL = read it now  @param most bytes; 0 = 4 GiB  @return as ms_file_read */
+/** Read a file, unpacked where it is gzip (as one named .gz must be).
+ *  @param files NULL = read it now  @param most bytes; 0 = 4 GiB  @return as ms_file_read */
 enum ms_status ms_file_read_unpacked(struct ms_files *files, const char *path, size_t most,
                                      struct ms_buf *out, struct ms_err *err);
 

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/npy.h"
 #include "cli/evaluate.h"
 #include "cli/moe_args.h"
-#include "moe/data.h"
+#include "moe/text.h"
 
 static const struct ms_option options[] = {
-    {"text", 't', "FILE…", "texts, read as bytes (.gz too); needs a vocabulary of 256"},
+    {"text", 't', "FILE…",
+     "texts, through the checkpoint's tokenizer.json (bytes where its vocabulary is 256); .gz too"},
     {"tokens", 0, "FILE.npy", "token ids instead: int32 [windows, N+1]"},
     {"seq", 'n', "N", "tokens a window (default: the checkpoint's max_position_embeddings)"},
     {"assignment", 'a', "all|NAME,…", "token assignments; default top_k, the model's own routing"},
@@ -31,8 +31,7 @@ enum { MAX_ASSIGNS = 16 };
 /* One text or token array. */
 struct subject {
     const char *name;
-    struct ms_buf text;
-    int32_t *rows;
+    struct ms_token_text text;
     struct ms_windows windows;
 };
 
@@ -158,73 +157,49 @@ static enum ms_status read_excluded(struct job *j, int n_experts, struct ms_err 
 
 /* ---- what is evaluated ---- */
 
-static enum ms_status read_rows(struct job *j, struct subject *s, const char *path,
-                                struct ms_err *err)
+static enum ms_status read_subject(struct job *j, const struct ms_text_codec *codec,
+                                   const char *path, int vocab, struct subject *out,
+                                   struct ms_err *err)
 {
-    struct ms_npy a = {0};
-    enum ms_status status = ms_npy_read(path, &a, err);
-    if (!status && (a.n_dims != 2 || a.shape[0] < 1 || a.shape[1] < 2 || a.type >= MS_NPY_F4 ||
-                    (j->seq > 0 && a.shape[1] != (size_t)j->seq + 1)))
-        status = ms_err_at(err, MS_INVALID, path, 0, 0, "--tokens",
-                           "%d dimensions (%zu, %zu) of type %s; needed: int32 [windows, N+1]%s",
-                           a.n_dims, a.shape[0], a.n_dims > 1 ? a.shape[1] : 0,
-                           ms_npy_descr(a.type), j->seq > 0 ? " with N = --seq" : "");
-    if (!status && !(s->rows = malloc(a.count * sizeof *s->rows)))
-        status = ms_err_set(err, MS_NOMEM, "no memory for %zu tokens", a.count);
-    for (size_t i = 0; !status && i < a.count; i++) {
-        int64_t v;
-        if (!ms_npy_integer(&a, i, &v) || v < 0 || v > INT32_MAX)
-            status =
-                ms_err_at(err, MS_INVALID, path, 0, 0, "--tokens", "element %zu is not a token", i);
-        else
-            s->rows[i] = (int32_t)v;
-    }
-    if (!status)
-        s->windows =
-            (struct ms_windows){.rows = s->rows, .n_windows = a.shape[0], .N = (int)a.shape[1] - 1};
-    ms_npy_finish(&a);
-    return status;
+    out->name = ms_moe_file_name(path);
+    if (codec)
+        return ms_token_text_read(codec, path, &out->text, err);
+    enum ms_status s = ms_token_text_npy(path, vocab, &out->text, err);
+    if (!s && out->text.row && j->seq > 0 && out->text.row != (size_t)j->seq + 1)
+        s = ms_err_at(err, MS_INVALID, path, 0, 0, "--seq",
+                      "%lld, but the rows of the array are windows of %zu", (long long)j->seq,
+                      out->text.row - 1);
+    return s;
 }
 
-static enum ms_status read_subjects(struct job *j, struct ms_err *err)
+/* Every text or array as ids, cut into windows. */
+static enum ms_status read_subjects(struct job *j, const char *folder,
+                                    const struct ms_moe_config *c, size_t *most, struct ms_err *err)
 {
     const char *tokens = ms_args_get(&j->args, "tokens", NULL);
-    enum ms_status s = MS_OK;
+    int N = j->seq > 0 ? (int)j->seq : c->max_positions;
+    struct ms_text_codec codec = {0};
     j->n_subjects = tokens ? 1 : j->in.n_texts;
     j->subjects = calloc((size_t)j->n_subjects, sizeof *j->subjects);
     if (!j->subjects)
         return ms_err_set(err, MS_NOMEM, "no memory for %d texts", j->n_subjects);
+    enum ms_status s = tokens ? MS_OK : ms_text_codec_open(&codec, folder, c->vocab, err);
     for (int i = 0; i < j->n_subjects && !s; i++) {
+        struct subject *x = &j->subjects[i];
         const char *path = tokens ? tokens : j->in.text[i];
-        j->subjects[i].name = ms_moe_file_name(path);
-        s = tokens ? read_rows(j, &j->subjects[i], path, err)
-                   : ms_text_read(path, &j->subjects[i].text, err);
+        s = read_subject(j, tokens ? NULL : &codec, path, c->vocab, x, err);
+        if (s)
+            break;
+        x->windows = ms_token_text_windows(&x->text, N);
+        *most = x->windows.n_windows > *most ? x->windows.n_windows : *most;
+        if (x->windows.n_windows == 0)
+            s = ms_err_at(err, MS_INVALID, path, 0, 0, "--seq",
+                          "%zu tokens hold no whole window of %d and its targets: give a smaller "
+                          "--seq",
+                          x->text.ids.n, N);
     }
+    ms_text_codec_finish(&codec);
     return s;
-}
-
-/* Windows of each text, and the largest number of them. */
-static enum ms_status cut_windows(struct job *j, const char *folder, int max_positions, int vocab,
-                                  size_t *most, struct ms_err *err)
-{
-    int N = j->seq > 0 ? (int)j->seq : max_positions;
-    for (int i = 0; i < j->n_subjects; i++) {
-        struct subject *s = &j->subjects[i];
-        if (!s->rows) {
-            if (vocab != 256)
-                return ms_err_at(
-                    err, MS_INVALID, folder, 0, 0, "--text",
-                    "bytes need a vocabulary of 256; this checkpoint has %d: give --tokens", vocab);
-            s->windows = ms_windows_of_bytes(s->text.p, s->text.n, N);
-            if (s->windows.n_windows == 0)
-                return ms_err_at(err, MS_INVALID, j->in.text[i], 0, 0, "--seq",
-                                 "%zu bytes hold no whole window of %d tokens and its targets: "
-                                 "give a smaller --seq",
-                                 s->text.n, N);
-        }
-        *most = s->windows.n_windows > *most ? s->windows.n_windows : *most;
-    }
-    return MS_OK;
 }
 
 static enum ms_status open_observer(struct job *j, struct ms_err *err)
@@ -238,7 +213,7 @@ static enum ms_status open_observer(struct job *j, struct ms_err *err)
     struct ms_moe_config config = *ms_checkpoint_config(c);
     ms_checkpoint_close(c);
     s = read_excluded(j, config.experts, err);
-    s = s ? s : cut_windows(j, folder, config.max_positions, config.vocab, &most, err);
+    s = s ? s : read_subjects(j, folder, &config, &most, err);
     return s ? s
              : ms_observer_open(&j->observer, folder, j->subjects[0].windows.N, (int)j->batch, most,
                                 (int)j->threads, err);
@@ -292,10 +267,8 @@ static void finish(struct job *j)
 {
     for (int i = 0; i < j->results.n; i++)
         free(j->results.e[i].counts);
-    for (int i = 0; j->subjects && i < j->n_subjects; i++) {
-        ms_buf_finish(&j->subjects[i].text);
-        free(j->subjects[i].rows);
-    }
+    for (int i = 0; j->subjects && i < j->n_subjects; i++)
+        ms_token_text_finish(&j->subjects[i].text);
     free(j->results.e);
     free(j->results.scratch);
     free(j->subjects);
@@ -313,8 +286,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     if (stop)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (read_options(&j)) {
-        enum ms_status s = read_subjects(&j, &err);
-        s = s ? s : open_observer(&j, &err);
+        enum ms_status s = open_observer(&j, &err);
         s = s ? s : evaluate(&j, &err);
         code = s ? ms_moe_fail(&err) : MS_OK;
         if (!s) {

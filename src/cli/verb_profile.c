@@ -6,12 +6,16 @@
 #include "cli/expert_use.h"
 #include "cli/moe_args.h"
 #include "cli/trace_args.h"
-#include "moe/data.h"
 #include "moe/observer.h"
+#include "moe/text.h"
 
 static const struct ms_option options[] = {
-    {"text", 't', "FILE…", "texts for a checkpoint, read as bytes (.gz too)"},
-    {"tokens", 'n', "N", "at most N tokens of each text (default: all)"},
+    {"text", 't', "FILE…",
+     "texts for a checkpoint, through its tokenizer.json (bytes where its vocabulary is 256); .gz "
+     "too"},
+    {"tokens", 'n', "FILE.npy|N",
+     "token ids instead of text: [windows, N+1] or one row; a number: at most N tokens of each "
+     "text"},
     {"seq", 0, "N", "tokens a window (default: the checkpoint's max_position_embeddings)"},
     {"assignment", 'a', "NAME",
      "token assignment of a checkpoint (default: its own router, top_k)"},
@@ -33,6 +37,7 @@ struct job {
     struct ms_args args;
     struct ms_moe_inputs in;
     int64_t tokens, seq, seed, threads;
+    const char *token_file; /* an .npy of ids */
     int format;
     const struct ms_router *assign;
     const char *sets[256];
@@ -64,6 +69,20 @@ static bool read_step(struct job *j)
     return true;
 }
 
+/* --tokens 20000, or --tokens ids.npy. */
+static bool read_tokens(struct job *j)
+{
+    const char *text = ms_args_get(&j->args, "tokens", NULL);
+    if (text && text[strspn(text, "0123456789")] != '\0') {
+        j->token_file = text;
+        if (j->in.n_texts == 0)
+            return true;
+        ms_usage(j->verb, "--text and --tokens FILE.npy exclude each other");
+        return false;
+    }
+    return ms_args_integer(j->verb, &j->args, "tokens", 1, INT64_MAX / 2, &j->tokens);
+}
+
 static bool read_options(struct job *j)
 {
     const char *names[16] = {NULL}, *word = ms_args_get(&j->args, "assignment", "top_k");
@@ -85,8 +104,7 @@ static bool read_options(struct job *j)
         return false;
     }
     j->format = ms_moe_word(j->verb, &j->args, "format", formats, 0);
-    return j->format >= 0 && read_lists(j) && read_step(j) &&
-           ms_args_integer(j->verb, &j->args, "tokens", 1, INT64_MAX / 2, &j->tokens) &&
+    return j->format >= 0 && read_lists(j) && read_step(j) && read_tokens(j) &&
            ms_args_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
            ms_args_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
            ms_args_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
@@ -101,59 +119,79 @@ static enum ms_status no_memory(struct ms_err *err)
 
 /* Count one text into part i and the sum. */
 static enum ms_status profile_text(struct job *j, struct ms_observer *observer, int i,
-                                   struct ms_err *err)
+                                   const struct ms_token_text *text, struct ms_err *err)
 {
-    struct ms_buf text = {0};
     struct ms_expert_use *p = &j->profile;
     size_t grid = (size_t)p->n_layers * (size_t)p->n_experts, N = (size_t)observer->N;
     struct ms_perplexity x = {.counts = MS_NEW(&p->arena, int64_t, grid)};
-    enum ms_status s = x.counts ? ms_text_read(j->in.text[i], &text, err) : no_memory(err);
-    struct ms_windows w = ms_windows_of_bytes(text.p, text.n, observer->N);
-    if (!s && w.n_windows == 0)
-        s = ms_err_at(err, MS_INVALID, j->in.text[i], 0, 0, "--seq",
-                      "%zu bytes hold no whole window of %d tokens: give a smaller --seq", text.n,
-                      observer->N);
+    struct ms_windows w = ms_token_text_windows(text, observer->N);
+    if (!x.counts)
+        return no_memory(err);
+    if (w.n_windows == 0)
+        return ms_err_at(err, MS_INVALID, text->path, 0, 0, "--seq",
+                         "%zu tokens hold no whole window of %d: give a smaller --seq", text->ids.n,
+                         observer->N);
     size_t most = j->tokens > 0 ? ((size_t)j->tokens + N - 1) / N : 0;
-    s = s ? s
-          : ms_perplexity_run(observer->model, &w, observer->B, most, (uint64_t)j->seed, &x, err);
-    p->parts[i].name = ms_moe_file_name(j->in.text[i]);
+    enum ms_status s =
+        ms_perplexity_run(observer->model, &w, observer->B, most, (uint64_t)j->seed, &x, err);
+    p->parts[i].name = ms_moe_file_name(text->path);
     for (size_t g = 0; !s && g < grid; g++) {
         p->parts[i].counts[g] = (double)x.counts[g];
         p->all.counts[g] += (double)x.counts[g];
     }
     p->tokens += (double)x.tokens;
-    ms_buf_finish(&text);
     return s;
 }
 
-static enum ms_status profile_texts(struct job *j, struct ms_observer *observer, const char *folder,
-                                    struct ms_err *err)
+/* Texts are read one at a time, before the weights: what is wrong with one shows at once. */
+static enum ms_status read_texts(struct job *j, const char *folder, int vocab,
+                                 struct ms_token_text *text, struct ms_err *err)
+{
+    struct ms_text_codec codec = {0};
+    if (j->token_file)
+        return ms_token_text_npy(j->token_file, vocab, text, err);
+    enum ms_status s = ms_text_codec_open(&codec, folder, vocab, err);
+    for (int i = 0; i < j->in.n_texts && !s; i++)
+        s = ms_token_text_read(&codec, j->in.text[i], &text[i], err);
+    ms_text_codec_finish(&codec);
+    return s;
+}
+
+static enum ms_status profile_texts(struct job *j, struct ms_observer *observer,
+                                    const struct ms_token_text *text, int n, struct ms_err *err)
 {
     struct ms_expert_use *p = &j->profile;
-    const struct ms_moe_config *c = ms_model_config(observer->model);
-    if (c->vocab != 256)
-        return ms_err_at(err, MS_INVALID, folder, 0, 0, "--text",
-                         "bytes need a vocabulary of 256; this checkpoint has %d", c->vocab);
-    enum ms_status s =
-        ms_use_make(p, observer->n_layers, observer->n_experts, j->in.n_texts, 0, err);
+    enum ms_status s = ms_use_make(p, observer->n_layers, observer->n_experts, n, 0, err);
     s = s ? s : ms_observer_use(observer, j->assign, 0, MS_DROP_PROBS, NULL, NULL, err);
     for (int l = 0; !s && l < p->n_layers; l++)
         p->layer_id[l] = ms_model_moe_layer_id(observer->model, l);
-    for (int i = 0; i < j->in.n_texts && !s; i++)
-        s = profile_text(j, observer, i, err);
+    for (int i = 0; i < n && !s; i++)
+        s = profile_text(j, observer, i, &text[i], err);
     p->top_k = observer->top_k;
-    p->n_parts = j->in.n_texts > 1 ? j->in.n_texts : 0;
+    p->n_parts = n > 1 ? n : 0;
     return s;
 }
 
 static enum ms_status profile_checkpoint(struct job *j, const char *folder, struct ms_err *err)
 {
     struct ms_observer observer = {0};
-    if (j->in.n_texts == 0)
+    struct ms_checkpoint *c = NULL;
+    int n = j->token_file ? 1 : j->in.n_texts, N = (int)j->seq;
+    if (n == 0)
         return ms_err_at(err, MS_USAGE, folder, 0, 0, "--text",
-                         "a checkpoint is profiled over text: give --text FILE…");
-    enum ms_status s = ms_observer_open(&observer, folder, (int)j->seq, 0, 0, (int)j->threads, err);
-    s = s ? s : profile_texts(j, &observer, folder, err);
+                         "a checkpoint is profiled over text: give --text FILE… or --tokens "
+                         "FILE.npy");
+    struct ms_token_text *text = calloc((size_t)n, sizeof *text);
+    enum ms_status s = text ? ms_checkpoint_open(folder, &c, err) : no_memory(err);
+    s = s ? s : read_texts(j, folder, ms_checkpoint_config(c)->vocab, text, err);
+    ms_checkpoint_close(c);
+    if (!s && text[0].row)
+        N = (int)text[0].row - 1;
+    s = s ? s : ms_observer_open(&observer, folder, N, 0, 0, (int)j->threads, err);
+    s = s ? s : profile_texts(j, &observer, text, n, err);
+    for (int i = 0; text && i < n; i++)
+        ms_token_text_finish(&text[i]);
+    free(text);
     ms_observer_close(&observer);
     return s;
 }
@@ -173,10 +211,10 @@ static enum ms_status profile_input(struct job *j, const char *input, struct ms_
     if (f)
         fclose(f);
     bool yaml = ends_with(input, ".yaml") || ends_with(input, ".yml") || strcmp(input, "-") == 0;
-    if (j->in.n_operands > 1 && (f || j->in.n_texts > 0 || yaml))
+    if (j->in.n_operands > 1 && (f || j->in.n_texts > 0 || j->token_file || yaml))
         return ms_err_at(err, MS_USAGE, NULL, 0, 0, NULL,
                          "one checkpoint or scenario at a time; only traces are summed");
-    if (f || j->in.n_texts > 0)
+    if (f || j->in.n_texts > 0 || j->token_file)
         return profile_checkpoint(j, input, err);
     if (yaml)
         return ms_use_scenario(input, j->sets, j->n_sets, (int)j->threads, &j->profile, &j->errs,

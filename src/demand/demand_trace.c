@@ -104,8 +104,13 @@ static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0,
                          checkpoint ? "routing.checkpoint" : "routing.trace",
                          "is needed with source: %s", checkpoint ? "checkpoint" : "trace");
-    return checkpoint ? ms_trace_from_checkpoint(&q, r->text, r->n_text, r->assignment, d->in.seed,
-                                                 d->in.n_threads, &d->trace, err)
+    struct ms_trace_texts texts = {.text = r->text,
+                                   .n_text = r->n_text,
+                                   .tokens = r->tokens,
+                                   .assignment = r->assignment,
+                                   .seed = d->in.seed,
+                                   .n_threads = d->in.n_threads};
+    return checkpoint ? ms_trace_from_checkpoint(&q, &texts, &d->trace, err)
                       : ms_trace_read(&q, &d->trace, err);
 }
 

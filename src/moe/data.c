@@ -1,72 +1,11 @@
 /* Where training tokens come from: texts as bytes with a held-out tail, drawn by (seed, step,
  * row), or a token array in its own order. */
-#define _GNU_SOURCE
 #include "moe/data.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/rng.h"
-
-extern char **environ;
-
-static enum ms_status drain(int fd, struct ms_buf *out)
-{
-    char block[1 << 16];
-    for (;;) {
-        ssize_t n = read(fd, block, sizeof block);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? MS_IO : MS_OK;
-        ms_buf_add(out, block, (size_t)n);
-    }
-}
-
-/* gzip -dc < path: gzip is essential on Debian, and a library would be one dependency more. */
-static enum ms_status gunzip(const char *path, struct ms_buf *out, struct ms_err *err)
-{
-    int ends[2], status = -1;
-    pid_t child;
-    char *argv[] = {"gzip", "-dc", NULL};
-    posix_spawn_file_actions_t actions;
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "%s", strerror(errno));
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, path, O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    int failed = posix_spawnp(&child, "gzip", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    enum ms_status s = failed ? MS_IO : drain(ends[0], out);
-    close(ends[0]);
-    if (!failed)
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
-    if (out->failed)
-        return ms_err_set(err, MS_NOMEM, "no memory for %s", path);
-    if (failed || s || status != 0)
-        return ms_err_at(err, failed ? MS_IO : MS_INVALID, path, 0, 0, NULL,
-                         failed ? "cannot start gzip to read it" : "gzip cannot unpack it");
-    return MS_OK;
-}
-
-enum ms_status ms_text_read(const char *path, struct ms_buf *out, struct ms_err *err)
-{
-    size_t n = strlen(path);
-    if (n < 4 || strcmp(path + n - 3, ".gz") != 0)
-        return ms_file_read(path, out, err);
-    struct ms_buf packed = {0};
-    enum ms_status s =
-        ms_file_read(path, &packed, err); /* missing and unreadable files get the usual errors */
-    ms_buf_finish(&packed);
-    return s ? s : gunzip(path, out, err);
-}
 
 static const char *base_name(const char *path)
 {
@@ -114,8 +53,21 @@ static enum ms_status name_domains(struct ms_data *d, const struct ms_train_para
     return MS_OK;
 }
 
+/* A part that fills no window would be held out for nothing. */
+static enum ms_status check_heldout(const struct ms_domain *m, const struct ms_train_params *p,
+                                    const char *path, struct ms_err *err)
+{
+    size_t held = m->text.ids.n - m->n_train;
+    if (p->data.heldout <= 0 || p->evaluate_every <= 0 || held > (size_t)p->seq)
+        return MS_OK;
+    return ms_err_at(err, MS_INVALID, path, 0, 0, "train.data.heldout",
+                     "the held-out part has %zu tokens, fewer than train.seq + 1 = %lld: nothing "
+                     "could be evaluated; take a longer text, a larger share, or heldout: 0",
+                     held, (long long)p->seq + 1);
+}
+
 static enum ms_status open_texts(struct ms_data *d, const struct ms_train_params *p,
-                                 struct ms_err *err)
+                                 const struct ms_text_codec *codec, struct ms_err *err)
 {
     enum ms_status s = MS_OK;
     d->n_domains = (int)p->data.n_text;
@@ -125,15 +77,18 @@ static enum ms_status open_texts(struct ms_data *d, const struct ms_train_params
         return ms_err_set(err, MS_NOMEM, "no memory for %d texts", d->n_domains);
     for (int i = 0; i < d->n_domains && !s; i++) {
         struct ms_domain *m = &d->domains[i];
-        s = ms_text_read(p->data.text[i], &m->text, err);
+        s = ms_token_text_read(codec, p->data.text[i], &m->text, err);
         if (s)
             return s;
-        m->n_train = m->text.n - (size_t)((double)m->text.n * p->data.heldout);
+        m->n_train = m->text.ids.n - (size_t)((double)m->text.ids.n * p->data.heldout);
         if (m->n_train < (size_t)p->seq + 1)
             return ms_err_at(err, MS_INVALID, p->data.text[i], 0, 0, "train.data.text",
-                             "%zu bytes to train on are fewer than train.seq + 1 = %lld",
+                             "%zu tokens to train on are fewer than train.seq + 1 = %lld",
                              m->n_train, (long long)p->seq + 1);
+        s = check_heldout(m, p, p->data.text[i], err);
     }
+    if (s)
+        return s;
     return name_domains(d, p, err);
 }
 
@@ -174,12 +129,13 @@ static enum ms_status open_tokens(struct ms_data *d, const struct ms_train_param
     return MS_OK;
 }
 
-enum ms_status ms_data_open(struct ms_data *d, const struct ms_train_params *p, struct ms_err *err)
+enum ms_status ms_data_open(struct ms_data *d, const struct ms_train_params *p,
+                            const struct ms_text_codec *codec, struct ms_err *err)
 {
     d->batch = (int)p->batch;
     d->seq = (int)p->seq;
     d->seed = p->seed;
-    enum ms_status s = p->data.tokens ? open_tokens(d, p, err) : open_texts(d, p, err);
+    enum ms_status s = p->data.tokens ? open_tokens(d, p, err) : open_texts(d, p, codec, err);
     if (s)
         ms_data_finish(d);
     return s;
@@ -188,7 +144,7 @@ enum ms_status ms_data_open(struct ms_data *d, const struct ms_train_params *p, 
 void ms_data_finish(struct ms_data *d)
 {
     for (int i = 0; d->domains && i < d->n_domains; i++)
-        ms_buf_finish(&d->domains[i].text);
+        ms_token_text_finish(&d->domains[i].text);
     ms_npy_finish(&d->tokens);
     ms_arena_finish(&d->arena);
     *d = (struct ms_data){0};
@@ -217,11 +173,8 @@ static void text_row(const struct ms_data *d, int64_t step, int b, int32_t *toke
     uint64_t places = m->n_train - (size_t)d->seq; /* each has seq inputs and one target more */
     uint64_t at =
         places <= UINT32_MAX ? ms_rng_below(&rng, (uint32_t)places) : ms_rng_u64(&rng) % places;
-    const unsigned char *text = (const unsigned char *)m->text.p + at;
-    for (int t = 0; t < d->seq; t++) {
-        tokens[t] = text[t];
-        targets[t] = text[t + 1];
-    }
+    memcpy(tokens, m->text.ids.id + at, (size_t)d->seq * sizeof *tokens);
+    memcpy(targets, m->text.ids.id + at + 1, (size_t)d->seq * sizeof *targets);
 }
 
 void ms_data_batch(const struct ms_data *d, int64_t step, int32_t *tokens, int32_t *targets,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "moe/data.h"
+#include "moe/text.h"
 
 enum { TOKENS_A_CALL = 8192, LOGITS_A_CALL = 1 << 25 };
 
@@ -121,14 +121,50 @@ static enum ms_status choices_make(struct ms_choices *c, const struct ms_observe
     return MS_OK;
 }
 
-static enum ms_status run_texts(struct ms_observer *p, const struct ms_buf *texts, size_t n_text,
-                                size_t max_windows, uint64_t seed, struct ms_choices *c,
-                                struct ms_err *err)
+/* Texts as ids, and how many windows they hold. */
+struct reading {
+    struct ms_text_codec codec;
+    struct ms_token_text *text; /* [n] */
+    size_t n, windows;
+};
+
+static void reading_finish(struct reading *r)
 {
-    size_t left = max_windows;
+    for (size_t i = 0; r->text && i < r->n; i++)
+        ms_token_text_finish(&r->text[i]);
+    free(r->text);
+    ms_text_codec_finish(&r->codec);
+}
+
+static enum ms_status read_texts(struct reading *r, const char *folder,
+                                 const struct ms_choice_input *in, const struct ms_moe_config *c,
+                                 struct ms_err *err)
+{
+    int N = in->N > 0 ? in->N : c->max_positions;
+    r->n = in->tokens ? 1 : in->n_text;
+    r->text = calloc(r->n + 1, sizeof *r->text);
+    if (!r->text)
+        return ms_err_set(err, MS_NOMEM, "no memory for %zu texts", r->n);
+    enum ms_status s = in->tokens ? MS_OK : ms_text_codec_open(&r->codec, folder, c->vocab, err);
+    for (size_t i = 0; i < r->n && !s; i++) {
+        s = in->tokens ? ms_token_text_npy(in->tokens, c->vocab, &r->text[i], err)
+                       : ms_token_text_read(&r->codec, in->text[i], &r->text[i], err);
+        if (!s)
+            r->windows += ms_token_text_windows(&r->text[i], N).n_windows;
+    }
+    if (!s && r->windows == 0)
+        s = ms_err_at(err, MS_INVALID, folder, 0, 0, NULL,
+                      "the texts hold no whole window of %d tokens", N);
+    return s;
+}
+
+static enum ms_status run_texts(struct ms_observer *p, const struct reading *r, size_t most,
+                                uint64_t seed, struct ms_choices *c, struct ms_err *err)
+{
+    size_t left = most;
     enum ms_status s = MS_OK;
-    for (size_t i = 0; i < n_text && left > 0 && !s; i++) {
-        struct ms_windows w = ms_windows_of_bytes(texts[i].p, texts[i].n, p->N);
+    for (size_t i = 0; i < r->n && left > 0 && !s; i++) {
+        struct ms_windows w = ms_token_text_windows(&r->text[i], p->N);
         struct ms_perplexity x = {.choices = c->expert +
                                              c->n_tokens * (size_t)c->n_layers * (size_t)c->top_k};
         if (w.n_windows == 0)
@@ -140,52 +176,59 @@ static enum ms_status run_texts(struct ms_observer *p, const struct ms_buf *text
     return s;
 }
 
-static enum ms_status choose_texts(struct ms_observer *p, const char *folder,
-                                   const struct ms_buf *texts, size_t n_text,
-                                   const struct ms_router *assign, size_t max_tokens, uint64_t seed,
-                                   struct ms_choices *out, struct ms_err *err)
+static enum ms_status choose(struct ms_observer *p, const struct reading *r,
+                             const struct ms_choice_input *in, struct ms_choices *out,
+                             struct ms_err *err)
 {
-    size_t windows = 0, N = (size_t)p->N;
-    if (ms_model_config(p->model)->vocab != 256)
-        return ms_err_at(err, MS_INVALID, folder, 0, 0, NULL,
-                         "a vocabulary of %d tokens; text needs 256 (bytes)",
-                         ms_model_config(p->model)->vocab);
-    for (size_t i = 0; i < n_text; i++)
-        windows += ms_windows_of_bytes(texts[i].p, texts[i].n, p->N).n_windows;
-    if (windows == 0)
-        return ms_err_at(err, MS_INVALID, folder, 0, 0, NULL,
-                         "the texts hold no whole window of %d tokens", p->N);
-    if (max_tokens > 0 && windows > (max_tokens + N - 1) / N)
-        windows = (max_tokens + N - 1) / N;
-    enum ms_status s = ms_observer_use(p, assign, 0, MS_DROP_PROBS, NULL, NULL, err);
+    size_t windows = r->windows, N = (size_t)p->N;
+    if (in->max_tokens > 0 && windows > (in->max_tokens + N - 1) / N)
+        windows = (in->max_tokens + N - 1) / N;
+    enum ms_status s = ms_observer_use(p, in->assign, 0, MS_DROP_PROBS, NULL, NULL, err);
     s = s ? s : choices_make(out, p, windows * N, err);
-    return s ? s : run_texts(p, texts, n_text, windows, seed, out, err);
+    return s ? s : run_texts(p, r, windows, in->seed, out, err);
 }
 
-enum ms_status ms_choices_of_text(const char *folder, const char *const *text, size_t n_text,
-                                  const struct ms_router *assign, int N, size_t max_tokens,
-                                  uint64_t seed, int threads, struct ms_choices *out,
-                                  struct ms_err *err)
+/* Windows of an array are as long as its rows. */
+static int window_of(const struct reading *r, int N)
 {
-    struct ms_observer p = {0};
-    enum ms_status s = MS_OK;
-    *out = (struct ms_choices){0};
-    if (assign->expert_choice)
+    return r->text[0].row ? (int)r->text[0].row - 1 : N;
+}
+
+static enum ms_status prepare(struct reading *r, const char *folder,
+                              const struct ms_choice_input *in, struct ms_err *err)
+{
+    struct ms_checkpoint *c = NULL;
+    if (in->assign && in->assign->expert_choice)
         return ms_err_set(
             err, MS_INVALID,
             "expert_choice gives a token any number of experts: no trace of k experts");
-    struct ms_buf *texts = calloc(n_text + 1, sizeof *texts);
-    if (!texts)
-        return ms_err_set(err, MS_NOMEM, "no memory for %zu texts", n_text);
-    for (size_t i = 0; i < n_text && !s; i++)
-        s = ms_text_read(text[i], &texts[i], err);
-    s = s ? s : ms_observer_open(&p, folder, N, 0, 0, threads, err);
-    s = s ? s : choose_texts(&p, folder, texts, n_text, assign, max_tokens, seed, out, err);
+    enum ms_status s = ms_checkpoint_open(folder, &c, err);
+    s = s ? s : read_texts(r, folder, in, ms_checkpoint_config(c), err);
+    ms_checkpoint_close(c);
+    return s;
+}
+
+enum ms_status ms_choices_of(const char *folder, const struct ms_choice_input *in,
+                             struct ms_choices *out, struct ms_err *err)
+{
+    struct ms_observer p = {0};
+    struct reading r = {0};
+    *out = (struct ms_choices){0};
+    enum ms_status s = prepare(&r, folder, in, err);
+    s = s ? s : ms_observer_open(&p, folder, window_of(&r, in->N), 0, r.windows, in->threads, err);
+    s = s ? s : choose(&p, &r, in, out, err);
     ms_observer_close(&p);
-    for (size_t i = 0; i < n_text; i++)
-        ms_buf_finish(&texts[i]);
-    free(texts);
+    reading_finish(&r);
     if (s)
         ms_choices_finish(out);
+    return s;
+}
+
+enum ms_status ms_choices_check(const char *folder, const struct ms_choice_input *in,
+                                struct ms_err *err)
+{
+    struct reading r = {0};
+    enum ms_status s = prepare(&r, folder, in, err);
+    reading_finish(&r);
     return s;
 }

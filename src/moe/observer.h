@@ -44,15 +44,27 @@ struct ms_choices {
     uint16_t *expert; /**< [n_tokens][n_layers][top_k], ascending in a token */
 };
 
-/** Run a checkpoint's routers over texts (bytes; .gz too), one after the other, in whole windows of
- *  N.
- *  @param assign as in ms_observer_use; must take k experts a token  @param max_tokens 0 = all
- *  @return MS_OK; MS_INVALID: a file, a vocabulary that is not bytes, texts too short for one
+/** What a checkpoint's routers are run over: texts through its tokenizer, or an array of ids. */
+struct ms_choice_input {
+    const char *const *text; /**< [n_text] files, one after the other; .gz too */
+    size_t n_text;
+    const char *tokens;             /**< an .npy of ids instead, or NULL */
+    const struct ms_router *assign; /**< as in ms_observer_use; must take k experts a token */
+    int N;                          /**< tokens a window, 0 = the model's max_positions */
+    size_t max_tokens;              /**< 0 = all */
+    uint64_t seed;
+    int threads;
+};
+
+/** The experts that whole windows of the texts' tokens go to.
+ *  @return MS_OK; MS_INVALID: a file, a text the checkpoint cannot read, texts too short for one
  *  window; MS_IO; MS_NOMEM */
-enum ms_status ms_choices_of_text(const char *folder, const char *const *text, size_t n_text,
-                                  const struct ms_router *assign, int N, size_t max_tokens,
-                                  uint64_t seed, int threads, struct ms_choices *out,
-                                  struct ms_err *err);
+enum ms_status ms_choices_of(const char *folder, const struct ms_choice_input *in,
+                             struct ms_choices *out, struct ms_err *err);
+/** What ms_choices_of would refuse of the texts, found without running the model: the tokenizer,
+ *  the files, their length. */
+enum ms_status ms_choices_check(const char *folder, const struct ms_choice_input *in,
+                                struct ms_err *err);
 void ms_choices_finish(struct ms_choices *c);
 
 #endif

@@ -4,27 +4,18 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct ms_windows ms_windows_of_bytes(const void *bytes, size_t n_bytes, int N)
+struct ms_windows ms_windows_of(const int32_t *id, size_t n, int N)
 {
-    return (struct ms_windows){.bytes = bytes,
-                               .n_bytes = n_bytes,
-                               .N = N,
-                               .n_windows = n_bytes > 0 ? (n_bytes - 1) / (size_t)N : 0};
+    return (struct ms_windows){id, (size_t)N, n > 0 ? (n - 1) / (size_t)N : 0, N};
 }
 
 static void fill(const struct ms_windows *w, size_t window, int32_t *tokens, int32_t *targets)
 {
-    size_t N = (size_t)w->N;
-    for (size_t t = 0; t < N; t++) {
-        if (w->bytes) {
-            tokens[t] = w->bytes[window * N + t];
-            targets[t] = w->bytes[window * N + t + 1];
-        } else {
-            tokens[t] = w->rows[window * (N + 1) + t];
-            targets[t] = w->rows[window * (N + 1) + t + 1];
-        }
-    }
+    const int32_t *id = w->id + window * w->stride;
+    memcpy(tokens, id, (size_t)w->N * sizeof *tokens);
+    memcpy(targets, id + 1, (size_t)w->N * sizeof *targets);
 }
 
 static void count(const struct ms_model *m, struct ms_perplexity *out)

@@ -11,16 +11,16 @@
 #include "moe/model.h"
 #include "moe/router.h"
 
-/** Windows of one text: bytes, or rows of a token array. Borrowed. */
+/** Windows of one text. Borrowed. */
 struct ms_windows {
-    const unsigned char *bytes; /**< or NULL */
-    size_t n_bytes;
-    const int32_t *rows; /**< [n_windows][N+1] when bytes is NULL */
-    size_t n_windows;    /**< ms_windows_of_bytes fills it for bytes */
-    int N;               /**< window length */
+    const int32_t *id; /**< window w has the N+1 ids from id[w * stride] on */
+    size_t stride;     /**< N for a text, N+1 for an array of rows */
+    size_t n_windows;
+    int N; /**< window length */
 };
 
-struct ms_windows ms_windows_of_bytes(const void *bytes, size_t n_bytes, int N);
+/** Windows of n ids that follow each other. */
+struct ms_windows ms_windows_of(const int32_t *id, size_t n, int N);
 
 /** What came of it. counts is the caller's: [moe_layers][E], added to; may be NULL. */
 struct ms_perplexity {

@@ -47,11 +47,6 @@ static enum ms_status make_model(struct ms_train_run *r, const struct ms_moe_con
                                  .router = r->p->router,
                                  .params = &r->p->router_params,
                                  .pool = r->pool};
-    if (r->p->data.n_text > 0 && c->vocab != 256)
-        return ms_err_at(
-            err, MS_INVALID, r->p->init, 0, 0, "train.data.text",
-            "bytes are tokens of a vocabulary of 256; this checkpoint has %d: give data.tokens",
-            c->vocab);
     return ms_model_create(c, &o, &r->model, err);
 }
 
@@ -114,11 +109,28 @@ static enum ms_status make_memory(struct ms_train_run *r, struct ms_err *err)
     return s ? s : make_parts(r, err);
 }
 
+/* Texts are read as the checkpoint to fine-tune reads them. */
+static enum ms_status open_data(struct ms_train_run *r, struct ms_err *err)
+{
+    struct ms_text_codec codec = {0};
+    struct ms_checkpoint *c = NULL;
+    enum ms_status s = MS_OK;
+    if (r->p->data.n_text > 0 && !is_random(r->p)) {
+        s = ms_checkpoint_open(r->p->init, &c, err);
+        if (!s)
+            s = ms_text_codec_open(&codec, r->p->init, ms_checkpoint_config(c)->vocab, err);
+        ms_checkpoint_close(c);
+    }
+    s = s ? s : ms_data_open(&r->data, r->p, &codec, err);
+    ms_text_codec_finish(&codec);
+    return s;
+}
+
 static enum ms_status open_run(struct ms_train_run *r, struct ms_err *err)
 {
     bool found = false;
     enum ms_status s = ms_train_params_check(r->p, err);
-    s = s ? s : ms_data_open(&r->data, r->p, err);
+    s = s ? s : open_data(r, err);
     if (!s && !(r->pool = ms_pool_create(r->o->threads)))
         s = ms_err_set(err, MS_NOMEM, "cannot start %d threads", r->o->threads);
     s = s ? s : first_model(r, err);
@@ -152,7 +164,7 @@ static bool due(int64_t step, int64_t every, int64_t steps)
 static bool has_heldout(const struct ms_train_run *r)
 {
     for (int d = 0; d < r->data.n_domains; d++)
-        if (r->data.domains[d].text.n - r->data.domains[d].n_train > (size_t)r->T)
+        if (r->data.domains[d].text.ids.n - r->data.domains[d].n_train > (size_t)r->T)
             return true;
     return false;
 }

@@ -14,7 +14,8 @@
 #include "moe/checkpoint.h"
 #include "moe/train_run.h"
 
-static const char *const files[] = {"config.json", "model.safetensors", "training.safetensors"};
+static const char *const files[] = {"config.json", "model.safetensors", "training.safetensors",
+                                    "tokenizer.json"};
 enum { N_FILES = sizeof files / sizeof *files };
 
 static void path_of(const struct ms_train_run *r, const char *folder, const char *file, char *out,
@@ -55,7 +56,7 @@ enum ms_status ms_train_identity(struct ms_train_run *r, struct ms_err *err)
     add_params(r->p, &b);
     for (int d = 0; d < r->data.n_domains; d++) {
         const struct ms_domain *m = &r->data.domains[d];
-        ms_buf_printf(&b, "domain %s %s\n", m->name, ms_hash128(m->text.p, m->text.n).hex);
+        ms_buf_printf(&b, "domain %s %s\n", m->name, m->text.source.hex);
     }
     if (r->data.tokens.data)
         ms_buf_printf(
@@ -68,12 +69,17 @@ enum ms_status ms_train_identity(struct ms_train_run *r, struct ms_err *err)
     return failed ? ms_err_set(err, MS_NOMEM, "no memory to hash the run") : MS_OK;
 }
 
-static bool exists(const struct ms_train_run *r, const char *folder)
+static bool holds(const struct ms_train_run *r, const char *folder, const char *file)
 {
     char path[4096];
     struct stat st;
-    path_of(r, folder, "training.safetensors", path, sizeof path);
+    path_of(r, folder, file, path, sizeof path);
     return stat(path, &st) == 0;
+}
+
+static bool exists(const struct ms_train_run *r, const char *folder)
+{
+    return holds(r, folder, "training.safetensors");
 }
 
 /* What is left where the machine has no exchange of folders and the process died between two
@@ -126,6 +132,13 @@ enum ms_status ms_train_state_load(struct ms_train_run *r, bool *found, struct m
     struct ms_st_file *f;
     recover(r);
     *found = exists(r, "checkpoint");
+    if (!*found && holds(r, "checkpoint", "model.safetensors") && !r->o->force) {
+        path_of(r, "checkpoint", NULL, path, sizeof path);
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                         "holds weights without training.safetensors, the optimiser's state: the "
+                         "run cannot go on; choose another -o (train.init takes these weights), or "
+                         "--force to start over");
+    }
     if (!*found)
         return MS_OK;
     path_of(r, "checkpoint", "training.safetensors", path, sizeof path);
@@ -203,6 +216,22 @@ static enum ms_status exchange(const struct ms_train_run *r, struct ms_err *err)
     return MS_OK;
 }
 
+/* The tokenizer of the folder fine-tuned belongs to the weights that come of it. */
+static enum ms_status copy_tokenizer(const struct ms_train_run *r, struct ms_err *err)
+{
+    char from[4096], to[4096];
+    struct ms_buf text = {0};
+    struct stat st;
+    snprintf(from, sizeof from, "%s/tokenizer.json", r->p->init);
+    if (stat(from, &st) != 0)
+        return MS_OK;
+    path_of(r, "checkpoint.new", "tokenizer.json", to, sizeof to);
+    enum ms_status s = ms_file_read(from, &text, err);
+    s = s ? s : ms_file_write(to, text.p ? text.p : "", text.n, err);
+    ms_buf_finish(&text);
+    return s;
+}
+
 enum ms_status ms_train_state_save(struct ms_train_run *r, struct ms_err *err)
 {
     char folder[4096], path[4096], router[256];
@@ -218,5 +247,6 @@ enum ms_status ms_train_state_save(struct ms_train_run *r, struct ms_err *err)
     remove_folder(r, "checkpoint.new"); /* of a process that died while it wrote */
     s = s ? s : ms_checkpoint_save(r->model, folder, r->config_text, &meta, 1, err);
     s = s ? s : save_training(r, path, err);
+    s = s ? s : copy_tokenizer(r, err);
     return s ? s : exchange(r, err);
 }

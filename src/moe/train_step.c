@@ -173,19 +173,20 @@ enum ms_status ms_train_step(struct ms_train_run *r, struct ms_err *err)
 enum ms_status ms_train_evaluate(struct ms_train_run *r, struct ms_err *err)
 {
     double sum = 0;
-    int n = 0;
+    int judged = 0;
     for (int d = 0; d < r->data.n_domains; d++) {
         const struct ms_domain *m = &r->data.domains[d];
-        struct ms_windows w = ms_windows_of_bytes(m->text.p ? m->text.p + m->n_train : NULL,
-                                                  m->text.n - m->n_train, r->T);
+        const struct ms_token_ids *ids = &m->text.ids;
+        size_t n = ids->n - m->n_train;
+        struct ms_windows w = ms_windows_of(n ? ids->id + m->n_train : NULL, n, r->T);
         r->heldout[d] = (struct ms_perplexity){0};
         enum ms_status s =
             ms_perplexity_run(r->model, &w, r->B, 0, r->p->seed, &r->heldout[d], err);
         if (s)
             return s;
         sum += r->heldout[d].ce;
-        n += r->heldout[d].tokens > 0;
+        judged += r->heldout[d].tokens > 0;
     }
-    r->progress.heldout_ce = n > 0 ? sum / n : NAN;
+    r->progress.heldout_ce = judged > 0 ? sum / judged : NAN;
     return MS_OK;
 }

@@ -121,6 +121,7 @@ struct ms_routing_params {
     const char *checkpoint;  /**< folder */
     const char *const *text; /**< files the checkpoint routes */
     int n_text;
+    const char *tokens; /**< an .npy of token ids instead of text, or NULL */
     const char *matrix; /**< path of a byte matrix */
 };
 

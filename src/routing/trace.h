@@ -63,13 +63,23 @@ struct ms_trace_request {
  *  MS_IO; MS_NOMEM */
 enum ms_status ms_trace_read(const struct ms_trace_request *r, struct ms_trace *out,
                              struct ms_err *err);
-/** Token ids of a checkpoint's routers over up to 16384 tokens of text (whole windows of the
- *  model's max_positions).
- *  @param q path: the checkpoint's folder; n_experts and top_k are checked  @param assignment a
- *  name of moe/'s token assignments, NULL = top_k  @return as ms_trace_read */
-enum ms_status ms_trace_from_checkpoint(const struct ms_trace_request *q, const char *const *text,
-                                        int n_text, const char *assignment, uint64_t seed,
-                                        int n_threads, struct ms_trace *out, struct ms_err *err);
+/** What a checkpoint routes. */
+struct ms_trace_texts {
+    const char *const *text; /**< [n_text] files, through its tokenizer */
+    int n_text;
+    const char *tokens;     /**< an .npy of ids instead, or NULL */
+    const char *assignment; /**< of moe/'s token assignments, NULL = top_k */
+    uint64_t seed;
+    int n_threads;
+};
+
+/** Token ids of a checkpoint's routers over up to 16384 tokens (whole windows of the model's
+ *  max_positions).
+ *  @param q path: the checkpoint's folder; n_experts and top_k are checked  @return as
+ *  ms_trace_read */
+enum ms_status ms_trace_from_checkpoint(const struct ms_trace_request *q,
+                                        const struct ms_trace_texts *texts, struct ms_trace *out,
+                                        struct ms_err *err);
 void ms_trace_finish(struct ms_trace *t);
 
 /** The counts of one step and layer, ranks summed, into sum [n_experts]. Token ids are counted

@@ -40,19 +40,25 @@ static enum ms_status take(const struct ms_choices *c, struct ms_trace *out, str
     return MS_OK;
 }
 
-enum ms_status ms_trace_from_checkpoint(const struct ms_trace_request *q, const char *const *text,
-                                        int n_text, const char *assignment, uint64_t seed,
-                                        int n_threads, struct ms_trace *out, struct ms_err *err)
+enum ms_status ms_trace_from_checkpoint(const struct ms_trace_request *q,
+                                        const struct ms_trace_texts *texts, struct ms_trace *out,
+                                        struct ms_err *err)
 {
     struct ms_choices c;
-    const struct ms_router *assign = ms_assign_find(assignment ? assignment : "top_k");
-    if (!assign || assign->expert_choice)
+    const char *name = texts->assignment ? texts->assignment : "top_k";
+    struct ms_choice_input in = {.text = texts->text,
+                                 .n_text = (size_t)texts->n_text,
+                                 .tokens = texts->tokens,
+                                 .assign = ms_assign_find(name),
+                                 .max_tokens = TOKENS,
+                                 .seed = texts->seed,
+                                 .threads = texts->n_threads};
+    if (!in.assign || in.assign->expert_choice)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.assignment",
                          "'%s' gives a token no fixed number of experts; a checkpoint's traffic "
                          "needs top_k of them",
-                         assignment);
-    enum ms_status s = ms_choices_of_text(q->path, text, (size_t)n_text, assign, 0, TOKENS, seed,
-                                          n_threads, &c, err);
+                         name);
+    enum ms_status s = ms_choices_of(q->path, &in, &c, err);
     if (s)
         return s;
     s = fits(&c, q, err);
