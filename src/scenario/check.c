@@ -100,7 +100,8 @@ static void check_source(const struct check *c)
         else if (p->source == files[i].source) /* a sweep over sources keeps the others' files */
             check_file(c, files[i].key, files[i].path);
     }
-    if (p->source == MS_SOURCE_CHECKPOINT && p->n_text == 0 && !DOUBTFUL(c, "routing.text"))
+    if (p->source == MS_SOURCE_CHECKPOINT && p->n_text == 0 && !p->tokens &&
+        !DOUBTFUL(c, "routing.text"))
         fail(c, "routing.text", "must be given for routing.source: checkpoint");
     for (int i = 0; p->source == MS_SOURCE_CHECKPOINT && i < p->n_text; i++)
         check_file(c, "routing.text", p->text[i]);
