@@ -24,7 +24,9 @@ enum {
 /** Mixture-of-experts shape (scenario section `model`). */
 struct ms_model_shape {
     const char *preset; /**< NULL when given by hand */
+    const char *config; /**< a Hugging Face config.json instead, or NULL */
     int hidden;
+    int dispatch_width; /**< values of the vector that experts take; 0 = hidden */
     int moe_layers;
     int experts; /**< routed experts, E */
     int shared_experts;

@@ -1,0 +1,373 @@
+/* Reads the shape of a mixture-of-experts model from config.json: the keys of every family in the
+ * field, in tables of names that mean the same. */
+#include "routing/model_config.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+
+enum { MOST_LAYERS = 4096 };
+
+/* Names of one thing, the most particular first. */
+static const char *const k_hidden[] = {"hidden_size", "d_model", "n_embd",
+                                       "model_dim",   "dim",     NULL};
+static const char *const k_layers[] = {"num_hidden_layers", "n_layers", "n_layer", "num_layers",
+                                       NULL};
+static const char *const k_experts[] = {
+    "n_routed_experts", "num_routed_experts", "num_experts", "num_local_experts",
+    "moe_num_experts",  "num_moe_experts",    "n_experts",   NULL};
+static const char *const k_top_k[] = {"num_experts_per_tok",
+                                      "num_experts_per_token",
+                                      "n_experts_per_token",
+                                      "moe_top_k",
+                                      "moe_topk",
+                                      "moe_k",
+                                      "top_k_experts",
+                                      "experts_per_token",
+                                      "num_selected_experts",
+                                      "num_experts_per_topk",
+                                      NULL};
+static const char *const k_width[] = {"moe_intermediate_size",
+                                      "expert_intermediate_size",
+                                      "expert_ffn_hidden_size",
+                                      "moe_ffn_hidden_size",
+                                      "intermediate_size_moe",
+                                      "expert_dim",
+                                      "intermediate_size",
+                                      "ffn_hidden_size",
+                                      "ffn_dim",
+                                      NULL};
+static const char *const k_shared[] = {"n_shared_experts", "num_shared_experts",
+                                       "num_shared_expert", "moe_num_shared_experts", NULL};
+static const char *const k_shared_width[] = {"shared_expert_intermediate_size",
+                                             "moe_shared_expert_intermediate_size",
+                                             "shared_intermediate_size", "share_expert_dim", NULL};
+static const char *const k_groups[] = {"n_group", "num_expert_group", "num_expert_groups", NULL};
+static const char *const k_limit[] = {"topk_group", "top_k_group", "num_limited_groups", NULL};
+static const char *const k_latent[] = {"moe_latent_size", "routed_expert_hidden_size", NULL};
+
+struct reader {
+    const char *path;
+    const json_t *o, *ffn; /* the text model's object; ffn_config of DBRX, or NULL */
+    struct ms_err *err;
+    enum ms_status status;
+};
+
+static void fail(struct reader *r, const char *key, const char *why)
+{
+    if (r->status == MS_OK)
+        r->status = ms_err_at(r->err, MS_INVALID, r->path, 0, 0, key, "%s", why);
+}
+
+static const json_t *given(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_null(v) ? NULL : v;
+}
+
+/* The first of the names that is there. */
+static const json_t *any_of(const struct reader *r, const char *const *names, const char **name)
+{
+    for (; *names; names++) {
+        const json_t *v = given(r->o, *names);
+        *name = *names;
+        if (v || (r->ffn && (v = given(r->ffn, *names))))
+            return v;
+    }
+    return NULL;
+}
+
+/* A whole number; of a list (one a layer, or one a modality) the first that is not 0. */
+static int whole(struct reader *r, const json_t *v, const char *key)
+{
+    size_t i;
+    const json_t *one;
+    if (json_is_array(v))
+        json_array_foreach(v, i, one)
+        {
+            if (!json_is_number(one) || json_number_value(one) != 0 ||
+                i + 1 == json_array_size(v)) {
+                v = one;
+                break;
+            }
+        }
+    double d = json_is_number(v) ? json_number_value(v) : -1;
+    if (d < 0 || d > 1e9 || d != floor(d)) {
+        fail(r, key, "is not a whole number of 0 or more");
+        return 0;
+    }
+    return (int)d;
+}
+
+/* fallback < 0: must be there. */
+static int number(struct reader *r, const char *const *names, int fallback)
+{
+    const char *name;
+    const json_t *v = any_of(r, names, &name);
+    if (v)
+        return whole(r, v, name);
+    if (fallback < 0)
+        fail(r, names[0], "is missing, and so are its other names");
+    return fallback;
+}
+
+static int option(struct reader *r, const char *key, int fallback)
+{
+    const json_t *v = given(r->o, key);
+    return v ? whole(r, v, key) : fallback;
+}
+
+/* ---- which layers have experts ---- */
+
+/* A list of layer numbers, or a text of them ("4,5,6"). false: the key is not there */
+static bool listed(struct reader *r, const char *key, int layers, bool *in)
+{
+    const json_t *v = given(r->o, key), *one;
+    const char *text = json_string_value(v);
+    size_t i;
+    int l;
+    if (!v || (json_is_array(v) && json_array_size(v) == 0 && strcmp(key, "mlp_only_layers") != 0))
+        return false;
+    memset(in, 0, (size_t)layers);
+    if (text) {
+        for (int n = 0; sscanf(text, "%d%n", &l, &n) == 1; text += n + (text[n] == ','))
+            if (l >= 0 && l < layers)
+                in[l] = true;
+        return true;
+    }
+    json_array_foreach(v, i, one)
+    {
+        l = json_is_integer(one) ? (int)json_integer_value(one) : -1;
+        if (l < 0 || l >= layers)
+            fail(r, key, "holds what is not a layer of this model");
+        else
+            in[l] = true;
+    }
+    return true;
+}
+
+/* A letter or a word a layer: "MEM*E", ["mamba", "moe"], [0, 1, 1], ["dense", "sparse"]. false: not
+ * there */
+static bool spelled(struct reader *r, const char *key, int layers, bool *in)
+{
+    static const char *const words[] = {"moe", "sparse", "E", "moe_attention"};
+    const json_t *v = given(r->o, key), *one;
+    const char *text = json_string_value(v);
+    size_t i, n = text ? strlen(text) : json_array_size(v);
+    bool any = false;
+    if (!text && !json_is_array(v))
+        return false;
+    if (n != (size_t)layers)
+        return false; /* the layers of something else */
+    for (i = 0; text && i < n; i++)
+        any |= in[i] = text[i] == 'E';
+    json_array_foreach(v, i, one)
+    {
+        const char *word = json_string_value(one);
+        in[i] = json_is_true(one) || (json_is_number(one) && json_number_value(one) != 0);
+        for (size_t k = 0; word && k < sizeof words / sizeof *words; k++)
+            in[i] |= strcmp(word, words[k]) == 0;
+        any |= in[i];
+    }
+    return any; /* lists of kinds of attention name no experts */
+}
+
+/* first: layers before it are dense; every: of the rest. */
+static void regular(int layers, int first, int last, int every, int phase, bool *in)
+{
+    for (int l = 0; l < layers; l++)
+        in[l] = l >= first && l <= last && every > 0 && l % every == phase % every;
+}
+
+static int count_layers(struct reader *r, int layers)
+{
+    static const char *const kinds[] = {
+        "hybrid_override_pattern", "layers_block_type", "mlp_layer_types",
+        "moe_layer_freq",          "block_types",       "hybrid_layer_pattern_moe"};
+    static const char *const lists[] = {"moe_layers_enum", "moe_layers"};
+    bool in[MOST_LAYERS] = {false}, dense[MOST_LAYERS] = {false}, found = false;
+    int first = option(r, "first_k_dense_replace",
+                       option(r, "num_dense_layers", option(r, "moe_layer_start_index", 0)));
+    int last = option(r, "moe_layer_end_index", layers - 1), n = 0;
+    for (size_t i = 0; !found && i < sizeof kinds / sizeof *kinds; i++)
+        found = spelled(r, kinds[i], layers, in);
+    for (size_t i = 0; !found && i < sizeof lists / sizeof *lists; i++)
+        found = listed(r, lists[i], layers, in);
+    const json_t *freq = given(r->o, "moe_layer_freq");
+    if (found)
+        ;
+    else if (given(r->o, "expert_layer_period")) /* Jamba */
+        regular(layers, 0, layers, option(r, "expert_layer_period", 1),
+                option(r, "expert_layer_offset", 0), in);
+    else if (given(r->o, "interleave_moe_layer_step")) { /* Llama 4: the last of every so many */
+        int every = option(r, "interleave_moe_layer_step", 1);
+        regular(layers, 0, layers, every, every - 1, in);
+    } else if (given(r->o, "decoder_sparse_step")) { /* Qwen */
+        int every = option(r, "decoder_sparse_step", 1);
+        regular(layers, 0, layers, every, every - 1, in);
+    } else if (given(r->o, "moe_layer_frequency")) { /* Arctic */
+        int every = option(r, "moe_layer_frequency", 1);
+        regular(layers, 0, layers, every, every - 1, in);
+    } else if (given(r->o, "moe_layer_interval")) { /* Ernie */
+        int every = option(r, "moe_layer_interval", 1);
+        regular(layers, first, last, every, every - 1, in);
+    } else { /* DeepSeek and those after it */
+        regular(layers, first, last, json_is_number(freq) ? option(r, "moe_layer_freq", 1) : 1, 0,
+                in);
+    }
+    if (listed(r, "mlp_only_layers", layers, dense))
+        for (int l = 0; l < layers; l++)
+            in[l] = in[l] && !dense[l];
+    for (int l = 0; l < layers; l++)
+        n += in[l];
+    return n;
+}
+
+/* ---- the rest ---- */
+
+/* Shared experts in units of a routed one: wider ones count as several. */
+static int shared(struct reader *r, int width)
+{
+    int n = number(r, k_shared, 0), w = number(r, k_shared_width, 0);
+    if (w <= 0 || width <= 0)
+        return n;
+    int wide = (int)floor((double)w / width + 0.5);
+    return wide > n ? wide : n > 0 ? n : 1;
+}
+
+/* Which groups a token may reach, if not all: DeepSeek-V2 takes the best expert of a group, V3 and
+ * those after it (a bias, sigmoids) the two best. */
+static void read_groups(struct reader *r, struct ms_model_shape *m)
+{
+    const char *method = json_string_value(given(r->o, "topk_method"));
+    const char *score = json_string_value(given(r->o, "scoring_func"));
+    m->groups = number(r, k_groups, 1);
+    m->group_limit = number(r, k_limit, m->groups);
+    bool all = m->groups <= 1 || m->group_limit < 1 || m->group_limit >= m->groups ||
+               (method && strcmp(method, "greedy") == 0);
+    if (all) {
+        m->groups = m->group_limit = 1;
+        return;
+    }
+    if (m->experts % m->groups != 0)
+        fail(r, k_groups[0], "does not divide the experts");
+    bool two = method ? strcmp(method, "noaux_tc") == 0 : score && strcmp(score, "sigmoid") == 0;
+    m->group_score = two ? MS_GROUP_TOP2_SUM : MS_GROUP_MAX;
+}
+
+static void read_shape(struct reader *r, struct ms_model_shape *m)
+{
+    int layers = number(r, k_layers, -1);
+    m->hidden = number(r, k_hidden, -1);
+    m->experts = number(r, k_experts, -1);
+    m->top_k = number(r, k_top_k, -1);
+    m->expert_intermediate = number(r, k_width, -1);
+    m->dispatch_width = number(r, k_latent, 0);
+    m->shared_experts = shared(r, m->expert_intermediate);
+    if (r->status == MS_OK && (layers < 1 || layers > MOST_LAYERS))
+        fail(r, "num_hidden_layers", "is not between 1 and 4096");
+    if (r->status != MS_OK)
+        return;
+    if (m->hidden < 1 || m->hidden > 1000000)
+        fail(r, k_hidden[0], "is not between 1 and 1000000");
+    if (m->experts < 1 || m->experts > 65536)
+        fail(r, k_experts[0], "is not between 1 and 65536");
+    if (m->top_k < 1 || m->top_k > m->experts)
+        fail(r, k_top_k[0], "is not between 1 and the experts");
+    if (m->expert_intermediate < 1 || m->expert_intermediate > 10000000)
+        fail(r, k_width[0], "is not between 1 and 10000000");
+    m->moe_layers = count_layers(r, layers);
+    if (m->moe_layers < 1)
+        fail(r, "num_hidden_layers", "no layer of this model has experts");
+    read_groups(r, m);
+}
+
+/* The object that describes the experts: the whole, or the text model inside. */
+static const json_t *find_text(const json_t *o, int depth)
+{
+    static const char *const inside[] = {"text_config",    "language_config", "llm_config",
+                                         "thinker_config", "language_model",  "llm"};
+    for (const char *const *k = k_experts; *k; k++) {
+        const json_t *ffn = given(o, "ffn_config");
+        if (given(o, *k) || (json_is_object(ffn) && given(ffn, *k)))
+            return o;
+    }
+    for (size_t i = 0; depth < 4 && i < sizeof inside / sizeof *inside; i++) {
+        const json_t *x = given(o, inside[i]);
+        const json_t *found = json_is_object(x) ? find_text(x, depth + 1) : NULL;
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* Python writes Infinity and NaN, which are no JSON: they become null. */
+static void clean(char *text, size_t n)
+{
+    static const char *const words[] = {"-Infinity", "Infinity", "NaN"};
+    bool quoted = false;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        if (quoted && text[i] == '\\')
+            i++;
+        for (size_t k = 0; !quoted && k < sizeof words / sizeof *words; k++) {
+            size_t m = strlen(words[k]);
+            if (m > n - i || memcmp(text + i, words[k], m) != 0)
+                continue;
+            memset(text + i, ' ', m);
+            memcpy(text + i, m == 3 ? "0" : "null", m == 3 ? 1 : 4);
+            i += m - 1;
+            break;
+        }
+    }
+}
+
+enum ms_status ms_model_config_parse(const char *path, const char *text, size_t n,
+                                     struct ms_model_shape *out, struct ms_err *err)
+{
+    struct ms_buf copy = {0};
+    json_error_t why;
+    ms_buf_add(&copy, text, n);
+    if (copy.failed || !copy.p) {
+        ms_buf_finish(&copy);
+        return n ? ms_err_set(err, MS_NOMEM, "out of memory")
+                 : ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "is empty");
+    }
+    clean(copy.p, copy.n);
+    json_t *root = json_loadb(copy.p, copy.n, 0, &why);
+    ms_buf_finish(&copy);
+    if (!root)
+        return ms_err_at(err, MS_INVALID, path, why.line, why.column, NULL, "is not JSON: %s",
+                         why.text);
+    struct ms_model_shape m = {
+        .preset = out->preset, .config = out->config, .groups = 1, .group_limit = 1};
+    struct reader r = {.path = path, .o = find_text(root, 0), .err = err};
+    r.ffn = json_is_object(given(r.o, "ffn_config")) ? given(r.o, "ffn_config") : NULL;
+    if (!r.o)
+        fail(&r, k_experts[0],
+             "is missing, and so are its other names (num_experts, num_local_experts, "
+             "moe_num_experts): this is no configuration of a mixture of experts");
+    else
+        read_shape(&r, &m);
+    json_decref(root);
+    if (r.status == MS_OK)
+        *out = m;
+    return r.status;
+}
+
+enum ms_status ms_model_config_read(const char *path, struct ms_model_shape *out,
+                                    struct ms_err *err)
+{
+    enum { MOST = 16 << 20 };
+    struct ms_buf b = {0};
+    enum ms_status s = ms_file_read(path, &b, err);
+    if (s == MS_OK && b.n > MOST)
+        s = ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "is larger than 16 MiB");
+    if (s == MS_OK)
+        s = ms_model_config_parse(path, b.p ? b.p : "", b.n, out, err);
+    ms_buf_finish(&b);
+    return s;
+}
