@@ -76,7 +76,7 @@ static const double *copies_of(const struct job *j, const struct ms_traffic *t, 
     const struct ms_scenario *s = &j->in.s;
     const struct ms_exchange *x = ms_exchange_find(s->sim.exchange.algorithm);
     int dedup = ms_exchange_dedup(x, s->sim.exchange.deduplicate);
-    *bytes = t->is_matrix ? 1 : s->model.hidden * s->workload.dispatch_bytes_per_value;
+    *bytes = t->is_matrix ? 1 : ms_model_width(&s->model) * s->workload.dispatch_bytes_per_value;
     return dedup == MS_DEDUP_NONE ? t->selections : t->rank_copies;
 }
 

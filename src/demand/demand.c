@@ -114,6 +114,7 @@ void ms_demand_destroy(struct ms_demand *d)
         ms_place_finish(&d->placement[q]);
     for (int q = 0; q < d->Q && d->twin_maker; q++)
         ms_twin_destroy(d->twin_maker[q]);
+    ms_place_map_finish(&d->map);
     ms_trace_finish(&d->trace);
     ms_matrix_finish(&d->matrix);
     ms_arena_finish(&d->run);

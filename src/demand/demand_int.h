@@ -10,6 +10,7 @@
 #include "demand/rank_assign.h"
 #include "demand/requests.h"
 #include "moe/router.h"
+#include "place/place_map.h"
 #include "routing/law.h"
 #include "routing/matrix.h"
 #include "routing/sample.h"
@@ -24,6 +25,7 @@ struct ms_demand {
     int *group_placement;    /* [Q] first group with the same nodes: its placement is shared */
     const struct ms_place_strategy *strategy;
     struct ms_twin **twin_maker;     /* [Q], NULL: made for group_placement only */
+    struct ms_place_map map;         /* of a strategy that copies one */
     struct ms_placement *placement;  /* [Q], only those of group_placement are filled */
     const struct ms_popularity *law; /* NULL: the source is none */
     struct ms_trace trace;

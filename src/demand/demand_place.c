@@ -20,6 +20,8 @@ static enum ms_status solve(struct ms_demand *d, const double *load, uint64_t st
                                      .n_nodes = d->group_nodes[q],
                                      .n_groups = d->in.model->groups,
                                      .load = load,
+                                     .map = d->strategy->needs_map ? &d->map : NULL,
+                                     .moe_layers = d->in.model->moe_layers,
                                      .rank_node = ms_demand_rank_node(d, q)};
         struct ms_rng rng;
         ms_rng_init(&rng, d->in.seed, "placement", stream, 0, 0);
@@ -47,10 +49,33 @@ static enum ms_status find_strategy(struct ms_demand *d, struct ms_err *err)
                      name, ms_allowed(allowed, sizeof allowed, name, names, n));
 }
 
+/* The map of a strategy that copies one: it says how many slots there are. */
+static enum ms_status read_map(struct ms_demand *d, struct ms_err *err)
+{
+    const struct ms_place_params *p = d->in.place;
+    if (!d->strategy->needs_map)
+        return MS_OK;
+    if (!p->map)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "placement.map",
+                         "must be given for placement.strategy: %s", p->strategy);
+    enum ms_status s = ms_place_map_read(p->map, &d->map, err);
+    if (s != MS_OK)
+        return s;
+    d->S = d->map.n_slots;
+    if (d->S >= d->E && d->S % d->G == 0 && d->S <= MS_MOST_SLOTS)
+        return MS_OK;
+    return ms_err_at(err, MS_INVALID, p->map, 0, 0, "placement.map",
+                     "%d slots do not fit: they must be a multiple of the %d ranks, at least the "
+                     "%d experts and at most %d",
+                     d->S, d->G, d->E, MS_MOST_SLOTS);
+}
+
 /* With equal loads for now: what does not fit shows. */
 enum ms_status ms_demand_open_placement(struct ms_demand *d, struct ms_err *err)
 {
     enum ms_status s = find_strategy(d, err);
+    if (s == MS_OK)
+        s = read_map(d, err);
     if (s != MS_OK)
         return s;
     d->placement = MS_NEW(&d->arena, struct ms_placement, (size_t)d->Q);

@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/rng.h"
 
+struct ms_place_map;
+
 struct ms_place_problem {             /* borrowed for the call */
     int n_layers, n_experts, n_ranks; /**< each >= 1 */
     int n_slots;                      /**< replicas included; a multiple of n_ranks, >= n_experts */
@@ -17,6 +19,10 @@ struct ms_place_problem {             /* borrowed for the call */
     /** [n_layers][n_experts], tokens per step, >= 0; NULL when the strategy needs none */
     const double *load;
     const int *rank_node; /**< [n_ranks] */
+    /** of strategies that copy one; and how many MoE layers the model has, of which the first
+     *  n_layers are placed */
+    const struct ms_place_map *map;
+    int moe_layers;
 };
 
 /** The answer. Slot s of every layer belongs to rank s * n_ranks / n_slots. */
@@ -28,6 +34,7 @@ struct ms_placement {
 struct ms_place_strategy {
     const char *name, *help;
     int needs_load;
+    int needs_map; /**< placement.map must be given, and says how many slots there are */
     enum ms_status (*solve)(const struct ms_place_problem *p, struct ms_rng *rng, int *slot_expert,
                             struct ms_err *err);
 };
@@ -35,6 +42,7 @@ struct ms_place_strategy {
 /** Scenario section `placement`. */
 struct ms_place_params {
     const char *strategy;
+    const char *map; /**< a file of place_map.h, or NULL */
     int redundant_experts;
     int replica_choice; /**< enum ms_replica_choice */
 };

@@ -48,9 +48,18 @@ static const struct ms_model_preset presets[] = {
     ROW("gpt-oss-120b", "OpenAI's gpt-oss-120b", 36, 2880, 128, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
     ROW("gpt-oss-20b", "OpenAI's gpt-oss-20b", 24, 2880, 32, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
     ROW("glm-4.5", "Zhipu's GLM-4.5", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX,
-        "160 experts, top-8 as in published presets; layers and widths unverified"),
+        "sizes of zai-org/GLM-4.7's " CONFIG ", which has the same shape"),
     ROW("glm-4.5-air", "Zhipu's GLM-4.5-Air", 45, 4096, 128, 1, 8, 1408, 1, 1, MS_GROUP_MAX, "unverified"),
     ROW("glm-5", "Zhipu's GLM-5", 75, 6144, 256, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
+    ROW("glm-4.7", "Zhipu's GLM-4.7", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
+    ROW("qwen3-next-80b-a3b", "Qwen3-Next-80B-A3B", 48, 2048, 512, 1, 10, 512, 1, 1, MS_GROUP_MAX, CONFIG),
+    ROW("deepseek-v4-pro", "DeepSeek-V4-Pro; its config names no dense layer", 61, 7168, 384, 1, 6, 3072, 1, 1,
+        MS_GROUP_MAX, CONFIG),
+    ROW("deepseek-v4-flash", "DeepSeek-V4-Flash; its config names no dense layer", 43, 4096, 256, 1, 6, 2048, 1, 1,
+        MS_GROUP_MAX, CONFIG),
+    ROW("step-3.7-flash", "StepFun's Step-3.7-Flash", 42, 4096, 288, 1, 8, 1280, 1, 1, MS_GROUP_MAX, CONFIG),
+    ROW("nemotron-3-nano-30b-a3b", "Nvidia's Nemotron-3-Nano: 23 of 52 layers are MoE", 23, 2688, 128, 2, 6, 1856, 1, 1,
+        MS_GROUP_MAX, "Hugging Face config.json (hybrid_override_pattern)"),
     ROW("minimax-m2.5", "MiniMax-M2.5", 62, 3072, 256, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
     {.name = NULL},
 };
@@ -61,8 +70,43 @@ const struct ms_model_preset *ms_model_presets(void)
     return presets;
 }
 
+/* Names that people and hubs use for the same shape. */
+static const struct {
+    const char *alias, *name;
+} aliases[] = {
+    {"deepseek-r1", "deepseek-v3"},
+    {"deepseek-v3.1", "deepseek-v3"},
+    {"deepseek-ai/DeepSeek-V3", "deepseek-v3"},
+    {"deepseek-ai/DeepSeek-R1", "deepseek-v3"},
+    {"deepseek-ai/DeepSeek-V2", "deepseek-v2"},
+    {"deepseek-ai/DeepSeek-V2-Lite", "deepseek-v2-lite"},
+    {"Qwen/Qwen3-235B-A22B", "qwen3-235b-a22b"},
+    {"Qwen/Qwen3-30B-A3B", "qwen3-30b-a3b"},
+    {"Qwen/Qwen3.5-397B-A17B", "qwen3.5-397b-a17b"},
+    {"mistralai/Mixtral-8x7B-v0.1", "mixtral-8x7b"},
+    {"mistralai/Mixtral-8x22B-v0.1", "mixtral-8x22b"},
+    {"allenai/OLMoE-1B-7B-0924", "olmoe-1b-7b"},
+    {"databricks/dbrx-base", "dbrx"},
+    {"xai-org/grok-1", "grok-1"},
+    {"moonshotai/Kimi-K2-Instruct", "kimi-k2"},
+    {"kimi-k2.5", "kimi-k2"},
+    {"openai/gpt-oss-120b", "gpt-oss-120b"},
+    {"openai/gpt-oss-20b", "gpt-oss-20b"},
+    {"zai-org/GLM-4.5", "glm-4.5"},
+    {"zai-org/GLM-4.7", "glm-4.7"},
+    {"zai-org/GLM-5", "glm-5"},
+};
+
+const char *ms_model_preset_alias(size_t i)
+{
+    return i < sizeof aliases / sizeof *aliases ? aliases[i].alias : NULL;
+}
+
 const struct ms_model_preset *ms_model_preset_find(const char *name)
 {
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i].alias, name) == 0)
+            name = aliases[i].name;
     for (const struct ms_model_preset *p = presets; p->name; p++)
         if (strcmp(p->name, name) == 0)
             return p;

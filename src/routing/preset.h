@@ -17,4 +17,8 @@ struct ms_model_preset {
 const struct ms_model_preset *ms_model_presets(void);
 const struct ms_model_preset *ms_model_preset_find(const char *name);
 
+/** Other names that ms_model_preset_find knows ("deepseek-r1", "Qwen/Qwen3-235B-A22B"); NULL past
+ *  the last. */
+const char *ms_model_preset_alias(size_t i);
+
 #endif

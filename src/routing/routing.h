@@ -36,6 +36,12 @@ struct ms_model_shape {
     int group_score;         /**< enum ms_group_score */
 };
 
+/** Values of the vector that is dispatched and that experts take. */
+static inline int ms_model_width(const struct ms_model_shape *m)
+{
+    return m->dispatch_width > 0 ? m->dispatch_width : m->hidden;
+}
+
 enum ms_tokens_kind { MS_TOKENS_EQUAL, MS_TOKENS_LIST, MS_TOKENS_SPREAD, MS_TOKENS_TRACE };
 /** Where routing comes from; ms_source_names, NULL-terminated, has their words. */
 enum ms_source { MS_SOURCE_SYNTHETIC, MS_SOURCE_TRACE, MS_SOURCE_CHECKPOINT, MS_SOURCE_MATRIX };

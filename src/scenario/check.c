@@ -7,6 +7,7 @@
 #include "demand/rank_assign.h"
 #include "moe/router.h"
 #include "moe/train.h"
+#include "place/place.h"
 #include "scenario/read.h"
 
 struct check {
@@ -72,7 +73,7 @@ static void check_needs(const struct check *c, enum ms_scenario_use use)
     if (run && !s->platform && !DOUBTFUL(c, "platform"))
         fail(c, "platform", "must be given: a SimGrid platform file");
     if (run && !matrix && !s->has_model && !DOUBTFUL(c, "model", "routing.source"))
-        fail(c, "model", "must be given: a preset, or hidden, experts, top_k …");
+        fail(c, "model", "must be given: a preset, a config.json, or hidden, experts, top_k …");
     if (use == MS_USE_TRAIN && !s->train)
         fail(c, "train", "must be given: the section that says what to train");
 }
@@ -205,6 +206,9 @@ static void check_slots(const struct check *c, int ranks)
 {
     const struct ms_scenario *s = c->s;
     int slots = s->model.experts + s->placement.redundant_experts;
+    const struct ms_place_strategy *strategy = ms_place_find(s->placement.strategy);
+    if (strategy && strategy->needs_map) /* the map says how many slots there are */
+        return;
     if (!s->has_model || s->routing.source == MS_SOURCE_MATRIX || slots % ranks == 0 ||
         DOUBTFUL(c, "model", "placement.redundant_experts", "routing.source"))
         return;

@@ -22,6 +22,8 @@ size_t ms_names_presets(const char **out, size_t cap)
     size_t n = 0;
     for (const struct ms_model_preset *p = ms_model_presets(); p->name; p++)
         n = put(out, cap, n, p->name);
+    for (size_t i = 0; ms_model_preset_alias(i); i++)
+        n = put(out, cap, n, ms_model_preset_alias(i));
     return n;
 }
 

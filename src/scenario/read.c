@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "moe/train.h"
+#include "routing/model_config.h"
 #include "routing/preset.h"
 
 void *ms_section_base(const struct ms_section *section, const struct ms_scenario *s)
@@ -82,11 +83,23 @@ static void read_key(struct ms_reading *r, const struct ms_key *k, const struct 
     }
 }
 
-/* A preset's numbers are the defaults of its section. */
+/* The numbers of config.json take the place of a preset's. */
+static void read_config(struct ms_reading *r, const struct ms_entry *section, struct ms_scenario *s)
+{
+    struct ms_err err = {0};
+    const struct ms_entry *e = ms_yaml_get(section->value, "config");
+    if (s->model.preset)
+        ms_reading_fail(r, e, "model.config", "a preset is given too; one of them");
+    else if (ms_model_config_read(s->model.config, &s->model, &err) != MS_OK)
+        ms_errs_add(r->errs, &err);
+}
+
+/* A preset's numbers (or those of config.json) are the defaults of its section. */
 static bool from_preset(const struct ms_key *k, const struct ms_entry *section,
                         struct ms_scenario *s)
 {
-    if (strcmp(k->section->prefix, "model") != 0 || !s->model.preset || !section)
+    if (strcmp(k->section->prefix, "model") != 0 || !section ||
+        (!s->model.preset && !s->model.config))
         return false;
     return ms_yaml_get(section->value, k->field->key) == NULL;
 }
@@ -103,6 +116,8 @@ static void read_keys(struct ms_reading *r, const struct ms_entry *root, struct 
         read_key(r, &k, section, s);
         if (strcmp(k.path, "model.preset") == 0 && s->model.preset)
             s->model = ms_model_preset_find(s->model.preset)->shape;
+        if (strcmp(k.path, "model.config") == 0 && s->model.config)
+            read_config(r, section, s);
     }
 }
 
@@ -140,7 +155,8 @@ static void resolve(const struct ms_entry *root, struct ms_scenario *s)
     const struct ms_entry *model = ms_yaml_get(root->value, "model");
     bool groups = model && ms_yaml_get(model->value, "groups");
     s->has_model = model != NULL;
-    if (model && !s->model.preset && ms_yaml_get(model->value, "experts") && !groups)
+    if (model && !s->model.preset && !s->model.config && ms_yaml_get(model->value, "experts") &&
+        !groups)
         s->model.groups = 1; /* groups of a model nobody described */
     if (model && !ms_yaml_get(model->value, "group_limit") &&
         s->model.group_limit > s->model.groups)

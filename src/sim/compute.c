@@ -126,7 +126,7 @@ double ms_compute_experts_s(const struct ms_compute_params *p, const struct ms_m
         int n = per_rank - at < 256 ? per_rank - at : 256;
         for (int i = 0; i < n; i++)
             tokens[i] = t->slot_tokens[rank * per_rank + at + i] * share;
-        sum += ms_compute_ffns_s(p, m->hidden, m->expert_intermediate, tokens, n);
+        sum += ms_compute_ffns_s(p, ms_model_width(m), m->expert_intermediate, tokens, n);
     }
     double own = m->shared_experts > 0 ? ms_compute_own_tokens(t, m->top_k, rank) * share : 0;
     if (own > 0)

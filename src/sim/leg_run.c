@@ -61,7 +61,7 @@ static double copy_bytes(const struct ms_core *c, enum ms_phase phase, const str
     const struct ms_workload *w = c->in->workload;
     if (t->is_matrix)
         return 1;
-    return c->in->model->hidden *
+    return ms_model_width(c->in->model) *
            (phase == MS_PHASE_DISPATCH ? w->dispatch_bytes_per_value : w->combine_bytes_per_value);
 }
 
@@ -72,7 +72,7 @@ static double chunk_bytes(const struct ms_core *c, double copy, const struct ms_
     const struct ms_workload *w = c->in->workload;
     if (!t->is_matrix)
         return c->in->params->exchange.chunk_tokens * copy;
-    int hidden = c->in->model && c->in->model->hidden > 0 ? c->in->model->hidden : 7168;
+    int hidden = c->in->model && c->in->model->hidden > 0 ? ms_model_width(c->in->model) : 7168;
     return c->in->params->exchange.chunk_tokens * hidden * w->dispatch_bytes_per_value;
 }
 

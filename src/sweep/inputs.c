@@ -1,10 +1,10 @@
-/* Which inputs were read already: platforms by path and grouping, checkpoints by folder, other
- * files by path (base/files.h). */
+/* Which inputs were read already: platforms by path and grouping, checkpoints by folder and texts, other files by
+ * path (base/files.h). */
 #include "sweep/inputs.h"
 
 #include <string.h>
 
-#include "moe/checkpoint.h"
+#include "moe/observer.h"
 #include "scenario/errors.h"
 
 /* The platform of a file, or one with its hosts grouped, which borrows from that. */
@@ -18,7 +18,7 @@ struct ms_inputs_platform {
 };
 
 struct ms_inputs_checkpoint {
-    const char *folder;
+    const char *name; /* folder and texts */
     struct ms_err err;
     struct ms_inputs_checkpoint *next;
 };
@@ -94,22 +94,38 @@ struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path, i
     return &g->platform;
 }
 
-enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const char *folder, struct ms_err *err)
+/* Folder, texts and ids: what ms_choices_check looks at. NULL: no memory */
+static char *name_of(struct ms_inputs *in, const struct ms_routing_params *r)
+{
+    struct ms_buf b = {0};
+    ms_buf_adds(&b, r->checkpoint);
+    for (int i = 0; i < r->n_text; i++)
+        ms_buf_printf(&b, "\n%s", r->text[i]);
+    ms_buf_printf(&b, "\n\n%s", r->tokens ? r->tokens : "");
+    char *name = b.failed ? NULL : ms_arena_strdup(&in->arena, b.p);
+    ms_buf_finish(&b);
+    return name;
+}
+
+enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const struct ms_routing_params *r,
+                                    struct ms_err *err)
 {
     struct ms_inputs_checkpoint *c = in->checkpoints;
-    while (c && strcmp(c->folder, folder) != 0)
+    char *name = name_of(in, r);
+    if (!name)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    while (c && strcmp(c->name, name) != 0)
         c = c->next;
     if (!c) {
-        struct ms_checkpoint *open = NULL;
+        struct ms_choice_input texts = {
+            .text = r->text, .n_text = (size_t)r->n_text, .tokens = r->tokens};
         c = MS_NEW(&in->arena, struct ms_inputs_checkpoint, 1);
-        char *name = c ? ms_arena_strdup(&in->arena, folder) : NULL;
-        if (!name)
+        if (!c)
             return ms_err_set(err, MS_NOMEM, "out of memory");
-        c->folder = name;
+        c->name = name;
         c->next = in->checkpoints;
         in->checkpoints = c;
-        ms_checkpoint_open(folder, &open, &c->err);
-        ms_checkpoint_close(open);
+        ms_choices_check(r->checkpoint, &texts, &c->err);
     }
     if (c->err.status != MS_OK)
         *err = c->err;

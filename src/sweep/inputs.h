@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "cluster/platform.h"
+#include "routing/routing.h"
 
 struct ms_inputs_platform;
 struct ms_inputs_checkpoint;
@@ -26,8 +27,10 @@ struct ms_inputs {
  *  @return borrowed until finish; NULL after an error */
 struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path, int gpus_per_node,
                                        struct ms_errs *errs);
-/** Can the headers of a checkpoint's files be read? */
-enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const char *folder, struct ms_err *err);
+/** Can a checkpoint's headers be read, and the texts it is to route: by its tokenizer, and in whole
+ *  windows? Weights are left to the run. @param r source: checkpoint */
+enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const struct ms_routing_params *r,
+                                    struct ms_err *err);
 void ms_inputs_finish(struct ms_inputs *in);
 
 #endif

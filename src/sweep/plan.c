@@ -159,7 +159,7 @@ static void check_case(struct planner *p, const struct ms_case *c, struct ms_err
             ms_inputs_platform(p->plan->inputs, s->platform, s->gpus_per_node, &of_platform);
     ms_scenario_check(s, out->platform, p->use, found);
     if (checkpoint && access(checkpoint, F_OK) == 0 &&
-        ms_inputs_checkpoint(p->plan->inputs, checkpoint, &err) != MS_OK)
+        ms_inputs_checkpoint(p->plan->inputs, &s->routing, &err) != MS_OK)
         add_placed(found, s, &err);
     ms_errors_merge(found, &of_platform, 0);
     ms_errs_finish(&of_platform);
