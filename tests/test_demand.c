@@ -605,8 +605,9 @@ START_TEST(test_r1_at_ep32_is_as_uneven_as_published)
         s.work.layers = 58;
         s.work.tokens.count = 256;
         s.routing.popularity = law_named("r1-ep32", NULL, NULL);
-        s.place =
-            (struct ms_place_params){i ? "eplb" : "contiguous", i ? 32 : 0, MS_REPLICA_RANDOM};
+        s.place = (struct ms_place_params){.strategy = i ? "eplb" : "contiguous",
+                                           .redundant_experts = i ? 32 : 0,
+                                           .replica_choice = MS_REPLICA_RANDOM};
         struct ms_demand *d = begin(&s, 0);
         for (int l = 0; l < 58; l++) {
             const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);

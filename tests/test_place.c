@@ -2,7 +2,13 @@
 #include <check.h>
 #include <jansson.h>
 
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
 #include "place/place.h"
+#include "place/place_map.h"
 
 START_TEST(test_every_placement_holds_every_expert)
 {
@@ -23,6 +29,12 @@ START_TEST(test_every_placement_holds_every_expert)
         for (p.n_slots = 48; p.n_slots <= 104; p.n_slots += 8) {
             struct ms_placement out = {0};
             struct ms_err err = {0};
+            if (ms_place_strategies()[i]->needs_map) {
+                ck_assert_int_eq(ms_place_solve(ms_place_strategies()[i], &p, &rng, &out, &err),
+                                 MS_INVALID);
+                ck_assert_str_eq(err.key, "placement.map");
+                continue;
+            }
             ck_assert_msg(ms_place_solve(ms_place_strategies()[i], &p, &rng, &out, &err) == MS_OK,
                           "%s", err.text);
             ms_place_finish(&out);
@@ -57,6 +69,49 @@ START_TEST(test_lpt_spreads_hot_experts_over_nodes)
     for (int n = 0; n < 8; n++)
         ck_assert_int_eq(hot[n], 1);
     ms_place_finish(&out);
+}
+END_TEST
+
+/* One map in the four formats it is found in; a serving system's layer numbers start with dense
+ * layers, which only the count of MoE layers tells from the others. */
+START_TEST(test_production_maps_are_read_and_placed)
+{
+    static const char *const text[] = {
+        "{\"physical_to_logical_map\": [[0,1,2,3,0,1],[0,1,2,3,0,2],[3,2,1,0,0,1]]}",
+        "{\"physical_to_logical_map\": [[0,1,2,3,0,2],[3,2,1,0,0,1]], \"layer_id\": [1, 2]}",
+        "num_slots: 6\ninitial_global_assignments:\n  1: [0, 1, 2, 3, 0, 2]\n  2: [3, 2, 1, 0, 0, "
+        "1]\n",
+        "{\"moe_layer_count\":2,\"layer_list\":[{\"layer_id\":1,\"device_count\":2,\"device_list\":"
+        "["
+        "{\"device_id\":1,\"device_expert\":[3,0,2]},{\"device_id\":0,\"device_expert\":[0,1,2]}]},"
+        "{\"layer_id\":2,\"device_count\":2,\"device_list\":[{\"device_id\":0,\"device_expert\":"
+        "[3,2,1]},{\"device_id\":1,\"device_expert\":[0,0,1]}]}]}"};
+    const int want[2][6] = {{0, 1, 2, 3, 0, 2}, {3, 2, 1, 0, 0, 1}};
+    char path[] = "/tmp/moesim-map-XXXXXX";
+    close(mkstemp(path));
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+        struct ms_place_map m = {0};
+        struct ms_err err = {0};
+        struct ms_placement out = {0};
+        ck_assert_int_eq(ms_file_write(path, text[i], strlen(text[i]), NULL), MS_OK);
+        ck_assert_msg(ms_place_map_read(path, &m, &err) == MS_OK, "%zu: %s", i, err.text);
+        ck_assert_int_eq(m.n_ranks, i == 3 ? 2 : 0);
+        struct ms_place_problem p = {.n_layers = 2,
+                                     .n_experts = 4,
+                                     .n_ranks = 2,
+                                     .n_slots = m.n_slots,
+                                     .map = &m,
+                                     .moe_layers = 2};
+        ck_assert_msg(ms_place_solve(ms_place_find("file"), &p, NULL, &out, &err) == MS_OK, "%s",
+                      err.text);
+        ck_assert_mem_eq(out.slot_expert, want, sizeof want);
+        ms_place_finish(&out);
+        p.n_experts = 5; /* expert 4 is held nowhere */
+        ck_assert_int_eq(ms_place_solve(ms_place_find("file"), &p, NULL, &out, &err), MS_INVALID);
+        ck_assert_msg(strstr(err.text, "no slot holds expert 4") != NULL, "%s", err.text);
+        ms_place_map_finish(&m);
+    }
+    unlink(path);
 }
 END_TEST
 
@@ -115,6 +170,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_every_placement_holds_every_expert);
     tcase_add_test(t, test_lpt_spreads_hot_experts_over_nodes);
+    tcase_add_test(t, test_production_maps_are_read_and_placed);
     tcase_add_test(t, test_eplb_is_deepseeks);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

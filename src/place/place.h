@@ -42,9 +42,9 @@ struct ms_place_strategy {
 /** Scenario section `placement`. */
 struct ms_place_params {
     const char *strategy;
-    const char *map; /**< a file of place_map.h, or NULL */
     int redundant_experts;
     int replica_choice; /**< enum ms_replica_choice */
+    const char *map;    /**< a file of place_map.h, or NULL */
 };
 
 enum ms_replica_choice { MS_REPLICA_NEAREST, MS_REPLICA_RANDOM };

@@ -1,5 +1,5 @@
-/* Which inputs were read already: platforms by path and grouping, checkpoints by folder and texts, other files by
- * path (base/files.h). */
+/* Which inputs were read already: platforms by path and grouping, checkpoints by folder and texts,
+ * other files by path (base/files.h). */
 #include "sweep/inputs.h"
 
 #include <string.h>
