@@ -226,8 +226,12 @@ enum ms_status ms_demand_text_domains(struct ms_demand *d, struct ms_err *err)
         .path = r->checkpoint, .n_experts = d->E, .top_k = d->K, .whole = true};
     for (int i = 0; i < d->D && s == MS_OK; i++) {
         struct ms_trace t = {0};
-        s = ms_trace_from_checkpoint(&q, &r->text[i], 1, r->assignment, d->in.seed, d->in.n_threads,
-                                     &t, err);
+        struct ms_trace_texts text = {.text = &r->text[i],
+                                      .n_text = 1,
+                                      .assignment = r->assignment,
+                                      .seed = d->in.seed,
+                                      .n_threads = d->in.n_threads};
+        s = ms_trace_from_checkpoint(&q, &text, &t, err);
         if (s == MS_OK)
             s = take_counts(d, i, &t, err);
         ms_trace_finish(&t);
