@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "report/compare_choose.h"
+#include "stats/percentile.h"
 
 static enum ms_status nomem(struct ms_err *err)
 {
@@ -45,6 +46,7 @@ static enum ms_status find_followers(struct ms_comparison *c, const struct ms_re
     return failed ? nomem(err) : MS_OK;
 }
 
+/* Does a key that varies tell groups apart? */
 static bool splits(const struct ms_comparison *c, const char *key)
 {
     for (size_t i = 0; i < c->n_along; i++)
@@ -53,19 +55,25 @@ static bool splits(const struct ms_comparison *c, const char *key)
     return strcmp(key, c->by) != 0;
 }
 
-/* The number of the group a record belongs to. */
-static size_t group_of(struct ms_comparison *c, const struct ms_results *s,
-                       const struct ms_result *r)
+void ms_compare_title(const struct ms_comparison *c, const struct ms_result *r, const char *skip,
+                      struct ms_buf *out)
 {
-    struct ms_buf b = {0};
-    ms_buf_adds(&b, "");
+    const struct ms_results *s = c->results;
+    ms_buf_adds(out, "");
     for (size_t i = 0; i < s->n_keys; i++) {
-        if (!splits(c, s->key[i]))
+        if (!splits(c, s->key[i]) || (skip && strcmp(s->key[i], skip) == 0))
             continue;
         const char *label = ms_result_label(s, r, s->key[i]);
         if (*label)
-            ms_buf_printf(&b, "%s%s=%s", b.n ? ", " : "", s->key[i], label);
+            ms_buf_printf(out, "%s%s=%s", out->n ? ", " : "", s->key[i], label);
     }
+}
+
+/* The number of the group a record belongs to. */
+static size_t group_of(struct ms_comparison *c, const struct ms_result *r)
+{
+    struct ms_buf b = {0};
+    ms_compare_title(c, r, NULL, &b);
     size_t number = b.failed ? 0 : ms_strings_add(&c->titles, b.p);
     c->titles.failed = c->titles.failed || b.failed;
     ms_buf_finish(&b);
@@ -132,11 +140,11 @@ static enum ms_status make_groups(struct ms_comparison *c, struct ms_err *err)
     if (!number)
         return nomem(err);
     for (size_t i = 0; i < s->n; i++)
-        number[i] = group_of(c, s, &s->r[i]);
+        number[i] = group_of(c, &s->r[i]);
     return c->titles.failed ? nomem(err) : fill_groups(c, number, err);
 }
 
-static bool is_about_tokens(const char *key)
+static bool starts_like_tokens(const char *key)
 {
     static const char *const starts[] = {"model", "workload", "routing",
                                          "seed",  "repeats",  "scenario"};
@@ -146,11 +154,20 @@ static bool is_about_tokens(const char *key)
     return false;
 }
 
+/* Is the comparison itself about what is moved? Its key, or one of those that go along with it. */
+static bool is_about_tokens(const struct ms_comparison *c)
+{
+    for (size_t i = 0; i < c->n_along; i++)
+        if (starts_like_tokens(c->along[i]))
+            return true;
+    return starts_like_tokens(c->by);
+}
+
 static enum ms_status check_same_work(const struct ms_comparison *c,
                                       const struct ms_compare_group *g, struct ms_err *err)
 {
     const struct ms_result *b = g->row[0].r;
-    for (size_t i = 1; i < g->n && !is_about_tokens(c->by); i++)
+    for (size_t i = 1; i < g->n && !is_about_tokens(c); i++)
         if (g->row[i].r->ok && b->ok && strcmp(g->row[i].r->work_hash, b->work_hash) != 0)
             return ms_err_set(
                 err, MS_INVALID,
@@ -162,7 +179,7 @@ static enum ms_status check_same_work(const struct ms_comparison *c,
     return MS_OK;
 }
 
-/* ---- ratios ---- */
+/* ---- order ---- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -176,66 +193,14 @@ static int by_value(const void *a, const void *b)
     return ms_natural_cmp(x->label, y->label);
 }
 
-static struct ms_ratio plain_ratio(double a, double b)
-{
-    return (struct ms_ratio){.ratio = b > 0 ? a / b : NAN, .lo = NAN, .hi = NAN, .p_value = 1};
-}
-
-static enum ms_status ratio_of(struct ms_comparison *c, struct ms_compare_row *row,
-                               const struct ms_compare_row *base, struct ms_arena *scratch,
-                               struct ms_err *err)
-{
-    struct ms_clustered a, b;
-    row->ratio = plain_ratio(row->value, base->value);
-    if (!c->is_series || c->series == MS_SERIES_RANK || isnan(row->value) || isnan(base->value))
-        return MS_OK;
-    ms_arena_reset(scratch);
-    if (!ms_result_samples(row->r, c->series, scratch, &a) ||
-        !ms_result_samples(base->r, c->series, scratch, &b) || a.n_repeats != b.n_repeats)
-        return MS_OK; /* a ratio without an interval: the notes say why */
-    uint64_t seed = (uint64_t)ms_result_number(base->r, "seed");
-    double exact = row->ratio.ratio; /* of the unrounded record */
-    enum ms_status s = ms_boot_ratio(&a, &b, c->stat, seed, &row->ratio, err);
-    row->ratio.ratio = exact;
-    return s;
-}
-
-static enum ms_status judge(struct ms_comparison *c, struct ms_compare_group *g, struct ms_err *err)
-{
-    double *p = MS_NEW(&c->arena, double, g->n);
-    bool *reject = MS_NEW(&c->arena, bool, g->n);
-    size_t m = 0;
-    if (!p || !reject)
-        return nomem(err);
-    for (size_t i = 1; i < g->n; i++)
-        if (g->row[i].ratio.has_interval)
-            p[m++] = g->row[i].ratio.p_value;
-    if (ms_holm(p, m, 0.05, reject) != MS_OK)
-        return nomem(err);
-    m = 0;
-    for (size_t i = 1; i < g->n; i++) {
-        bool rejected = g->row[i].ratio.has_interval ? reject[m++] : false;
-        g->row[i].verdict = ms_verdict(&g->row[i].ratio, c->margin, rejected);
-    }
-    return MS_OK;
-}
-
 static enum ms_status compare_group(struct ms_comparison *c, struct ms_compare_group *g,
                                     struct ms_err *err)
 {
     for (size_t i = 0; i < g->n; i++)
         g->row[i].is_baseline = strcmp(g->row[i].label, c->baseline) == 0;
     qsort(g->row, g->n, sizeof *g->row, by_value);
-    struct ms_arena scratch = {0};
     enum ms_status s = check_same_work(c, g, err);
-    for (size_t i = 0; i < g->n; i++)
-        g->row[i].ratio = plain_ratio(NAN, NAN);
-    for (size_t i = 1; s == MS_OK && i < g->n && g->row[0].is_baseline; i++)
-        s = ratio_of(c, &g->row[i], &g->row[0], &scratch, err);
-    ms_arena_finish(&scratch);
-    if (s == MS_OK && g->row[0].is_baseline)
-        s = judge(c, g, err);
-    return s;
+    return s == MS_OK ? ms_compare_judge(c, g, err) : s;
 }
 
 /* ---- the whole ---- */
@@ -273,6 +238,7 @@ static enum ms_status make(struct ms_comparison *c, const struct ms_results *s,
     c->results = s;
     c->margin = o->margin >= 0 ? o->margin : s->margin;
     c->n_missing = s->n_wanted > s->n ? s->n_wanted - s->n : 0;
+    c->x = o->x;
     enum ms_status status = ms_compare_choose_key(c, s, o->by, err);
     if (status == MS_OK)
         status = ms_compare_choose_metric(c, s, o->metric, err);
@@ -313,9 +279,35 @@ void ms_compare_finish(struct ms_comparison *c)
 
 const char *ms_compare_word(const struct ms_comparison *c, enum ms_verdict v)
 {
-    if (v == MS_VERDICT_TIE || c->is_series)
-        return ms_verdict_name(v);
-    if (c->more_is_better)
-        return v == MS_VERDICT_FASTER ? "slower" : "faster";
-    return v == MS_VERDICT_FASTER ? "lower" : "higher";
+    if (c->is_rate && v == MS_VERDICT_FASTER)
+        return ms_verdict_name(MS_VERDICT_SLOWER);
+    if (c->is_rate && v == MS_VERDICT_SLOWER)
+        return ms_verdict_name(MS_VERDICT_FASTER);
+    return ms_verdict_name(v);
+}
+
+double ms_compare_x(const struct ms_comparison *c, const struct ms_result *r)
+{
+    const char *label = ms_results_column(c->results, c->x) < c->results->n_columns
+                            ? ms_result_label(c->results, r, c->x)
+                            : "";
+    char *end;
+    double v = strtod(label, &end);
+    return *label && !*end ? v : ms_result_number(r, c->x);
+}
+
+bool ms_compare_carries(const struct ms_result *r, int percent)
+{
+    return ms_result_units(r) >= (double)ms_percentile_needs(percent);
+}
+
+double ms_compare_slowdown(const struct ms_comparison *c, const struct ms_result *r)
+{
+    char path[48];
+    bool own = c->series ==
+               (isnan(ms_result_number(r, "exchange.n")) ? MS_SERIES_LAYER : MS_SERIES_EXCHANGE);
+    if (!c->is_series || !own || c->stat < 1 || c->stat > 99)
+        return NAN;
+    snprintf(path, sizeof path, "slowdown.vs_balanced_p%d", c->stat);
+    return ms_result_number(r, path);
 }

@@ -5,14 +5,17 @@
 #include <math.h>
 #include <string.h>
 
-#include "stats/percentile.h"
-
 static enum ms_status nomem(struct ms_err *err)
 {
     return ms_err_set(err, MS_NOMEM, "out of memory comparing results");
 }
 
 /* ---- the key ---- */
+
+static bool is(const char *a, const char *b)
+{
+    return b && strcmp(a, b) == 0;
+}
 
 enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_results *s,
                                      const char *by, struct ms_err *err)
@@ -21,13 +24,14 @@ enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_re
     if (by && ms_results_column(s, by) == s->n_columns)
         return ms_err_set(err, MS_USAGE, "--by: '%s' is not a key of these results%s", by,
                           ms_allowed(allowed, sizeof allowed, by, s->key, s->n_keys));
-    if (!by && s->by && ms_results_column(s, s->by) < s->n_columns)
+    if (!by && s->by && ms_results_column(s, s->by) < s->n_columns && !is(s->by, c->x))
         by = s->by;
     for (size_t i = 0; !by && i < s->n_keys; i++)
         if (strcmp(s->key[i], "platform") == 0)
             by = s->key[i];
-    if (!by && s->n_keys > 0)
-        by = s->key[0];
+    for (size_t i = 0; !by && i < s->n_keys; i++)
+        if (!is(s->key[i], c->x) || s->n_keys == 1)
+            by = s->key[i];
     if (!by)
         return ms_err_set(err, MS_INVALID,
                           "nothing varies in these results: there is nothing to compare");
@@ -84,37 +88,27 @@ static size_t list_metrics(const struct ms_result *r, const char **out, size_t m
     return n;
 }
 
-/* The fewest values any record has of the series. */
-static size_t fewest(const struct ms_results *s, enum ms_series which)
-{
-    char path[40];
-    size_t least = SIZE_MAX;
-    snprintf(path, sizeof path, "%s.n", ms_series_name(which));
-    for (size_t i = 0; i < s->n; i++) {
-        double n = ms_result_number(&s->r[i], path);
-        if (s->r[i].ok && n >= 0 && (size_t)n < least)
-            least = (size_t)n;
-    }
-    return least;
-}
-
-/* Nobody asked for this percentile by name: take the highest the samples carry. */
+/* Nobody asked for this percentile by name: take the highest that every record carries. */
 static enum ms_status fall_back(struct ms_comparison *c, const struct ms_results *s,
                                 struct ms_err *err)
 {
-    int carried[] = {99, 95, 50};
-    size_t n = fewest(s, c->series);
-    if (c->stat < 1 || c->stat > 99 || n >= ms_percentile_needs(c->stat))
+    const int carried[] = {99, 95, 50};
+    int best = 50;
+    if (c->stat < 1 || c->stat > 99)
         return MS_OK;
-    for (int i = 0; i < 3; i++)
-        if (n >= ms_percentile_needs(carried[i]) || i == 2) {
-            char path[40];
-            c->stat = carried[i];
-            snprintf(path, sizeof path, "%s.p%d_us", ms_series_name(c->series), c->stat);
-            c->metric = ms_arena_strdup(&c->arena, path);
-            return c->metric ? MS_OK : nomem(err);
-        }
-    return MS_OK;
+    for (int i = 2; i >= 0; i--) {
+        bool all = carried[i] <= c->stat;
+        for (size_t k = 0; all && k < s->n; k++)
+            all = !s->r[k].ok || ms_compare_carries(&s->r[k], carried[i]);
+        best = all ? carried[i] : best;
+    }
+    if (best == c->stat)
+        return MS_OK;
+    char path[40];
+    c->stat = best;
+    snprintf(path, sizeof path, "%s.p%d_us", ms_series_name(c->series), c->stat);
+    c->metric = ms_arena_strdup(&c->arena, path);
+    return c->metric ? MS_OK : nomem(err);
 }
 
 /* A straggler enters late and waits in no exchange of its own: the layer is what feels it. */
@@ -147,7 +141,11 @@ enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms
             ms_allowed(allowed, sizeof allowed, c->metric, names, n));
     }
     c->is_series = parse_series(c, c->metric);
-    c->more_is_better = strcmp(c->metric, "step.tokens_per_s") == 0;
+    c->is_rate = strcmp(c->metric, "step.tokens_per_s") == 0;
+    if (c->is_rate) {
+        c->series = MS_SERIES_STEP;
+        c->stat = MS_STAT_MEAN;
+    }
     return c->is_series && !told ? fall_back(c, s, err) : MS_OK;
 }
 

@@ -11,7 +11,7 @@ const struct ms_result *ms_compare_first_ok(const struct ms_results *s);
  *  nothing varies */
 enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_results *s,
                                      const char *by, struct ms_err *err);
-/** Fill c->metric, is_series, series, stat, more_is_better. @return MS_OK; MS_USAGE; MS_INVALID;
+/** Fill c->metric, is_series, is_rate, series, stat. @return MS_OK; MS_USAGE; MS_INVALID;
  *  MS_NOMEM */
 enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms_results *s,
                                         const char *told, struct ms_err *err);

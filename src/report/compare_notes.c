@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "report/compare.h"
 #include "stats/percentile.h"
 
@@ -23,57 +24,40 @@ static void __attribute__((format(printf, 2, 3))) add(struct ms_comparison *c, c
 }
 
 struct tally {
-    size_t rows, ties, faster, slower, failed, no_interval, few, oracle;
-    double few_repeats;
+    size_t rows, ties, faster, slower, unclear, failed, oracle;
+    size_t few, no_interval;
+    int repeats; /* of a row with too few */
 };
 
-static struct tally count(const struct ms_compare_group *g)
+static void count(const struct ms_compare_group *g, struct tally *t)
 {
-    struct tally t = {0};
     for (size_t i = 0; i < g->n; i++) {
         const struct ms_compare_row *r = &g->row[i];
-        t.failed += !r->r->ok;
-        t.oracle += ms_result_true(r->r, "oracle");
+        t->failed += !r->r->ok;
+        t->oracle += ms_result_true(r->r, "oracle");
         if (i == 0 || isnan(r->ratio.ratio))
             continue;
-        t.rows++;
-        t.ties += r->verdict == MS_VERDICT_TIE;
-        t.faster += r->verdict == MS_VERDICT_FASTER;
-        t.slower += r->verdict == MS_VERDICT_SLOWER;
-        t.no_interval += !r->ratio.has_interval;
-        if (r->ratio.few_repeats && r->ratio.has_interval) {
-            t.few++;
-            t.few_repeats = ms_result_number(r->r, "repeats");
+        t->rows++;
+        t->ties += r->verdict == MS_VERDICT_TIE;
+        t->faster += r->verdict == MS_VERDICT_FASTER;
+        t->slower += r->verdict == MS_VERDICT_SLOWER;
+        t->unclear += r->verdict == MS_VERDICT_UNCLEAR;
+        t->no_interval += !r->ratio.has_interval;
+        if (r->ratio.has_interval && r->ratio.n_repeats < MS_VERDICT_REPEATS) {
+            t->few++;
+            t->repeats = r->ratio.n_repeats;
         }
     }
-    return t;
-}
-
-static struct tally count_all(const struct ms_comparison *c)
-{
-    struct tally all = {0};
-    for (size_t i = 0; i < c->n_groups; i++) {
-        struct tally t = count(&c->group[i]);
-        all.rows += t.rows;
-        all.ties += t.ties;
-        all.faster += t.faster;
-        all.slower += t.slower;
-        all.failed += t.failed;
-        all.no_interval += t.no_interval;
-        all.few += t.few;
-        all.oracle += t.oracle;
-        all.few_repeats = t.few ? t.few_repeats : all.few_repeats;
-    }
-    return all;
 }
 
 /* The smallest and largest slowdown against the balanced twin. @return false: somebody has none */
-static bool slowdowns(const struct ms_compare_group *g, double *lo, double *hi)
+static bool slowdowns(const struct ms_comparison *c, const struct ms_compare_group *g, double *lo,
+                      double *hi)
 {
     *lo = INFINITY;
     *hi = 0;
     for (size_t i = 0; i < g->n; i++) {
-        double v = ms_result_number(g->row[i].r, "slowdown.vs_balanced_p99");
+        double v = ms_compare_slowdown(c, g->row[i].r);
         if (isnan(v))
             return false;
         *lo = fmin(*lo, v);
@@ -92,39 +76,76 @@ static const char *thing_of(struct ms_comparison *c)
     return copy ? copy : c->by;
 }
 
-/* All alternatives of a group tie: the key does not matter there. With the twin's help: is it the
- * routing? */
+/* How many of the others tie or stay open. Where all tie the key does not matter; with the twin's
+ * help: does the routing? */
 static void note_ties(struct ms_comparison *c, const struct ms_compare_group *g)
 {
-    struct tally t = count(g);
+    struct tally t = {0};
     char where[200];
     double lo, hi;
+    count(g, &t);
     snprintf(where, sizeof where, "%s%s", g->title, *g->title ? ": " : "");
     if (t.rows == 0)
         return;
     if (t.ties < t.rows) {
         if (t.ties > 0)
-            add(c, "%s%zu of %zu %s are ties with %s.", where, t.ties, t.rows + 1, thing_of(c),
+            add(c, "%s%zu of %zu other %s tie with %s.", where, t.ties, t.rows, thing_of(c),
                 c->baseline);
+        if (t.unclear > 0 && t.few == 0)
+            add(c,
+                "%s%zu of %zu are unclear: the interval reaches into the margin of %g %% and out "
+                "of "
+                "it, or is none; more repeats decide.",
+                where, t.unclear, t.rows, 100 * c->margin);
         return;
     }
-    add(c,
-        "%s%s does not matter here: all %zu alternatives tie with %s (within %g %%, or an interval "
-        "that spans 1).",
-        where, strcmp(c->by, "platform") == 0 ? "Topology" : c->by, t.rows, c->baseline,
-        100 * c->margin);
-    if (slowdowns(g, &lo, &hi) && lo >= 1 + c->margin)
+    char others[64];
+    snprintf(others, sizeof others, "intervals of all %zu others lie", t.rows);
+    add(c, "%s%s does not matter here: the %s within %g %% of %s.", where,
+        strcmp(c->by, "platform") == 0 ? "Topology" : c->by,
+        t.rows == 1 ? "other's interval lies" : others, 100 * c->margin, c->baseline);
+    if (slowdowns(c, g, &lo, &hi) && lo >= 1 + c->margin)
         add(c,
-            "%sUneven routing does: every case is x%.2f to x%.2f of its own balanced twin at p99.",
-            where, lo, hi);
+            "%sUneven routing does: every case is x%.2f to x%.2f of its own balanced twin at p%d.",
+            where, lo, hi, c->stat);
 }
 
 static void note_spread(struct ms_comparison *c, const struct ms_compare_group *g)
 {
     double lo, hi;
-    if (c->n_groups == 1 && slowdowns(g, &lo, &hi) && lo < 1 + c->margin && hi < 1 + c->margin)
+    if (c->n_groups == 1 && slowdowns(c, g, &lo, &hi) && lo < 1 + c->margin && hi < 1 + c->margin)
         add(c, "No case is slower than its balanced twin by more than the margin: the load is "
                "even, or something else binds.");
+}
+
+/* The exchange leaves out the wait for late ranks, which the step has in it. */
+static void note_step(struct ms_comparison *c, const struct ms_compare_group *g)
+{
+    bool is_step = c->series == MS_SERIES_STEP && (c->is_series || c->is_rate);
+    for (size_t i = 1, told = 0; i < g->n && told < 3 && !is_step; i++) {
+        const struct ms_compare_row *r = &g->row[i];
+        bool differs = r->verdict != MS_VERDICT_NONE && r->verdict != MS_VERDICT_UNCLEAR &&
+                       r->step_verdict != MS_VERDICT_NONE &&
+                       r->step_verdict != MS_VERDICT_UNCLEAR && r->verdict != r->step_verdict;
+        if (!differs)
+            continue;
+        add(c,
+            "%s%s%s by this metric: %s; by the step as a whole: %s (mean step x%.3f [%.3f, %.3f]; "
+            "--metric step.tokens_per_s).",
+            g->title, *g->title ? ": " : "", r->label, ms_compare_word(c, r->verdict),
+            ms_verdict_name(r->step_verdict), r->step.ratio, r->step.lo, r->step.hi);
+        told++;
+    }
+}
+
+static void note_hardware(struct ms_comparison *c, const struct ms_compare_group *g)
+{
+    if (g->mixed_hardware)
+        add(c,
+            "%s%sthe hardware in force differs (column hardware), so there is no verdict across "
+            "it: "
+            "`hardware: NAME` in the scenario gives all cases the same.",
+            g->title, *g->title ? ": " : "");
 }
 
 /* A star has ports and no fabric: whoever is as fast as it cannot be waiting for a fabric. */
@@ -149,7 +170,9 @@ static void note_ports(struct ms_comparison *c, const struct ms_compare_group *g
             g->title, *g->title ? ": " : "", near, n, 100 * c->margin, star->label);
 }
 
-enum { HOT = 2 }; /* a rank with twice the mean load is worth a sentence */
+/* A rank with twice the mean load is worth a sentence, when it is there in five exchanges of two
+ * repeats. */
+enum { HOT = 2, HOT_LEAST = 5 };
 
 static bool same_hot(const struct ms_result *a, const struct ms_result *b)
 {
@@ -163,7 +186,9 @@ static void note_hot(struct ms_comparison *c, const struct ms_compare_group *g)
 {
     const struct ms_result *first = g->row[0].r;
     size_t same = 0, n = 0;
-    if (!c->is_series || strcmp(c->by, "platform") != 0 ||
+    double met = ms_result_number(first, "tail.n") * ms_result_number(first, "tail.share");
+    if (!c->is_series || strcmp(c->by, "platform") != 0 || !(met >= HOT_LEAST) ||
+        !(ms_result_number(first, "tail.repeats") >= 2) ||
         !(ms_result_number(first, "tail.rank_load_over_mean") >= HOT))
         return;
     for (size_t i = 0; i < g->n; i++) {
@@ -208,24 +233,58 @@ static void note_baseline(struct ms_comparison *c)
                 *c->group[i].title ? ": " : "", c->baseline);
 }
 
+/* The fewest independent units of a row, and the repeats that gave them. */
+static double least_units(const struct ms_comparison *c, double *repeats)
+{
+    double least = INFINITY;
+    for (size_t g = 0; g < c->n_groups; g++)
+        for (size_t i = 0; i < c->group[g].n; i++) {
+            const struct ms_compare_row *r = &c->group[g].row[i];
+            if (!r->r->ok || r->units >= least)
+                continue;
+            least = r->units;
+            *repeats = ms_result_number(r->r, "repeats");
+        }
+    return least;
+}
+
+/* What a percentile that is not carried would take. */
 static void note_support(struct ms_comparison *c)
 {
-    char path[40];
-    double least = INFINITY;
-    if (!c->is_series)
+    double repeats = 1, least = least_units(c, &repeats);
+    int want = c->stat == 99 || c->stat < 1 || c->stat > 99 ? 99 : c->stat == 95 ? 99 : 95;
+    double needs = (double)ms_percentile_needs(want);
+    if (!c->is_series || !(least < needs) || !(least > 0))
         return;
-    snprintf(path, sizeof path, "%s.n", ms_series_name(c->series));
-    for (size_t i = 0; i < c->n_groups; i++)
-        for (size_t k = 0; k < c->group[i].n; k++)
-            least =
-                fmin(least, c->group[i].row[k].r->ok ? ms_result_number(c->group[i].row[k].r, path)
-                                                     : INFINITY);
-    if (least < (double)ms_percentile_needs(99))
-        add(c, "* %g %s times do not carry this percentile (p95 needs %zu, p99 %zu)%s.", least,
-            ms_series_name(c->series), ms_percentile_needs(95), ms_percentile_needs(99),
-            c->stat == 99 || c->stat > 99 || c->stat < 1
-                ? ""
-                : "; the ratio is of the highest that is carried");
+    double factor = needs / least, minutes = c->results->wall_s * factor / ms_cores() / 60;
+    char took[80] = "";
+    if (c->results->wall_s > 0)
+        snprintf(took, sizeof took, ", about %.*f minute%s on %d cores", minutes < 10 ? 1 : 0,
+                 minutes, minutes == 1 ? "" : "s", ms_cores());
+    add(c,
+        "* not carried: %.3g independent repeats of the routing stand behind these percentiles; "
+        "p50 "
+        "needs %zu, p95 %zu, p99 %zu. repeats=%.0f would carry p%d%s.",
+        least, ms_percentile_needs(50), ms_percentile_needs(95), ms_percentile_needs(99),
+        ceil(repeats * factor), want, took);
+}
+
+/* Why there are no verdicts, or none that can be trusted. */
+static void note_verdicts(struct ms_comparison *c, const struct tally *t)
+{
+    if (t->rows == 0)
+        return;
+    if (!c->is_series && !c->is_rate)
+        add(c, "Records keep no samples of %s: ratios only, no verdict.", c->metric);
+    else if (c->is_series && c->stat == MS_STAT_MAX)
+        add(c, "A maximum has no interval that could be trusted, so there is no verdict.");
+    else if (t->no_interval > 0)
+        add(c, "%zu ratios have no interval (%s), so their verdict is open.", t->no_interval,
+            c->series == MS_SERIES_RANK ? "rank times are not kept in records"
+                                        : "fewer than two repeats, or not the same number");
+    if (t->few > 0)
+        add(c, "Under %d repeats (here %d) intervals are too short, so there is no verdict.",
+            MS_VERDICT_REPEATS, t->repeats);
 }
 
 enum ms_status ms_compare_add_notes(struct ms_comparison *c)
@@ -233,24 +292,21 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
     c->note = MS_NEW(&c->arena, const char *, MAX_NOTES);
     if (!c->note)
         return MS_NOMEM;
+    struct tally t = {0};
     for (size_t i = 0; i < c->n_groups; i++) {
-        note_ties(c, &c->group[i]);
-        note_ports(c, &c->group[i]);
-        note_hot(c, &c->group[i]);
-        note_spread(c, &c->group[i]);
+        const struct ms_compare_group *g = &c->group[i];
+        count(g, &t);
+        note_ties(c, g);
+        note_step(c, g);
+        note_hardware(c, g);
+        note_ports(c, g);
+        note_hot(c, g);
+        note_spread(c, g);
     }
-    struct tally t = count_all(c);
     note_along(c);
     note_baseline(c);
+    note_verdicts(c, &t);
     note_support(c);
-    if (t.few > 0)
-        add(c, "Intervals from %g repeats are rough; %d or more are wanted.", t.few_repeats,
-            MS_BOOT_FEW_REPEATS);
-    if (t.no_interval > 0 && c->is_series)
-        add(c, "%zu ratios have no interval (%s): their verdict is the margin alone.",
-            t.no_interval,
-            c->series == MS_SERIES_RANK ? "rank times are not kept in records"
-                                        : "fewer than two repeats, or not the same number");
     if (t.oracle > 0)
         add(c, "Placements marked 'oracle' saw the very loads they are scored on.");
     if (c->n_missing > 0)

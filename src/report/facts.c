@@ -53,7 +53,14 @@ static const char *label_of(struct reading *r, const json_t *v)
     return text;
 }
 
-static void walk(struct reading *r, const json_t *object, size_t at, bool axes)
+/* What becomes of values that are no scalars. */
+enum kind {
+    RECORD,   /* objects are gone into, lists left out */
+    AXES,     /* everything is a label */
+    SETTINGS, /* objects are gone into, lists are labels */
+};
+
+static void walk(struct reading *r, const json_t *object, size_t at, enum kind kind)
 {
     const char *key;
     json_t *v;
@@ -62,14 +69,15 @@ static void walk(struct reading *r, const json_t *object, size_t at, bool axes)
         int n = snprintf(r->path + at, sizeof r->path - at, "%s", key);
         if (n < 0 || (size_t)n >= sizeof r->path - at - 1)
             continue;
-        bool labelled = axes || !json_is_number(v) || json_is_integer(v);
-        if (axes || !(json_is_object(v) || json_is_array(v) || json_is_null(v))) {
+        bool inner = kind != AXES && json_is_object(v), scalar = !json_is_array(v) && !inner,
+             labelled = kind != RECORD || !json_is_number(v) || json_is_integer(v);
+        if (inner) {
+            bool is_axes = kind == RECORD && at == 0 && strcmp(key, "axes") == 0;
+            r->path[at + (size_t)n] = '.';
+            walk(r, v, at + (size_t)n + 1, is_axes ? AXES : kind);
+        } else if (kind != RECORD || (scalar && !json_is_null(v))) {
             add(r, json_is_number(v) ? json_number_value(v) : NAN,
                 labelled ? label_of(r, v) : NULL);
-        } else if (json_is_object(v)) {
-            bool is_axes = at == 0 && strcmp(key, "axes") == 0;
-            r->path[at + (size_t)n] = '.';
-            walk(r, v, at + (size_t)n + 1, is_axes);
         }
     }
 }
@@ -80,18 +88,31 @@ static int by_path(const void *a, const void *b)
     return (x->path > y->path) - (x->path < y->path);
 }
 
+static bool keep_all(struct reading *r, struct ms_arena *arena, struct ms_facts *out)
+{
+    struct ms_fact *fact = MS_NEW(arena, struct ms_fact, r->n);
+    if (!fact || r->failed || r->names->failed || r->texts->failed)
+        return false;
+    memcpy(fact, r->fact, r->n * sizeof *fact);
+    qsort(fact, r->n, sizeof *fact, by_path);
+    *out = (struct ms_facts){fact, r->n};
+    return true;
+}
+
 bool ms_facts_read(const json_t *record, struct ms_strings *names, struct ms_strings *texts,
                    struct ms_arena *arena, struct ms_facts *out)
 {
     struct reading r = {.names = names, .texts = texts};
-    walk(&r, record, 0, false);
-    struct ms_fact *fact = MS_NEW(arena, struct ms_fact, r.n);
-    if (!fact || r.failed || names->failed || texts->failed)
-        return false;
-    memcpy(fact, r.fact, r.n * sizeof *fact);
-    qsort(fact, r.n, sizeof *fact, by_path);
-    *out = (struct ms_facts){fact, r.n};
-    return true;
+    walk(&r, record, 0, RECORD);
+    return keep_all(&r, arena, out);
+}
+
+bool ms_facts_read_settings(const json_t *settings, struct ms_strings *names,
+                            struct ms_strings *texts, struct ms_arena *arena, struct ms_facts *out)
+{
+    struct reading r = {.names = names, .texts = texts, .path = "set."};
+    walk(&r, settings, 4, SETTINGS);
+    return keep_all(&r, arena, out);
 }
 
 const struct ms_fact *ms_facts_get(const struct ms_facts *f, size_t path)

@@ -54,11 +54,10 @@ static const char *last_word(const struct ms_results *s, const char *key)
 static void add_time(struct ms_table *t, const struct ms_result *r, const char *series, int percent,
                      bool *starred)
 {
-    char path[40], n[40];
+    char path[40];
     snprintf(path, sizeof path, "%s.p%d_us", series, percent);
-    snprintf(n, sizeof n, "%s.n", series);
     double v = ms_result_number(r, path);
-    bool carried = ms_result_number(r, n) >= (double)ms_percentile_needs(percent);
+    bool carried = ms_result_units(r) >= (double)ms_percentile_needs(percent);
     if (isnan(v)) {
         ms_table_cell(t, MS_DIM, "-");
         return;
@@ -75,16 +74,18 @@ static void add_plain(struct ms_table *t, double v, const char *format_prefix)
         ms_table_cell(t, MS_PLAIN, "%s%.2f", format_prefix, v);
 }
 
-static void add_columns(struct ms_table *t, const struct ms_results *s)
+static void add_columns(struct ms_table *t, const struct ms_results *s, const char *series)
 {
-    ms_table_column(t, "case", MS_LEFT, false);
+    char title[32];
+    ms_table_column(t, "case", MS_LEFT, 0);
     for (size_t k = 0; k < s->n_keys; k++)
-        ms_table_column(t, last_word(s, s->key[k]), MS_LEFT, false);
-    ms_table_column(t, "p50 us", MS_RIGHT, false);
-    ms_table_column(t, "p95 us", MS_RIGHT, false);
-    ms_table_column(t, "p99 us", MS_RIGHT, false);
-    ms_table_column(t, "slowdown", MS_RIGHT, true);
-    ms_table_column(t, "rank max/mean", MS_RIGHT, true);
+        ms_table_column(t, last_word(s, s->key[k]), MS_LEFT, 0);
+    snprintf(title, sizeof title, "%s p50 us", series);
+    ms_table_column(t, title, MS_RIGHT, 0);
+    ms_table_column(t, "p95 us", MS_RIGHT, 0);
+    ms_table_column(t, "p99 us", MS_RIGHT, 0);
+    ms_table_column(t, "slowdown p99", MS_RIGHT, 1);
+    ms_table_column(t, "rank max/mean", MS_RIGHT, 1);
 }
 
 static void add_row(struct ms_table *t, const struct ms_results *s, const struct ms_result *r,
@@ -101,7 +102,12 @@ static void add_row(struct ms_table *t, const struct ms_results *s, const struct
     add_time(t, r, series, 50, starred);
     add_time(t, r, series, 95, starred);
     add_time(t, r, series, 99, starred);
-    add_plain(t, ms_result_number(r, "slowdown.vs_balanced_p99"), "x");
+    double slowdown = ms_result_number(r, "slowdown.vs_balanced_p99");
+    bool carried = ms_result_units(r) >= (double)ms_percentile_needs(99);
+    if (isnan(slowdown))
+        ms_table_cell(t, MS_DIM, "-");
+    else
+        ms_table_cell(t, MS_PLAIN, "x%.2f%s", slowdown, carried ? "" : "*");
     add_plain(t, ms_result_number(r, "imbalance.rank_max_over_mean"), "");
 }
 
@@ -111,15 +117,17 @@ enum ms_status ms_overview_print(const struct ms_results *s, FILE *out, const st
     const char *series = series_of(s);
     bool starred = false;
     if (t)
-        add_columns(t, s);
+        add_columns(t, s, series);
     for (size_t i = 0; t && i < s->n; i++)
         add_row(t, s, &s->r[i], series, &starred);
     bool printed = ms_table_print(t, out, term);
     ms_table_destroy(t);
     print_counts(s, series, out);
     if (starred)
-        fprintf(out, "; * marks a percentile they do not carry (p95 needs %zu, p99 %zu)",
-                ms_percentile_needs(95), ms_percentile_needs(99));
+        fprintf(out,
+                "; * marks a percentile they do not carry (independent repeats: p50 needs %zu, p95 "
+                "%zu, p99 %zu)",
+                ms_percentile_needs(50), ms_percentile_needs(95), ms_percentile_needs(99));
     fputc('\n', out);
     return printed ? MS_OK : MS_NOMEM;
 }

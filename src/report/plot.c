@@ -1,6 +1,6 @@
 /* Decides what the picture of a comparison shows and where: writes the gnuplot script and has
  * gnuplot draw it to a file beside the target, which is then replaced whole. */
-#include "report/plot.h"
+#include "report/plot_parts.h"
 
 #include <errno.h>
 #include <math.h>
@@ -12,12 +12,16 @@
 #include "base/json.h"
 #include "stats/percentile.h"
 
-enum { WIDTH = 1180, ROW_TOP = 70, ROW_LINE = 26, ROW_LEAST = 330, LABEL_PX = 9, HEAD = 40 };
+static const double LEFT_END = 0.49; /* of the left panel, as a share of the width */
+enum { WIDTH = 1380, ROW_TOP = 70, ROW_LINE = 26, ROW_LEAST = 330, LABEL_PX = 9, HEAD = 40 };
 
-static const char *const colours[] = {"#000000", "#0072b2", "#d55e00", "#009e73",
-                                      "#cc79a7", "#e69f00", "#56b4e9", "#8c564b",
-                                      "#7f7f7f", "#6a3d9a", "#b22222", "#17a2b8"};
-enum { N_COLOURS = sizeof colours / sizeof *colours };
+const char *ms_plot_colour(size_t number)
+{
+    static const char *const colours[] = {"#000000", "#0072b2", "#d55e00", "#009e73",
+                                          "#cc79a7", "#e69f00", "#56b4e9", "#8c564b",
+                                          "#7f7f7f", "#6a3d9a", "#b22222", "#17a2b8"};
+    return colours[number % (sizeof colours / sizeof *colours)];
+}
 
 /* ---- what is drawn ---- */
 
@@ -25,8 +29,7 @@ struct drawn {
     const struct ms_compare_row *row;
     struct ms_clustered sample;
     double p50, tail;
-    struct ms_ratio interval; /* of the tail itself: against a sample of ones */
-    int colour;
+    const char *colour;
 };
 
 static int by_double(const void *a, const void *b)
@@ -44,45 +47,26 @@ static bool number_labels(const struct ms_comparison *c, struct ms_strings *labe
     return !labels->failed;
 }
 
-static enum ms_status tail_interval(const struct ms_comparison *c, struct drawn *d,
-                                    struct ms_arena *arena, struct ms_err *err)
-{
-    double *ones = MS_NEW(arena, double, d->sample.n);
-    if (!ones)
-        return ms_err_set(err, MS_NOMEM, "out of memory for the picture");
-    for (size_t i = 0; i < d->sample.n; i++)
-        ones[i] = 1;
-    struct ms_clustered unit = d->sample;
-    unit.value = ones;
-    return ms_boot_ratio(&d->sample, &unit, c->stat, (uint64_t)ms_result_number(d->row->r, "seed"),
-                         &d->interval, err);
-}
-
-static enum ms_status prepare(const struct ms_comparison *c, const struct ms_compare_group *g,
-                              struct ms_strings *labels, struct ms_arena *arena, struct drawn *out,
-                              size_t *n, struct ms_err *err)
+static void prepare(const struct ms_comparison *c, const struct ms_compare_group *g,
+                    struct ms_strings *labels, struct ms_arena *arena, struct drawn *out, size_t *n)
 {
     char path[40];
-    enum ms_status s = MS_OK;
     snprintf(path, sizeof path, "%s.p50_us", ms_series_name(c->series));
     *n = 0;
-    for (size_t i = 0; s == MS_OK && i < g->n; i++) {
+    for (size_t i = 0; i < g->n; i++) {
         struct drawn *d = &out[*n];
         *d = (struct drawn){.row = &g->row[i], .tail = g->row[i].value};
         if (!g->row[i].r->ok || !ms_result_samples(g->row[i].r, c->series, arena, &d->sample))
             continue;
         d->p50 = ms_result_number(g->row[i].r, path);
-        d->colour = (int)(ms_strings_add(labels, g->row[i].label) % N_COLOURS);
-        s = tail_interval(c, d, arena, err);
+        d->colour = ms_plot_colour(ms_strings_add(labels, g->row[i].label));
         (*n)++;
     }
-    return s;
 }
 
 /* ---- the script ---- */
 
-/* Single quotes: in double ones gnuplot would run what stands between backquotes. */
-static void add_quoted(struct ms_buf *b, const char *text)
+void ms_plot_quoted(struct ms_buf *b, const char *text)
 {
     ms_buf_adds(b, "'");
     for (const char *c = text; *c; c++) {
@@ -94,14 +78,47 @@ static void add_quoted(struct ms_buf *b, const char *text)
     ms_buf_adds(b, "'");
 }
 
+void ms_plot_head(struct ms_buf *b, enum ms_picture kind, int width, int height, const char *output)
+{
+    const double px = 96; /* an inch of a screen */
+    static const char *const font = "Helvetica,DejaVu Sans,Arial,sans-serif";
+    ms_buf_adds(b, "set encoding utf8\nset terminal ");
+    if (kind == MS_PDF)
+        ms_buf_printf(b, "pdfcairo size %.3f,%.3f font 'DejaVu Sans,9'", width / px, height / px);
+    else
+        ms_buf_printf(b, "%s size %d,%d font '%s,12'", kind == MS_PNG ? "pngcairo" : "svg", width,
+                      height, kind == MS_PNG ? "DejaVu Sans" : font);
+    ms_buf_adds(b, " noenhanced background rgb 'white'\nset output ");
+    ms_plot_quoted(b, output);
+    ms_buf_adds(b, "\nset border 3 lc rgb '#444444'\nset xtics nomirror\nset ytics nomirror\n");
+}
+
+static void stat_name(const struct ms_comparison *c, char *out, size_t size)
+{
+    if (c->stat == MS_STAT_MAX || c->stat == MS_STAT_MEAN)
+        snprintf(out, size, "%s", c->stat == MS_STAT_MAX ? "max" : "mean");
+    else
+        snprintf(out, size, "p%d", c->stat);
+}
+
+void ms_plot_metric_name(const struct ms_comparison *c, char *out, size_t size)
+{
+    char stat[16];
+    stat_name(c, stat, sizeof stat);
+    if (c->is_series)
+        snprintf(out, size, "%s %s, microseconds", ms_series_name(c->series), stat);
+    else
+        snprintf(out, size, "%s", c->is_rate ? "tokens a second" : c->metric);
+}
+
 static void add_data(struct ms_buf *b, size_t group, const struct drawn *d, size_t n)
 {
     ms_buf_printf(b, "$tail%zu << EOD\n", group);
     for (size_t i = 0; i < n; i++) {
-        bool known = d[i].interval.has_interval;
+        bool known = !isnan(d[i].row->value_lo);
         ms_buf_printf(b, "%zu %.6g %.6g %.6g %.6g %s\n", i, d[i].p50, d[i].tail,
-                      known ? d[i].interval.lo : d[i].tail, known ? d[i].interval.hi : d[i].tail,
-                      colours[d[i].colour] + 1);
+                      known ? d[i].row->value_lo : d[i].tail,
+                      known ? d[i].row->value_hi : d[i].tail, d[i].colour + 1);
     }
     ms_buf_adds(b, "EOD\n");
 }
@@ -127,16 +144,13 @@ static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size
                            const struct drawn *d, size_t n, double left)
 {
     char tail[16];
-    if (c->stat == MS_STAT_MAX || c->stat == MS_STAT_MEAN)
-        snprintf(tail, sizeof tail, "%s", c->stat == MS_STAT_MAX ? "max" : "mean");
-    else
-        snprintf(tail, sizeof tail, "p%d", c->stat);
-    ms_buf_printf(b, "set lmargin at screen %.4f\nset rmargin at screen 0.59\n", left);
+    stat_name(c, tail, sizeof tail);
+    ms_buf_printf(b, "set lmargin at screen %.4f\nset rmargin at screen %.4f\n", left, LEFT_END);
     ms_buf_printf(b, "unset logscale y\nset yrange [%g:-0.7]\nset ytics scale 0 (",
                   (double)n - 0.3);
     for (size_t i = 0; i < n; i++) {
         ms_buf_adds(b, i ? ", " : "");
-        add_quoted(b, d[i].row->label);
+        ms_plot_quoted(b, d[i].row->label);
         ms_buf_printf(b, " %zu", i);
     }
     ms_buf_printf(b,
@@ -163,19 +177,22 @@ static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, siz
     for (size_t i = 0; i < n; i++)
         most = d[i].sample.n > most ? d[i].sample.n : most;
     ms_buf_printf(b,
-                  "set lmargin at screen 0.665\nset rmargin at screen 0.978\n"
+                  "set lmargin at screen 0.565\nset rmargin at screen 0.80\n"
                   "set yrange [%g:1]\nset logscale y\nset ytics scale 0.5 autofreq\nset ytics add "
                   "('1' 1, '0.1' "
                   "0.1, '0.01' 0.01, '0.001' 0.001)\n"
                   "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share of %ss longer "
                   "than t' offset 1\n"
-                  "set xlabel 't, microseconds'\nunset key\n",
+                  "set xlabel 't, microseconds'\nset key at screen 0.812, graph 1 left top Left "
+                  "reverse samplen 1.2 font ',10' opaque\n",
                   most ? 0.9 / (double)most : 0.1, ms_series_name(c->series));
     ms_buf_adds(b, "plot ");
-    for (size_t k = n; k-- > 0;) /* the baseline last, on top */
-        ms_buf_printf(b, "%s$curve%zu_%zu using 1:2 with steps lw %s lc rgb '%s' notitle",
-                      k + 1 < n ? ", \\\n  " : "", group, k, d[k].row->is_baseline ? "2.5" : "1.8",
-                      colours[d[k].colour]);
+    for (size_t k = 0; k < n; k++) {
+        ms_buf_printf(b, "%s$curve%zu_%zu using 1:2 with steps lw %s lc rgb '%s' title ",
+                      k ? ", \\\n  " : "", group, k, d[k].row->is_baseline ? "2.5" : "1.8",
+                      d[k].colour);
+        ms_plot_quoted(b, d[k].row->label);
+    }
     ms_buf_adds(b, "\n");
 }
 
@@ -208,7 +225,7 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
     ms_buf_printf(b, "set bmargin at screen %.4f\nset tmargin at screen %.4f\n",
                   bottom + height * 62 / px, bottom + height * (1 - 50 / px));
     ms_buf_printf(b, "set label 1 ");
-    add_quoted(b, c->group[group].title);
+    ms_plot_quoted(b, c->group[group].title);
     ms_buf_printf(b, " at screen 0.012, screen %.4f left noenhanced font ',13'\n",
                   bottom + height * (1 - 18 / px));
     add_tail_panel(b, c, group, d, n, label_width(c));
@@ -217,19 +234,12 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
     return MS_OK;
 }
 
-static void add_head(struct ms_buf *b, const struct ms_comparison *c, const char *output, bool png,
-                     int height)
+static void add_head(struct ms_buf *b, const struct ms_comparison *c, const char *output,
+                     enum ms_picture kind, int height)
 {
-    ms_buf_printf(b,
-                  "set encoding utf8\nset terminal %s size %d,%d noenhanced font '%s,12' "
-                  "background rgb 'white'\nset output ",
-                  png ? "pngcairo" : "svg", WIDTH, height,
-                  png ? "DejaVu Sans" : "Helvetica,DejaVu Sans,Arial,sans-serif");
-    add_quoted(b, output);
-    ms_buf_adds(b, "\nset border 3 lc rgb '#444444'\nset xtics nomirror\nset ytics nomirror\nset "
-                   "xrange [0:*]\n"
-                   "set multiplot\nset label 2 ");
-    add_quoted(b, c->caption);
+    ms_plot_head(b, kind, WIDTH, height, output);
+    ms_buf_adds(b, "set xrange [0:*]\nset multiplot\nset label 2 ");
+    ms_plot_quoted(b, c->caption);
     ms_buf_printf(b, " at screen 0.012, screen %.4f left noenhanced font ',14'\n",
                   1 - 20.0 / height);
 }
@@ -243,7 +253,9 @@ static enum ms_status add_groups(struct ms_buf *b, const struct ms_comparison *c
         struct ms_arena arena = {0};
         struct drawn *d = MS_NEW(&arena, struct drawn, c->group[g].n);
         size_t n = 0;
-        s = d ? prepare(c, &c->group[g], labels, &arena, d, &n, err) : MS_NOMEM;
+        if (d)
+            prepare(c, &c->group[g], labels, &arena, d, &n);
+        s = d ? MS_OK : MS_NOMEM;
         double height = (double)group_height(c->group[g].n) / total;
         if (s == MS_OK && n > 0)
             s = add_group(b, c, g, d, n, top - height, height);
@@ -253,10 +265,12 @@ static enum ms_status add_groups(struct ms_buf *b, const struct ms_comparison *c
     return s;
 }
 
-enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output, bool png,
-                              struct ms_buf *out, struct ms_err *err)
+enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output,
+                              enum ms_picture kind, struct ms_buf *out, struct ms_err *err)
 {
     int total = 0;
+    if (c->x)
+        return ms_plot_x_script(c, output, kind, out, err);
     if (!c->is_series || c->series == MS_SERIES_RANK)
         return ms_err_set(
             err, MS_USAGE,
@@ -266,7 +280,7 @@ enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output,
     for (size_t g = 0; g < c->n_groups; g++)
         total += group_height(c->group[g].n);
     total += HEAD;
-    add_head(out, c, output, png, total);
+    add_head(out, c, output, kind, total);
     struct ms_strings labels = {0};
     enum ms_status s =
         number_labels(c, &labels) ? add_groups(out, c, &labels, total, err) : MS_NOMEM;
@@ -294,18 +308,28 @@ static enum ms_status run_gnuplot(const struct ms_buf *script, struct ms_err *er
     return MS_OK;
 }
 
+static bool kind_of(const char *path, enum ms_picture *kind)
+{
+    static const char *const endings[] = {".svg", ".png", ".pdf"};
+    size_t n = strlen(path);
+    for (enum ms_picture k = MS_SVG; k <= MS_PDF; k++)
+        if (n > 4 && strcmp(path + n - 4, endings[k]) == 0) {
+            *kind = k;
+            return true;
+        }
+    return false;
+}
+
 enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, struct ms_err *err)
 {
-    size_t n = strlen(path);
-    bool png = n > 4 && strcmp(path + n - 4, ".png") == 0,
-         svg = n > 4 && strcmp(path + n - 4, ".svg") == 0;
+    enum ms_picture kind;
     char part[4096];
     struct ms_buf script = {0};
-    if (!png && !svg)
-        return ms_err_set(err, MS_USAGE, "--plot: '%s' ends neither in .svg nor in .png", path);
+    if (!kind_of(path, &kind))
+        return ms_err_set(err, MS_USAGE, "--plot: '%s' ends in none of .svg, .png, .pdf", path);
     if (snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid()) >= (int)sizeof part)
         return ms_err_set(err, MS_USAGE, "--plot: the path is too long");
-    enum ms_status s = ms_plot_script(c, part, png, &script, err);
+    enum ms_status s = ms_plot_script(c, part, kind, &script, err);
     if (s == MS_OK)
         s = run_gnuplot(&script, err);
     if (s == MS_OK && rename(part, path) != 0)

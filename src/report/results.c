@@ -1,5 +1,4 @@
-/* Decides which lines of which files are the records of a comparison, what keys they answer to, and
- * which of those vary. */
+/* Decides which lines of which files are the records of a comparison, and what is read beside them. */
 #include "report/results.h"
 
 #include <math.h>
@@ -13,21 +12,6 @@
 #include "base/json.h"
 #include "sweep/lines.h"
 #include "sweep/store.h"
-
-/* What every record says about itself, under the scenario's key. */
-static const struct {
-    const char *key, *path;
-} own_keys[] = {
-    {"platform", "platform.name"},
-    {"network.model", "network_model"},
-    {"exchange.algorithm", "caption.algorithm"},
-    {"placement.strategy", "caption.placement"},
-    {"scenario", "caption.scenario"},
-    {"workload.ranks", "ranks"},
-    {"seed", "seed"},
-    {"repeats", "repeats"},
-};
-enum { N_OWN = sizeof own_keys / sizeof *own_keys };
 
 static enum ms_status nomem(struct ms_err *err)
 {
@@ -56,23 +40,15 @@ bool ms_result_true(const struct ms_result *r, const char *path)
     return strcmp(ms_result_text(r, path, ""), "true") == 0;
 }
 
+double ms_result_units(const struct ms_result *r)
+{
+    double units = ms_result_number(r, "units"), repeats = ms_result_number(r, "repeats");
+    return !isnan(units) ? units : isnan(repeats) ? 0 : repeats;
+}
+
 json_t *ms_result_json(const struct ms_result *r)
 {
     return json_loads(r->line, 0, NULL);
-}
-
-size_t ms_results_column(const struct ms_results *s, const char *key)
-{
-    size_t i = 0;
-    while (i < s->n_columns && strcmp(s->column[i], key) != 0)
-        i++;
-    return i;
-}
-
-const char *ms_result_label(const struct ms_results *s, const struct ms_result *r, const char *key)
-{
-    size_t i = ms_results_column(s, key);
-    return i < s->n_columns ? s->texts.text[r->label[i]] : "";
 }
 
 /* ---- reading ---- */
@@ -119,6 +95,42 @@ static void count_cases(struct ms_results *s, const json_t *scenario)
     s->n_wanted += (size_t)json_integer_value(json_object_get(scenario, "n_cases"));
 }
 
+static struct ms_zip *zip_named(struct ms_results *s, const char *name, size_t most_keys)
+{
+    for (size_t i = 0; i < s->n_zips; i++)
+        if (strcmp(s->zip[i].name, name) == 0)
+            return &s->zip[i];
+    struct ms_zip z = {.name = ms_arena_strdup(&s->arena, name),
+                       .key = MS_NEW(&s->arena, const char *, most_keys)};
+    if (!z.name || !z.key)
+        return NULL;
+    s->zip[s->n_zips] = z;
+    return &s->zip[s->n_zips++];
+}
+
+/* Keys that move together say so: {"key":…,"zip":"name"}. Every folder of a comparison may have
+ * zips of its own; the first of a name counts. */
+static void read_zips(struct ms_results *s, const json_t *axes)
+{
+    size_t i, n_before = s->n_zips, n = json_array_size(axes);
+    const json_t *axis;
+    struct ms_zip *grown = MS_NEW(&s->arena, struct ms_zip, n_before + n);
+    if (!grown)
+        return;
+    if (n_before > 0)
+        memcpy(grown, s->zip, n_before * sizeof *grown);
+    s->zip = grown;
+    json_array_foreach((json_t *)axes, i, axis)
+    {
+        const char *name = json_string_value(json_object_get(axis, "zip")),
+                   *key = json_string_value(json_object_get(axis, "key"));
+        struct ms_zip *z = name && key ? zip_named(s, name, n) : NULL;
+        const char *copy = z ? ms_arena_strdup(&s->arena, key) : NULL;
+        if (copy && (size_t)(z - s->zip) >= n_before)
+            z->key[z->n_keys++] = copy;
+    }
+}
+
 static void read_report(struct ms_results *s, const char *dir)
 {
     char *path = ms_path_join(&s->arena, dir, "scenario.json");
@@ -128,6 +140,9 @@ static void read_report(struct ms_results *s, const char *dir)
     const char *metric = json_string_value(json_object_get(report, "metric"));
     const json_t *margin = json_object_get(report, "margin");
     count_cases(s, o);
+    read_zips(s, json_object_get(o, "axes"));
+    ms_facts_read_settings(json_object_get(o, "settings"), s->names, &s->texts, &s->arena,
+                           &s->settings[s->n_sources]);
     if (by && !s->by)
         s->by = ms_arena_strdup(&s->arena, by);
     if (metric && !s->metric)
@@ -170,7 +185,8 @@ static bool add(void *ctx, const char *line, json_t *object)
     a->n_here++;
     if (a->strange || ms_strings_add(&a->seen, ms_hash128(line, strlen(line)).hex) < n_seen)
         return true;
-    struct ms_result r = {.line = line, .source = a->source, .names = s->names};
+    struct ms_result r = {
+        .line = line, .source = a->source, .n_source = s->n_sources, .names = s->names};
     if (a->seen.failed || !grown(a) ||
         !ms_facts_read(object, s->names, &s->texts, &s->arena, &r.facts))
         return false;
@@ -183,94 +199,21 @@ static bool add(void *ctx, const char *line, json_t *object)
     return true;
 }
 
-static bool has_axis(const struct ms_result *r, const char *key)
+static bool add_wall(void *ctx, const char *line, json_t *object)
 {
-    char path[256];
-    snprintf(path, sizeof path, "axes.%s", key);
-    return at(r, path) != NULL;
+    struct ms_results *s = ctx;
+    s->wall_s += json_number_value(json_object_get(object, "wall_s"));
+    return line != NULL;
 }
 
-/* A failed record says nothing about itself, so only its axes count. */
-static bool varies(const struct ms_results *s, size_t column)
+/* What the cases took, for saying what more of them would take; not knowing it is no error. */
+static void read_timing(struct ms_results *s, const char *dir)
 {
-    const struct ms_result *first = NULL;
-    for (size_t i = 0; i < s->n; i++) {
-        const struct ms_result *r = &s->r[i];
-        if (!r->ok && !has_axis(r, s->column[column]))
-            continue;
-        if (first && first->label[column] != r->label[column])
-            return true;
-        first = r;
-    }
-    return false;
-}
-
-/* The columns: every axis, then what records say about themselves. */
-static enum ms_status find_columns(struct ms_results *s, struct ms_err *err)
-{
-    static const char axes[] = "axes.";
-    size_t most = s->names->n + N_OWN;
-    s->column = MS_NEW(&s->arena, const char *, most);
-    s->key = MS_NEW(&s->arena, const char *, most);
-    if (!s->column || !s->key)
-        return nomem(err);
-    for (size_t i = 0; i < s->names->n; i++)
-        if (strncmp(s->names->text[i], axes, sizeof axes - 1) == 0)
-            s->column[s->n_columns++] = s->names->text[i] + sizeof axes - 1;
-    for (int i = 0; i < N_OWN; i++)
-        if (ms_results_column(s, own_keys[i].key) == s->n_columns)
-            s->column[s->n_columns++] = own_keys[i].key;
-    return MS_OK;
-}
-
-/* The paths under which a column's value stands: the axis, else the own key (n = neither). */
-static void paths_of(const struct ms_results *s, const char *column, size_t path[2])
-{
-    char axis[256];
-    snprintf(axis, sizeof axis, "axes.%s", column);
-    path[0] = ms_strings_find(s->names, axis);
-    path[1] = s->names->n;
-    for (int i = 0; i < N_OWN; i++)
-        if (strcmp(own_keys[i].key, column) == 0)
-            path[1] = ms_strings_find(s->names, own_keys[i].path);
-}
-
-static size_t label_of(struct ms_results *s, const struct ms_result *r, const size_t path[2])
-{
-    const struct ms_fact *f = ms_facts_get(&r->facts, path[0]);
-    char number[40];
-    if (!f)
-        f = ms_facts_get(&r->facts, path[1]);
-    if (!f)
-        return ms_strings_add(&s->texts, "");
-    return ms_strings_add(&s->texts, f->text ? f->text : ms_number(f->number, number));
-}
-
-static enum ms_status label_all(struct ms_results *s, struct ms_err *err)
-{
-    size_t n_columns = s->n_columns, *label = MS_NEW(&s->arena, size_t, s->n * n_columns);
-    if (!label)
-        return nomem(err);
-    for (size_t i = 0; i < s->n; i++)
-        s->r[i].label = label + i * n_columns;
-    for (size_t k = 0; k < n_columns; k++) {
-        size_t path[2];
-        paths_of(s, s->column[k], path);
-        for (size_t i = 0; i < s->n; i++)
-            label[i * n_columns + k] = label_of(s, &s->r[i], path);
-    }
-    return s->texts.failed ? nomem(err) : MS_OK;
-}
-
-static enum ms_status find_keys(struct ms_results *s, struct ms_err *err)
-{
-    enum ms_status status = find_columns(s, err);
-    if (status == MS_OK)
-        status = label_all(s, err);
-    for (size_t k = 0; status == MS_OK && k < s->n_columns; k++)
-        if (varies(s, k))
-            s->key[s->n_keys++] = s->column[k];
-    return status;
+    struct ms_buf text = {0};
+    char *path = ms_path_join(&s->arena, dir, "timing.jsonl");
+    if (path && access(path, R_OK) == 0)
+        ms_lines_each(path, &text, add_wall, s, NULL);
+    ms_buf_finish(&text);
 }
 
 static enum ms_status read_one(struct reader *a, const char *path, struct ms_err *err)
@@ -290,8 +233,11 @@ static enum ms_status read_one(struct reader *a, const char *path, struct ms_err
     if (status == MS_OK && a->strange)
         return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "a record (case '%s') is not a %s",
                          s->r[s->n - 1].id, MS_RECORD_SCHEMA);
-    if (status == MS_OK)
+    if (status == MS_OK) {
         read_report(s, dir);
+        read_timing(s, dir);
+    }
+    s->n_sources++;
     return status;
 }
 
@@ -303,12 +249,13 @@ enum ms_status ms_results_read(struct ms_results *out, const char *const *paths,
     s.study = MS_NEW(&s.arena, const char *, n_paths);
     s.text = MS_NEW(&s.arena, struct ms_buf, n_paths);
     s.names = MS_NEW(&s.arena, struct ms_strings, 1);
-    enum ms_status status = s.study && s.text && s.names ? MS_OK : nomem(err);
+    s.settings = MS_NEW(&s.arena, struct ms_facts, n_paths);
+    enum ms_status status = s.study && s.text && s.names && s.settings ? MS_OK : nomem(err);
     for (size_t i = 0; status == MS_OK && i < n_paths; i++)
         status = read_one(&a, paths[i], err);
     ms_strings_finish(&a.seen);
     if (status == MS_OK)
-        status = find_keys(&s, err);
+        status = ms_results_find_keys(&s, err);
     if (status != MS_OK) {
         ms_results_finish(&s);
         return status;
@@ -357,7 +304,7 @@ static size_t flatten(const json_t *repeats, double *value, int *repeat)
     return n;
 }
 
-static bool samples_of(const json_t *record, enum ms_series which, struct ms_arena *arena,
+bool ms_record_samples(const json_t *record, enum ms_series which, struct ms_arena *arena,
                        struct ms_clustered *out)
 {
     bool combine = which == MS_SERIES_COMBINE;
@@ -384,7 +331,7 @@ bool ms_result_samples(const struct ms_result *r, enum ms_series which, struct m
                        struct ms_clustered *out)
 {
     json_t *record = ms_result_json(r);
-    bool there = record && samples_of(record, which, arena, out);
+    bool there = record && ms_record_samples(record, which, arena, out);
     json_decref(record);
     return there;
 }

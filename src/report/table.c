@@ -15,7 +15,7 @@ enum { MAX_COLUMNS = 32, GAP = 2, DEFAULT_WIDTH = 140, LEAST_WIDTH = 60, LEAST_F
 struct column {
     char *title;
     enum ms_align align;
-    bool optional;
+    int spare;
 };
 
 struct cell {
@@ -36,12 +36,17 @@ struct ms_term ms_term_of(FILE *f)
 {
     struct ms_term t = {.width = DEFAULT_WIDTH};
     struct winsize w;
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    if (!isatty(fileno(f)))
-        return t;
-    t.colour = !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
-    if (ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
-        t.width = w.ws_col < LEAST_WIDTH ? LEAST_WIDTH : w.ws_col;
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *columns = getenv("COLUMNS");
+    bool is_terminal = isatty(fileno(f));
+    long told = columns ? strtol(columns, NULL, 10) : 0;
+    if (is_terminal)
+        t.colour = !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+    if (told > 0 && told < 10000)
+        t.width = (int)told;
+    else if (is_terminal && ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+        t.width = w.ws_col;
+    if (t.width < LEAST_WIDTH)
+        t.width = LEAST_WIDTH;
     return t;
 }
 
@@ -130,13 +135,13 @@ void ms_table_destroy(struct ms_table *t)
     free(t);
 }
 
-void ms_table_column(struct ms_table *t, const char *title, enum ms_align align, bool optional)
+void ms_table_column(struct ms_table *t, const char *title, enum ms_align align, int spare)
 {
     if (!t || t->n_columns == MAX_COLUMNS)
         return;
     char *copy = strdup(title);
     t->failed |= !copy;
-    t->column[t->n_columns++] = (struct column){copy, align, optional};
+    t->column[t->n_columns++] = (struct column){copy, align, spare};
 }
 
 void ms_table_row(struct ms_table *t)
@@ -176,7 +181,7 @@ void ms_table_cell(struct ms_table *t, enum ms_style style, const char *fmt, ...
 
 struct layout {
     int width[MAX_COLUMNS]; /* 0 = dropped */
-    int total;
+    int total, n_dropped;
 };
 
 static const char *text_of(const struct cell *c)
@@ -197,19 +202,43 @@ static void measure(const struct ms_table *t, struct layout *l)
     }
 }
 
+/* The column to leave out next: the most spare one still there, the rightmost of equals. -1: none */
+static int most_spare(const struct ms_table *t, const struct layout *l)
+{
+    int found = -1;
+    for (int c = t->n_columns - 1; c >= 0; c--)
+        if (l->width[c] > 0 && t->column[c].spare > 0 &&
+            (found < 0 || t->column[c].spare > t->column[found].spare))
+            found = c;
+    return found;
+}
+
 static void fit(const struct ms_table *t, struct layout *l, int width)
 {
-    for (int c = t->n_columns - 1; c >= 0 && l->total > width; c--)
-        if (t->column[c].optional) {
-            l->total -= l->width[c] + GAP;
-            l->width[c] = 0;
-        }
+    for (int c; l->total > width && (c = most_spare(t, l)) >= 0;) {
+        l->total -= l->width[c] + GAP;
+        l->width[c] = 0;
+        l->n_dropped++;
+    }
     if (l->total > width && t->n_columns > 0) {
         int less = l->width[0] - (l->total - width);
         l->width[0] = less < LEAST_FIRST && l->width[0] > LEAST_FIRST ? LEAST_FIRST
                       : less < 1                                      ? l->width[0]
                                                                       : less;
     }
+}
+
+/* Nothing goes in silence. */
+static void tell_dropped(const struct ms_table *t, const struct layout *l, FILE *out, bool colour)
+{
+    const char *comma = "";
+    fprintf(out, "%s(left out to fit: ", ms_style_begin(MS_DIM, colour));
+    for (int c = 0; c < t->n_columns; c++)
+        if (l->width[c] == 0) {
+            fprintf(out, "%s%s", comma, t->column[c].title);
+            comma = ", ";
+        }
+    fprintf(out, ")%s\n", ms_style_end(MS_DIM, colour));
 }
 
 static void pad(FILE *out, int n)
@@ -258,7 +287,7 @@ static void print_line(const struct ms_table *t, const struct layout *l, const s
 
 bool ms_table_print(const struct ms_table *t, FILE *out, const struct ms_term *term)
 {
-    struct layout l;
+    struct layout l = {0};
     if (!t || t->failed)
         return false;
     measure(t, &l);
@@ -266,5 +295,93 @@ bool ms_table_print(const struct ms_table *t, FILE *out, const struct ms_term *t
     print_line(t, &l, NULL, out, term->colour);
     for (size_t r = 0; r < t->n_rows; r++)
         print_line(t, &l, t->row[r], out, term->colour);
+    if (l.n_dropped > 0)
+        tell_dropped(t, &l, out, term->colour);
     return true;
+}
+
+/* ---- for documents ---- */
+
+static void escaped(FILE *out, const char *text, bool latex)
+{
+    for (const char *p = text; *p; p++) {
+        if (latex && strchr("&%$#_{}", *p))
+            fprintf(out, "\\%c", *p);
+        else if (latex && strchr("~^\\", *p))
+            fprintf(out, "\\char%d{}", *p);
+        else if (!latex && strchr("|*_`\\", *p))
+            fprintf(out, "\\%c", *p);
+        else
+            fputc(*p, out);
+    }
+}
+
+bool ms_table_markdown(const struct ms_table *t, FILE *out)
+{
+    if (!t || t->failed)
+        return false;
+    for (int c = 0; c < t->n_columns; c++) {
+        fputs("| ", out);
+        escaped(out, t->column[c].title, false);
+        fputc(' ', out);
+    }
+    fputs("|\n", out);
+    for (int c = 0; c < t->n_columns; c++)
+        fputs(t->column[c].align == MS_RIGHT ? "|---:" : "|---", out);
+    fputs("|\n", out);
+    for (size_t r = 0; r < t->n_rows; r++) {
+        for (int c = 0; c < t->n_columns; c++) {
+            fputs("| ", out);
+            escaped(out, text_of(&t->row[r][c]), false);
+            fputc(' ', out);
+        }
+        fputs("|\n", out);
+    }
+    return true;
+}
+
+bool ms_table_latex(const struct ms_table *t, FILE *out)
+{
+    if (!t || t->failed)
+        return false;
+    fputs("\\begin{tabular}{", out);
+    for (int c = 0; c < t->n_columns; c++)
+        fputc(t->column[c].align == MS_RIGHT ? 'r' : 'l', out);
+    fputs("}\n\\toprule\n", out);
+    for (int c = 0; c < t->n_columns; c++) {
+        escaped(out, t->column[c].title, true);
+        fputs(c + 1 < t->n_columns ? " & " : " \\\\\n\\midrule\n", out);
+    }
+    for (size_t r = 0; r < t->n_rows; r++)
+        for (int c = 0; c < t->n_columns; c++) {
+            escaped(out, text_of(&t->row[r][c]), true);
+            fputs(c + 1 < t->n_columns ? " & " : " \\\\\n", out);
+        }
+    fputs("\\bottomrule\n\\end{tabular}\n", out);
+    return true;
+}
+
+const char *ms_plain_number(double v, char *out)
+{
+    double size = v < 0 ? -v : v;
+    int k = 0;
+    if (size < 1e6) {
+        int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 3 : 4;
+        for (double small = size; small > 0 && small < 0.1 && decimals < 15; small *= 10)
+            decimals++;
+        snprintf(out, 32, "%.*f", decimals, v);
+        for (size_t n = strlen(out);
+             strchr(out, '.') && (out[n - 1] == '0' || out[n - 1] == '.');) {
+            bool dot = out[n - 1] == '.';
+            out[--n] = '\0';
+            if (dot)
+                break;
+        }
+        return out;
+    }
+    for (; size >= 1e3 && k < 4; size /= 1e3)
+        k++;
+    size = v < 0 ? -size : size;
+    snprintf(out, 32, "%.*f %c", size >= 100 ? 1 : 2, size, " kMGT"[k]);
+    return out;
 }

@@ -159,7 +159,8 @@ static struct ms_axes_key *read_values(struct ms_reading *r, struct ms_axes *s, 
     return NULL;
 }
 
-static void read_zip(struct ms_reading *r, struct ms_axes *s, const struct ms_entry *zip)
+static void read_zip(struct ms_reading *r, struct ms_axes *s, const char *name,
+                     const struct ms_entry *zip)
 {
     int axis = -1;
     const struct ms_entry *first = NULL;
@@ -184,6 +185,7 @@ static void read_zip(struct ms_reading *r, struct ms_axes *s, const struct ms_en
             s->axis_n[axis] = k->n < s->axis_n[axis] ? k->n : s->axis_n[axis];
         }
         k->axis = axis;
+        k->zip = name;
     }
 }
 
@@ -192,11 +194,11 @@ static void read_axis(struct ms_reading *r, struct ms_axes *s, const char *key,
 {
     const struct ms_entry *zip = ms_yaml_get(e->value, "zip");
     if (strcmp(key, "zip") == 0) {
-        read_zip(r, s, e);
+        read_zip(r, s, key, e);
         return;
     }
     if (zip && e->value->n == 1) {
-        read_zip(r, s, zip);
+        read_zip(r, s, key, zip);
         return;
     }
     if (e->value->kind == MS_YAML_MAP && ms_key_section(key) && !ms_yaml_get(e->value, "from")) {

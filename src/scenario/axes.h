@@ -22,6 +22,7 @@ struct ms_axes_key {
     size_t n_distinct;
     const struct ms_entry *at; /**< the axis in the file */
     int axis;                  /**< keys of one zip share it */
+    const char *zip;           /**< the name of its zip, NULL = it moves alone */
 };
 
 /** One --set argument, parsed. */

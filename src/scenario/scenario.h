@@ -107,6 +107,8 @@ void ms_case_finish(struct ms_case *c);
 /** The key and the distinct labels of an axis, in the order of the file: for tables and `compare
  *  --by`. */
 const char *ms_study_axis_key(const struct ms_study *study, int axis);
+/** The name of the zip the axis moves in, NULL = it moves alone. */
+const char *ms_study_axis_zip(const struct ms_study *study, int axis);
 size_t ms_study_axis_labels(const struct ms_study *study, int axis, const char *const **labels);
 
 /** What a case is checked for. */

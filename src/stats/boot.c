@@ -96,23 +96,41 @@ static int by_double(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* draws: sorted, the ratios that exist. */
-static void interval(const double *draws, size_t n, struct ms_ratio *out)
+/* The chance that a draw is not beyond the limit on `side` (1: above it, -1: below). Where no draw
+ * is, the draws' logarithms go on as a normal distribution: a share of 0 of 2000 would either pass
+ * every correction or none. */
+static double chance_inside(const double *draws, size_t n, double limit, int side)
 {
-    size_t lo = (n * 25 + 999) / 1000, hi = (n * 975 + 999) / 1000, below = 0, above = 0;
+    size_t inside = 0;
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        double x = log(draws[i]);
+        inside += side > 0 ? draws[i] <= limit : draws[i] >= limit;
+        sum += x;
+        squares += x * x;
+    }
+    if (inside > 0 || !(limit > 0))
+        return (double)inside / (double)n;
+    double mean = sum / (double)n, variance = squares / (double)n - mean * mean;
+    double far = side * (mean - log(limit));
+    double tail = variance > 0 ? erfc(far / sqrt(2 * variance)) / 2 : 0;
+    return fmin(tail, 1 / (double)n);
+}
+
+/* draws: sorted, the ratios that exist, more than 0. */
+static void interval(const double *draws, size_t n, double margin, struct ms_ratio *out)
+{
+    size_t lo = (n * 25 + 999) / 1000, hi = (n * 975 + 999) / 1000;
     out->lo = draws[lo ? lo - 1 : 0];
     out->hi = draws[hi ? hi - 1 : 0];
-    for (size_t i = 0; i < n; i++) {
-        below += draws[i] <= 1;
-        above += draws[i] >= 1;
-    }
-    double p = 2 * (double)(below < above ? below : above) / (double)n;
-    out->p_value = p > 1 ? 1 : p;
+    double above = chance_inside(draws, n, 1 + margin, 1),
+           below = chance_inside(draws, n, 1 - margin, -1);
+    out->p_inside = fmin(1, 2 * fmin(above, below));
     out->has_interval = true;
 }
 
 static void draw_all(const struct side *a, const struct side *b, int stat, uint64_t seed,
-                     unsigned *weight, double *draws, struct ms_ratio *out)
+                     double margin, unsigned *weight, double *draws, struct ms_ratio *out)
 {
     struct ms_rng rng;
     ms_rng_init(&rng, seed, "boot", 0, 0, 0);
@@ -124,16 +142,16 @@ static void draw_all(const struct side *a, const struct side *b, int stat, uint6
         for (int r = 0; r < R; r++)
             weight[ms_rng_below(&rng, (uint32_t)R)]++;
         double q = divide(weighted_stat(a, weight, stat), weighted_stat(b, weight, stat));
-        if (isfinite(q))
+        if (isfinite(q) && q > 0)
             draws[n++] = q;
     }
     qsort(draws, n, sizeof *draws, by_double);
     if (n > 0)
-        interval(draws, n, out);
+        interval(draws, n, margin, out);
 }
 
 static enum ms_status boot_sides(const struct side *a, const struct side *b, int stat,
-                                 uint64_t seed, struct ms_ratio *out)
+                                 uint64_t seed, double margin, struct ms_ratio *out)
 {
     int R = a->n_repeats;
     unsigned *weight = calloc((size_t)R + 1, sizeof *weight);
@@ -144,7 +162,7 @@ static enum ms_status boot_sides(const struct side *a, const struct side *b, int
             weight[r] = 1;
         out->ratio = divide(weighted_stat(a, weight, stat), weighted_stat(b, weight, stat));
         if (R >= 2 && isfinite(out->ratio))
-            draw_all(a, b, stat, seed, weight, draws, out);
+            draw_all(a, b, stat, seed, margin, weight, draws, out);
     }
     free(weight);
     free(draws);
@@ -168,19 +186,19 @@ enum ms_status ms_stat(const struct ms_clustered *in, int stat, double *out)
 }
 
 enum ms_status ms_boot_ratio(const struct ms_clustered *a, const struct ms_clustered *b, int stat,
-                             uint64_t seed, struct ms_ratio *out, struct ms_err *err)
+                             uint64_t seed, double margin, struct ms_ratio *out, struct ms_err *err)
 {
-    *out = (struct ms_ratio){.ratio = NAN, .lo = NAN, .hi = NAN, .p_value = 1};
+    *out = (struct ms_ratio){
+        .ratio = NAN, .lo = NAN, .hi = NAN, .p_inside = 1, .n_repeats = a->n_repeats};
     if (a->n_repeats != b->n_repeats)
         return ms_err_set(err, MS_INVALID, "%d repeats against %d: the two cannot be paired",
                           a->n_repeats, b->n_repeats);
-    out->few_repeats = a->n_repeats < MS_BOOT_FEW_REPEATS;
     struct side x = {0}, y = {0};
     enum ms_status s = side_init(&x, a);
     if (s == MS_OK)
         s = side_init(&y, b);
     if (s == MS_OK)
-        s = boot_sides(&x, &y, stat, seed, out);
+        s = boot_sides(&x, &y, stat, seed, margin, out);
     side_finish(&x);
     side_finish(&y);
     return s == MS_OK ? s : ms_err_set(err, s, "out of memory for the bootstrap");
@@ -215,17 +233,23 @@ enum ms_status ms_holm(const double *p_value, size_t m, double alpha, bool *reje
     return MS_OK;
 }
 
-enum ms_verdict ms_verdict(const struct ms_ratio *r, double margin, bool holm_rejects)
+enum ms_verdict ms_verdict(const struct ms_ratio *r, double margin, bool beyond)
 {
-    if (!isfinite(r->ratio) || fabs(r->ratio - 1) < margin)
+    if (!isfinite(r->ratio))
+        return MS_VERDICT_NONE;
+    if (!r->has_interval || r->n_repeats < MS_VERDICT_REPEATS)
+        return MS_VERDICT_UNCLEAR;
+    if (r->lo >= 1 - margin && r->hi <= 1 + margin)
         return MS_VERDICT_TIE;
-    if (r->has_interval && ((r->lo <= 1 && r->hi >= 1) || !holm_rejects))
-        return MS_VERDICT_TIE;
-    return r->ratio < 1 ? MS_VERDICT_FASTER : MS_VERDICT_SLOWER;
+    if (beyond && r->hi < 1 - margin)
+        return MS_VERDICT_FASTER;
+    if (beyond && r->lo > 1 + margin)
+        return MS_VERDICT_SLOWER;
+    return MS_VERDICT_UNCLEAR;
 }
 
 const char *ms_verdict_name(enum ms_verdict v)
 {
-    static const char *const names[] = {"tie", "faster", "slower"};
+    static const char *const names[] = {"", "tie", "faster", "slower", "unclear"};
     return names[v];
 }

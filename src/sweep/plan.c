@@ -19,6 +19,7 @@ struct planner {
     struct ms_store_case *store_case; /* [n], becomes plan->store.c */
     struct ms_hash *demand_done;      /* [n_demands] routing and placement already tried */
     size_t n_demands;
+    const char *settings; /* the first whole case, as JSON */
 };
 
 static enum ms_status nomem(struct ms_err *err)
@@ -72,6 +73,8 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
         st->scenario_hash = ms_hash128(b.p, b.n);
         out->work_hash = hash_without(b.p, not_work);
         *demand = hash_without(b.p, not_demand);
+        if (!p->settings)
+            p->settings = ms_arena_strdup(&p->plan->arena, b.p);
         ms_buf_printf(&b, "\nmoesim %s\nSimGrid %s\n", MS_VERSION, ms_sim_simgrid_version());
         st->key = ms_hash128(b.p, b.n);
     }
@@ -194,6 +197,8 @@ static void add_study_axes(struct ms_json *j, const struct ms_study *study)
         size_t n = ms_study_axis_labels(study, a, &labels);
         ms_json_object(j, NULL);
         ms_json_string(j, "key", ms_study_axis_key(study, a));
+        if (ms_study_axis_zip(study, a))
+            ms_json_string(j, "zip", ms_study_axis_zip(study, a));
         ms_json_array(j, "labels");
         for (size_t i = 0; i < n; i++)
             ms_json_string(j, NULL, labels[i]);
@@ -218,6 +223,7 @@ static enum ms_status describe_study(struct planner *p, struct ms_err *err)
     ms_json_string(&j, "study_hash", p->plan->store.study_hash.hex);
     ms_json_integer(&j, "n_cases", (int64_t)p->plan->n);
     add_study_axes(&j, study);
+    ms_json_raw(&j, "settings", p->settings ? p->settings : "null");
     ms_json_object(&j, "report");
     ms_json_string(&j, "by", study->base.report.by);
     ms_json_string(&j, "metric", study->base.report.metric);

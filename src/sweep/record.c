@@ -42,6 +42,27 @@ static void add_summary(struct ms_json *j, const struct ms_summary *s)
     ms_json_string(j, "supported", s->supported);
 }
 
+/* Independent units: of the step's mean log exchange (or layer) time, by repeat and step. */
+static double units_of(const struct ms_record_input *in)
+{
+    bool exchange = ms_series_defined(MS_SERIES_EXCHANGE, in->s);
+    int R = in->s->repeats, S = in->out->n_steps;
+    size_t n, steps = (size_t)R * (size_t)S;
+    double *v = gather(in, exchange ? MS_SERIES_EXCHANGE : MS_SERIES_LAYER, in->repeat_run, &n);
+    if (!v)
+        return NAN;
+    size_t per_step = n / steps;
+    for (size_t i = 0; i < steps; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < per_step; k++)
+            sum += log(v[i * per_step + k]);
+        v[i] = sum / (double)per_step;
+    }
+    double units = ms_independent_units(v, R, S);
+    free(v);
+    return isfinite(units) ? units : R;
+}
+
 static double exposed_share(const struct ms_record_input *in)
 {
     size_t per_run = ms_series_count(MS_SERIES_STEP, in->out);
@@ -55,7 +76,7 @@ static double exposed_share(const struct ms_record_input *in)
     return total > 0 ? exposed / total : NAN;
 }
 
-static enum ms_status add_blocks(struct ms_json *j, const struct ms_record_input *in,
+static enum ms_status add_blocks(struct ms_json *j, const struct ms_record_input *in, double units,
                                  struct ms_err *err)
 {
     for (enum ms_series w = 0; w < MS_N_SERIES; w++) {
@@ -65,7 +86,7 @@ static enum ms_status add_blocks(struct ms_json *j, const struct ms_record_input
         double *v = gather(in, w, in->repeat_run, &n);
         if (!v)
             return nomem(err);
-        struct ms_summary s = ms_summarise(v, n);
+        struct ms_summary s = ms_summarise(v, n, units);
         free(v);
         if (!isfinite(s.mean) || !isfinite(s.max))
             return ms_err_set(err, MS_INTERNAL, "the simulated %s times are no times",
@@ -98,7 +119,8 @@ static void add_ratio(struct ms_json *j, const char *key, const struct ms_ratio 
 
 /* The case against its balanced twin, repeat by repeat. */
 static enum ms_status slowdown(const struct ms_record_input *in, enum ms_series which,
-                               struct ms_ratio *p50, struct ms_ratio *p99, struct ms_err *err)
+                               struct ms_ratio *p50, struct ms_ratio *p95, struct ms_ratio *p99,
+                               struct ms_err *err)
 {
     size_t n, m, per_run = ms_series_count(which, in->out);
     double *a = gather(in, which, in->repeat_run, &n), *b = gather(in, which, in->twin_run, &m);
@@ -108,9 +130,11 @@ static enum ms_status slowdown(const struct ms_record_input *in, enum ms_series 
         repeat[i] = (int)(i / per_run);
     struct ms_clustered x = {a, repeat, n, in->s->repeats}, y = {b, repeat, n, in->s->repeats};
     if (s == MS_OK)
-        s = ms_boot_ratio(&x, &y, 50, in->s->seed, p50, err);
+        s = ms_boot_ratio(&x, &y, 50, in->s->seed, 0, p50, err);
     if (s == MS_OK)
-        s = ms_boot_ratio(&x, &y, 99, in->s->seed, p99, err);
+        s = ms_boot_ratio(&x, &y, 95, in->s->seed, 0, p95, err);
+    if (s == MS_OK)
+        s = ms_boot_ratio(&x, &y, 99, in->s->seed, 0, p99, err);
     free(a);
     free(b);
     free(repeat);
@@ -124,14 +148,15 @@ static enum ms_status add_slowdown(struct ms_json *j, const struct ms_record_inp
         ms_json_null(j, "slowdown");
         return MS_OK;
     }
-    struct ms_ratio p50, p99;
+    struct ms_ratio p50, p95, p99;
     bool exchange = ms_series_defined(MS_SERIES_EXCHANGE, in->s);
     enum ms_status s =
-        slowdown(in, exchange ? MS_SERIES_EXCHANGE : MS_SERIES_LAYER, &p50, &p99, err);
+        slowdown(in, exchange ? MS_SERIES_EXCHANGE : MS_SERIES_LAYER, &p50, &p95, &p99, err);
     if (s != MS_OK)
         return s;
     ms_json_object(j, "slowdown");
     add_ratio(j, "vs_balanced_p50", &p50);
+    add_ratio(j, "vs_balanced_p95", &p95);
     add_ratio(j, "vs_balanced_p99", &p99);
     if (p99.has_interval) {
         ms_json_array(j, "ci95");
@@ -342,9 +367,11 @@ enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *o
 {
     struct ms_json j = {.out = out};
     add_identity(&j, in);
-    enum ms_status s = add_blocks(&j, in, err);
+    double units = units_of(in);
+    enum ms_status s = isnan(units) ? nomem(err) : add_blocks(&j, in, units, err);
     if (s != MS_OK)
         return s;
+    ms_json_number(&j, "units", units);
     ms_json_number(&j, "entry_skew_us", mean_skew_us(in));
     s = add_slowdown(&j, in, err);
     if (s != MS_OK)

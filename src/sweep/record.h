@@ -10,7 +10,7 @@
  *  - co_selection, oracle, requested_max_over_mean, realised_max_over_mean.
  *  - tail: of the slowest 1 % of exchanges (at least one) how many (n); the layer met most often
  *    together with its most loaded rank and the expert that loads it most; their share of n; that
- *    rank's load over the mean. Who is there when it is slow, not yet why.
+ *    rank's load over the mean; repeats: how many the frequent ones come from. Who is there when it is slow, not yet why.
  *  - samples: [repeat][step, layer, group] times in us, rounded to nine significant digits:
  *    exchange_us, dispatch_us, layer_us, and step_us [repeat][step, group]. The paired bootstrap
  *    needs them, and samples/ is there on request only; combine = exchange - dispatch. Three series

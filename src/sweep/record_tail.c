@@ -47,8 +47,16 @@ static void add_most_frequent(struct ms_json *j, const struct exchange *e, size_
             best = i;
         }
     }
+    size_t repeats = 0; /* that the frequent ones come from */
+    for (size_t i = 0; i < n; i++) {
+        bool again = !same(&e[i], &e[best]);
+        for (size_t k = 0; k < i && !again; k++)
+            again = same(&e[k], &e[best]) && e[k].repeat == e[i].repeat;
+        repeats += !again;
+    }
     ms_json_object(j, "tail");
     ms_json_integer(j, "n", (int64_t)n);
+    ms_json_integer(j, "repeats", (int64_t)repeats);
     ms_json_integer(j, "layer", e[best].layer);
     ms_json_integer(j, "rank", e[best].hot.rank);
     ms_json_integer(j, "expert", e[best].hot.expert);

@@ -1,0 +1,22 @@
+/** @file plot_parts.h  What the pictures of a comparison share: terminals, colours, quoting. For
+ *  plot*.c only. */
+#ifndef MS_REPORT_PLOT_PARTS_H
+#define MS_REPORT_PLOT_PARTS_H
+
+#include "report/plot.h"
+
+/** Colours of Okabe and Ito (2008) and some more, "#rrggbb". */
+const char *ms_plot_colour(size_t number);
+/** A text as gnuplot's own, in single quotes: in double ones it would run what stands between
+ *  backquotes. */
+void ms_plot_quoted(struct ms_buf *b, const char *text);
+/** Terminal, output and the frame of axes. Size in pixels of a screen. */
+void ms_plot_head(struct ms_buf *b, enum ms_picture kind, int width, int height,
+                  const char *output);
+/** "exchange p99, microseconds" of the metric in force. */
+void ms_plot_metric_name(const struct ms_comparison *c, char *out, size_t size);
+/** The metric against c->x: a panel for each combination of the other keys (plot_x.c). */
+enum ms_status ms_plot_x_script(const struct ms_comparison *c, const char *output,
+                                enum ms_picture kind, struct ms_buf *out, struct ms_err *err);
+
+#endif
