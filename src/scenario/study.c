@@ -261,7 +261,7 @@ const char *ms_study_axis_key(const struct ms_study *study, int axis)
 
 const char *ms_study_axis_zip(const struct ms_study *study, int axis)
 {
-    return study->sweep->key[axis].zip;
+    return study->axes->key[axis].zip;
 }
 
 size_t ms_study_axis_labels(const struct ms_study *study, int axis, const char *const **labels)
