@@ -458,7 +458,7 @@ START_TEST(test_controls_are_compared_with_the_uniform_law)
         s.routing.assignment = i == 4 ? "round_robin" : names[i];
         struct ms_errs errs = {0};
         ms_demand_warn(&s.in, &errs);
-        ck_assert_int_eq(errs.n_warnings, i == 2);
+        ck_assert_int_eq((int)errs.n_warnings, i == 2);
         if (i == 2)
             ck_assert_ptr_nonnull(strstr(errs.warn[0].text, "sends 0.88 copies"));
         ms_errs_finish(&errs);

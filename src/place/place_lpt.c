@@ -65,7 +65,7 @@ static void pack(const struct ms_place_problem *p, const struct item *item, stru
         int node = p->rank_node[best];
         f->slot_expert[ms_cell(best, f->size, f->used[best]++)] = item[i].expert;
         f->load[best] += item[i].share;
-        f->node[node] += item[i].share / f->node_size[node];
+        f->node[node] += item[i].share / (double)f->node_size[node];
     }
 }
 
