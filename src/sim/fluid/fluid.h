@@ -47,8 +47,11 @@
  *  routes and sinks count from 0. Results do not depend on the number of threads of the pool, nor
  *  on how the caller cuts the time between events.
  *
- *  Memory: where there is none, MS_NOMEM comes back; the solver is then good for
- *  ms_fluid_destroy only, and every later call says MS_NOMEM again. */
+ *  Memory, measured: a flow over one route takes 24 bytes before its start and then about 60 where
+ *  two links of it can bind (ports alone), 220 where a dozen can (a torus); a weighted one 200 to
+ *  260; a stream to eight ranks 500, of them 24 a use of a route. A route takes 9 bytes and 4 a link.
+ *  Where there is no memory, MS_NOMEM comes back; the solver is then good for ms_fluid_destroy only,
+ *  and every later call says MS_NOMEM again. */
 #ifndef MS_SIM_FLUID_H
 #define MS_SIM_FLUID_H
 

@@ -214,7 +214,7 @@ struct ms_fluid_comp {
 
 struct ms_fluid_sink {
     double last_s;  /**< latest end so far of flows that are off the books */
-    double tent_s;  /**< latest among the `tent` */
+    double tent_s;  /**< latest among the `tent`; INFINITY: to be looked up when it is needed */
     double ready_s; /**< when it is complete, as things stand; INFINITY: not known */
     uint64_t tag;
     uint32_t left;  /**< flows not off the books, those not added yet included */

@@ -39,15 +39,6 @@ enum ms_status ms_fluid_open(struct ms_fluid *f, uint32_t n_flows, uint64_t tag,
     return MS_OK;
 }
 
-bool ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink)
-{
-    struct ms_fluid_sink *s = &f->sink[sink];
-    if (s->tent != s->left || s->ready_s < INFINITY)
-        return true;
-    s->ready_s = s->tent && s->tent_s > s->last_s ? s->tent_s : s->last_s;
-    return ms_heap_push(&f->ready, (struct ms_heap_item){s->ready_s, 0, sink});
-}
-
 /* The sinks that wait for an end. */
 static uint32_t sinks_of(const struct ms_fluid_comp *c, const struct ms_fluid_ending *e,
                          const uint32_t **sinks)
@@ -56,6 +47,41 @@ static uint32_t sinks_of(const struct ms_fluid_comp *c, const struct ms_fluid_en
         return ms_fluid_weighted_sinks(&c->weighted, e->flow, sinks);
     *sinks = e->sink;
     return ms_fluid_n_sinks(e->sink);
+}
+
+static bool waits_for(const struct ms_fluid_comp *c, const struct ms_fluid_ending *e, uint32_t sink)
+{
+    const uint32_t *s;
+    for (uint32_t n = sinks_of(c, e, &s); n > 0; n--, s++) {
+        if (*s == sink)
+            return true;
+    }
+    return false;
+}
+
+/* After a component withdrew its share: the latest end among what others hold. */
+static void find_tentative(struct ms_fluid *f, uint32_t sink)
+{
+    struct ms_fluid_sink *s = &f->sink[sink];
+    s->tent_s = 0;
+    for (uint32_t k = 0; k < f->n_comps; k++) {
+        const struct ms_fluid_comp *c = &f->comp[k];
+        for (size_t i = 0; i < c->n_ending; i++) {
+            if (waits_for(c, &c->ending[i], sink))
+                s->tent_s = fmax(s->tent_s, c->ending[i].finish_s);
+        }
+    }
+}
+
+bool ms_fluid_sink_check(struct ms_fluid *f, uint32_t sink)
+{
+    struct ms_fluid_sink *s = &f->sink[sink];
+    if (s->tent != s->left || s->ready_s < INFINITY)
+        return true;
+    if (s->tent && s->tent_s == INFINITY)
+        find_tentative(f, sink);
+    s->ready_s = s->tent && s->tent_s > s->last_s ? s->tent_s : s->last_s;
+    return ms_heap_push(&f->ready, (struct ms_heap_item){s->ready_s, 0, sink});
 }
 
 bool ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c)
@@ -74,30 +100,6 @@ bool ms_fluid_sink_tentative(struct ms_fluid *f, const struct ms_fluid_comp *c)
             fine = ms_fluid_sink_check(f, *sink);
     }
     return fine;
-}
-
-static bool waits_for(const struct ms_fluid_comp *c, const struct ms_fluid_ending *e, uint32_t sink)
-{
-    const uint32_t *s;
-    for (uint32_t n = sinks_of(c, e, &s); n > 0; n--, s++) {
-        if (*s == sink)
-            return true;
-    }
-    return false;
-}
-
-/* After one component withdrew its share: the latest end among what others hold. */
-static void find_tentative(struct ms_fluid *f, uint32_t sink)
-{
-    struct ms_fluid_sink *s = &f->sink[sink];
-    s->tent_s = 0;
-    for (uint32_t k = 0; k < f->n_comps; k++) {
-        const struct ms_fluid_comp *c = &f->comp[k];
-        for (size_t i = 0; i < c->n_ending; i++) {
-            if (waits_for(c, &c->ending[i], sink))
-                s->tent_s = fmax(s->tent_s, c->ending[i].finish_s);
-        }
-    }
 }
 
 void ms_fluid_sink_end(struct ms_fluid *f, uint32_t sink, double at_s, uint32_t chain)
@@ -121,9 +123,10 @@ void ms_fluid_sink_end(struct ms_fluid *f, uint32_t sink, double at_s, uint32_t 
 static void withdraw(struct ms_fluid *f, const uint32_t *sink, uint32_t n, bool ended)
 {
     for (; n > 0; n--, sink++) {
-        f->sink[*sink].tent--;
+        struct ms_fluid_sink *s = &f->sink[*sink];
+        s->tent--;
         if (!ended)
-            f->sink[*sink].ready_s = INFINITY;
+            s->ready_s = s->tent_s = INFINITY;
     }
 }
 
@@ -171,14 +174,6 @@ void ms_fluid_sink_apply(struct ms_fluid *f, struct ms_fluid_comp *c, double at_
         withdraw(f, sink, n_sinks, e->finish_s <= at_s);
         if (e->finish_s <= at_s)
             apply(f, c, e);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (c->ending[i].finish_s <= at_s)
-            continue;
-        for (uint32_t k = sinks_of(c, &c->ending[i], &sink); k > 0; k--, sink++) {
-            if (f->sink[*sink].tent)
-                find_tentative(f, *sink);
-        }
     }
 }
 
