@@ -56,16 +56,17 @@ static enum ms_status weigh(struct ms_demand *d, const struct names *all, const 
     d->weight = MS_NEW(&d->arena, double, (size_t)all->n);
     if (!d->weight)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    for (int i = 0; i < all->n && q->n_named == 0; i++)
+    for (int i = 0; i < all->n && q->domains.n_named == 0; i++)
         d->weight[i] = by ? by[i] : 1;
-    for (int i = 0; i < q->n_named; i++) {
-        int at = find(all, q->domain[i].name);
+    for (int i = 0; i < q->domains.n_named; i++) {
+        int at = find(all, q->domains.named[i].name);
         char allowed[512];
         if (at < 0)
-            return ms_err_at(
-                err, MS_INVALID, NULL, 0, 0, key, "'%s' is not a domain of it%s", q->domain[i].name,
-                ms_allowed(allowed, sizeof allowed, q->domain[i].name, all->name, (size_t)all->n));
-        d->weight[at] = q->domain[i].weight;
+            return ms_err_at(err, MS_INVALID, NULL, 0, 0, key, "'%s' is not a domain of it%s",
+                             q->domains.named[i].name,
+                             ms_allowed(allowed, sizeof allowed, q->domains.named[i].name,
+                                        all->name, (size_t)all->n));
+        d->weight[at] = q->domains.named[i].weight;
     }
     for (int i = 0; i < all->n; i++)
         sum += d->weight[i];
@@ -81,13 +82,16 @@ static enum ms_status weigh(struct ms_demand *d, const struct names *all, const 
 enum ms_status ms_demand_law_domains(struct ms_demand *d, struct ms_err *err)
 {
     const struct ms_request_params *q = &d->in.workload->requests;
-    if (q->n_named > 0 || q->n_domains < 1)
+    if (q->file)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.requests.file",
+                         "recorded requests need routing.source: trace, of token ids");
+    if (q->domains.n_named > 0 || q->domains.n < 1)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, key,
                          "a law has no domains of its own: give how many draws of it there are, "
                          "such as domains: 6");
-    if (q->n_domains > MS_MOST_DOMAINS)
+    if (q->domains.n > MS_MOST_DOMAINS)
         return too_many(err, NULL);
-    d->D = q->n_domains;
+    d->D = q->domains.n;
     d->weight = MS_NEW(&d->arena, double, (size_t)d->D);
     if (!d->weight)
         return ms_err_set(err, MS_NOMEM, "out of memory");

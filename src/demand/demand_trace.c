@@ -137,6 +137,10 @@ enum ms_status ms_demand_open_trace(struct ms_demand *d, struct ms_err *err)
 enum ms_status ms_demand_open_matrix(struct ms_demand *d, struct ms_err *err)
 {
     const struct ms_routing_params *r = d->in.routing;
+    if (d->in.workload->requests.phase != MS_REQUESTS_NONE)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "workload.requests",
+                         "a matrix says how many bytes go where: there is nothing that requests "
+                         "could choose");
     if (!r->matrix)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.matrix",
                          "is needed with source: matrix");

@@ -14,9 +14,9 @@ enum { LONGEST = 1 << 28 };
 /* Of the log-normal with the params' mean and cv. */
 static void parameters(const struct ms_request_params *p, double *mu, double *sigma)
 {
-    double sigma2 = log1p(p->cv * p->cv);
+    double sigma2 = log1p(p->length.cv * p->length.cv);
     *sigma = sqrt(sigma2);
-    *mu = log(p->mean_tokens) - sigma2 / 2;
+    *mu = log(p->length.mean) - sigma2 / 2;
 }
 
 static int32_t whole(double x)
@@ -27,8 +27,8 @@ static int32_t whole(double x)
 int32_t ms_request_length(const struct ms_request_params *p, struct ms_rng *rng)
 {
     double mu, sigma;
-    if (p->cv <= 0)
-        return whole(p->mean_tokens);
+    if (p->length.cv <= 0)
+        return whole(p->length.mean);
     parameters(p, &mu, &sigma);
     return whole(exp(mu + sigma * ms_rng_normal(rng)));
 }
@@ -38,11 +38,11 @@ int32_t ms_request_length(const struct ms_request_params *p, struct ms_rng *rng)
 int32_t ms_request_length_found(const struct ms_request_params *p, struct ms_rng *rng)
 {
     double mu, sigma;
-    if (p->cv <= 0)
-        return whole(p->mean_tokens);
+    if (p->length.cv <= 0)
+        return whole(p->length.mean);
     parameters(p, &mu, &sigma);
     for (;;) {
-        double shift = ms_rng_unit(rng) * (p->mean_tokens + 1) < p->mean_tokens ? sigma * sigma : 0;
+        double shift = ms_rng_unit(rng) * (p->length.mean + 1) < p->length.mean ? sigma * sigma : 0;
         double x = exp(mu + shift + sigma * ms_rng_normal(rng));
         int32_t n = whole(x);
         if (ms_rng_unit(rng) * (x + 1) < n)

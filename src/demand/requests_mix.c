@@ -4,12 +4,17 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { MOST_KEPT = 4096 }; /* epochs */
 
 struct ms_mix {
     const struct ms_requests_problem *p;
     bool moves;
-    double *share;  /* [domains] of the last epoch asked for */
-    int64_t epoch;  /* that one */
+    double *share; /* [domains] of the last epoch asked for */
+    int64_t epoch; /* that one */
+    double *keep;  /* [n_kept][domains] shares of epochs 0, 1, …; 0 = not drawn yet */
+    int64_t n_kept;
     int64_t *start; /* [n_past]: epoch -i begins at step start[i], falling */
     int64_t *next;  /* [n_future]: epoch i + 1 begins at step next[i], rising */
     size_t n_past, n_future, past_cap, future_cap;
@@ -19,7 +24,7 @@ struct ms_mix {
 static int64_t life(const struct ms_requests_problem *p, const char *purpose, uint64_t i)
 {
     struct ms_rng rng;
-    double persistence = p->params->persistence;
+    double persistence = p->params->mix.persistence;
     if (persistence <= 1)
         return 1;
     ms_rng_init(&rng, p->seed, purpose, (uint64_t)p->repeat, i, 0);
@@ -77,16 +82,28 @@ static bool epoch_of(struct ms_mix *m, int64_t step, int64_t *epoch)
     return true;
 }
 
+/* Shares of epochs of the run's own steps are drawn once: every slot asks for them. */
+static double *kept(struct ms_mix *m, int64_t epoch)
+{
+    return epoch >= 0 && epoch < m->n_kept ? m->keep + (size_t)epoch * (size_t)m->p->n_domains
+                                           : NULL;
+}
+
 /* Dirichlet(concentration x weights), from Gamma draws; small shapes underflow, so their logarithms
  * are drawn: Gamma(a) = Gamma(a + 1) x U^(1/a). */
 static void draw_shares(struct ms_mix *m, int64_t epoch)
 {
     const struct ms_requests_problem *p = m->p;
     struct ms_rng rng;
-    double top = -INFINITY, sum = 0;
+    double top = -INFINITY, sum = 0, *keep = kept(m, epoch);
+    m->epoch = epoch;
+    if (keep && keep[0] > 0) {
+        memcpy(m->share, keep, (size_t)p->n_domains * sizeof *keep);
+        return;
+    }
     ms_rng_init(&rng, p->seed, "mix", (uint64_t)p->repeat, (uint64_t)epoch, 0);
     for (int d = 0; d < p->n_domains; d++) {
-        double a = p->params->concentration * p->weight[d];
+        double a = p->params->mix.concentration * p->weight[d];
         m->share[d] = log(ms_rng_gamma(&rng, a + 1)) + log(ms_rng_unit(&rng)) / a;
         top = fmax(top, m->share[d]);
     }
@@ -94,7 +111,8 @@ static void draw_shares(struct ms_mix *m, int64_t epoch)
         sum += m->share[d] = fmax(exp(m->share[d] - top), 1e-200);
     for (int d = 0; d < p->n_domains; d++)
         m->share[d] /= sum;
-    m->epoch = epoch;
+    if (keep)
+        memcpy(keep, m->share, (size_t)p->n_domains * sizeof *keep);
 }
 
 struct ms_mix *ms_mix_create(const struct ms_requests_problem *p)
@@ -103,10 +121,12 @@ struct ms_mix *ms_mix_create(const struct ms_requests_problem *p)
     if (!m)
         return NULL;
     m->p = p;
-    m->moves = isfinite(p->params->concentration);
+    m->moves = isfinite(p->params->mix.concentration);
     m->epoch = INT64_MIN;
     m->share = calloc((size_t)p->n_domains, sizeof *m->share);
-    if (!m->share) {
+    m->n_kept = (int64_t)p->n_steps + 1 < MOST_KEPT ? p->n_steps + 1 : MOST_KEPT;
+    m->keep = calloc((size_t)m->n_kept * (size_t)p->n_domains, sizeof *m->keep);
+    if (!m->share || !m->keep) {
         ms_mix_destroy(m);
         return NULL;
     }
@@ -120,6 +140,7 @@ void ms_mix_destroy(struct ms_mix *m)
     if (!m)
         return;
     free(m->share);
+    free(m->keep);
     free(m->start);
     free(m->next);
     free(m);

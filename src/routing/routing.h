@@ -71,16 +71,22 @@ struct ms_domain_weight {
 
 /** What a batch is made of (scenario section workload.requests). */
 struct ms_request_params {
-    int phase;              /**< enum ms_request_phase; NONE: tokens of one law, no requests */
-    double mean_tokens, cv; /**< of a request's length: log-normal, at least 1 */
-    int n_domains;          /**< so many draws of a law; 0: those of the trace or checkpoint */
-    const struct ms_domain_weight *domain; /**< [n_named] of these only; 0: all, equal weights */
-    int n_named;
-    double tilt;          /**< sd of ln weight between requests of a domain */
-    int affinity;         /**< 1: a domain has ranks of its own */
-    double concentration; /**< of what arrives; INFINITY: constant shares */
-    double persistence;   /**< mean steps between two draws of the shares */
-    const char *file;     /**< requests of a trace of token ids, replayed; NULL: drawn */
+    int phase; /**< enum ms_request_phase; NONE: tokens of one law, no requests */
+    struct ms_request_length {
+        double mean, cv; /**< log-normal, at least 1 */
+    } length;
+    struct ms_request_domains {
+        int n; /**< so many draws of a law; 0: those of the trace or checkpoint */
+        const struct ms_domain_weight *named; /**< [n_named] of these only; 0: all, equal weights */
+        int n_named;
+    } domains;
+    double tilt;  /**< sd of ln weight between requests of a domain */
+    int affinity; /**< 1: a domain has ranks of its own */
+    struct ms_request_mix {
+        double concentration; /**< of what arrives; INFINITY: constant shares */
+        double persistence;   /**< mean steps between two draws of the shares */
+    } mix;
+    const char *file; /**< requests of a trace of token ids, replayed; NULL: drawn */
 };
 
 /** Scenario section `workload`, as far as it makes traffic. */

@@ -115,6 +115,9 @@ void ms_schema_table(struct ms_json *j, const struct ms_field *fields);
 extern const struct ms_shape ms_shape_scenario_name;
 /** struct ms_tokens */
 extern const struct ms_shape ms_shape_tokens;
+/** struct ms_request_params */
+extern const struct ms_shape ms_shape_requests;
+extern const struct ms_field ms_request_fields[]; /**< of struct ms_request_params */
 /** struct ms_popularity */
 extern const struct ms_shape ms_shape_popularity;
 /** struct ms_routing_params: filter, n_filter */
