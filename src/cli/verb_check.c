@@ -45,7 +45,7 @@ static enum ms_status check_platform(const char *path, struct ms_inputs *inputs,
                                      struct ms_errs *errs, char *good, size_t size)
 {
     struct ms_route_summary routes = {0};
-    const struct ms_platform *p = ms_inputs_platform(inputs, path, 0, errs);
+    const struct ms_platform *p = ms_inputs_platform(inputs, path, NULL, errs);
     if (!p)
         return ms_errors_status(errs, 0);
     enum ms_status s = ms_route_check(p, &routes, errs);

@@ -412,6 +412,30 @@ void ms_platform_finish(struct ms_platform *p)
     *p = (struct ms_platform){0};
 }
 
+static void *twin(struct ms_platform *p, const void *array, size_t n, size_t size)
+{
+    void *copy = ms_arena_alloc(&p->arena, n + 1, size);
+    if (copy && array)
+        memcpy(copy, array, n * size);
+    return copy;
+}
+
+enum ms_status ms_platform_own_hosts(struct ms_platform *p, struct ms_err *err)
+{
+    size_t n = (size_t)p->n_hosts, nodes = (size_t)p->n_nodes;
+    p->host_name = twin(p, p->host_name, n, sizeof *p->host_name);
+    p->host_speed = twin(p, p->host_speed, n, sizeof *p->host_speed);
+    p->host_node = twin(p, p->host_node, n, sizeof *p->host_node);
+    p->host_local = twin(p, p->host_local, n, sizeof *p->host_local);
+    p->host_point = twin(p, p->host_point, n, sizeof *p->host_point);
+    p->link_ends = twin(p, p->link_ends, (size_t)p->n_links, sizeof *p->link_ends);
+    p->node_name = twin(p, p->node_name, nodes, sizeof *p->node_name);
+    p->node_size = twin(p, p->node_size, nodes, sizeof *p->node_size);
+    bool good = p->host_name && p->host_speed && p->host_node && p->host_local && p->host_point &&
+                p->link_ends && p->node_name && p->node_size;
+    return good ? MS_OK : ms_err_set(err, MS_NOMEM, "no memory");
+}
+
 /* Whether any pattern matches; the first that does is marked. */
 static bool matches(const char *name, const char *const *pattern, size_t n, bool *used)
 {

@@ -120,6 +120,10 @@ const char *ms_platform_prop(const struct ms_platform *p, const char *key);
 /** Whether a pair of hosts has a route; false for the pairs that reading the file warned of. */
 bool ms_platform_joined(const struct ms_platform *p, int src, int dst);
 
+/** Arrays that selecting and grouping hosts change become p's own, in its arena: for a copy of the
+ * struct that shares all else. @return MS_OK or MS_NOMEM */
+enum ms_status ms_platform_own_hosts(struct ms_platform *p, struct ms_err *err);
+
 /** Keep the hosts whose names match one of the shell wildcards; before ms_platform_group.
  * @return MS_OK; MS_INVALID when none does, or one pattern matches nothing; MS_NOMEM */
 enum ms_status ms_platform_select(struct ms_platform *p, const char *const *pattern, size_t n,

@@ -126,6 +126,7 @@ extern const struct ms_shape ms_shape_filter;
 extern const struct ms_shape ms_shape_axes;
 /** struct ms_routing_params: text, n_text */
 extern const struct ms_shape ms_shape_texts;
+extern const struct ms_shape ms_shape_hosts;
 /** A struct whose first member is `const char *profile`: a name of the row's table, or NULL and
  *  the numbers of the row's fields. */
 extern const struct ms_shape ms_shape_profile;

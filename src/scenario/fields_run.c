@@ -29,6 +29,10 @@ static const struct ms_field top[] = {
 };
 
 static const struct ms_field cluster[] = {
+    {.key = "hosts",
+     .type = MS_FIELD_ODD, .shape = &ms_shape_hosts, MS_OPTIONAL,
+     .help = "which hosts of the platform are GPUs: shell wildcards such as gpu*, one or a list; "
+             "default: all"},
     {.key = "gpus_per_node", MS_AT(struct ms_scenario, gpus_per_node),
      MS_INT32(1, 1e6), MS_OPTIONAL,
      .help = "hosts a node, in natural order of names; only where the platform has no node "

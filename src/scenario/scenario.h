@@ -43,6 +43,8 @@ struct ms_scenario {
     int repeats;
     const char *platform; /**< resolved path; NULL: none given */
     int gpus_per_node;    /**< 0: none given */
+    const char **hosts;   /**< [n_hosts] wildcards: which hosts are GPUs */
+    int n_hosts;          /**< 0: all */
     bool has_model;       /**< false: no `model` section (only for source matrix, or train) */
     struct ms_model_shape model;
     struct ms_workload workload;

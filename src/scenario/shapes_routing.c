@@ -317,3 +317,29 @@ static void schema_texts(struct ms_json *j, const struct ms_field *f)
 
 const struct ms_shape ms_shape_texts = {parse_texts, echo_texts, schema_texts,
                                         "a file or a list of files"};
+
+/* ---- cluster.hosts ---- */
+
+static const struct ms_field hosts_field = {.key = "hosts", .type = MS_FIELD_STRING};
+
+static void parse_hosts(struct ms_reading *r, const char *path, const struct ms_field *f,
+                        const struct ms_entry *e, void *at)
+{
+    struct ms_scenario *s = at;
+    s->hosts = ms_shape_words(r, path, e, &hosts_field, &s->n_hosts);
+}
+
+static void echo_hosts(struct ms_echo *o, const char *name, const struct ms_field *f,
+                       const void *at)
+{
+    const struct ms_scenario *s = at;
+    if (s->n_hosts == 0)
+        return;
+    ms_json_array(&o->j, name);
+    for (int i = 0; i < s->n_hosts; i++)
+        ms_json_string(&o->j, NULL, s->hosts[i]);
+    ms_json_end_array(&o->j);
+}
+
+const struct ms_shape ms_shape_hosts = {parse_hosts, echo_hosts, schema_texts,
+                                        "a wildcard or a list of wildcards"};

@@ -7,11 +7,12 @@
 #include "moe/observer.h"
 #include "scenario/errors.h"
 
-/* The platform of a file, or one with its hosts grouped, which borrows from that. */
+/* The platform of a file, or one with its hosts chosen and grouped, which borrows from that. */
 struct ms_inputs_platform {
     const char *path;
+    const char *hosts; /* the wildcards, a line each; "": all */
     int gpus_per_node; /* 0: as the file is */
-    bool good;
+    bool good, borrows;
     struct ms_platform platform;
     struct ms_errs errs;
     struct ms_inputs_platform *next;
@@ -23,22 +24,22 @@ struct ms_inputs_checkpoint {
     struct ms_inputs_checkpoint *next;
 };
 
-static struct ms_inputs_platform *find(struct ms_inputs *in, const char *path, int gpus_per_node)
+static struct ms_inputs_platform *find(struct ms_inputs *in, const char *path, const char *hosts,
+                                       int gpus_per_node)
 {
     for (struct ms_inputs_platform *p = in->platforms; p; p = p->next)
-        if (strcmp(p->path, path) == 0 && p->gpus_per_node == gpus_per_node)
+        if (!strcmp(p->path, path) && !strcmp(p->hosts, hosts) && p->gpus_per_node == gpus_per_node)
             return p;
     return NULL;
 }
 
 static struct ms_inputs_platform *new_platform(struct ms_inputs *in, const char *path,
-                                               int gpus_per_node)
+                                               const char *hosts, int gpus_per_node)
 {
     struct ms_inputs_platform *p = MS_NEW(&in->arena, struct ms_inputs_platform, 1);
-    char *name = p ? ms_arena_strdup(&in->arena, path) : NULL;
-    if (!name)
+    if (!p || !(p->path = ms_arena_strdup(&in->arena, path)) ||
+        !(p->hosts = ms_arena_strdup(&in->arena, hosts)))
         return NULL;
-    p->path = name;
     p->gpus_per_node = gpus_per_node;
     p->next = in->platforms;
     in->platforms = p;
@@ -47,7 +48,7 @@ static struct ms_inputs_platform *new_platform(struct ms_inputs *in, const char 
 
 static struct ms_inputs_platform *read_platform(struct ms_inputs *in, const char *path)
 {
-    struct ms_inputs_platform *p = new_platform(in, path, 0);
+    struct ms_inputs_platform *p = new_platform(in, path, "", 0);
     if (!p)
         return NULL;
     p->good = ms_platform_read(p->path, &p->platform, &p->errs) == MS_OK &&
@@ -55,27 +56,37 @@ static struct ms_inputs_platform *read_platform(struct ms_inputs *in, const char
     return p;
 }
 
-/* All but the nodes is the file's own. */
-static struct ms_inputs_platform *group(struct ms_inputs *in,
-                                        const struct ms_inputs_platform *whole, int gpus_per_node)
+/* What choosing and grouping change is the new one's own; the rest is the file's. */
+static struct ms_inputs_platform *arrange(struct ms_inputs *in,
+                                          const struct ms_inputs_platform *whole,
+                                          const struct ms_scenario *s, const char *hosts,
+                                          int gpus_per_node)
 {
-    size_t n = (size_t)whole->platform.n_hosts;
-    struct ms_inputs_platform *p = new_platform(in, whole->path, gpus_per_node);
+    struct ms_inputs_platform *p = new_platform(in, whole->path, hosts, gpus_per_node);
+    struct ms_err err = {0};
     if (!p)
         return NULL;
+    p->borrows = true;
     p->platform = whole->platform;
     p->platform.arena = (struct ms_arena){0};
-    p->platform.host_node = MS_NEW(&p->platform.arena, int, n);
-    p->platform.host_local = MS_NEW(&p->platform.arena, int, n);
-    p->good = p->platform.host_node && p->platform.host_local &&
-              ms_platform_group(&p->platform, gpus_per_node, NULL) == MS_OK;
+    enum ms_status status = ms_platform_own_hosts(&p->platform, &err);
+    if (status == MS_OK && s->n_hosts > 0)
+        status = ms_platform_select(&p->platform, s->hosts, (size_t)s->n_hosts, &err);
+    if (status == MS_INVALID)
+        ms_errs_add_at(&p->errs, MS_INVALID, NULL, 0, 0, "cluster.hosts", "%s", err.text);
+    if (status == MS_OK && p->platform.n_nodes == 0 && gpus_per_node > 0 &&
+        p->platform.n_hosts % gpus_per_node == 0)
+        status = ms_platform_group(&p->platform, gpus_per_node, &err);
+    p->good = status == MS_OK;
     return p;
 }
 
-struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path, int gpus_per_node,
-                                       struct ms_errs *errs)
+struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path,
+                                       const struct ms_scenario *s, struct ms_errs *errs)
 {
-    struct ms_inputs_platform *p = find(in, path, 0);
+    struct ms_buf hosts = {0};
+    int gpus_per_node = s ? s->gpus_per_node : 0;
+    struct ms_inputs_platform *p = find(in, path, "", 0), *g = NULL;
     if (!p && !(p = read_platform(in, path))) {
         ms_errs_add_at(errs, MS_NOMEM, path, 0, 0, NULL, "out of memory");
         return NULL;
@@ -83,15 +94,24 @@ struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path, i
     ms_errors_merge(errs, &p->errs, 0);
     if (!p->good)
         return NULL;
-    if (p->platform.n_nodes > 0 || gpus_per_node < 1 || p->platform.n_hosts % gpus_per_node != 0)
+    gpus_per_node = p->platform.n_nodes > 0 ? 0 : gpus_per_node;
+    if (!gpus_per_node && (!s || s->n_hosts == 0))
         return &p->platform;
-    struct ms_inputs_platform *g = find(in, path, gpus_per_node);
-    g = g ? g : group(in, p, gpus_per_node);
-    if (!g || !g->good) {
+    ms_buf_adds(&hosts, "");
+    for (int i = 0; i < s->n_hosts; i++)
+        ms_buf_printf(&hosts, "%s\n", s->hosts[i]);
+    if (!hosts.failed)
+        g = find(in, path, hosts.p, gpus_per_node);
+    if (!g && !hosts.failed)
+        g = arrange(in, p, s, hosts.p, gpus_per_node);
+    ms_buf_finish(&hosts);
+    if (g)
+        ms_errors_merge(errs, &g->errs, 0);
+    if (g && g->good)
+        return &g->platform;
+    if (!g || g->errs.n == 0)
         ms_errs_add_at(errs, MS_NOMEM, path, 0, 0, NULL, "out of memory");
-        return NULL;
-    }
-    return &g->platform;
+    return NULL;
 }
 
 /* Folder, texts and ids: what ms_choices_check looks at. NULL: no memory */
@@ -135,8 +155,10 @@ enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const struct ms_routin
 void ms_inputs_finish(struct ms_inputs *in)
 {
     for (struct ms_inputs_platform *p = in->platforms; p; p = p->next) {
-        if (p->gpus_per_node > 0)
-            p->platform.graph = NULL; /* of the whole platform, which frees it */
+        if (p->borrows) { /* of the whole platform, which frees them */
+            p->platform.graph = NULL;
+            p->platform.copy = (struct ms_buf){0};
+        }
         ms_platform_finish(&p->platform);
         ms_errs_finish(&p->errs);
     }

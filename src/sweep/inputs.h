@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "cluster/platform.h"
 #include "routing/routing.h"
+#include "scenario/scenario.h"
 
 struct ms_inputs_platform;
 struct ms_inputs_checkpoint;
@@ -21,12 +22,14 @@ struct ms_inputs {
     struct ms_inputs_checkpoint *checkpoints;
 };
 
-/** A platform, its hosts in nodes of gpus_per_node where the file has none of its own (0, or a
- *  number that does not fit, leaves them alone: ms_scenario_check says why).
+/** A platform; with a scenario: the hosts it chooses (cluster.hosts), in nodes of its gpus_per_node
+ *  where the file has none of its own (a number that does not fit leaves them alone:
+ *  ms_scenario_check says why).
+ *  @param s NULL: as the file is
  *  @param errs gets the file's errors and warnings each time it is asked for
  *  @return borrowed until finish; NULL after an error */
-struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path, int gpus_per_node,
-                                       struct ms_errs *errs);
+struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path,
+                                       const struct ms_scenario *s, struct ms_errs *errs);
 /** Can a checkpoint's headers be read, and the texts it is to route: by its tokenizer, and in whole
  *  windows? Weights are left to the run. @param r source: checkpoint */
 enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const struct ms_routing_params *r,

@@ -3,7 +3,7 @@
 # message, and take less than a second; the command line of `platform` behaves.
 # Usage: platforms.sh MOESIM SOURCE
 set -u
-moesim=$(realpath "$1") source=$2 failed=0
+moesim=$(realpath "$1") source=$(realpath "$2") failed=0
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 fail() { echo "FAIL: $*"; failed=1; }
@@ -53,4 +53,19 @@ for words in "" generate check show "generate rail" "generate dragonfly-plus"; d
     # shellcheck disable=SC2086
     "$moesim" platform $words --help | head -1 | grep -q Examples || fail "platform $words --help starts with an example"
 done
+
+# A pair without a route matters only where two ranks need it, and cluster.hosts says which hosts are ranks.
+printf '0,1\n1,0\n' >m.csv
+scenario() { printf 'name: s\nrepeats: 1\ntwin: false\nplatform: %s\ncluster: {gpus_per_node: 1, hosts: %s}\nrouting: {source: matrix, matrix: m.csv}\n' "$source/tests/data/platforms/foreign/$1.xml" "$2" >s.yaml; }
+scenario route-missing '["a", "[b]"]'
+"$moesim" run s.yaml -o joined --progress=never >/dev/null 2>"$tmp/err" || fail "two joined hosts: $(cat "$tmp/err")"
+scenario route-missing '"[ac]"'
+"$moesim" check s.yaml 2>"$tmp/err"
+[ $? = 3 ] || fail "ranks without a route exit 3"
+grep -q "no route from 'a' (rank 0) to 'c' (rank 1)" "$tmp/err" || fail "ranks without a route: $(cat "$tmp/err")"
+scenario route-missing '"gpu*"'
+"$moesim" check s.yaml 2>"$tmp/err"
+grep -q "cluster.hosts: 'gpu\*' matches none of the 3 hosts" "$tmp/err" || fail "hosts that match nothing: $(cat "$tmp/err")"
+scenario config '"h*"' # a copy without plugin=help is loaded, and freed once
+"$moesim" run s.yaml -o copied --progress=never >/dev/null 2>"$tmp/err" || fail "a cleaned copy: $(cat "$tmp/err")"
 exit $failed
