@@ -158,8 +158,7 @@ static void check_case(struct planner *p, const struct ms_case *c, struct ms_err
     const char *checkpoint =
         s->routing.source == MS_SOURCE_CHECKPOINT ? s->routing.checkpoint : NULL;
     if (s->platform && p->use != MS_USE_TRAIN && access(s->platform, F_OK) == 0)
-        out->platform =
-            ms_inputs_platform(p->plan->inputs, s->platform, s, &of_platform);
+        out->platform = ms_inputs_platform(p->plan->inputs, s->platform, s, &of_platform);
     ms_scenario_check(s, out->platform, p->use, found);
     if (checkpoint && access(checkpoint, F_OK) == 0 &&
         ms_inputs_checkpoint(p->plan->inputs, &s->routing, &err) != MS_OK)
