@@ -14,8 +14,10 @@
 struct world {
     int n_ranks, per_node;               /* per_node 1: a plain star */
     double nic_Bps, nic_s, nv_Bps, nv_s; /* rate and latency of a whole route */
-    double quantum;
+    double quantum, gap_s;               /* gap_s > 0: messages cost the ports of the NICs */
+    bool gap_adds;
     int top_k; /* of the tokens routed */
+    bool proportional;
     struct ms_layout layout;
     struct ms_route_table routes;
     struct ms_traffic traffic;
@@ -143,22 +145,42 @@ static inline struct ms_leg_problem world_problem(struct world *w, double copy_b
         .chunk_bytes = 32 * copy_bytes,
         .chunk_tokens = 32,
         .window = 8,
+        .coupled = true,
         .route = world_hint,
         .ctx = w,
     };
 }
 
+/* Every hop of a plan, streams' parts included. */
+struct hop {
+    uint32_t src, dst;
+    double bytes;
+};
+
+static inline struct hop *world_hops(const struct ms_leg *plan, uint32_t *n)
+{
+    struct hop *h = calloc((size_t)plan->n_flows + plan->n_parts + 1, sizeof *h);
+    *n = 0;
+    for (uint32_t f = 0; f < plan->n_flows; f++)
+        if (ms_leg_has_main(plan, f))
+            h[(*n)++] = (struct hop){plan->src[f], plan->dst[f], plan->bytes[f]};
+    for (uint32_t i = 0; i < plan->n_parts; i++)
+        h[(*n)++] = (struct hop){plan->parts[i].src, plan->parts[i].dst, plan->parts[i].bytes};
+    return h;
+}
+
 struct world_run {
     struct ms_exec exec;
-    struct ms_wires fabric;
+    struct ms_wires wires;
     struct ms_wires_leg leg;
     struct world *w;
 };
 
-static inline void world_start(struct ms_exec *x, uint32_t gate, double at_s)
+static inline void world_start(struct ms_exec *x, const uint32_t *flow, const double *at_s,
+                               uint32_t n)
 {
     struct world_run *run = x->owner;
-    ms_wires_start(&run->fabric, &run->leg, gate, at_s);
+    ms_wires_start(&run->wires, &run->leg, flow, at_s, n);
 }
 
 static inline void world_complete(struct ms_exec *x, int rank, double at_s)
@@ -171,20 +193,32 @@ static inline void world_complete(struct ms_exec *x, int rank, double at_s)
 static inline bool world_play(struct world *w, const struct ms_leg *plan)
 {
     static const struct ms_exec_ops ops = {world_start, world_complete, NULL};
-    size_t n_links = 4 * (size_t)w->n_ranks;
-    struct ms_fluid_link *links = calloc(n_links, sizeof *links);
+    size_t n_links = 4 * (size_t)w->n_ranks, n_ports = w->gap_s > 0 ? 2 * (size_t)w->n_ranks : 0;
+    struct ms_fluid_link *links = calloc(n_links + n_ports, sizeof *links);
+    struct ms_wires_ports ports = {.gap_s = w->gap_s,
+                                   .adds = w->gap_adds,
+                                   .first_link = (uint32_t)n_links,
+                                   .n_ranks = w->n_ranks,
+                                   .n_total = w->n_ranks,
+                                   .layout = &w->layout};
+    for (size_t i = 0; i < n_ports; i++)
+        links[n_links + i].capacity_Bps = ms_wires_port_capacity(&ports);
     for (size_t i = 0; i < n_links; i++)
         links[i].capacity_Bps = i < n_links / 2 ? w->nic_Bps : w->nv_Bps;
     struct world_run run = {.w = w};
     struct ms_err err = {0};
     struct ms_fluid *fluid = NULL;
-    bool ok = !ms_fluid_create(links, n_links, NULL, &fluid, &err);
-    ms_wires_init(&run.fabric, fluid, &w->routes, &err);
-    for (uint32_t f = 0, route; ok && f < plan->n_flows; f++)
-        ok = !ms_route_table_get(&w->routes, 0, (int)plan->src[f], (int)plan->dst[f], &route, &err);
+    bool ok = !ms_fluid_create(links, n_links + n_ports, NULL, &fluid, &err);
+    ok = ok && !ms_wires_init(&run.wires, fluid, &w->routes, &ports, &err);
+    run.leg.proportional = w->proportional;
+    uint32_t n_hops, route;
+    struct hop *hop = world_hops(plan, &n_hops);
+    for (uint32_t i = 0; ok && i < n_hops; i++)
+        ok = !ms_route_table_get(&w->routes, 0, (int)hop[i].src, (int)hop[i].dst, &route, &err);
+    free(hop);
     ok = ok && !ms_exec_init(&run.exec, plan, &ops, &run, &err);
     run.leg.exec = &run.exec;
-    ok = ok && !ms_wires_open(&run.fabric, &run.leg);
+    ok = ok && !ms_wires_open(&run.wires, &run.leg);
     ms_fluid_set_quantum(fluid, w->quantum);
     for (int r = 0; r < w->n_ranks; r++)
         w->done[r] = NAN;
@@ -196,8 +230,8 @@ static inline bool world_play(struct world *w, const struct ms_leg *plan)
             if (w->entry[r] > last && w->entry[r] < next)
                 next = w->entry[r];
         while (ok && ms_fluid_next_s(fluid) < next)
-            ok = !ms_wires_advance(&run.fabric, ms_fluid_next_s(fluid));
-        ok = ok && !ms_wires_advance(&run.fabric, next);
+            ok = !ms_wires_advance(&run.wires, ms_fluid_next_s(fluid));
+        ok = ok && !ms_wires_advance(&run.wires, next);
         for (int r = 0; r < w->n_ranks; r++)
             if (w->entry[r] == next) {
                 ms_exec_enter(&run.exec, r, next);
@@ -206,10 +240,10 @@ static inline bool world_play(struct world *w, const struct ms_leg *plan)
         last = next;
     }
     while (ok && ms_fluid_next_s(fluid) < INFINITY)
-        ok = !ms_wires_advance(&run.fabric, ms_fluid_next_s(fluid));
+        ok = !ms_wires_advance(&run.wires, ms_fluid_next_s(fluid));
     ok = ok && ms_exec_done(&run.exec);
     ms_wires_leg_finish(&run.leg);
-    ms_wires_finish(&run.fabric);
+    ms_wires_finish(&run.wires);
     ms_exec_finish(&run.exec);
     ms_fluid_destroy(fluid);
     free(links);

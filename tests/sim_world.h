@@ -133,8 +133,8 @@ struct job {
     struct ms_model_shape model;
     struct ms_workload w;
     struct ms_sim_params params;
-    struct ms_traffic t[4]; /* layer modulo n_traffic, the same in each group and step */
-    int n_traffic, n_runs;
+    struct ms_traffic t[4]; /* (layer + run) modulo n_traffic, the same in each group and step */
+    int n_traffic, n_runs, runs_a_repeat;
     int wanted; /* -1: all runs, else all but this one */
 };
 
@@ -154,10 +154,9 @@ static inline const struct ms_traffic *job_traffic(void *ctx, int run, int step,
                                                    int group)
 {
     struct job *j = ctx;
-    (void)run;
     (void)step;
     (void)group;
-    return &j->t[layer % j->n_traffic];
+    return &j->t[(layer + run) % j->n_traffic];
 }
 
 static inline bool job_wanted(void *ctx, int run)
@@ -207,6 +206,7 @@ static inline void child(struct job *j, int fd)
                               .params = &j->params,
                               .source = {.ctx = j, .traffic = job_traffic, .wanted = job_wanted},
                               .n_runs = j->n_runs,
+                              .runs_a_repeat = j->runs_a_repeat,
                               .seed = 1,
                               .n_threads = 1,
                               .timeline_path = j->timeline};
@@ -290,7 +290,7 @@ static inline struct job job_new(const char *path, int n_ranks, const char *algo
               .steps = 1,
               .dispatch_bytes_per_value = 1,
               .combine_bytes_per_value = 2},
-        .params = {.exchange = {algorithm, 8, 32, MS_DEDUP_AUTO, MS_FORWARD_NONE},
+        .params = {.exchange = {.algorithm = algorithm, .window = 8, .chunk_tokens = 32},
                    .compute = {.profile = "none"},
                    .hardware = {.profile = "none"},
                    .network = {model, 0, MS_LATENCY_DEFAULT}},
@@ -338,8 +338,10 @@ static inline void job_matrix(struct job *j, bool skew)
                     65536 * (1 + (skew ? (r * 7919 % 13) / 13.0 : 0));
 }
 
-/* Tokens with top-4 routing, skewed to low ranks; nodes of per_node ranks in order. */
-static inline void job_tokens(struct job *j, int layer, int per_node, int tokens, uint64_t seed)
+/* Tokens with top-4 routing, to all ranks alike or skewed to low ones; nodes of per_node ranks in
+ * order. */
+static inline void job_route(struct job *j, int layer, int per_node, int tokens, uint64_t seed,
+                             bool even)
 {
     struct ms_traffic *t = job_zeros(j, layer);
     int n = t->n_ranks;
@@ -352,7 +354,7 @@ static inline void job_tokens(struct job *j, int layer, int per_node, int tokens
             uint64_t ranks = 0, nodes = 0;
             for (int i = 0; i < 4; i++) {
                 double u = ms_rng_unit(&r);
-                int to = (int)(u * sqrt(u) * n);
+                int to = (int)((even ? u : u * sqrt(u)) * n);
                 t->selections[s * n + to]++;
                 t->slot_tokens[to]++;
                 t->rank_copies[s * n + to] += !(ranks >> to & 1);
@@ -362,6 +364,17 @@ static inline void job_tokens(struct job *j, int layer, int per_node, int tokens
             }
         }
     }
+}
+
+static inline void job_tokens(struct job *j, int layer, int per_node, int tokens, uint64_t seed)
+{
+    job_route(j, layer, per_node, tokens, seed, false);
+}
+
+static inline void job_even_tokens(struct job *j, int layer, int per_node, int tokens,
+                                   uint64_t seed)
+{
+    job_route(j, layer, per_node, tokens, seed, true);
 }
 
 #endif

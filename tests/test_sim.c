@@ -71,13 +71,14 @@ START_TEST(test_one_flow_is_size_over_bandwidth_plus_latency)
         struct answer a = simulate(&j);
         ck_assert_msg(!a.status, "%s", a.text);
         CLOSE(a.dispatch[0], 1.002e-3, 1e-9);
-        ck_assert(a.rank_dispatch[0] == 0);
-        /* start-up and message gap: one message of 1 byte takes 24 us + 2 us + the gap */
+        CLOSE(a.rank_dispatch[0], 1.002e-3, 1e-9); /* over for the sender, too */
+        /* start-up and message gap: one message of 1 byte takes 24 us + 2 us + the gap, which
+         * SimGrid's models do not have */
         j.params.hardware =
             (struct ms_hardware_params){.dispatch_alpha_s = 24e-6, .message_gap_s = 1e-6};
         j.t[0].selections[1] = j.t[0].rank_copies[1] = 1;
         struct answer b = simulate(&j);
-        CLOSE(b.dispatch[0], 27e-6, 1e-9);
+        CLOSE(b.dispatch[0], m ? 27e-6 : 26e-6, 1e-6);
         CLOSE(b.network, 1, 1e-12);
         answer_finish(&a);
         answer_finish(&b);
@@ -143,7 +144,8 @@ START_TEST(test_fluid_agrees_with_cm02_on_every_rank)
     write_five();
     for (int p = 0; p < 5; p++)
         for (int i = 0; ms_exchanges()[i]; i++)
-            compare_models(path_of(five[p]), 16, 4, ms_exchanges()[i]->name, 1e-6, 1e-6, 0);
+            if (!ms_exchanges()[i]->streams) /* SimGrid's hops are tied at start and end only */
+                compare_models(path_of(five[p]), 16, 4, ms_exchanges()[i]->name, 1e-6, 1e-6, 0);
 }
 END_TEST
 
@@ -152,7 +154,8 @@ START_TEST(test_the_default_quantum_costs_little)
     write_five();
     for (int p = 0; p < 5; p++) {
         compare_models(path_of(five[p]), 16, 4, "direct", 0.01, 0.002, 0.001);
-        compare_models(path_of(five[p]), 16, 4, "hierarchical", 0.01, 0.002, 0.001);
+        compare_models(path_of(five[p]), 16, 4, "pairwise", 0.01, 0.002, 0.001);
+        compare_models(path_of(five[p]), 16, 4, "windowed", 0.01, 0.002, 0.001);
     }
 }
 END_TEST
@@ -271,6 +274,62 @@ START_TEST(test_every_network_model_runs)
 }
 END_TEST
 
+/* Four hosts, a link each of 1 GB/s and 1 us; rank 1 sends 12 MB to rank 0. What befalls l0: */
+static struct answer with_l0(const char *what, const char *profile, const char *model)
+{
+    char file[160];
+    snprintf(file, sizeof file, "%s/l0.txt", dir);
+    FILE *f = fopen(file, "w");
+    fputs(profile, f);
+    fclose(f);
+    f = platform_open(path_of("own"), 4, 1);
+    fprintf(f, "<router id=\"sw\"/>\n");
+    for (int i = 0; i < 4; i++)
+        fprintf(f, "<link id=\"l%d\" bandwidth=\"1GBps\" latency=\"1us\"%s/>\n", i, i ? "" : what);
+    for (int i = 0; i < 4; i++)
+        fprintf(f, "<route src=\"h%d\" dst=\"sw\"><link_ctn id=\"l%d\"/></route>\n", i, i);
+    platform_close(f);
+    struct job j = job_new(path_of("own"), 4, "direct", model);
+    job_zeros(&j, 0)->is_matrix = 1;
+    j.t[0].selections[4] = j.t[0].rank_copies[4] = 12e6;
+    struct answer a = simulate(&j);
+    job_finish(&j);
+    return a;
+}
+
+START_TEST(test_a_platform_changes_while_it_is_used)
+{
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++) {
+        /* 1 ms at 1 GB/s less the 2 us of the route, the rest of 12 MB at a tenth */
+        struct answer a = with_l0(" bandwidth_file=\"l0.txt\"", "0.001 100000000\n", models[m]);
+        ck_assert_msg(!a.status, "%s", a.text);
+        CLOSE(a.dispatch[0], 1e-3 + (12e6 - 0.998e6) / 1e8, 1e-9);
+        answer_finish(&a);
+        /* every 3 ms (or 1 ms after the last) one ms at a tenth: 12 MB in 17.402 ms (14.702) */
+        const char *again[] = {"0.001 100000000\n0.002 1000000000\nPERIODICITY 0.003\n",
+                               "0.001 100000000\n0.002 1000000000\nLOOPAFTER 0.003\n"};
+        for (int i = 0; i < 2; i++) {
+            a = with_l0(" bandwidth_file=\"l0.txt\"", again[i], models[m]);
+            ck_assert_msg(!a.status, "%s", a.text);
+            CLOSE(a.dispatch[0], 12.002e-3 + (i ? 3 : 6) * 0.9e-3, 1e-9);
+            answer_finish(&a);
+        }
+        a = with_l0(" state_file=\"l0.txt\"", "0.02 0\n", models[m]); /* when all is over */
+        ck_assert_msg(!a.status, "%s", a.text);
+        CLOSE(a.dispatch[0], 12.002e-3, 1e-9);
+        answer_finish(&a);
+        const char *off[] = {"0 0\n", "0.003 0\n0.004 1\n"};
+        for (int i = 0; i < 2; i++) {
+            a = with_l0(" state_file=\"l0.txt\"", off[i], models[m]);
+            ck_assert_int_eq(a.status, MS_INFEASIBLE);
+            ck_assert_msg(strstr(a.text, "link 'l0'") && strstr(a.text, "own.xml:"), "%s", a.text);
+            answer_finish(&a);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_what_cannot_be_simulated_is_said)
 {
     write_star(path_of("star"), 16, 4, 1);
@@ -324,6 +383,7 @@ int main(void)
     tcase_add_test(t, test_runs_do_not_depend_on_when_they_start);
     tcase_add_test(t, test_layers_synchronise_or_drift);
     tcase_add_test(t, test_every_network_model_runs);
+    tcase_add_test(t, test_a_platform_changes_while_it_is_used);
     tcase_add_test(t, test_what_cannot_be_simulated_is_said);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -166,6 +166,92 @@ START_TEST(test_a_roofline_has_three_regimes)
 }
 END_TEST
 
+/* One of 16 ranks computes twice as slowly: everybody waits for it, in every layer. */
+START_TEST(test_a_straggler_costs_what_it_computes)
+{
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++) {
+        struct job j = uniform_job(16, models[m]);
+        double compute = 2e-3, legs = leg_s(16, 1000) + leg_s(16, 2000);
+        j.params.compute.profile = NULL;
+        j.params.compute.flops = 160 * 6.0 * 1000 * 500 / compute;
+        struct answer all_well = run(&j);
+        CLOSE(all_well.step[0], 4 * (legs + compute), 1e-6);
+        j.params.faults.straggler_share = 1.0 / 16;
+        j.params.faults.straggler_slowdown = 2;
+        struct answer a = run(&j);
+        CLOSE(a.step[0], 4 * (legs + 2 * compute), 1e-6);
+        j.params.faults.straggler_share = 0.99; /* 16 of 16 */
+        struct answer all = run(&j);
+        CLOSE(all.step[0], a.step[0], 1e-6);
+        answer_finish(&all_well);
+        answer_finish(&a);
+        answer_finish(&all);
+        job_finish(&j);
+    }
+}
+END_TEST
+
+/* One port's way up at half rate: its rank's sends take twice as long; until it is well again. */
+START_TEST(test_a_slow_link_costs_what_it_lacks)
+{
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++) {
+        struct job j = uniform_job(16, models[m]);
+        struct ms_fault_link half = {"l3_UP", 0, INFINITY, 0.5};
+        double wire_s = leg_s(16, 1000) - 2e-6;
+        j.w.layers = 1;
+        j.n_runs = 3;
+        j.params.faults.links = &half;
+        j.params.faults.n_links = 1;
+        struct answer a = run(&j);
+        for (int i = 0; i < 3; i++) /* every run meets the same weather */
+            CLOSE(a.dispatch[i], 2e-6 + 2 * wire_s, 1e-6);
+        half.until_s = 2e-6 + wire_s; /* half is through then */
+        struct answer b = run(&j);
+        for (int i = 0; i < 3; i++)
+            CLOSE(b.dispatch[i], 2e-6 + 1.5 * wire_s, 1e-6);
+        answer_finish(&a);
+        answer_finish(&b);
+        half.pattern = "nic*";
+        struct answer c = simulate(&j);
+        ck_assert_int_eq(c.status, MS_INVALID);
+        ck_assert_str_eq(c.key, "faults.links");
+        answer_finish(&c);
+        job_finish(&j);
+    }
+}
+END_TEST
+
+/* Jitter has mean 1, is drawn for each repeat, and is the same for runs of one repeat and for every
+ * model and algorithm. */
+START_TEST(test_jitter_is_the_same_for_every_system)
+{
+    struct job j = uniform_job(16, "fluid");
+    j.params.compute.dense_s = 1e-3;
+    j.params.faults.jitter_sigma = 0.2;
+    j.w.synchronise_layer = 1;
+    j.n_runs = 4;
+    j.runs_a_repeat = 2;
+    struct answer a = run(&j);
+    CLOSE(a.step[1], a.step[0], 1e-12);
+    CLOSE(a.step[3], a.step[2], 1e-12);
+    ck_assert(fabs(a.step[2] / a.step[0] - 1) > 1e-3);
+    j.params.exchange.algorithm = "low_latency";
+    j.params.network.model = "cm02";
+    struct answer b = run(&j);
+    for (int i = 0; i < 4; i++) /* the slowest of the ranks' draws decides: not the exchange */
+        ck_assert(fabs(b.exposed[i] - b.step[i] - (a.exposed[i] - a.step[i])) < 1e-9);
+    double busy = 0; /* of a step's mean rank, 4 layers of 1 ms */
+    for (int i = 0; i < 4; i++)
+        busy += (a.step[i] - a.exposed[i]) / 4;
+    CLOSE(busy, 4e-3, 0.05);
+    answer_finish(&a);
+    answer_finish(&b);
+    job_finish(&j);
+}
+END_TEST
+
 START_TEST(test_the_timeline_has_every_phase_of_every_rank)
 {
     struct job j = uniform_job(16, "fluid");
@@ -212,6 +298,9 @@ int main(void)
     tcase_add_test(t, test_two_half_batches_hide_communication);
     tcase_add_test(t, test_groups_share_the_fabric);
     tcase_add_test(t, test_a_roofline_has_three_regimes);
+    tcase_add_test(t, test_a_straggler_costs_what_it_computes);
+    tcase_add_test(t, test_a_slow_link_costs_what_it_lacks);
+    tcase_add_test(t, test_jitter_is_the_same_for_every_system);
     tcase_add_test(t, test_the_timeline_has_every_phase_of_every_rank);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -345,6 +345,17 @@ static void fill(struct ms_check *c, struct ms_platform *p)
     c->nomem |= !p->path || !p->name;
 }
 
+static void keep_profiles(struct ms_check *c, struct ms_platform *p)
+{
+    size_t n = c->profiles.n / sizeof *p->profile;
+    p->profile = MS_NEW(&p->arena, struct ms_platform_profile, n + 1);
+    c->nomem |= !p->profile || c->profiles.failed;
+    if (c->nomem || !n)
+        return;
+    memcpy(p->profile, c->profiles.p, c->profiles.n);
+    p->n_profiles = (int)n;
+}
+
 static enum ms_status check_text(const char *path, const struct ms_buf *text, struct ms_platform *p,
                                  struct ms_xml *xml, struct ms_errs *errs)
 {
@@ -375,7 +386,9 @@ static enum ms_status check_text(const char *path, const struct ms_buf *text, st
     }
     p->hash = own;
     c.nomem |= c.files.failed;
+    keep_profiles(&c, p);
     ms_buf_finish(&c.files);
+    ms_buf_finish(&c.profiles);
     return c.nomem ? MS_NOMEM : errs->n > before ? MS_INVALID : MS_OK;
 }
 

@@ -56,6 +56,29 @@ struct ms_platform_prop {
     const char *key, *value;
 };
 
+/** What a profile file changes, each "TIME VALUE" line from its time on. */
+enum ms_profile_kind {
+    MS_PROFILE_BANDWIDTH,  /**< of a link, bytes/s */
+    MS_PROFILE_LINK_STATE, /**< 0: off */
+    MS_PROFILE_HOST_STATE,
+};
+
+struct ms_profile_event {
+    double at_s, value;
+};
+
+/** A profile file of one link or host. SimGrid applies it to both directions of a SPLITDUPLEX link. */
+struct ms_platform_profile {
+    enum ms_profile_kind kind;
+    const char *element; /**< as the file names it: "nic_3" of "nic_3_UP" and "nic_3_DOWN" */
+    int line;            /**< of the element in the platform file */
+    int n;
+    struct ms_profile_event *event; /**< [n], times rising */
+    /** after the last event all come again, as much later (LOOPAFTER); 0: never */
+    double repeat_s;
+    bool period; /**< it was written as PERIODICITY, from the first time 0 to the next */
+};
+
 struct ms_graph;
 
 /** Owned by the platform as a whole; copying the struct moves it. Zero-initialise; finish frees. */
@@ -86,6 +109,9 @@ struct ms_platform {
     struct ms_platform_link *link;
     struct ms_link_ends *link_ends; /**< [n_links] */
     bool links_complete;            /**< false where SimGrid makes links of its own */
+
+    int n_profiles; /**< bandwidth_file and state_file, in the order of the file */
+    struct ms_platform_profile *profile;
 
     int n_props; /**< of the top zone */
     struct ms_platform_prop *prop;

@@ -141,7 +141,8 @@ struct ms_check {
     struct ms_graph *graph;
     int *el_zone; /**< [xml->n] the zone an element stands in, -1 */
     struct ms_names *points, *links;
-    struct ms_buf files; /**< hashes of the files referred to */
+    struct ms_buf files;    /**< hashes of the files referred to */
+    struct ms_buf profiles; /**< struct ms_platform_profile, what they say */
     struct ms_check_note note[24];
     int n_notes;
     bool copy; /**< SimGrid must not see the file as it is */

@@ -52,43 +52,87 @@ static bool number(const char **p, double *out)
     return end > s && isfinite(*out) && !memchr(s, 'x', (size_t)(end - s));
 }
 
+/* One line. @return false where it is not what it should be */
+static bool read_line(const char *p, struct ms_platform_profile *out, struct ms_buf *events)
+{
+    struct ms_profile_event e;
+    p += strspn(p, " \t\r");
+    if (!*p || *p == '#' || *p == '%')
+        return true;
+    if (!strncmp(p, "PERIODICITY ", 12) || !strncmp(p, "LOOPAFTER ", 10)) {
+        bool period = *p == 'P';
+        p += strcspn(p, " ");
+        if (!number(&p, &out->repeat_s))
+            return false;
+        out->period = period;
+    } else {
+        const struct ms_profile_event *last =
+            out->n ? (const struct ms_profile_event *)(const void *)events->p + out->n - 1 : NULL;
+        if (!number(&p, &e.at_s) || !number(&p, &e.value) || (last && e.at_s <= last->at_s))
+            return false;
+        ms_buf_add(events, &e, sizeof e);
+        out->n++;
+    }
+    return !p[strspn(p, " \t\r")];
+}
+
 /* "TIME VALUE", times rising, values 0 or more; PERIODICITY and LOOPAFTER lines; # comments.
  * @return the bad line, 0 none */
-static int bad_line(const char *text)
+static int read_profile(const char *text, struct ms_platform_profile *out, struct ms_buf *events)
 {
-    double last = -1, t, v;
-    int line = 1;
-    for (; *text; line++) {
+    for (int line = 1; *text; line++) {
         size_t n = strcspn(text, "\n");
         char row[256];
-        const char *p = row;
         if (n >= sizeof row)
             return line;
         memcpy(row, text, n);
         row[n] = '\0';
         text += n + (text[n] == '\n');
-        p += strspn(p, " \t\r");
-        if (!*p || *p == '#' || *p == '%')
-            continue;
-        if (!strncmp(p, "PERIODICITY ", 12) || !strncmp(p, "LOOPAFTER ", 10)) {
-            p += strcspn(p, " ");
-            if (!number(&p, &t))
-                return line;
-        } else if (!number(&p, &t) || !number(&p, &v) || t <= last) {
-            return line;
-        } else {
-            last = t;
-        }
-        if (p[strspn(p, " \t\r")])
+        if (!read_line(row, out, events))
             return line;
     }
     return 0;
 }
 
+/* Keep a profile for whoever simulates. Where latency is taken out of the flows (cm02, fluid) nobody
+ * would follow a latency_file. */
+static void keep_profile(struct ms_check *c, int i, const struct ms_attr_rule *rule,
+                         const char *value, struct ms_platform_profile *p,
+                         const struct ms_buf *events)
+{
+    const struct ms_xml_el *e = &c->xml->el[i];
+    const struct ms_profile_event *event = (const void *)events->p;
+    bool host = !strcmp(e->name, "host");
+    if (!strcmp(rule->name, "latency_file"))
+        ms_check_error(c, i,
+                       "latency_file '%.200s' is followed by no network model; write the latency "
+                       "into the link, or use bandwidth_file or state_file",
+                       value);
+    if (!strcmp(rule->name, "latency_file") || !strcmp(rule->name, "speed_file"))
+        return;
+    if (p->period && p->n) {
+        p->repeat_s -= event[p->n - 1].at_s;
+        p->repeat_s = p->repeat_s > 0 ? p->repeat_s : 0;
+    }
+    p->kind = !strcmp(rule->name, "bandwidth_file") ? MS_PROFILE_BANDWIDTH
+              : host                                ? MS_PROFILE_HOST_STATE
+                                                    : MS_PROFILE_LINK_STATE;
+    p->element = ms_xml_get(e, "id", "");
+    p->line = e->line;
+    p->event = MS_NEW(c->arena, struct ms_profile_event, (size_t)p->n + 1);
+    c->nomem |= !p->event || events->failed;
+    if (c->nomem)
+        return;
+    if (p->n)
+        memcpy(p->event, event, (size_t)p->n * sizeof *event);
+    ms_buf_add(&c->profiles, p, sizeof *p);
+}
+
 void ms_check_file(struct ms_check *c, int i, const struct ms_attr_rule *rule, const char *value)
 {
     char full[PATH_MAX];
-    struct ms_buf text = {0};
+    struct ms_buf text = {0}, events = {0};
+    struct ms_platform_profile profile = {0};
     struct ms_err err = {0};
     const char *fault = ms_check_confine(c->path, value, full);
     if (fault) {
@@ -98,12 +142,15 @@ void ms_check_file(struct ms_check *c, int i, const struct ms_attr_rule *rule, c
     if (ms_file_read(full, &text, &err) != MS_OK) {
         ms_check_error(c, i, "%s '%.200s' cannot be read", rule->name, value);
     } else {
-        int line = text.n ? bad_line(text.p) : 1;
+        int line = text.n ? read_profile(text.p, &profile, &events) : 1;
         if (line)
             ms_check_error(c, i, "%s '%.200s': line %d is not 'TIME VALUE' with rising times",
                            rule->name, value, line);
+        else
+            keep_profile(c, i, rule, value, &profile, &events);
         struct ms_hash h = ms_hash128(text.p ? text.p : "", text.n);
         ms_buf_adds(&c->files, h.hex);
     }
+    ms_buf_finish(&events);
     ms_buf_finish(&text);
 }

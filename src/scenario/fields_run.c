@@ -199,6 +199,12 @@ static const struct ms_field exchange[] = {
     {.key = "deduplicate", MS_AT(struct ms_exchange_params, deduplicate),
      MS_ONE_OF("auto", "none", "rank", "node"), .fallback = "auto",
      .help = "one copy of a token per expert (none), rank or node"},
+    {.key = "meeting", MS_AT(struct ms_exchange_params, meeting),
+     MS_ONE_OF("auto", "none", "pair", "group"), .fallback = "auto",
+     .help = "when data may start: at once (none), both ends there (pair), all ranks (group)"},
+    {.key = "completion", MS_AT(struct ms_exchange_params, completion),
+     MS_ONE_OF("auto", "received", "both"), .fallback = "auto",
+     .help = "when a rank is done: its receives are, or both receives and its own sends"},
     {.key = "forwarding", MS_AT(struct ms_exchange_params, forwarding),
      MS_ONE_OF("none", "pxn"), .fallback = "none",
      .help = "pxn: first over NVLink to the GPU on the destination's rail"},
@@ -225,7 +231,7 @@ static const struct ms_field network[] = {
      .help = "how flows share links"},
     {.key = "quantum", MS_AT(struct ms_network_params, quantum),
      MS_NUMBER(0, 0.5), .fallback = "0.001",
-     .help = "completions closer than this share of an exchange are settled together; 0 = exact"},
+     .help = "completions closer than this share of the shortest phase are settled together; 0 = exact"},
     {.key = "latency", MS_AT(struct ms_network_params, latency),
      MS_ONE_OF("auto", "sender", "flow"), .fallback = "auto",
      .help = "who waits for the route's latency; auto = sender for fluid and cm02, else flow"},
@@ -234,29 +240,35 @@ static const struct ms_field network[] = {
 
 static const struct ms_field stragglers[] = {
     {.key = "share", MS_AT(struct ms_fault_params, straggler_share),
-     MS_NUMBER(0, 1), .fallback = "0", .later = true,
+     MS_NUMBER(0, 1), .fallback = "0",
      .help = "share of ranks that are slow"},
     {.key = "slowdown", MS_AT(struct ms_fault_params, straggler_slowdown),
-     MS_NUMBER(1, 1e6), .fallback = "1.0", .later = true,
+     MS_NUMBER(1, 1e6), .fallback = "1.0",
      .help = "how much slower"},
     {.key = "law", MS_AT(struct ms_fault_params, straggler_law),
-     .type = MS_FIELD_STRING, .fallback = "fixed", .later = true,
-     .help = "spread of the slowdown"},
+     MS_ONE_OF("fixed", "uniform", "exponential"), .fallback = "fixed",
+     .help = "all at slowdown, evenly up to it, or exponential with that mean"},
     {0},
 };
 
 static const struct ms_field faults[] = {
     {.key = "links",
      .type = MS_FIELD_ODD, .shape = &ms_shape_links, .fields = ms_link_fields,
-     MS_OPTIONAL, .later = true,
+     MS_OPTIONAL,
      .help = "links that lose bandwidth: [{name, at, until, bandwidth_factor}]"},
     {0},
 };
 
 static const struct ms_field jitter[] = {
     {.key = "sigma", MS_AT(struct ms_fault_params, jitter_sigma),
-     MS_NUMBER(0, 10), .fallback = "0", .later = true,
+     MS_NUMBER(0, 10), .fallback = "0",
      .help = "log-normal factor of mean 1 on each rank's start-up and compute"},
+    {.key = "tail_share", MS_AT(struct ms_fault_params, jitter_tail_share),
+     MS_NUMBER(0, 1), .fallback = "0",
+     .help = "share of those factors with a Pareto tail"},
+    {.key = "tail_alpha", MS_AT(struct ms_fault_params, jitter_tail_alpha),
+     MS_NUMBER(0.1, 100), .fallback = "2",
+     .help = "its exponent; smaller is heavier"},
     {0},
 };
 

@@ -76,13 +76,16 @@ static void sleep_until(struct ms_actor *actor, double at_s)
 }
 
 /* The rank's processor works for `for_s`; a second actor waits its turn. */
-static void compute(struct ms_actor *actor, const char *what, int step, int layer, double for_s)
+static void compute(struct ms_actor *actor, const char *what, int step, int layer,
+                    enum ms_noise_of kind, double for_s)
 {
     struct ms_core *c = actor->core;
     int rank = actor->group * c->n_ranks + actor->rank;
     struct ms_gpu *gpu = &c->crew.gpu[rank];
     if (!(for_s > 0))
         return;
+    for_s *= gpu->slowdown *
+             ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, (int)kind + actor->half);
     if (gpu->lock)
         sg_sem_acquire(gpu->lock);
     actor->now_s = fmax(actor->now_s, gpu->free_s) + for_s;
@@ -102,7 +105,12 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
 {
     struct ms_core *c = actor->core;
     bool dispatch = phase == MS_PHASE_DISPATCH || phase == MS_PHASE_DISPATCH_BACK;
-    double entry_s = actor->now_s, ready_s = entry_s + c->alpha_s[dispatch ? 0 : 1];
+    int rank = actor->group * c->n_ranks + actor->rank;
+    int what = MS_NOISE_START + 2 * (int)phase + actor->half;
+    double entry_s = actor->now_s;
+    double ready_s =
+        entry_s + c->alpha_s[dispatch ? 0 : 1] *
+                      ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, what);
     sleep_until(actor, ready_s);
     if (ms_leg_run_enter(c, actor, step, layer, phase, entry_s, ready_s))
         return false;
@@ -140,6 +148,58 @@ static bool barrier(struct ms_actor *actor)
     return true;
 }
 
+/* Layers of a run in the order a rank goes through them, forward and backward. */
+static int layer_number(const struct ms_core *c, int step, int layer, bool back)
+{
+    int per_step = c->n_layers * (c->n_phases == 4 ? 2 : 1);
+    return step * per_step + (back ? 2 * c->n_layers - 1 - layer : layer);
+}
+
+static struct ms_barrier *passed(struct ms_core *c, const struct ms_actor *actor, int number)
+{
+    size_t row = (size_t)(actor->group * c->n_halves + actor->half);
+    size_t n = (size_t)layer_number(c, c->n_steps, 0, false);
+    return &c->crew.passed[row * n + (size_t)number];
+}
+
+/* Buffers for so many layers: a rank waits for the slowest to be through with an older one. */
+static bool wait_for_buffers(struct ms_actor *actor, int number)
+{
+    struct ms_core *c = actor->core;
+    int older = number - c->exchange->layers_ahead - 1;
+    if (!c->exchange->layers_ahead || older < 0)
+        return true;
+    struct ms_barrier *b = passed(c, actor, older);
+    if (b->n_in < c->n_ranks) {
+        c->crew.waits_for[actor - c->crew.actor] = older;
+        ms_actor_wait(actor);
+        if (c->status)
+            return false;
+    }
+    actor->now_s = fmax(actor->now_s, b->latest_s);
+    return true;
+}
+
+/* This rank is through; the last one lets go those who wait for it. */
+static void pass_layer(struct ms_actor *actor, int number)
+{
+    struct ms_core *c = actor->core;
+    if (!c->exchange->layers_ahead)
+        return;
+    struct ms_barrier *b = passed(c, actor, number);
+    b->latest_s = fmax(b->latest_s, actor->now_s);
+    if (++b->n_in < c->n_ranks)
+        return;
+    for (int r = 0; r < c->n_ranks; r++) {
+        struct ms_actor *other = ms_core_actor(c, actor->group, r, actor->half);
+        int *waits = &c->crew.waits_for[other - c->crew.actor];
+        if (*waits != number)
+            continue;
+        *waits = -1;
+        ms_actor_wake(other);
+    }
+}
+
 static bool forward(struct ms_actor *actor, int step, int layer)
 {
     struct ms_core *c = actor->core;
@@ -149,12 +209,12 @@ static bool forward(struct ms_actor *actor, int step, int layer)
     if (!t)
         return false;
     if (!t->is_matrix)
-        compute(actor, "dense", step, layer, p->dense_s * share);
+        compute(actor, "dense", step, layer, MS_NOISE_DENSE, p->dense_s * share);
     if (!exchange(actor, step, layer, MS_PHASE_DISPATCH))
         return false;
     if (t->is_matrix)
         return true;
-    compute(actor, "experts", step, layer,
+    compute(actor, "experts", step, layer, MS_NOISE_EXPERTS,
             ms_compute_experts_s(p, c->in->model, t, actor->rank, share));
     return exchange(actor, step, layer, MS_PHASE_COMBINE);
 }
@@ -168,12 +228,22 @@ static bool backward(struct ms_actor *actor, int step, int layer)
     const struct ms_traffic *t = ms_core_traffic(c, step, layer, actor->group);
     if (!t || !exchange(actor, step, layer, MS_PHASE_COMBINE_BACK))
         return false;
-    compute(actor, "experts backward", step, layer,
+    compute(actor, "experts backward", step, layer, MS_NOISE_EXPERTS + 2,
             2 * ms_compute_experts_s(p, c->in->model, t, actor->rank, share));
     if (!exchange(actor, step, layer, MS_PHASE_DISPATCH_BACK))
         return false;
-    compute(actor, "dense backward", step, layer, 2 * p->dense_s * share);
+    compute(actor, "dense backward", step, layer, MS_NOISE_DENSE + 2, 2 * p->dense_s * share);
     return true;
+}
+
+static bool one_layer(struct ms_actor *actor, int step, int layer, bool back)
+{
+    int number = layer_number(actor->core, step, layer, back);
+    bool ok = wait_for_buffers(actor, number) &&
+              (back ? backward(actor, step, layer) : forward(actor, step, layer));
+    if (ok)
+        pass_layer(actor, number);
+    return ok;
 }
 
 static bool one_step(struct ms_actor *actor, int step)
@@ -184,9 +254,9 @@ static bool one_step(struct ms_actor *actor, int step)
     bool sync = c->in->workload->synchronise_layer, ok = true;
     c->samples.rank_begin_s[at] = fmin(c->samples.rank_begin_s[at], actor->now_s);
     for (int l = 0; l < c->n_layers && ok; l++)
-        ok = forward(actor, step, l) && (!sync || barrier(actor));
+        ok = one_layer(actor, step, l, false) && (!sync || barrier(actor));
     for (int l = c->n_layers - 1; l >= 0 && ok && c->n_phases == 4; l--)
-        ok = backward(actor, step, l) && (!sync || barrier(actor));
+        ok = one_layer(actor, step, l, true) && (!sync || barrier(actor));
     c->samples.rank_end_s[at] = fmax(c->samples.rank_end_s[at], actor->now_s);
     return ok;
 }
@@ -210,9 +280,16 @@ static void actor_main(int argc, char **argv)
     c->crew.n_homed++;
 }
 
+static size_t n_layers_of_crew(const struct ms_core *c)
+{
+    return (size_t)c->n_groups * (size_t)c->n_halves *
+           (size_t)layer_number(c, c->n_steps, 0, false);
+}
+
 static enum ms_status begin_run(struct ms_core *c, int run)
 {
     c->run.number = run;
+    c->run.repeat = run / (c->in->runs_a_repeat > 0 ? c->in->runs_a_repeat : 1);
     c->crew.n_waiting = 0;
     memset(c->run.traffic, 0,
            (size_t)c->n_steps * (size_t)c->n_layers * (size_t)c->n_groups * sizeof *c->run.traffic);
@@ -225,8 +302,11 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     c->run.ahead_s = -INFINITY;
     for (int i = 0; i < c->n_total * c->n_halves; i++)
         c->crew.actor[i].now_s = c->crew.actor[i].complete_s = 0;
-    for (int i = 0; i < c->n_total; i++)
+    for (int i = 0; i < c->n_total; i++) {
         c->crew.gpu[i].free_s = 0;
+        c->crew.gpu[i].slowdown = ms_noise_slowdown(&c->noise, c->run.repeat, i);
+    }
+    memset(c->crew.passed, 0, n_layers_of_crew(c) * sizeof *c->crew.passed);
     ms_samples_begin(c);
     ms_timeline_begin(c);
     return c->model->transport->begin(c);
@@ -291,6 +371,12 @@ enum ms_status ms_actors_start(struct ms_core *c)
         MS_NEW(&c->arena, struct ms_barrier, (size_t)c->n_groups * (size_t)c->n_halves);
     c->crew.wake_s = MS_NEW(&c->arena, double, n);
     c->crew.held = MS_NEW(&c->arena, struct ms_actor *, n);
+    c->crew.passed = MS_NEW(&c->arena, struct ms_barrier, n_layers_of_crew(c));
+    c->crew.waits_for = MS_NEW(&c->arena, int, n);
+    if (!c->crew.passed || !c->crew.waits_for)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %zu ranks", n);
+    for (size_t i = 0; i < n; i++)
+        c->crew.waits_for[i] = -1;
     if (!c->crew.actor || !c->crew.gpu || !c->crew.barrier || !c->crew.wake_s || !c->crew.held)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %zu ranks", n);
     for (size_t i = 0; i < n; i++)

@@ -16,6 +16,8 @@
 
 #include "sim/exchange.h"
 #include "sim/exec.h"
+#include "sim/noise.h"
+#include "sim/platform_events.h"
 #include "sim/route_table.h"
 
 /** The legs of a layer, in the order a rank goes through them. The backward ones come after all
@@ -37,11 +39,10 @@ struct ms_leg_run {
     enum ms_phase phase;
     struct ms_leg plan;
     struct ms_exec exec;
-    double *wire_bytes; /**< [n_flows] what the wires carry, NULL = the plan's bytes */
-    double *wire_memory;
-    size_t wire_cap;
+    double *phase_s; /**< [plan.n_phases] what each phase takes at least */
+    size_t phase_cap;
     double first_entry_s, last_entry_s, last_complete_s;
-    double quantum_s; /**< completions closer than this are settled together */
+    double quantum_s; /**< completions closer than this are settled together: of its last phase */
     void *carried;    /**< the transport's own data of the leg: leg_size bytes, zeroed once */
 };
 
@@ -57,12 +58,13 @@ struct ms_actor {
 struct ms_gpu {
     sg_sem_t lock; /**< NULL with one actor */
     double free_s;
-    double slowdown; /**< straggler factor */
+    double slowdown; /**< straggler's factor of this run */
 };
 
 /** How flows move. */
 struct ms_transport {
     const char *name;
+    bool couples;               /**< moves a stream over both hops as one flow */
     size_t leg_size;            /**< of what it keeps for each leg, in ms_leg_run.carried */
     double growth;              /**< its CPU time grows with the pairs of ranks to this power */
     enum ms_exchange_cost cost; /**< which of an exchange's measured costs is its own */
@@ -70,7 +72,9 @@ struct ms_transport {
     enum ms_status (*start)(struct ms_core *c); /**< once, before SimGrid runs; makes its actors */
     enum ms_status (*begin)(struct ms_core *c); /**< a run starts, nothing is under way */
     enum ms_status (*open)(struct ms_core *c, struct ms_leg_run *leg);
-    void (*flows)(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, double at_s);
+    /** Start n flows of the plan, flow[i] at at_s[i] plus its latency. */
+    void (*flows)(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flow,
+                  const double *at_s, uint32_t n);
     void (*close)(struct ms_core *c, struct ms_leg_run *leg);
     void (*leg_finish)(void *carried);        /**< free what a leg's data hold */
     enum ms_status (*end)(struct ms_core *c); /**< a run is over: check what was carried */
@@ -88,6 +92,7 @@ struct ms_core_platform {
     bool *link_shared;      /**< [n_links] false: FATPIPE */
     struct ms_route_table routes;
     struct ms_layout *layout; /**< [groups] */
+    struct ms_platform_events events;
 };
 
 /** The actors, and who waits for whom. */
@@ -101,6 +106,8 @@ struct ms_core_crew {
     int n_held;
     bool holding;               /**< ms_actor_wake only notes them */
     struct ms_barrier *barrier; /**< [groups * halves], synchronise: layer */
+    struct ms_barrier *passed;  /**< [groups * halves][layers of a run]: who is through with it */
+    int *waits_for;             /**< [R * halves] the layer whose end it waits for, -1: none */
     sg_sem_t director;
     int n_waiting; /**< actors at the end of the run */
     int n_homed;   /**< actors that ended properly */
@@ -109,7 +116,7 @@ struct ms_core_crew {
 
 /** The run under way. */
 struct ms_core_run {
-    int number;
+    int number, repeat;
     double start_s;      /**< SimGrid's clock when it began */
     double wall_start_s; /**< moved on by what is not simulation: routing, routes */
     double ahead_s;      /**< the network has run to this time; no actor can act before it */
@@ -147,7 +154,9 @@ struct ms_core {
     int n_groups, n_ranks, n_layers, n_steps, n_halves, n_phases; /**< n_ranks: of a group */
     int n_total;                                                  /**< R = groups x ranks */
     double alpha_s[2], gap_s;
+    bool gap_adds; /**< to the bytes' time; else the larger of the two counts */
     bool latency_at_sender;
+    struct ms_noise noise;
 
     struct ms_core_platform platform;
     struct ms_core_crew crew;

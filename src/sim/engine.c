@@ -183,6 +183,13 @@ static enum ms_status tell_links(struct ms_core *c)
     return MS_OK;
 }
 
+static enum ms_status find_events(struct ms_core *c)
+{
+    struct ms_link_list links = {c->platform.n_links, c->out->link_name, c->out->link_bandwidth};
+    return ms_core_note(c, ms_platform_events_make(c->in->platform, &c->in->params->faults, &links,
+                                                   &c->arena, &c->platform.events, c->err));
+}
+
 enum ms_status ms_engine_start(struct ms_core *c)
 {
     start_simgrid(c->model->simgrid_args);
@@ -195,5 +202,7 @@ enum ms_status ms_engine_start(struct ms_core *c)
         s = find_links(c);
     if (s == MS_OK)
         s = tell_links(c);
+    if (s == MS_OK)
+        s = find_events(c);
     return s;
 }

@@ -36,6 +36,21 @@ int ms_exchange_dedup(const struct ms_exchange *x, int dedup)
     return dedup == MS_DEDUP_AUTO ? x->auto_dedup : dedup;
 }
 
+bool ms_exchange_streams(const struct ms_exchange *x, int forwarding)
+{
+    return x->streams || (forwarding == MS_FORWARD_PXN && !x->forwards);
+}
+
+int ms_exchange_meeting(const struct ms_exchange *x, int meeting)
+{
+    return meeting == MS_MEETING_AUTO ? x->auto_meeting : meeting;
+}
+
+int ms_exchange_completion(const struct ms_exchange *x, int completion)
+{
+    return completion == MS_COMPLETION_AUTO ? x->auto_completion : completion;
+}
+
 uint32_t ms_exchange_messages(double n)
 {
     return n <= 1 ? 1 : n >= UINT32_MAX ? UINT32_MAX : (uint32_t)ceil(n);
@@ -75,19 +90,41 @@ static int pxn_relay(const struct ms_leg_problem *p, int src, int dst)
     return relay >= 0 ? relay : src;
 }
 
-void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32_t gate, int src,
-                      int dst, double copies, uint32_t messages, uint32_t end)
+void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32_t gate,
+                      uint32_t posted, int src, int dst, double copies, uint32_t messages,
+                      uint32_t end)
 {
     double bytes = copies * p->copy_bytes;
     int relay = pxn_relay(p, src, dst);
+    struct ms_leg_flow f = {.gate = gate,
+                            .meet = ms_exchange_meet(p, posted),
+                            .end = end,
+                            .src = src,
+                            .dst = dst,
+                            .bytes = bytes,
+                            .messages = messages,
+                            .delivered = bytes};
     if (relay == src) {
-        ms_leg_flow(leg, gate, src, dst, bytes, messages, bytes, end);
+        ms_leg_add(leg, &f);
+        return;
+    }
+    struct ms_leg_flow up = f;
+    up.dst = relay;
+    up.delivered = 0;
+    if (p->coupled) {
+        up.end = MS_LEG_NONE;
+        ms_leg_add_stream(leg, MS_STREAM_OUT, &up, p->chunk_bytes);
+        ms_leg_add_part(leg, relay, dst, bytes, bytes, end);
         return;
     }
     uint32_t arrived = ms_leg_join(leg), onward = ms_leg_join(leg);
-    ms_leg_flow(leg, gate, src, relay, bytes, messages, 0, arrived);
+    up.end = arrived;
+    ms_leg_add(leg, &up);
     ms_leg_edge(leg, gate, onward, ms_exchange_chunk_s(p, src, relay, bytes));
-    ms_leg_flow(leg, onward, relay, dst, bytes, messages, bytes, end);
+    f.gate = onward;
+    f.src = relay;
+    f.passed_on = true;
+    ms_leg_add(leg, &f);
     ms_leg_edge(leg, arrived, end, ms_exchange_chunk_s(p, relay, dst, bytes));
 }
 
@@ -128,6 +165,8 @@ enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg
 {
     struct ms_leg_problem q = *p;
     q.dedup = ms_exchange_dedup(x, p->dedup);
+    q.meeting = ms_exchange_meeting(x, p->meeting);
+    q.completion = ms_exchange_completion(x, p->completion);
     if (q.dedup == MS_DEDUP_NODE && !x->needs_nodes)
         return ms_err_at(
             err, MS_INVALID, NULL, 0, 0, "exchange.deduplicate",
@@ -138,7 +177,8 @@ enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg
                          x->name);
     if (x->forwards)
         q.forwarding = MS_FORWARD_NONE;
-    ms_leg_init(leg, p->layout->n_ranks);
+    ms_leg_init(leg, p->layout->n_ranks, q.meeting == MS_MEETING_GROUP,
+                q.completion == MS_COMPLETION_BOTH);
     if (!leg->failed)
         x->plan(&q, leg);
     enum ms_status s = ms_leg_close(leg, err);

@@ -10,15 +10,16 @@
  *  Directions. `dispatch`: row s of the counts sends to column r. `combine`: column r sends back
  *  to row s.
  *
- *  Streams (hierarchical, pxn): bytes that are passed on by another GPU do so chunk by chunk.
- *  The second hop starts one chunk after the first has started: the time chunk_bytes (or the
- *  whole first hop, if that is less) takes alone on the first route, latency + bytes /
- *  bandwidth. It runs beside the first and ends no earlier than the first hop's end plus one
- *  chunk on the second route, again latency + min(chunk_bytes, second hop's bytes) / bandwidth.
+ *  Streams (hierarchical, pxn): bytes that are passed on by another GPU do so chunk by chunk. A
+ *  transport that can moves them as one flow over both hops: fill, steady, drain (leg_plan.h). For
+ *  one that cannot they are flows of their own, tied at start and end: the second hop starts one
+ *  chunk after the first has started, the time chunk_bytes (or the whole first hop, if that is
+ *  less) takes alone on the first route, latency + bytes / bandwidth; it runs beside the first and
+ *  ends no earlier than the first hop's end plus one chunk on the second route.
  *
  *  Where a forwarder passes on what another rank sent (dispatch fan-out, pxn), it need not have
- *  entered the leg itself: transfers are one-sided. Where it adds its own part (hierarchical
- *  combine), the sum starts after its entry. */
+ *  entered the leg itself. Where it adds its own part (hierarchical combine), the sum starts after
+ *  its entry. */
 #ifndef MS_SIM_EXCHANGE_H
 #define MS_SIM_EXCHANGE_H
 
@@ -44,6 +45,9 @@ struct ms_leg_problem { /* borrowed for the call */
     int dedup;           /**< enum ms_dedup, not AUTO */
     int forwarding;      /**< enum ms_forwarding */
     int window;
+    int meeting;    /**< enum ms_meeting, not AUTO */
+    int completion; /**< enum ms_completion, not AUTO */
+    bool coupled;   /**< the transport moves streams as one flow */
     struct ms_route_hint (*route)(void *ctx, int src, int dst);
     void *ctx;
 };
@@ -53,12 +57,16 @@ enum ms_exchange_cost { MS_COST_FLUID, MS_COST_SIMGRID, MS_COSTS };
 
 struct ms_exchange {
     const char *name, *help;
-    int auto_dedup;    /**< what deduplicate: auto means */
-    bool needs_nodes;  /**< useless without node properties: an input error */
-    bool needs_tokens; /**< a byte matrix is not enough */
-    bool forwards;     /**< brings its own forwarding: pxn does not apply */
-    bool per_node_leg; /**< bytes cross to the GPU with the source's local index */
-    bool neighbours;   /**< a rank sends to the next rank only */
+    int auto_dedup;      /**< what deduplicate: auto means */
+    int auto_meeting;    /**< what meeting: auto means */
+    int auto_completion; /**< what completion: auto means */
+    int layers_ahead;    /**< of the slowest rank that a rank may be, for want of buffers; 0: any */
+    bool streams;        /**< bytes are passed on, and a rank's flows progress in proportion */
+    bool needs_nodes;    /**< useless without node properties: an input error */
+    bool needs_tokens;   /**< a byte matrix is not enough */
+    bool forwards;       /**< brings its own forwarding: pxn does not apply */
+    bool per_node_leg;   /**< bytes cross to the GPU with the source's local index */
+    bool neighbours;     /**< a rank sends to the next rank only */
     /** CPU seconds to simulate a leg of 64 ranks on fat-tree2-8x8 with OLMoE's arXiv routing, on
      *  two cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */
     double leg_cpu_s[MS_COSTS];
@@ -73,7 +81,14 @@ const struct ms_exchange *ms_exchange_find(const char *name);
 /** deduplicate resolved for an algorithm. */
 int ms_exchange_dedup(const struct ms_exchange *x, int dedup);
 
-/** Plan one leg and check it. p->dedup AUTO is resolved here.
+/** Do a rank's flows progress in proportion to their bytes? Streams do: what walks through one
+ *  buffer in order. */
+bool ms_exchange_streams(const struct ms_exchange *x, int forwarding);
+/** meeting and completion resolved likewise. */
+int ms_exchange_meeting(const struct ms_exchange *x, int meeting);
+int ms_exchange_completion(const struct ms_exchange *x, int completion);
+
+/** Plan one leg and check it. What is AUTO in p is resolved here.
  *  @param leg any state ms_leg_init allows; closed on MS_OK
  *  @return MS_OK; MS_NOMEM; MS_INVALID for what the algorithm cannot do; MS_INTERNAL, naming the
  *  algorithm, when bytes are lost or made */
@@ -104,9 +119,16 @@ double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node);
 double ms_exchange_tokens(const struct ms_leg_problem *p, int r);
 /** The time one chunk takes alone on a route, of a stream of `bytes`. */
 double ms_exchange_chunk_s(const struct ms_leg_problem *p, int src, int dst, double bytes);
-/** One message of `copies` > 0 from src to dst for dst itself: a flow, or two by pxn. */
-void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32_t gate, int src,
-                      int dst, double copies, uint32_t messages, uint32_t end);
+/** The join that a flow must meet at: `posted`, when its receiver has posted it, or MS_LEG_NONE. */
+static inline uint32_t ms_exchange_meet(const struct ms_leg_problem *p, uint32_t posted)
+{
+    return p->meeting == MS_MEETING_PAIR ? posted : MS_LEG_NONE;
+}
+/** One message of `copies` > 0 from src to dst for dst itself: a flow, or a stream by pxn.
+ *  @param posted the join from which dst takes it  */
+void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32_t gate,
+                      uint32_t posted, int src, int dst, double copies, uint32_t messages,
+                      uint32_t end);
 /** A whole number of messages, at least 1. */
 uint32_t ms_exchange_messages(double n);
 

@@ -22,7 +22,8 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
         for (int r = 0; r < leg->n_ranks; r++) {
             double n = s == r ? 0 : copies(p, s, r);
             if (n > 0)
-                ms_exchange_send(p, leg, ms_leg_entry(s), s, r, n, 1, ms_leg_complete(leg, r));
+                ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, n, 1,
+                                 ms_leg_complete(leg, r));
         }
 }
 
@@ -30,6 +31,8 @@ const struct ms_exchange ms_exchange_allgather = {
     .name = "allgather",
     .help = "every token once to every rank, and the reduce-scatter back: independent of routing",
     .auto_dedup = MS_DEDUP_RANK,
+    .auto_meeting = MS_MEETING_PAIR,
+    .auto_completion = MS_COMPLETION_BOTH,
     .needs_tokens = true,
     .leg_cpu_s = {6e-3, 0.95},
     .plan = plan,

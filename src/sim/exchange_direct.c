@@ -10,7 +10,8 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
         for (int r = 0; r < n; r++) {
             double copies = s == r ? 0 : ms_exchange_sent(p, s, r);
             if (copies > 0)
-                ms_exchange_send(p, leg, ms_leg_entry(s), s, r, copies, 1, ms_leg_complete(leg, r));
+                ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, copies,
+                                 1, ms_leg_complete(leg, r));
         }
 }
 
@@ -18,6 +19,8 @@ const struct ms_exchange ms_exchange_direct = {
     .name = "direct",
     .help = "one message per pair of ranks, all posted at once",
     .auto_dedup = MS_DEDUP_RANK,
+    .auto_meeting = MS_MEETING_PAIR,
+    .auto_completion = MS_COMPLETION_BOTH,
     .leg_cpu_s = {6e-3, 0.95},
     .plan = plan,
 };

@@ -10,8 +10,8 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
             double copies = s == r ? 0 : ms_exchange_sent(p, s, r);
             uint32_t messages = p->traffic->is_matrix ? 1 : ms_exchange_messages(copies);
             if (copies > 0)
-                ms_exchange_send(p, leg, ms_leg_entry(s), s, r, copies, messages,
-                                 ms_leg_complete(leg, r));
+                ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, copies,
+                                 messages, ms_leg_complete(leg, r));
         }
 }
 
@@ -19,6 +19,9 @@ const struct ms_exchange ms_exchange_low_latency = {
     .name = "low_latency",
     .help = "one message per (token, expert) selection, as DeepEP's low-latency kernels",
     .auto_dedup = MS_DEDUP_NONE,
+    .auto_meeting = MS_MEETING_NONE,
+    .auto_completion = MS_COMPLETION_RECEIVED,
+    .layers_ahead = 1, /* two buffers */
     .leg_cpu_s = {7e-3, 0.95},
     .plan = plan,
 };

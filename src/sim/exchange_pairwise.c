@@ -16,7 +16,7 @@ static void phase(const struct ms_leg_problem *p, struct ms_leg *leg, int i, uin
         uint32_t done = gate[s];
         if (copies > 0) {
             done = ms_leg_join(leg);
-            ms_exchange_send(p, leg, gate[s], s, r, copies, 1, done);
+            ms_exchange_send(p, leg, gate[s], gate[r], s, r, copies, 1, done);
             ms_leg_edge(leg, done, ms_leg_complete(leg, r), 0);
         }
         ms_leg_edge(leg, done, next[s], 0);
@@ -33,8 +33,9 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
     if (!gate || !next)
         leg->failed = true;
     for (int r = 0; r < n && !leg->failed; r++)
-        gate[r] = ms_leg_entry(r);
+        gate[r] = ms_leg_start(leg, r);
     for (int i = 1; i < n && !leg->failed; i++) {
+        ms_leg_phase(leg, (uint32_t)i - 1);
         phase(p, leg, i, gate, next);
         uint32_t *t = gate;
         gate = next;
@@ -47,6 +48,8 @@ const struct ms_exchange ms_exchange_pairwise = {
     .name = "pairwise",
     .help = "in phase i each rank sends to rank + i and receives from rank - i, phase after phase",
     .auto_dedup = MS_DEDUP_RANK,
+    .auto_meeting = MS_MEETING_PAIR,
+    .auto_completion = MS_COMPLETION_BOTH,
     .leg_cpu_s = {15e-3, 0.95},
     .plan = plan,
 };

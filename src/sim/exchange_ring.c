@@ -26,7 +26,14 @@ static void step(const struct ms_leg_problem *p, struct ms_leg *leg, int i, stru
         uint32_t done = g->gate[s];
         if (left > 0) {
             done = ms_leg_join(leg);
-            ms_leg_flow(leg, g->gate[s], s, r, left * p->copy_bytes, 1, own * p->copy_bytes, done);
+            ms_leg_add(leg, &(struct ms_leg_flow){.gate = g->gate[s],
+                                                  .meet = ms_exchange_meet(p, g->gate[r]),
+                                                  .end = done,
+                                                  .src = s,
+                                                  .dst = r,
+                                                  .bytes = left * p->copy_bytes,
+                                                  .messages = 1,
+                                                  .delivered = own * p->copy_bytes});
             if (own > 0)
                 ms_leg_edge(leg, done, ms_leg_complete(leg, r), 0);
         }
@@ -45,12 +52,13 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
     if (!g.gate || !g.next || !g.left)
         leg->failed = true;
     for (int r = 0; r < n && !leg->failed; r++) {
-        g.gate[r] = ms_leg_entry(r);
+        g.gate[r] = ms_leg_start(leg, r);
         for (int j = n - 1; j > 0; j--)
             *left_of(&g, r, j) =
                 ms_exchange_sent(p, r, (r + j) % n) + (j < n - 1 ? *left_of(&g, r, j + 1) : 0);
     }
     for (int i = 1; i < n && !leg->failed; i++) {
+        ms_leg_phase(leg, (uint32_t)i - 1);
         step(p, leg, i, &g);
         uint32_t *t = g.gate;
         g.gate = g.next;
@@ -63,6 +71,8 @@ const struct ms_exchange ms_exchange_ring = {
     .name = "ring",
     .help = "data forwarded from neighbour to neighbour; bytes counted on every hop",
     .auto_dedup = MS_DEDUP_RANK,
+    .auto_meeting = MS_MEETING_PAIR,
+    .auto_completion = MS_COMPLETION_BOTH,
     .forwards = true,
     .neighbours = true,
     .leg_cpu_s = {13e-3, 0.95},

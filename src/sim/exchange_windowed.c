@@ -15,7 +15,8 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
                 continue;
             uint32_t start = ms_leg_join(leg), done = ms_leg_join(leg);
             ms_leg_queue(leg, s, start, done);
-            ms_exchange_send(p, leg, start, s, r, copies, 1, done);
+            ms_leg_phase(leg, (uint32_t)(i - 1) / leg->window);
+            ms_exchange_send(p, leg, start, ms_leg_start(leg, r), s, r, copies, 1, done);
             ms_leg_edge(leg, done, ms_leg_complete(leg, r), 0);
         }
 }
@@ -24,6 +25,8 @@ const struct ms_exchange ms_exchange_windowed = {
     .name = "windowed",
     .help = "at most `window` messages under way per rank, in rotation order, as NCCL",
     .auto_dedup = MS_DEDUP_RANK,
+    .auto_meeting = MS_MEETING_PAIR,
+    .auto_completion = MS_COMPLETION_BOTH,
     .leg_cpu_s = {22e-3, 0.95},
     .plan = plan,
 };

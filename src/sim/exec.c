@@ -26,12 +26,35 @@ static bool grow(struct ms_exec *x, uint32_t n_joins, uint32_t n_ranks)
     return x->rank_cap >= n_ranks;
 }
 
+/* The most flows that one join can let go. */
+static uint32_t most_at_once(const struct ms_leg *leg)
+{
+    uint32_t most = 0;
+    for (uint32_t j = 0; j < leg->n_joins; j++) {
+        uint32_t n = leg->gate_first[j + 1] - leg->gate_first[j];
+        if (leg->n_meets)
+            n += leg->meet_first[j + 1] - leg->meet_first[j];
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 enum ms_status ms_exec_init(struct ms_exec *x, const struct ms_leg *leg,
                             const struct ms_exec_ops *ops, void *owner, struct ms_err *err)
 {
     if (!grow(x, leg->n_joins, (uint32_t)leg->n_ranks))
         return ms_err_set(err, MS_NOMEM, "out of memory starting an exchange of %d ranks",
                           leg->n_ranks);
+    uint32_t most = most_at_once(leg);
+    if (most > x->flow_cap) {
+        free(x->flow);
+        free(x->flow_s);
+        x->flow = malloc(most * sizeof *x->flow);
+        x->flow_s = malloc(most * sizeof *x->flow_s);
+        x->flow_cap = x->flow && x->flow_s ? most : 0;
+        if (!x->flow_cap)
+            return ms_err_set(err, MS_NOMEM, "out of memory starting %u flows", most);
+    }
     x->leg = leg;
     x->ops = ops;
     x->owner = owner;
@@ -51,11 +74,13 @@ void ms_exec_finish(struct ms_exec *x)
     free(x->time_s);
     free(x->stack);
     free(x->cursor);
+    free(x->flow);
+    free(x->flow_s);
     memset(x, 0, sizeof *x);
 }
 
 /* One need of join j is met at at_s. */
-static void meet(struct ms_exec *x, uint32_t j, double at_s)
+static void satisfy(struct ms_exec *x, uint32_t j, double at_s)
 {
     if (at_s > x->time_s[j])
         x->time_s[j] = at_s;
@@ -68,7 +93,35 @@ static void advance_queue(struct ms_exec *x, uint32_t rank, uint32_t n, double a
 {
     const struct ms_leg *leg = x->leg;
     for (; n && x->cursor[rank] < leg->queue_first[rank + 1]; n--)
-        meet(x, leg->queue[x->cursor[rank]++], at_s);
+        satisfy(x, leg->queue[x->cursor[rank]++], at_s);
+}
+
+/* Of a join that has fired; its needs are met before. */
+static const uint32_t fired = UINT32_MAX;
+
+/* The flows that had only this join to wait for. */
+static void let_flows_go(struct ms_exec *x, uint32_t j)
+{
+    const struct ms_leg *leg = x->leg;
+    uint32_t n = 0;
+    for (uint32_t f = leg->gate_first[j]; f < leg->gate_first[j + 1]; f++) {
+        uint32_t m = leg->meet[f];
+        if (m != MS_LEG_NONE && x->pending[m] != fired)
+            continue;
+        x->flow[n] = f;
+        x->flow_s[n++] =
+            m != MS_LEG_NONE && x->time_s[m] > x->time_s[j] ? x->time_s[m] : x->time_s[j];
+    }
+    for (uint32_t i = leg->n_meets ? leg->meet_first[j] : 0;
+         leg->n_meets && i < leg->meet_first[j + 1]; i++) {
+        uint32_t f = leg->by_meet[i], g = leg->gate[f];
+        if (x->pending[g] != fired || g == j)
+            continue;
+        x->flow[n] = f;
+        x->flow_s[n++] = x->time_s[g] > x->time_s[j] ? x->time_s[g] : x->time_s[j];
+    }
+    if (n)
+        x->ops->start(x, x->flow, x->flow_s, n);
 }
 
 static void fire(struct ms_exec *x, uint32_t j)
@@ -77,14 +130,14 @@ static void fire(struct ms_exec *x, uint32_t j)
     double at_s = x->time_s[j];
     uint32_t n_ranks = (uint32_t)leg->n_ranks;
     x->n_fired++;
-    if (leg->gate_first[j] < leg->gate_first[j + 1])
-        x->ops->start(x, j, at_s);
+    x->pending[j] = fired;
+    let_flows_go(x, j);
     for (uint32_t e = leg->edge_first[j]; e < leg->edge_first[j + 1]; e++)
-        meet(x, leg->edge_to[e], at_s + leg->edge_delay_s[e]);
+        satisfy(x, leg->edge_to[e], at_s + leg->edge_delay_s[e]);
     if (leg->slot[j])
         advance_queue(x, leg->slot[j] - 1, 1, at_s);
-    if (j < n_ranks && leg->window)
-        advance_queue(x, j, leg->window, at_s);
+    if (leg->window && j - leg->first_start < n_ranks)
+        advance_queue(x, j - leg->first_start, leg->window, at_s);
     if (j >= n_ranks && j < 2 * n_ranks)
         x->ops->complete(x, (int)(j - n_ranks), at_s);
 }
@@ -104,12 +157,12 @@ static void settle(struct ms_exec *x)
 
 void ms_exec_enter(struct ms_exec *x, int rank, double at_s)
 {
-    meet(x, ms_leg_entry(rank), at_s);
+    satisfy(x, ms_leg_entry(rank), at_s);
     settle(x);
 }
 
 void ms_exec_ended(struct ms_exec *x, uint32_t join, double at_s)
 {
-    meet(x, join, at_s);
+    satisfy(x, join, at_s);
     settle(x);
 }

@@ -13,8 +13,8 @@
 struct ms_exec;
 
 struct ms_exec_ops {
-    /** Start the flows of a gate (leg->gate_first) at at_s, each plus its own latency. */
-    void (*start)(struct ms_exec *x, uint32_t gate, double at_s);
+    /** Start n flows of the plan, flow[i] at at_s[i] plus its own latency. */
+    void (*start)(struct ms_exec *x, const uint32_t *flow, const double *at_s, uint32_t n);
     /** Rank's leg is complete at at_s, which may be ahead. */
     void (*complete)(struct ms_exec *x, int rank, double at_s);
     /** Everything has happened; x may be initialised anew from here. NULL: not told. */
@@ -31,7 +31,9 @@ struct ms_exec {
     uint32_t *cursor;  /**< [G] next of each rank's queue */
     uint32_t *stack;   /**< joins to fire */
     uint32_t n_stack, n_fired;
-    uint32_t join_cap, rank_cap;
+    uint32_t *flow; /**< those that start together */
+    double *flow_s;
+    uint32_t join_cap, rank_cap, flow_cap;
     bool firing;
 };
 
@@ -41,8 +43,8 @@ enum ms_status ms_exec_init(struct ms_exec *x, const struct ms_leg *leg,
 void ms_exec_finish(struct ms_exec *x);
 /** Rank enters at at_s (once). */
 void ms_exec_enter(struct ms_exec *x, int rank, double at_s);
-/** All flows that end in `join` have ended, the last at at_s (once for each join with leg->ends
- *  > 0). */
+/** Everything that ends in `join` (leg->ends of it) has ended, the last at at_s: once for each
+ *  join with ends. */
 void ms_exec_ended(struct ms_exec *x, uint32_t join, double at_s);
 /** Everything has happened: every rank complete, every flow ended. */
 static inline bool ms_exec_done(const struct ms_exec *x)

@@ -5,8 +5,11 @@
 #include "sim/sim.h"
 
 struct ms_hardware {
-    double dispatch_alpha_s, combine_alpha_s; /**< start-up of a leg, paid by every rank on entry */
-    double message_gap_s; /**< least time of a NIC for a message that leaves the node */
+    /** Start-up of a leg, paid by every rank on entry; without the route's latency, which is added
+     *  by itself. */
+    double dispatch_alpha_s, combine_alpha_s;
+    double message_gap_s; /**< of a NIC for a message that leaves the node */
+    int gap_adds;         /**< it adds to the bytes' time; 0: the larger of the two counts */
 };
 
 /** @return MS_OK or MS_INVALID (key hardware) with the nearest name */

@@ -36,9 +36,13 @@ static void reserve_flows(struct ms_leg *leg, size_t n, bool exact)
     GROW(leg, src, cap);
     GROW(leg, dst, cap);
     GROW(leg, end, cap);
+    GROW(leg, sent, cap);
     GROW(leg, messages, cap);
     GROW(leg, bytes, cap);
     GROW(leg, gate, cap);
+    GROW(leg, meet, cap);
+    GROW(leg, stream, cap);
+    GROW(leg, phase, cap);
     if (!leg->failed)
         leg->flow_cap = cap;
 }
@@ -67,10 +71,25 @@ static void reserve_edges(struct ms_leg *leg, size_t n)
         leg->edge_cap = cap;
 }
 
-void ms_leg_init(struct ms_leg *leg, int n_ranks)
+/* Nobody starts before all have entered: one join for the meeting, one a rank behind it. */
+static void add_meeting(struct ms_leg *leg)
+{
+    uint32_t met = ms_leg_join(leg);
+    leg->first_start = met + 1;
+    for (int r = 0; r < leg->n_ranks; r++)
+        ms_leg_edge(leg, ms_leg_entry(r), met, 0);
+    for (int r = 0; r < leg->n_ranks; r++)
+        ms_leg_edge(leg, met, ms_leg_join(leg), 0);
+}
+
+void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both)
 {
     leg->n_ranks = n_ranks;
+    leg->both = both;
     leg->n_flows = leg->n_joins = leg->n_edges = leg->n_queued = 0;
+    leg->n_streams = leg->n_parts = leg->n_meets = 0;
+    leg->first_start = 0;
+    leg->n_phases = 1;
     leg->window = 0;
     leg->total_bytes = 0;
     leg->failed = false;
@@ -85,10 +104,12 @@ void ms_leg_init(struct ms_leg *leg, int n_ranks)
     memset(leg->delivered, 0, ((size_t)n_ranks + 1) * sizeof *leg->delivered);
     for (int i = 0; i < 2 * n_ranks; i++)
         ms_leg_join(leg);
-    for (int r = 0; r < n_ranks && !leg->failed; r++) {
+    for (int r = 0; r < n_ranks && !leg->failed; r++)
         leg->need[r] = 1; /* the entry itself */
-        ms_leg_edge(leg, ms_leg_entry(r), ms_leg_complete(leg, r), 0);
-    }
+    if (group)
+        add_meeting(leg);
+    for (int r = 0; r < n_ranks && !leg->failed; r++)
+        ms_leg_edge(leg, ms_leg_start(leg, r), ms_leg_complete(leg, r), 0);
 }
 
 void ms_leg_finish(struct ms_leg *leg)
@@ -99,7 +120,9 @@ void ms_leg_finish(struct ms_leg *leg)
                    leg->bytes,      leg->gate,       leg->need,        leg->ends,
                    leg->gate_first, leg->edge_first, leg->edge_from,   leg->edge_to,
                    leg->queue,      leg->queue_rank, leg->queue_first, leg->edge_delay_s,
-                   leg->slot,       leg->delivered};
+                   leg->slot,       leg->delivered,  leg->sent,        leg->meet,
+                   leg->stream,     leg->phase,      leg->streams,     leg->parts,
+                   leg->meet_first, leg->by_meet};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     memset(leg, 0, sizeof *leg);
@@ -134,23 +157,92 @@ void ms_leg_edge(struct ms_leg *leg, uint32_t from, uint32_t to, double delay_s)
     leg->need[to]++;
 }
 
-void ms_leg_flow(struct ms_leg *leg, uint32_t gate, int src, int dst, double bytes,
-                 uint32_t messages, double delivered, uint32_t end)
+/* Join j is told of one more end. */
+static void count_end(struct ms_leg *leg, uint32_t j)
+{
+    if (j != MS_LEG_NONE && !leg->ends[j]++)
+        leg->need[j]++;
+}
+
+static uint32_t sender_join(const struct ms_leg *leg, int src)
+{
+    return leg->both ? ms_leg_complete(leg, src) : MS_LEG_NONE;
+}
+
+static void add_flow(struct ms_leg *leg, const struct ms_leg_flow *f, uint32_t sent)
 {
     reserve_flows(leg, (size_t)leg->n_flows + 1, false);
     if (leg->failed)
         return;
-    uint32_t f = leg->n_flows++;
-    leg->src[f] = (uint32_t)src;
-    leg->dst[f] = (uint32_t)dst;
-    leg->bytes[f] = bytes;
-    leg->messages[f] = messages;
-    leg->gate[f] = gate;
-    leg->end[f] = end;
-    if (!leg->ends[end]++)
-        leg->need[end]++;
+    uint32_t k = leg->n_flows++;
+    leg->src[k] = (uint32_t)f->src;
+    leg->dst[k] = (uint32_t)f->dst;
+    leg->bytes[k] = f->bytes;
+    leg->messages[k] = f->messages;
+    leg->gate[k] = f->gate;
+    leg->meet[k] = f->meet;
+    leg->end[k] = f->end;
+    leg->sent[k] = sent;
+    leg->stream[k] = 0;
+    leg->phase[k] = leg->n_phases - 1;
+    leg->n_meets += f->meet != MS_LEG_NONE;
+    count_end(leg, f->end);
+    count_end(leg, sent);
+}
+
+void ms_leg_add(struct ms_leg *leg, const struct ms_leg_flow *f)
+{
+    add_flow(leg, f, f->passed_on ? MS_LEG_NONE : sender_join(leg, f->src));
+    if (leg->failed)
+        return;
+    leg->delivered[f->dst] += f->delivered;
+    leg->total_bytes += f->bytes;
+}
+
+void ms_leg_add_stream(struct ms_leg *leg, enum ms_stream kind, const struct ms_leg_flow *main,
+                       double chunk_bytes)
+{
+    if (leg->n_streams == leg->stream_cap && !leg->failed) {
+        uint32_t cap = capacity_for(leg->stream_cap, (size_t)leg->n_streams + 1);
+        GROW(leg, streams, cap);
+        if (!leg->failed)
+            leg->stream_cap = cap;
+    }
+    add_flow(leg, main, main->passed_on ? MS_LEG_NONE : sender_join(leg, main->src));
+    if (leg->failed)
+        return;
+    leg->streams[leg->n_streams++] = (struct ms_leg_stream){kind, leg->n_parts, 0, chunk_bytes};
+    leg->stream[leg->n_flows - 1] = leg->n_streams;
+    if (kind == MS_STREAM_LOCAL)
+        return;
+    leg->delivered[main->dst] += main->delivered;
+    leg->total_bytes += main->bytes;
+}
+
+void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double delivered,
+                     uint32_t end)
+{
+    if (leg->n_parts == leg->part_cap && !leg->failed) {
+        uint32_t cap = capacity_for(leg->part_cap, (size_t)leg->n_parts + 1);
+        GROW(leg, parts, cap);
+        if (!leg->failed)
+            leg->part_cap = cap;
+    }
+    if (leg->failed)
+        return;
+    struct ms_leg_stream *s = &leg->streams[leg->n_streams - 1];
+    leg->parts[leg->n_parts++] = (struct ms_leg_part){(uint32_t)src, (uint32_t)dst, end, bytes};
+    s->n_parts++;
     leg->delivered[dst] += delivered;
     leg->total_bytes += bytes;
+    count_end(leg, end);
+    if (s->kind == MS_STREAM_IN)
+        count_end(leg, sender_join(leg, src));
+}
+
+void ms_leg_phase(struct ms_leg *leg, uint32_t phase)
+{
+    leg->n_phases = phase + 1;
 }
 
 void ms_leg_queue(struct ms_leg *leg, int rank, uint32_t start, uint32_t done)
@@ -228,8 +320,9 @@ static bool index_all(struct ms_leg *leg)
     if (ok && !flows) {
         uint32_t n = leg->n_flows;
         places(leg->gate, n, leg->gate_first, leg->n_joins, to, next);
-        uint32_t *columns[] = {leg->src, leg->dst, leg->end, leg->messages, leg->gate};
-        for (int c = 0; c < 5; c++)
+        uint32_t *columns[] = {leg->src,  leg->dst,  leg->end,    leg->sent, leg->messages,
+                               leg->gate, leg->meet, leg->stream, leg->phase};
+        for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
             permute_u32(columns[c], to, n, scratch);
         permute_f64(leg->bytes, to, n, scratch);
     }
@@ -250,12 +343,42 @@ static bool index_all(struct ms_leg *leg)
     return ok;
 }
 
+/* Flows by the join they meet at, after they are in the order of their gates. */
+static bool index_meets(struct ms_leg *leg)
+{
+    uint32_t *first = leg->meet_first;
+    if (!leg->n_meets)
+        return true;
+    if (leg->n_meets > leg->meet_cap) {
+        GROW(leg, by_meet, leg->n_meets);
+        if (leg->failed)
+            return false;
+        leg->meet_cap = leg->n_meets;
+    }
+    memset(first, 0, ((size_t)leg->n_joins + 1) * sizeof *first);
+    for (uint32_t f = 0; f < leg->n_flows; f++)
+        if (leg->meet[f] != MS_LEG_NONE)
+            first[leg->meet[f]]++;
+    for (uint32_t j = 1; j <= leg->n_joins; j++)
+        first[j] += first[j - 1];
+    for (uint32_t f = leg->n_flows; f-- > 0;) /* from the back: a join's flows end up in order */
+        if (leg->meet[f] != MS_LEG_NONE)
+            leg->by_meet[--first[leg->meet[f]]] = f;
+    return true;
+}
+
 static enum ms_status check_parts(const struct ms_leg *leg, struct ms_err *err)
 {
     for (uint32_t f = 0; f < leg->n_flows; f++)
         if (leg->src[f] == leg->dst[f] || !(leg->bytes[f] > 0) || !isfinite(leg->bytes[f]))
             return ms_err_set(err, MS_INTERNAL, "flow %u from rank %u to rank %u has %g bytes", f,
                               leg->src[f], leg->dst[f], leg->bytes[f]);
+    for (uint32_t i = 0; i < leg->n_parts; i++) {
+        const struct ms_leg_part *p = &leg->parts[i];
+        if (p->src == p->dst || !(p->bytes > 0) || !isfinite(p->bytes))
+            return ms_err_set(err, MS_INTERNAL, "a stream's part from rank %u to %u has %g bytes",
+                              p->src, p->dst, p->bytes);
+    }
     for (uint32_t f = 1; f < leg->n_flows; f++)
         if (leg->gate[f] == leg->gate[f - 1] && leg->src[f] != leg->src[f - 1])
             return ms_err_set(err, MS_INTERNAL, "flows of ranks %u and %u start at one gate",
@@ -276,10 +399,11 @@ enum ms_status ms_leg_close(struct ms_leg *leg, struct ms_err *err)
         uint32_t cap = capacity_for(leg->index_cap, (size_t)leg->n_joins + 1);
         GROW(leg, gate_first, cap);
         GROW(leg, edge_first, cap);
+        GROW(leg, meet_first, cap);
         if (!leg->failed)
             leg->index_cap = cap;
     }
-    if (leg->failed || !index_all(leg))
+    if (leg->failed || !index_all(leg) || !index_meets(leg))
         return ms_err_set(err, MS_NOMEM, "out of memory planning an exchange of %d ranks",
                           leg->n_ranks);
     return check_parts(leg, err);

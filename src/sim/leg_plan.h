@@ -1,19 +1,28 @@
 /** @file leg_plan.h  The plan of one leg (a dispatch or a combine): which flows, and what each
  *  waits for.
  *
- *  A plan is a graph of *flows* and *joins*. A flow moves bytes from one rank to another over
- *  one route (one physical hop). A join is a moment: it fires when everything it needs has
- *  happened, at the latest time among them. A flow starts when its `gate` join fires (plus its
- *  route's latency, which the transport adds) and counts down its `end` join when its last byte
- *  has arrived. An edge fires one join a fixed delay after another. So every algorithm is data:
+ *  A plan is a graph of *flows* and *joins*. A flow moves bytes from one rank to another over one
+ *  route (one physical hop), or is a stream (below). A join is a moment: it fires when everything
+ *  it needs has happened, at the latest time among them. A flow starts when its `gate` join has
+ *  fired, and its `meet` join if it has one (plus its route's latency, which the transport adds);
+ *  it counts down its `end` join when its last byte has arrived, and its `sent` join when its
+ *  source is done with it. An edge fires one join a fixed delay after another. So every algorithm is
+ *  data:
  *
- *        join r          rank r has entered the leg (after its start-up time), 0 <= r < G
- *        join G + r      all bytes *for* rank r have arrived, and r has entered: its leg is over
- *        join 2G ...     whatever the algorithm needs between them
+ *      join r          rank r has entered the leg (after its start-up time), 0 <= r < G
+ *      join G + r      the leg is over for rank r
+ *      start of r      rank r may send: its entry or, where the group meets, everybody's
+ *      join ...        whatever the algorithm needs between them
  *
- *  Windows: a rank's queue is a list of joins; its entry releases the first `window` of them,
- *  and each time a join that holds one of its slots fires, the next. The plan knows no clock, no
- *  link and no SimGrid; exec.h runs it.
+ *  Streams: bytes that another GPU passes on. The *main* hop crosses from src to dst; *parts* are
+ *  the hops beside it, of their own ends and bytes. MS_STREAM_OUT: parts pass on what main brought,
+ *  a chunk behind; MS_STREAM_IN: main passes on what the parts brought; MS_STREAM_LOCAL: parts
+ *  only, side by side. Main's end hears when main's last byte is there, a part's end when the
+ *  whole stream is over.
+ *
+ *  Windows: a rank's queue is a list of joins; its start releases the first `window` of them, and
+ *  each time a join that holds one of its slots fires, the next. The plan knows no clock, no link
+ *  and no SimGrid; exec.h runs it.
  *
  *  Ranks are those of one expert-parallel group, 0..G-1. Bytes are payload on the wire of that
  *  hop; seconds. */
@@ -29,25 +38,62 @@
 /** No join. */
 #define MS_LEG_NONE UINT32_MAX
 
+enum ms_stream { MS_STREAM_OUT, MS_STREAM_IN, MS_STREAM_LOCAL };
+
+/** One hop, as an algorithm states it. */
+struct ms_leg_flow {
+    uint32_t gate, meet; /**< what it waits for; meet may be MS_LEG_NONE */
+    uint32_t end;        /**< counts it; MS_LEG_NONE for a stream whose main is for nobody */
+    int src, dst;        /**< src != dst; LOCAL streams have no dst: -1 */
+    double bytes;        /**< > 0 */
+    uint32_t messages;   /**< messages it stands for (message gap) */
+    double delivered;    /**< of its bytes are for dst itself (0: all are forwarded) */
+    bool passed_on;      /**< src adds nothing of its own: it is none of its sends */
+};
+
+/** A hop beside the main one of a stream. */
+struct ms_leg_part {
+    uint32_t src, dst, end; /**< end MS_LEG_NONE: for nobody */
+    double bytes;
+};
+
+struct ms_leg_stream {
+    enum ms_stream kind;
+    uint32_t first_part, n_parts;
+    double chunk_bytes; /**< of main's bytes */
+};
+
 /** Build: init, then joins, flows, edges, queues in any order, then close. A plan may be reset
  *  and built again: its memory is kept. Out of memory while building is remembered and told by
  *  close. */
 struct ms_leg {
     int n_ranks;
-    uint32_t n_flows, n_joins, n_edges, n_queued;
+    bool both; /**< a rank's leg is over when its own sends are, too */
+    uint32_t n_flows, n_joins, n_edges, n_queued, n_streams, n_parts, n_meets;
+    uint32_t first_start; /**< join first_start + r: rank r may send */
 
     /* flows: structure of arrays; after close in the order of their gates */
     uint32_t *src, *dst; /**< [n_flows] */
-    uint32_t *end;       /**< [n_flows] join that counts it */
+    uint32_t *end;       /**< [n_flows] join that counts it, or MS_LEG_NONE */
+    uint32_t *sent;      /**< [n_flows] join that counts its sending, or MS_LEG_NONE */
     uint32_t *messages;  /**< [n_flows] messages it stands for (message gap) */
     double *bytes;       /**< [n_flows] > 0 */
     uint32_t *gate;      /**< [n_flows] */
+    uint32_t *meet;      /**< [n_flows] or MS_LEG_NONE */
+    uint32_t *stream;    /**< [n_flows] 1 + number of its stream; 0: a plain flow */
+    uint32_t *phase;     /**< [n_flows] the generation it belongs to */
+    uint32_t n_phases;   /**< 1 + the greatest of them */
+
+    struct ms_leg_stream *streams;
+    struct ms_leg_part *parts;
 
     /* joins; valid after close */
     uint32_t *need; /**< [n_joins] edges in + entry or queue slot + 1 where flows end in it */
-    uint32_t *ends; /**< [n_joins] flows that end in it; all have the same dst */
+    uint32_t *ends; /**< [n_joins] times it is told of an end: flows, parts, and sends */
     /** [n_joins + 1] flows of gate j: gate_first[j] .. gate_first[j + 1] - 1, all of one src */
     uint32_t *gate_first;
+    uint32_t *meet_first;          /**< [n_joins + 1] into by_meet; where n_meets > 0 */
+    uint32_t *by_meet;             /**< [n_meets] flows by their meet */
     uint32_t *edge_first;          /**< [n_joins + 1] */
     uint32_t *edge_from, *edge_to; /**< [n_edges], after close in the order of edge_from */
     double *edge_delay_s;          /**< [n_edges] >= 0 */
@@ -61,16 +107,17 @@ struct ms_leg {
 
     /** [G] bytes for each rank itself, as the algorithm states them (for the conservation check) */
     double *delivered;
-    double total_bytes; /**< over all flows: payload per hop */
+    double total_bytes; /**< over all hops: payload */
 
-    uint32_t flow_cap, join_cap, edge_cap, queue_cap;
+    uint32_t flow_cap, join_cap, edge_cap, queue_cap, stream_cap, part_cap, meet_cap;
     uint32_t index_cap, rank_cap; /**< sizes of the arrays made by close */
     bool failed;
 };
 
-/** Start an empty plan with joins 0..2G-1 and an edge entry -> complete for every rank. The plan
- *  may hold an older one. */
-void ms_leg_init(struct ms_leg *leg, int n_ranks);
+/** Start an empty plan with joins 0..2G-1. The plan may hold an older one.
+ *  @param group nobody starts before everybody has entered
+ *  @param both a leg is over for a rank when its own sends are done, too */
+void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both);
 void ms_leg_finish(struct ms_leg *leg);
 /** Take memory at once for plans that know their size. */
 void ms_leg_reserve(struct ms_leg *leg, size_t n_flows, size_t n_joins, size_t n_edges);
@@ -83,17 +130,40 @@ static inline uint32_t ms_leg_complete(const struct ms_leg *leg, int rank)
 {
     return (uint32_t)(leg->n_ranks + rank);
 }
+/** Rank may send. */
+static inline uint32_t ms_leg_start(const struct ms_leg *leg, int rank)
+{
+    return leg->first_start + (uint32_t)rank;
+}
 
 /** A new join that fires when everything added to it later has happened. */
 uint32_t ms_leg_join(struct ms_leg *leg);
 /** to fires at the earliest delay_s after from. */
 void ms_leg_edge(struct ms_leg *leg, uint32_t from, uint32_t to, double delay_s);
-/** A flow of bytes > 0 from src to dst, src != dst. `delivered` of its bytes are for dst itself
- *  (0: all are forwarded). */
-void ms_leg_flow(struct ms_leg *leg, uint32_t gate, int src, int dst, double bytes,
-                 uint32_t messages, double delivered, uint32_t end);
+/** A flow. */
+void ms_leg_add(struct ms_leg *leg, const struct ms_leg_flow *f);
+/** A stream: its main hop (of a LOCAL one: src and all its bytes), then its parts one by one; each
+ *  part's `delivered` bytes are for its dst. */
+void ms_leg_add_stream(struct ms_leg *leg, enum ms_stream kind, const struct ms_leg_flow *main,
+                       double chunk_bytes);
+void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double delivered,
+                     uint32_t end);
+/** Flows added from now on are of this phase: those of one phase are under way together, and the
+ *  quantum follows the least time a phase can take. */
+void ms_leg_phase(struct ms_leg *leg, uint32_t phase);
 /** Queue join `start` on rank's window; when `done` fires, the slot is free again. */
 void ms_leg_queue(struct ms_leg *leg, int rank, uint32_t start, uint32_t done);
+
+/** The stream of a flow, NULL for a plain one. */
+static inline const struct ms_leg_stream *ms_leg_stream_of(const struct ms_leg *leg, uint32_t f)
+{
+    return leg->stream[f] ? &leg->streams[leg->stream[f] - 1] : NULL;
+}
+/** Does the flow have a hop of its own (not a LOCAL stream)? */
+static inline bool ms_leg_has_main(const struct ms_leg *leg, uint32_t f)
+{
+    return !leg->stream[f] || leg->streams[leg->stream[f] - 1].kind != MS_STREAM_LOCAL;
+}
 
 /** Sort by gate, count, index. @return MS_OK; MS_NOMEM; MS_INTERNAL for a flow or edge that
  *  cannot be (an algorithm's mistake: a self-send, bytes that are not positive and finite, a

@@ -80,13 +80,18 @@ static double chunk_bytes(const struct ms_core *c, double copy, const struct ms_
 static enum ms_status learn_routes(struct ms_core *c, const struct ms_leg_run *leg)
 {
     const struct ms_leg *plan = &leg->plan;
+    struct ms_route_table *t = &c->platform.routes;
     double from_s = ms_clock_s();
-    uint32_t known = c->platform.routes.n_routes, route;
+    uint32_t known = t->n_routes, route;
     enum ms_status s = MS_OK;
     for (uint32_t f = 0; f < plan->n_flows && !s; f++)
-        s = ms_route_table_get(&c->platform.routes, leg->group, (int)plan->src[f],
-                               (int)plan->dst[f], &route, c->err);
-    if (c->platform.routes.n_routes > known) {
+        if (ms_leg_has_main(plan, f))
+            s = ms_route_table_get(t, leg->group, (int)plan->src[f], (int)plan->dst[f], &route,
+                                   c->err);
+    for (uint32_t i = 0; i < plan->n_parts && !s; i++)
+        s = ms_route_table_get(t, leg->group, (int)plan->parts[i].src, (int)plan->parts[i].dst,
+                               &route, c->err);
+    if (t->n_routes > known) {
         double took_s = ms_clock_s() - from_s;
         c->out->platform_wall_s += took_s;
         c->run.wall_start_s += took_s;
@@ -94,29 +99,92 @@ static enum ms_status learn_routes(struct ms_core *c, const struct ms_leg_run *l
     return s;
 }
 
-/* What the leg puts on every link: for the samples, and for the time it takes at least, of which
- * the quantum is a share. */
-static void weigh(struct ms_core *c, struct ms_leg_run *leg, const struct ms_leg_problem *p)
+/* A hop's bytes on every link of its route. @return links touched so far */
+static uint32_t load_hop(struct ms_core *c, int group, uint32_t src, uint32_t dst, double bytes,
+                         uint32_t n_seen)
+{
+    const struct ms_route_table *r = &c->platform.routes;
+    double *load = c->samples.link_load;
+    uint32_t route = ms_route_table_known(r, group, src, dst);
+    for (uint64_t i = r->first[route]; i < r->first[route + 1]; i++) {
+        uint32_t l = r->link[i];
+        if (load[l] == 0)
+            c->samples.link_seen[n_seen++] = l;
+        load[l] += bytes;
+    }
+    return n_seen;
+}
+
+static uint32_t load_flow(struct ms_core *c, const struct ms_leg_run *leg, uint32_t f,
+                          uint32_t n_seen)
 {
     const struct ms_leg *plan = &leg->plan;
-    const struct ms_route_table *r = &c->platform.routes;
-    double *load = c->samples.link_load, bound_s = 0;
-    uint32_t *seen = c->samples.link_seen, n_seen = 0;
-    for (uint32_t f = 0; f < plan->n_flows; f++) {
-        uint32_t route = ms_route_table_known(r, leg->group, plan->src[f], plan->dst[f]);
-        for (uint64_t i = r->first[route]; i < r->first[route + 1]; i++) {
-            uint32_t l = r->link[i];
-            if (load[l] == 0)
-                seen[n_seen++] = l;
-            load[l] += plan->bytes[f];
-        }
+    const struct ms_leg_stream *s = ms_leg_stream_of(plan, f);
+    if (ms_leg_has_main(plan, f))
+        n_seen = load_hop(c, leg->group, plan->src[f], plan->dst[f], plan->bytes[f], n_seen);
+    for (uint32_t i = 0; s && i < s->n_parts; i++) {
+        const struct ms_leg_part *p = &plan->parts[s->first_part + i];
+        n_seen = load_hop(c, leg->group, p->src, p->dst, p->bytes, n_seen);
     }
-    for (uint32_t i = 0; i < n_seen; i++)
-        if (c->platform.link_shared[seen[i]])
-            bound_s = fmax(bound_s, load[seen[i]] / c->out->link_bandwidth[seen[i]]);
-    leg->quantum_s = c->in->params->network.quantum * bound_s;
-    ms_samples_links(c, n_seen);
+    return n_seen;
+}
+
+/* The fullest of the links touched: the least time in which its bytes can cross. */
+static double bound_s(const struct ms_core *c, uint32_t n_seen)
+{
+    double most = 0;
+    for (uint32_t i = 0; i < n_seen; i++) {
+        uint32_t l = c->samples.link_seen[i];
+        if (c->platform.link_shared[l])
+            most = fmax(most, c->samples.link_load[l] / c->out->link_bandwidth[l]);
+    }
+    return most;
+}
+
+/* Flows by their phase, stable. */
+static bool order_by_phase(const struct ms_leg *plan, uint32_t *first, uint32_t *flow)
+{
+    memset(first, 0, (plan->n_phases + 1u) * sizeof *first);
+    for (uint32_t f = 0; f < plan->n_flows; f++)
+        first[plan->phase[f] + 1]++;
+    for (uint32_t k = 0; k < plan->n_phases; k++)
+        first[k + 1] += first[k];
+    for (uint32_t f = plan->n_flows; f-- > 0;)
+        flow[--first[plan->phase[f] + 1]] = f;
+    for (uint32_t k = 0; k < plan->n_phases; k++) /* the starts moved one place on */
+        first[k] = first[k + 1];
+    first[plan->n_phases] = plan->n_flows;
+    return true;
+}
+
+/* What every phase puts on every link: for the samples, and for the time it takes at least, of which
+ * the quantum is a share. */
+static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
+                            const struct ms_leg_problem *p)
+{
+    const struct ms_leg *plan = &leg->plan;
+    if (plan->n_phases > leg->phase_cap) {
+        free(leg->phase_s);
+        leg->phase_s = malloc(plan->n_phases * sizeof *leg->phase_s);
+        leg->phase_cap = leg->phase_s ? plan->n_phases : 0;
+    }
+    uint32_t *first = malloc((plan->n_phases + 1u) * sizeof *first);
+    uint32_t *flow = malloc((plan->n_flows + 1u) * sizeof *flow);
+    bool ok = leg->phase_s && first && flow && order_by_phase(plan, first, flow);
+    for (uint32_t k = 0; ok && k < plan->n_phases; k++) {
+        uint32_t n_seen = 0;
+        for (uint32_t i = first[k]; i < first[k + 1]; i++)
+            n_seen = load_flow(c, leg, flow[i], n_seen);
+        leg->phase_s[k] = bound_s(c, n_seen);
+        ms_samples_links(c, n_seen);
+    }
+    free(first);
+    free(flow);
+    if (!ok)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %u flows", plan->n_flows);
+    leg->quantum_s = c->in->params->network.quantum * leg->phase_s[0];
     ms_samples_bytes(c, leg, p);
+    return MS_OK;
 }
 
 static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
@@ -139,50 +207,24 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
         .dedup = ms_exchange_dedup(c->exchange, e->deduplicate),
         .forwarding = e->forwarding,
         .window = e->window,
+        .meeting = e->meeting,
+        .completion = e->completion,
+        .coupled = c->model->transport->couples,
         .route = route_hint,
         .ctx = &hint,
     };
     enum ms_status s = ms_exchange_plan(c->exchange, &p, &leg->plan, c->err);
     if (s || (s = learn_routes(c, leg)))
         return ms_core_note(c, s);
-    if (!c->status)
-        weigh(c, leg, &p);
-    return c->status;
+    if (ms_exchange_streams(c->exchange, e->forwarding))
+        c->out->streams = p.coupled ? "coupled" : "tied";
+    return c->status ? c->status : weigh(c, leg, &p);
 }
 
-/* A NIC spends at least the gap on each message that leaves the node: as bytes at the route's
- * rate. */
-static enum ms_status add_gaps(struct ms_core *c, struct ms_leg_run *leg)
-{
-    const struct ms_leg *plan = &leg->plan;
-    leg->wire_bytes = NULL;
-    if (!(c->gap_s > 0))
-        return MS_OK;
-    if (plan->n_flows > leg->wire_cap) {
-        free(leg->wire_memory);
-        leg->wire_memory = malloc(plan->n_flows * sizeof *leg->wire_memory);
-        leg->wire_cap = leg->wire_memory ? plan->n_flows : 0;
-        if (!leg->wire_memory)
-            return ms_core_fail(c, MS_NOMEM, "out of memory for %u flows", plan->n_flows);
-    }
-    const int *node = c->platform.layout[leg->group].node;
-    for (uint32_t f = 0; f < plan->n_flows; f++) {
-        uint32_t route =
-            ms_route_table_known(&c->platform.routes, leg->group, plan->src[f], plan->dst[f]);
-        double least = plan->messages[f] * c->gap_s *
-                       ms_route_table_shape(&c->platform.routes, route).bandwidth_Bps;
-        bool leaves = node[plan->src[f]] != node[plan->dst[f]];
-        leg->wire_memory[f] =
-            leaves && isfinite(least) ? fmax(plan->bytes[f], least) : plan->bytes[f];
-    }
-    leg->wire_bytes = leg->wire_memory;
-    return MS_OK;
-}
-
-static void leg_start(struct ms_exec *x, uint32_t gate, double at_s)
+static void leg_start(struct ms_exec *x, const uint32_t *flow, const double *at_s, uint32_t n)
 {
     struct ms_leg_run *leg = x->owner;
-    leg->core->model->transport->flows(leg->core, leg, gate, at_s);
+    leg->core->model->transport->flows(leg->core, leg, flow, at_s, n);
 }
 
 static void leg_complete(struct ms_exec *x, int rank, double at_s)
@@ -246,7 +288,7 @@ static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_actor *act
     leg->next = c->run.active;
     c->run.active = leg;
     c->run.n_active++;
-    if (make_plan(c, leg) || add_gaps(c, leg))
+    if (make_plan(c, leg))
         return NULL;
     c->out->n_flows += leg->plan.n_flows;
     enum ms_status s = ms_exec_init(&leg->exec, &leg->plan, &leg_ops, leg, c->err);
@@ -282,7 +324,7 @@ static void free_list(const struct ms_transport *t, struct ms_leg_run *leg)
         ms_exec_finish(&leg->exec);
         t->leg_finish(leg->carried);
         free(leg->carried);
-        free(leg->wire_memory);
+        free(leg->phase_s);
         free(leg);
         leg = next;
     }

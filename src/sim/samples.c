@@ -110,7 +110,12 @@ void ms_samples_bytes(struct ms_core *c, const struct ms_leg_run *leg,
     const int *node = c->platform.layout[leg->group].node;
     double network = 0, intra = 0;
     for (uint32_t f = 0; f < plan->n_flows; f++)
-        *(node[plan->src[f]] != node[plan->dst[f]] ? &network : &intra) += plan->bytes[f];
+        if (ms_leg_has_main(plan, f))
+            *(node[plan->src[f]] != node[plan->dst[f]] ? &network : &intra) += plan->bytes[f];
+    for (uint32_t i = 0; i < plan->n_parts; i++) {
+        const struct ms_leg_part *part = &plan->parts[i];
+        *(node[part->src] != node[part->dst] ? &network : &intra) += part->bytes;
+    }
     c->out->bytes_network[c->run.number] += network;
     c->out->bytes_intra_node[c->run.number] += intra;
     c->out->bytes_local[c->run.number] += ms_exchange_local_bytes(p);

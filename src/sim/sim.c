@@ -76,6 +76,7 @@ static enum ms_status set_up(struct ms_core *c)
     c->n_steps = w->steps;
     c->n_phases = w->training ? 4 : 2;
     c->n_halves = p->compute.overlap == MS_OVERLAP_TWO_BATCH ? 2 : 1;
+    c->noise = (struct ms_noise){&p->faults, c->in->seed, c->n_total};
     c->latency_at_sender = p->network.latency != MS_LATENCY_FLOW;
     enum ms_status s = ms_hardware_find(&p->hardware, &hw, c->err);
     if (s)
@@ -83,6 +84,7 @@ static enum ms_status set_up(struct ms_core *c)
     c->alpha_s[0] = hw.dispatch_alpha_s;
     c->alpha_s[1] = hw.combine_alpha_s;
     c->gap_s = hw.message_gap_s;
+    c->gap_adds = hw.gap_adds;
     c->run.traffic = MS_NEW(&c->arena, const struct ms_traffic *,
                             (size_t)c->n_steps *(size_t)c->n_layers *(size_t)c->n_groups);
     if (!c->run.traffic)
@@ -98,6 +100,13 @@ static enum ms_status set_up(struct ms_core *c)
 static enum ms_status check_end(struct ms_core *c)
 {
     int n = c->n_total * c->n_halves;
+    for (size_t i = 0; i < c->platform.events.n_outages && !c->status; i++) {
+        const struct ms_outage *off = &c->platform.events.outage[i];
+        if (off->host && off->from_s <= simgrid_get_clock() && c->crew.n_homed != n)
+            return ms_core_fail(c, MS_INFEASIBLE,
+                                "%s goes off %.9g s after the start, and the exchange needs it",
+                                off->what, off->from_s);
+    }
     if (!c->status && (!c->crew.over || c->crew.n_homed != n))
         return ms_core_fail(c, MS_INTERNAL, "the simulation stopped with %d of %d ranks finished",
                             c->crew.n_homed, n);

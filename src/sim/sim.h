@@ -20,6 +20,11 @@
 
 enum ms_dedup { MS_DEDUP_AUTO, MS_DEDUP_NONE, MS_DEDUP_RANK, MS_DEDUP_NODE };
 enum ms_forwarding { MS_FORWARD_NONE, MS_FORWARD_PXN };
+/** When data may start: at once; when both ends have entered the leg (and, where there are phases,
+ *  the phase); when every rank of the group has. */
+enum ms_meeting { MS_MEETING_AUTO, MS_MEETING_NONE, MS_MEETING_PAIR, MS_MEETING_GROUP };
+/** When a leg is over for a rank: its receives are done; its own sends, too. */
+enum ms_completion { MS_COMPLETION_AUTO, MS_COMPLETION_RECEIVED, MS_COMPLETION_BOTH };
 enum ms_latency_at { MS_LATENCY_DEFAULT, MS_LATENCY_SENDER, MS_LATENCY_FLOW };
 enum ms_overlap { MS_OVERLAP_NONE, MS_OVERLAP_TWO_BATCH };
 
@@ -27,6 +32,7 @@ struct ms_exchange_params {
     const char *algorithm; /**< a name of the exchange table */
     int window, chunk_tokens;
     int deduplicate, forwarding; /**< enum ms_dedup, ms_forwarding */
+    int meeting, completion;     /**< enum ms_meeting, ms_completion */
 };
 
 struct ms_compute_params {
@@ -39,6 +45,7 @@ struct ms_compute_params {
 struct ms_hardware_params {
     const char *profile; /**< "none", a name, or NULL with the numbers below */
     double dispatch_alpha_s, combine_alpha_s, message_gap_s;
+    int gap_adds; /**< a message costs bytes / rate + the gap; 0: the larger of the two */
 };
 
 struct ms_network_params {
@@ -53,12 +60,17 @@ struct ms_fault_link {
     double bandwidth_factor;
 };
 
+/** How far a straggler's factor lies from 1: all at slowdown, evenly up to it, or exponential with
+ *  that mean. */
+enum ms_straggler_law { MS_STRAGGLER_FIXED, MS_STRAGGLER_UNIFORM, MS_STRAGGLER_EXPONENTIAL };
+
 struct ms_fault_params {
     double straggler_share, straggler_slowdown;
-    const char *straggler_law;
+    int straggler_law; /**< enum ms_straggler_law */
     const struct ms_fault_link *links;
     int n_links;
-    double jitter_sigma;
+    double jitter_sigma;                         /**< of a log-normal factor of mean 1 */
+    double jitter_tail_share, jitter_tail_alpha; /**< share of factors with a Pareto tail */
 };
 
 /** Everything the simulator itself needs of a scenario. */
@@ -90,8 +102,9 @@ struct ms_sim_input {
     const struct ms_sim_params *params;
     struct ms_sim_source source;
     int n_runs;
-    uint64_t seed;             /**< for jitter and stragglers */
-    int n_threads;             /**< threads the case may use */
+    int runs_a_repeat; /**< runs of one repeat follow each other and have the same noise; 0: 1 */
+    uint64_t seed;     /**< for jitter and stragglers */
+    int n_threads;     /**< threads the case may use */
     const char *timeline_path; /**< Chrome trace of the first run, NULL = none */
 };
 
@@ -120,6 +133,8 @@ struct ms_sim_output {
     double *run_wall_s;     /**< [run] wall time of the simulation of that run (solver_s, twin_s) */
     double platform_wall_s; /**< loading and routes */
     int64_t n_flows, n_solves;
+    /** Bytes that are passed on: "coupled" over both hops, "tied" at start and end only; NULL: none */
+    const char *streams;
 };
 
 /** Simulate all runs; needs a process of its own (see above). SimGrid's stderr log is off;
@@ -136,6 +151,8 @@ void ms_sim_finish(struct ms_sim_output *out);
  *  the scenario key. */
 void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs);
 
+/** Are times of a run drawn, so that two runs of the same traffic differ? */
+bool ms_sim_noisy(const struct ms_sim_params *p);
 /** The exchange algorithms, network models, compute profiles and hardware profiles as {name,
  *  help} tables, NULL-terminated by name. */
 struct ms_sim_name {

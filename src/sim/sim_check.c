@@ -11,6 +11,7 @@
 #include "sim/exchange.h"
 #include "sim/hardware.h"
 #include "sim/network_model.h"
+#include "sim/noise.h"
 #include "sim/sim.h"
 
 const struct ms_sim_name *ms_sim_exchanges(void)
@@ -28,6 +29,11 @@ enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p)
     if (x && x->neighbours)
         return MS_TWIN_BY_HOP;
     return relays ? MS_TWIN_BY_RAIL : MS_TWIN_BY_NODE;
+}
+
+bool ms_sim_noisy(const struct ms_sim_params *p)
+{
+    return ms_noise_on(&p->faults);
 }
 
 double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks)

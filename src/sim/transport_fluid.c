@@ -98,31 +98,52 @@ static enum ms_status start(struct ms_core *c)
     return MS_OK;
 }
 
-/* A fresh solver for each run: its time starts at 0 again. */
+static struct ms_wires_ports ports_of(const struct ms_core *c)
+{
+    return (struct ms_wires_ports){.gap_s = c->gap_s,
+                                   .adds = c->gap_adds,
+                                   .first_link = (uint32_t)c->platform.n_links,
+                                   .n_ranks = c->n_ranks,
+                                   .n_total = c->n_total,
+                                   .layout = c->platform.layout};
+}
+
+/* A fresh solver for each run: its time starts at 0 again. The ranks' ports follow the platform's
+ * links. */
 static enum ms_status begin(struct ms_core *c)
 {
     struct net *n = c->net;
-    struct ms_fluid_link *links = calloc((size_t)c->platform.n_links + 1, sizeof *links);
+    struct ms_wires_ports ports = ports_of(c);
+    size_t n_links = (size_t)c->platform.n_links;
+    size_t n_ports = ports.gap_s > 0 ? 2 * (size_t)c->n_total : 0;
+    struct ms_fluid_link *links = calloc(n_links + n_ports + 1, sizeof *links);
     if (!links)
-        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
-    for (int i = 0; i < c->platform.n_links; i++)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n_links);
+    for (size_t i = 0; i < n_links; i++)
         links[i] = (struct ms_fluid_link){c->out->link_bandwidth[i], !c->platform.link_shared[i]};
+    for (size_t i = 0; i < n_ports; i++)
+        links[n_links + i] = (struct ms_fluid_link){ms_wires_port_capacity(&ports), false};
     ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     n->fluid = NULL;
-    enum ms_status s =
-        ms_fluid_create(links, (size_t)c->platform.n_links, n->pool, &n->fluid, c->err);
+    enum ms_status s = ms_fluid_create(links, n_links + n_ports, n->pool, &n->fluid, c->err);
     free(links);
-    ms_wires_init(&n->wires, n->fluid, &c->platform.routes, c->err);
-    return s ? ms_core_note(c, s) : MS_OK;
+    if (s == MS_OK)
+        s = ms_wires_init(&n->wires, n->fluid, &c->platform.routes, &ports, c->err);
+    if (s == MS_OK && (c->platform.events.n_events || c->platform.events.n_outages))
+        s = ms_wires_weather(&n->wires, &c->platform.events, n_links + n_ports);
+    return s == MS_OK ? MS_OK : ms_core_note(c, s);
 }
 
-/* The exchange that started last rules. */
+/* The shortest phase under way rules. */
 static void set_quantum(struct ms_core *c)
 {
     struct net *n = c->net;
     const struct ms_leg_run *latest = c->run.active; /* opened legs go to the front of the list */
-    ms_fluid_set_quantum(n->fluid, latest ? latest->quantum_s : 0);
+    double least_s = INFINITY;
+    for (const struct ms_leg_run *leg = latest; leg; leg = leg->next)
+        least_s = leg->quantum_s > 0 && leg->quantum_s < least_s ? leg->quantum_s : least_s;
+    ms_fluid_set_quantum(n->fluid, isfinite(least_s) ? least_s : 0);
     if (latest && latest->first_entry_s < INFINITY)
         ms_fluid_set_ramp(n->fluid, latest->first_entry_s, RAMP * c->in->params->network.quantum);
 }
@@ -133,16 +154,23 @@ static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
     struct ms_wires_leg *w = leg->carried;
     w->exec = &leg->exec;
     w->group = leg->group;
-    w->wire_bytes = leg->wire_bytes;
+    w->proportional = ms_exchange_streams(c->exchange, c->in->params->exchange.forwarding);
     enum ms_status s = ms_wires_open(&n->wires, w);
     set_quantum(c);
     return s ? ms_core_note(c, s) : MS_OK;
 }
 
-static void flows(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, double at_s)
+static void flows(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flow,
+                  const double *at_s, uint32_t n_flows)
 {
     struct net *n = c->net;
-    ms_wires_start(&n->wires, leg->carried, gate, at_s);
+    double phase_s = leg->phase_s[leg->plan.phase[flow[0]]];
+    double quantum_s = c->in->params->network.quantum * phase_s;
+    if (quantum_s != leg->quantum_s) {
+        leg->quantum_s = quantum_s;
+        set_quantum(c);
+    }
+    ms_wires_start(&n->wires, leg->carried, flow, at_s, n_flows);
     if (n->wires.status)
         ms_core_note(c, n->wires.status);
     poke(n);
@@ -166,18 +194,17 @@ static enum ms_status end(struct ms_core *c)
     struct ms_fluid_stats stats;
     ms_fluid_get_stats(n->fluid, &stats);
     c->out->n_solves += (int64_t)stats.n_solves;
-    if (c->gap_s > 0)
-        return MS_OK; /* the wires carried more than the payload */
     const double *want = c->out->link_bytes + (size_t)c->run.number * (size_t)c->platform.n_links;
-    double *got = c->samples.link_load;
-    enum ms_status s = MS_OK;
-    ms_fluid_link_bytes(n->fluid, got);
+    size_t n_ports = c->gap_s > 0 ? 2 * (size_t)c->n_total : 0;
+    double *got = malloc(((size_t)c->platform.n_links + n_ports + 1) * sizeof *got);
+    enum ms_status s = got ? MS_OK : ms_core_fail(c, MS_NOMEM, "out of memory for links");
+    if (got)
+        ms_fluid_link_bytes(n->fluid, got);
     for (int i = 0; i < c->platform.n_links && !s; i++)
-        if (!(fabs(got[i] - want[i]) <= 1e-6 * want[i] + 1))
+        if (!(fabs(got[i] - want[i]) <= 1e-6 * want[i] + 1 + n->wires.unwired_bytes))
             s = ms_core_fail(c, MS_INTERNAL, "link '%s' carried %.17g bytes where %.17g were sent",
                              c->out->link_name[i], got[i], want[i]);
-    for (int i = 0; i < c->platform.n_links; i++)
-        got[i] = 0;
+    free(got);
     return s;
 }
 
@@ -200,6 +227,7 @@ static void finish(struct ms_core *c)
 
 const struct ms_transport ms_transport_fluid = {
     .name = "fluid",
+    .couples = true,
     .leg_size = sizeof(struct ms_wires_leg),
     .growth = 1.1, /* it settles completions in bulk */
     .cost = MS_COST_FLUID,

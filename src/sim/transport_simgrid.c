@@ -9,6 +9,9 @@
 
 #include <simgrid/actor.h>
 #include <simgrid/comm.h>
+#include <simgrid/engine.h>
+#include <simgrid/host.h>
+#include <simgrid/link.h>
 #include <simgrid/mailbox.h>
 #include <simgrid/semaphore.h>
 
@@ -19,11 +22,18 @@
 
 struct net;
 
+struct posting {
+    uint32_t flow;
+    double start_s;
+    sg_comm_t comm;
+};
+
 /* Of a leg. */
 struct cargo {
     uint32_t *mailbox;            /* [n_flows] */
     uint32_t *by_end, *end_first; /* flows by the join they end in */
     unsigned char *reaped;        /* [n_joins] somebody waits for its flows */
+    uint32_t *left;               /* [n_joins] ends it has not been told of */
     size_t flow_cap, join_cap;
     bool prepared; /* the tables above are filled */
 };
@@ -34,10 +44,10 @@ struct worker {
     struct worker *next_made;
     int rank; /* global: its host */
     sg_sem_t sem;
-    struct ms_leg_run *leg; /* the job; NULL: go home */
-    uint32_t what;          /* gate to post, or join to reap */
-    bool post;
-    double at_s;
+    struct ms_leg_run *leg;  /* the job; NULL: go home */
+    struct posting *posting; /* [n] what to send, its own; NULL: reap */
+    uint32_t n;
+    uint32_t join; /* to reap */
 };
 
 struct net {
@@ -53,11 +63,32 @@ struct net {
 
 static void *nothing; /* what messages carry */
 
-struct posting {
-    uint32_t flow;
-    double start_s;
-    sg_comm_t comm;
-};
+static const struct ms_outage *outage_of(const struct ms_core *c, const struct ms_leg_run *leg,
+                                         uint32_t flow)
+{
+    const struct ms_route_table *r = &c->platform.routes;
+    const struct ms_outage *off = NULL;
+    uint32_t route = ms_route_table_known(r, leg->group, leg->plan.src[flow], leg->plan.dst[flow]);
+    for (uint64_t i = r->first[route]; i < r->first[route + 1] && !off; i++)
+        off = ms_platform_events_off(&c->platform.events, r->link[i], simgrid_get_clock());
+    return off;
+}
+
+static void lost(struct ms_core *c, const struct ms_leg_run *leg, uint32_t flow)
+{
+    const struct ms_leg *plan = &leg->plan;
+    int base = leg->group * c->n_ranks;
+    const struct ms_outage *off = outage_of(c, leg, flow);
+    if (off) {
+        ms_core_fail(c, MS_INFEASIBLE,
+                     "%s goes off %.9g s after the start, and the exchange needs it", off->what,
+                     off->from_s);
+        return;
+    }
+    ms_core_fail(c, MS_INTERNAL, "SimGrid lost the message from %s to %s",
+                 sg_host_get_name(c->platform.host[base + (int)plan->src[flow]]),
+                 sg_host_get_name(c->platform.host[base + (int)plan->dst[flow]]));
+}
 
 static int by_start(const void *a, const void *b)
 {
@@ -67,46 +98,47 @@ static int by_start(const void *a, const void *b)
     return (x->flow > y->flow) - (x->flow < y->flow);
 }
 
-static long wire_size(const struct ms_leg_run *leg, uint32_t f)
+static long wire_size(double bytes)
 {
-    double bytes = leg->wire_bytes ? leg->wire_bytes[f] : leg->plan.bytes[f];
     return bytes < 1 ? 1 : lround(bytes);
 }
 
-/* Send the flows of a gate, each after its own latency, and see them off. */
-static void post(struct net *n, struct ms_leg_run *leg, uint32_t gate, double at_s)
+/* n more of a join's ends have happened; the engine is told at the time of the last. */
+static void count_down(struct ms_leg_run *leg, uint32_t join, uint32_t n)
+{
+    struct cargo *k = leg->carried;
+    k->left[join] -= n;
+    if (!k->left[join] && !leg->core->status)
+        ms_exec_ended(&leg->exec, join, ms_engine_now_s(leg->core));
+}
+
+/* Send flows of one rank, each after its own latency, and see them off. */
+static void post(struct net *n, struct ms_leg_run *leg, struct posting *p, uint32_t count)
 {
     struct ms_core *c = n->core;
     const struct cargo *k = leg->carried;
     const struct ms_leg *plan = &leg->plan;
-    uint32_t begin = plan->gate_first[gate], count = plan->gate_first[gate + 1] - begin;
-    struct posting *p = malloc(count * sizeof *p);
-    if (!p) {
-        ms_core_fail(c, MS_NOMEM, "out of memory for %u messages", count);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t f = begin + i;
-        uint32_t route =
-            ms_route_table_known(&c->platform.routes, leg->group, plan->src[f], plan->dst[f]);
-        double wait_s =
-            c->latency_at_sender ? ms_route_table_shape(&c->platform.routes, route).latency_s : 0;
-        p[i] = (struct posting){f, at_s + wait_s, NULL};
-    }
+    uint32_t sent = plan->sent[p[0].flow]; /* one rank, so one join or none */
+    uint32_t n_sent = 0;
     qsort(p, count, sizeof *p, by_start);
     for (uint32_t i = 0; i < count; i++) {
         ms_engine_sleep_until(c, p[i].start_s);
         uint32_t f = p[i].flow;
         n->sent += plan->bytes[f];
-        p[i].comm = sg_mailbox_put_async(n->mailbox[k->mailbox[f]], &nothing, wire_size(leg, f));
+        p[i].comm =
+            sg_mailbox_put_async(n->mailbox[k->mailbox[f]], &nothing, wire_size(plan->bytes[f]));
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (sg_comm_wait(p[i].comm) != SG_OK)
-            ms_core_fail(c, MS_INTERNAL, "SimGrid lost a message");
-    free(p);
+            lost(c, leg, p[i].flow);
+        n_sent += plan->sent[p[i].flow] != MS_LEG_NONE;
+        sent = plan->sent[p[i].flow] != MS_LEG_NONE ? plan->sent[p[i].flow] : sent;
+    }
+    if (n_sent && !c->status)
+        count_down(leg, sent, n_sent);
 }
 
-/* Receive all that ends in a join; the engine is told at the time the last byte is there. */
+/* Receive all that ends in a join. */
 static void reap(struct net *n, struct ms_leg_run *leg, uint32_t join)
 {
     struct ms_core *c = n->core;
@@ -121,12 +153,12 @@ static void reap(struct net *n, struct ms_leg_run *leg, uint32_t join)
         comm[i] = sg_mailbox_get_async(n->mailbox[k->mailbox[k->by_end[begin + i]]], &nothing);
     for (uint32_t i = 0; i < count; i++) {
         if (sg_comm_wait(comm[i]) != SG_OK)
-            ms_core_fail(c, MS_INTERNAL, "SimGrid lost a message");
+            lost(c, leg, k->by_end[begin + i]);
         n->received += leg->plan.bytes[k->by_end[begin + i]];
     }
     free(comm);
     if (!c->status)
-        ms_exec_ended(&leg->exec, join, ms_engine_now_s(c));
+        count_down(leg, join, count);
 }
 
 static void worker_main(int argc, char **argv)
@@ -138,10 +170,12 @@ static void worker_main(int argc, char **argv)
         struct ms_leg_run *leg = w->leg;
         if (!leg)
             break;
-        if (w->post)
-            post(n, leg, w->what, w->at_s);
+        if (w->posting)
+            post(n, leg, w->posting, w->n);
         else
-            reap(n, leg, w->what);
+            reap(n, leg, w->join);
+        free(w->posting);
+        w->posting = NULL;
         w->next = n->idle[w->rank];
         n->idle[w->rank] = w;
     }
@@ -171,19 +205,27 @@ static struct worker *make_worker(struct net *n, int rank)
     return w;
 }
 
-static void give_job(struct net *n, struct ms_leg_run *leg, uint32_t local_rank, bool is_post,
-                     uint32_t what, double at_s)
+static struct worker *take_worker(struct net *n, const struct ms_leg_run *leg, uint32_t local_rank)
 {
     int rank = leg->group * n->core->n_ranks + (int)local_rank;
     struct worker *w = n->idle[rank];
-    if (w)
-        n->idle[rank] = w->next;
-    else if (!(w = make_worker(n, rank)))
+    if (!w)
+        return make_worker(n, rank);
+    n->idle[rank] = w->next;
+    return w;
+}
+
+static void give_job(struct worker *w, struct ms_leg_run *leg, struct posting *p, uint32_t n,
+                     uint32_t join)
+{
+    if (!w) {
+        free(p);
         return;
+    }
     w->leg = leg;
-    w->post = is_post;
-    w->what = what;
-    w->at_s = at_s;
+    w->posting = p;
+    w->n = n;
+    w->join = join;
     sg_sem_release(w->sem);
 }
 
@@ -197,10 +239,50 @@ static enum ms_status start(struct ms_core *c)
     return MS_OK;
 }
 
+static int by_time(const void *a, const void *b)
+{
+    const struct ms_link_event *x = a, *y = b;
+    return (x->at_s > y->at_s) - (x->at_s < y->at_s);
+}
+
+/* Changes the links of one run. SimGrid follows the platform's own files by itself, once: in later
+ * runs they are done here. A rate of 0 would be none of SimGrid's. */
+static void weather_main(int argc, char **argv)
+{
+    struct ms_core *c = sg_actor_self_get_data();
+    const struct ms_platform_events *w = &c->platform.events;
+    int run = c->run.number;
+    for (size_t i = 0; i < w->n_events && !c->status && !c->crew.over; i++) {
+        const struct ms_link_event *e = &w->event[i];
+        if (e->of_file && !c->run.start_s)
+            continue;
+        ms_engine_sleep_until(c, e->at_s);
+        if (c->run.number != run)
+            return;
+        sg_link_set_bandwidth(c->platform.link[e->link], fmax(e->capacity_Bps, 1e-3));
+    }
+}
+
+static void start_weather(struct ms_core *c)
+{
+    struct ms_platform_events *w = &c->platform.events;
+    if (w->n_events)
+        qsort(w->event, w->n_events, sizeof *w->event, by_time);
+    for (size_t i = 0; i < w->n_events && c->run.start_s > 0; i++)
+        sg_link_set_bandwidth(c->platform.link[w->event[i].link],
+                              c->out->link_bandwidth[w->event[i].link]);
+    sg_actor_t a = sg_actor_init("weather", c->platform.host[0]);
+    sg_actor_set_data(a, c);
+    sg_actor_daemonize(a);
+    sg_actor_start(a, weather_main, 0, NULL);
+}
+
 static enum ms_status begin(struct ms_core *c)
 {
     struct net *n = c->net;
     n->sent = n->received = 0;
+    if (c->platform.events.n_events)
+        start_weather(c);
     return MS_OK;
 }
 
@@ -219,24 +301,27 @@ static bool cargo_memory(struct cargo *k, const struct ms_leg *plan)
     if (plan->n_joins > k->join_cap) {
         free(k->end_first);
         free(k->reaped);
+        free(k->left);
         k->end_first = malloc((plan->n_joins + 1u) * sizeof *k->end_first);
         k->reaped = malloc(plan->n_joins);
-        k->join_cap = k->end_first && k->reaped ? plan->n_joins : 0;
+        k->left = malloc(plan->n_joins * sizeof *k->left);
+        k->join_cap = k->end_first && k->reaped && k->left ? plan->n_joins : 0;
     }
     return k->join_cap >= plan->n_joins;
 }
 
 static void index_ends(struct cargo *k, const struct ms_leg *plan)
 {
-    k->end_first[0] = 0;
-    for (uint32_t j = 0; j < plan->n_joins; j++)
-        k->end_first[j + 1] = k->end_first[j] + plan->ends[j];
+    uint32_t *first = k->end_first;
+    memset(first, 0, (plan->n_joins + 1u) * sizeof *first);
+    for (uint32_t f = 0; f < plan->n_flows; f++)
+        first[plan->end[f]]++;
+    for (uint32_t j = 1; j <= plan->n_joins; j++)
+        first[j] += first[j - 1];
     for (uint32_t f = plan->n_flows; f-- > 0;) /* from the back: a join's flows end up in order */
-        k->by_end[--k->end_first[plan->end[f] + 1]] = f;
-    for (uint32_t j = 0; j < plan->n_joins; j++) /* the starts moved one place on */
-        k->end_first[j] = k->end_first[j + 1];
-    k->end_first[plan->n_joins] = plan->n_flows;
+        k->by_end[--first[plan->end[f]]] = f;
     memset(k->reaped, 0, plan->n_joins);
+    memcpy(k->left, plan->ends, plan->n_joins * sizeof *k->left);
 }
 
 static void cargo_finish(void *carried)
@@ -246,6 +331,7 @@ static void cargo_finish(void *carried)
     free(k->by_end);
     free(k->end_first);
     free(k->reaped);
+    free(k->left);
 }
 
 /* A free mailbox. Making one lets other actors run (and take some too), so nothing is held
@@ -296,21 +382,55 @@ static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
     return MS_OK;
 }
 
-static void flows(struct ms_core *c, struct ms_leg_run *leg, uint32_t gate, double at_s)
+/* The flows of one rank among flow[0], flow[1] …: how many they are. */
+static uint32_t of_one_rank(const struct ms_leg *plan, const uint32_t *flow, uint32_t n)
+{
+    uint32_t k = 1;
+    while (k < n && plan->src[flow[k]] == plan->src[flow[0]])
+        k++;
+    return k;
+}
+
+static void send_out(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flow,
+                     const double *at_s, uint32_t n)
 {
     const struct ms_leg *plan = &leg->plan;
+    struct posting *p = malloc(n * sizeof *p);
+    if (!p) {
+        ms_core_fail(c, MS_NOMEM, "out of memory for %u messages", n);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t f = flow[i];
+        uint32_t route =
+            ms_route_table_known(&c->platform.routes, leg->group, plan->src[f], plan->dst[f]);
+        double wait_s =
+            c->latency_at_sender ? ms_route_table_shape(&c->platform.routes, route).latency_s : 0;
+        p[i] = (struct posting){f, at_s[i] + wait_s, NULL};
+    }
+    give_job(take_worker(c->net, leg, plan->src[flow[0]]), leg, p, n, 0);
+}
+
+/* Making or waking a worker lets others run, who may start flows of their own: what is needed of the
+ * caller's lists is taken before. */
+static void flows(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flow,
+                  const double *at_s, uint32_t n)
+{
     struct cargo *k = leg->carried;
+    const struct ms_leg *plan = &leg->plan;
     if (!k->prepared && prepare(c, leg))
         return;
-    for (uint32_t f = plan->gate_first[gate]; f < plan->gate_first[gate + 1] && !c->status; f++) {
-        uint32_t j = plan->end[f];
+    for (uint32_t i = 0; i < n && !c->status; i++) {
+        uint32_t j = plan->end[flow[i]];
         if (!k->reaped[j]) {
             k->reaped[j] = 1;
-            give_job(c->net, leg, plan->dst[f], false, j, 0);
+            give_job(take_worker(c->net, leg, plan->dst[flow[i]]), leg, NULL, 0, j);
         }
     }
-    if (!c->status)
-        give_job(c->net, leg, plan->src[plan->gate_first[gate]], true, gate, at_s);
+    for (uint32_t i = 0, m; i < n && !c->status; i += m) {
+        m = of_one_rank(plan, flow + i, n - i);
+        send_out(c, leg, flow + i, at_s + i, m);
+    }
 }
 
 static void close_leg(struct ms_core *c, struct ms_leg_run *leg)

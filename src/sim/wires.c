@@ -6,14 +6,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid, struct ms_route_table *routes,
-                   struct ms_err *err)
+static enum ms_status no_memory(struct ms_wires *f)
+{
+    return f->status = ms_err_set(f->err, MS_NOMEM, "out of memory for flows");
+}
+
+/* A route of its own for each port link, so that flows can use it beside their pair's. */
+static enum ms_status register_ports(struct ms_wires *f)
+{
+    uint32_t n = f->ports.gap_s > 0 ? 2u * (uint32_t)f->ports.n_total : 0;
+    enum ms_status s = MS_OK;
+    f->port_route = malloc((n + 1u) * sizeof *f->port_route);
+    if (!f->port_route)
+        return no_memory(f);
+    for (uint32_t i = 0; i < n && s == MS_OK; i++) {
+        uint32_t link = f->ports.first_link + i;
+        s = ms_fluid_route(f->fluid, &link, 1, &f->port_route[i], f->err);
+    }
+    return f->status = s;
+}
+
+enum ms_status ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid,
+                             struct ms_route_table *routes, const struct ms_wires_ports *ports,
+                             struct ms_err *err)
 {
     memset(f, 0, sizeof *f);
     f->fluid = fluid;
     f->routes = routes;
     f->err = err;
     f->add_latency = true;
+    if (ports)
+        f->ports = *ports;
+    return register_ports(f);
 }
 
 void ms_wires_finish(struct ms_wires *f)
@@ -21,8 +45,12 @@ void ms_wires_finish(struct ms_wires *f)
     if (!f)
         return;
     free(f->fluid_route);
+    free(f->port_route);
     free(f->leg);
     free(f->batch);
+    free(f->use);
+    free(f->also);
+    free(f->started);
     free(f->events);
     memset(f, 0, sizeof *f);
 }
@@ -30,13 +58,93 @@ void ms_wires_finish(struct ms_wires *f)
 void ms_wires_leg_finish(struct ms_wires_leg *leg)
 {
     free(leg->sink);
+    free(leg->rank_bytes);
     leg->sink = NULL;
-    leg->sink_cap = 0;
+    leg->rank_bytes = NULL;
+    leg->sink_cap = leg->rank_cap = 0;
 }
 
-static enum ms_status no_memory(struct ms_wires *f)
+/* Tags of outages; those of legs have the leg's slot in the upper half. */
+#define OUTAGE_SLOT UINT32_MAX
+
+/* An event at the time when something goes off: a flow of nothing that ends then. */
+static enum ms_status announce(struct ms_wires *f, uint32_t outage, double at_s)
 {
-    return f->status = ms_err_set(f->err, MS_NOMEM, "out of memory for flows");
+    struct ms_fluid_flow nothing = {.start_s = at_s, .route = MS_FLUID_NO_ROUTE};
+    enum ms_status s =
+        ms_fluid_open(f->fluid, 1, (uint64_t)OUTAGE_SLOT << 32 | outage, &nothing.sink, f->err);
+    return s == MS_OK ? ms_fluid_add(f->fluid, &nothing, 1, f->err) : s;
+}
+
+enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_events *e,
+                                size_t n_links)
+{
+    enum ms_status s = MS_OK;
+    f->weather = e;
+    f->n_links = n_links;
+    f->started = calloc(e->n_outages + 1, sizeof *f->started);
+    if (!f->started)
+        return no_memory(f);
+    for (size_t i = 0; i < e->n_events && s == MS_OK; i++)
+        s = ms_fluid_set_capacity(f->fluid, e->event[i].link, e->event[i].at_s,
+                                  e->event[i].capacity_Bps, f->err);
+    for (size_t i = 0; i < e->n_outages && s == MS_OK; i++)
+        s = announce(f, (uint32_t)i, e->outage[i].from_s);
+    return f->status = s;
+}
+
+static void fail_off(struct ms_wires *f, const struct ms_outage *off)
+{
+    f->status = ms_err_set(f->err, MS_INFEASIBLE,
+                           "%s goes off %.9g s after the start, and the exchange needs it",
+                           off->what, off->from_s);
+}
+
+/* Something goes off: a host, or a link that has not carried all that was started over it. */
+static enum ms_status go_off(struct ms_wires *f, uint32_t outage)
+{
+    const struct ms_outage *off = &f->weather->outage[outage];
+    double carried = 0, started = f->started[outage];
+    if (!off->host) {
+        double *bytes = malloc((f->n_links + 1) * sizeof *bytes);
+        if (!bytes)
+            return no_memory(f);
+        ms_fluid_link_bytes(f->fluid, bytes);
+        carried = bytes[off->link];
+        free(bytes);
+    }
+    if (off->host || started - carried > 1e-9 * started)
+        fail_off(f, off);
+    return f->status;
+}
+
+/* A flow starts: over a link that is off it cannot; over one that will go off it is remembered. */
+static void watch(struct ms_wires *f, int group, uint32_t src, uint32_t dst, double bytes,
+                  double at_s)
+{
+    const struct ms_route_table *r = f->routes;
+    uint32_t route = ms_route_table_known(r, group, src, dst);
+    for (uint64_t i = r->first[route]; i < r->first[route + 1]; i++)
+        for (size_t k = 0; k < f->weather->n_outages; k++) {
+            const struct ms_outage *off = &f->weather->outage[k];
+            if (off->link != r->link[i])
+                continue;
+            f->started[k] += bytes;
+            if (off->from_s <= at_s && at_s < off->to_s)
+                fail_off(f, off);
+        }
+}
+
+static void watch_flow(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t k, double at_s)
+{
+    const struct ms_leg *plan = leg->exec->leg;
+    const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
+    if (ms_leg_has_main(plan, k))
+        watch(f, leg->group, plan->src[k], plan->dst[k], plan->bytes[k], at_s);
+    for (uint32_t i = 0; s && i < s->n_parts; i++) {
+        const struct ms_leg_part *p = &plan->parts[s->first_part + i];
+        watch(f, leg->group, p->src, p->dst, p->bytes, at_s);
+    }
 }
 
 /* Tell the solver every route that was learnt since. */
@@ -76,6 +184,23 @@ static bool take_slot(struct ms_wires *f, struct ms_wires_leg *leg)
     return true;
 }
 
+/* What each rank sends, streams counted where they start. */
+static bool weigh_ranks(struct ms_wires_leg *leg, const struct ms_leg *plan)
+{
+    uint32_t n = (uint32_t)plan->n_ranks;
+    if (n > leg->rank_cap) {
+        free(leg->rank_bytes);
+        leg->rank_bytes = malloc(n * sizeof *leg->rank_bytes);
+        leg->rank_cap = leg->rank_bytes ? n : 0;
+    }
+    if (!leg->rank_bytes)
+        return false;
+    memset(leg->rank_bytes, 0, n * sizeof *leg->rank_bytes);
+    for (uint32_t f = 0; f < plan->n_flows; f++)
+        leg->rank_bytes[plan->src[f]] += plan->bytes[f];
+    return true;
+}
+
 enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
 {
     const struct ms_leg *plan = leg->exec->leg;
@@ -87,7 +212,7 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
         leg->sink = malloc(plan->n_joins * sizeof *leg->sink);
         leg->sink_cap = leg->sink ? plan->n_joins : 0;
     }
-    if (!leg->sink || !take_slot(f, leg))
+    if (!leg->sink || (leg->proportional && !weigh_ranks(leg, plan)) || !take_slot(f, leg))
         return no_memory(f);
     for (uint32_t j = 0; j < plan->n_joins && !s; j++)
         if (plan->ends[j])
@@ -101,33 +226,225 @@ void ms_wires_close(struct ms_wires *f, struct ms_wires_leg *leg)
     f->leg[leg->slot] = NULL;
 }
 
-void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, uint32_t gate, double at_s)
+/* A flow in the making: its lists grow at the ends of the batch's. */
+struct making {
+    struct ms_wires *f;
+    const struct ms_wires_leg *leg;
+    const struct ms_leg *plan;
+    struct ms_fluid_flow *out;
+    struct ms_fluid_use *use; /* the next free ones */
+    uint32_t *also;
+};
+
+static void tell_too(struct making *m, uint32_t join)
+{
+    if (join == MS_LEG_NONE)
+        return;
+    if (m->out->sink == MS_FLUID_NO_SINK) {
+        m->out->sink = m->leg->sink[join];
+        return;
+    }
+    *m->also++ = m->leg->sink[join];
+    m->out->n_also++;
+}
+
+/* Heard already when the first hop is over. */
+static void tell_early(struct making *m, uint32_t join)
+{
+    if (join == MS_LEG_NONE)
+        return;
+    *m->also++ = m->leg->sink[join];
+    m->out->n_also++;
+    m->out->n_sent++;
+}
+
+static uint32_t pair_route(const struct making *m, uint32_t src, uint32_t dst, double *latency_s)
+{
+    uint32_t route = ms_route_table_known(m->f->routes, m->leg->group, src, dst);
+    double of_route_s = ms_route_table_shape(m->f->routes, route).latency_s;
+    *latency_s = of_route_s > *latency_s ? of_route_s : *latency_s;
+    return m->f->fluid_route[route];
+}
+
+/* The ports of both ends of a hop that leaves its node: its messages a byte, at the sender and at
+ * the receiver. @return uses made */
+static uint32_t use_ports(struct making *m, uint32_t src, uint32_t dst, double bytes,
+                          uint32_t messages)
+{
+    const struct ms_wires_ports *p = &m->f->ports;
+    if (!(p->gap_s > 0) || p->layout[m->leg->group].node[src] == p->layout[m->leg->group].node[dst])
+        return 0;
+    double weight = messages / bytes;
+    if (p->adds) {
+        uint32_t route = ms_route_table_known(m->f->routes, m->leg->group, src, dst);
+        weight = weight * p->gap_s + 1 / ms_route_table_shape(m->f->routes, route).bandwidth_Bps;
+    }
+    uint32_t base = (uint32_t)m->leg->group * (uint32_t)p->n_ranks;
+    *m->use++ = (struct ms_fluid_use){weight, m->f->port_route[2 * (base + src)]};
+    *m->use++ = (struct ms_fluid_use){weight, m->f->port_route[2 * (base + dst) + 1]};
+    return 2;
+}
+
+/* Fewer bytes than this a message: they would weigh so much on the port that they would stall it;
+ * what counts then is messages. */
+#define LEAST_BYTES 16
+
+static void make_plain(struct making *m, uint32_t k, double *latency_s)
+{
+    const struct ms_leg *plan = m->plan;
+    struct ms_fluid_flow *o = m->out;
+    uint32_t src = plan->src[k], dst = plan->dst[k];
+    o->route = pair_route(m, src, dst, latency_s);
+    o->with = m->use;
+    bool tiny = plan->bytes[k] < (double)LEAST_BYTES * plan->messages[k];
+    double bytes = tiny ? plan->messages[k] : plan->bytes[k];
+    o->n_with = use_ports(m, src, dst, bytes, plan->messages[k]);
+    if (o->n_with && tiny) {
+        o->route = MS_FLUID_NO_ROUTE;
+        o->bytes = bytes;
+        m->f->unwired_bytes += plan->bytes[k];
+    }
+    tell_too(m, plan->end[k]);
+    tell_too(m, plan->sent[k]);
+}
+
+/* The parts as one hop of a flow of `bytes`. @return uses made */
+static uint32_t use_parts(struct making *m, const struct ms_leg_stream *s, double bytes,
+                          double *latency_s)
+{
+    for (uint32_t i = 0; i < s->n_parts; i++) {
+        const struct ms_leg_part *p = &m->plan->parts[s->first_part + i];
+        uint32_t route = pair_route(m, p->src, p->dst, latency_s);
+        *m->use++ = (struct ms_fluid_use){p->bytes / bytes, route};
+    }
+    return s->n_parts;
+}
+
+static void tell_parts(struct making *m, const struct ms_leg_stream *s)
+{
+    for (uint32_t i = 0; i < s->n_parts; i++)
+        tell_too(m, m->plan->parts[s->first_part + i].end);
+}
+
+/* Main brings, the parts pass on. */
+static void make_out(struct making *m, uint32_t k, const struct ms_leg_stream *s, double *latency_s)
+{
+    const struct ms_leg *plan = m->plan;
+    struct ms_fluid_flow *o = m->out;
+    double hop_s = 0;
+    o->route = pair_route(m, plan->src[k], plan->dst[k], latency_s);
+    o->with = m->use;
+    o->n_with = use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
+    o->then = m->use;
+    o->n_then = use_parts(m, s, o->bytes, &hop_s);
+    if (s->n_parts == 1) /* pxn: the second hop is the one that leaves the node */
+        o->n_then += use_ports(m, plan->parts[s->first_part].src, plan->parts[s->first_part].dst,
+                               o->bytes, plan->messages[k]);
+    o->chunk_bytes = s->chunk_bytes;
+    *latency_s += hop_s;
+    tell_early(m, plan->sent[k]);
+    tell_early(m, plan->end[k]);
+    tell_parts(m, s);
+}
+
+/* The parts bring, main passes on. */
+static void make_in(struct making *m, uint32_t k, const struct ms_leg_stream *s, double *latency_s)
+{
+    const struct ms_leg *plan = m->plan;
+    struct ms_fluid_flow *o = m->out;
+    double hop_s = 0;
+    o->route = MS_FLUID_NO_ROUTE;
+    o->with = m->use;
+    o->n_with = use_parts(m, s, o->bytes, latency_s);
+    o->then = m->use;
+    *m->use++ = (struct ms_fluid_use){1, pair_route(m, plan->src[k], plan->dst[k], &hop_s)};
+    o->n_then = 1 + use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
+    o->chunk_bytes = s->chunk_bytes;
+    *latency_s += hop_s;
+    for (uint32_t i = 0; plan->both && i < s->n_parts; i++)
+        tell_early(m, ms_leg_complete(plan, (int)plan->parts[s->first_part + i].src));
+    tell_too(m, plan->end[k]);
+    tell_too(m, plan->sent[k]);
+}
+
+static void make_local(struct making *m, uint32_t k, const struct ms_leg_stream *s,
+                       double *latency_s)
+{
+    struct ms_fluid_flow *o = m->out;
+    o->route = MS_FLUID_NO_ROUTE;
+    o->with = m->use;
+    o->n_with = use_parts(m, s, o->bytes, latency_s);
+    tell_parts(m, s);
+    tell_too(m, m->plan->sent[k]);
+}
+
+static void make(struct making *m, uint32_t k, double at_s)
+{
+    const struct ms_leg_stream *s = ms_leg_stream_of(m->plan, k);
+    double latency_s = 0;
+    struct ms_fluid_flow *o = m->out;
+    *o = (struct ms_fluid_flow){
+        .bytes = m->plan->bytes[k], .sink = MS_FLUID_NO_SINK, .also = m->also};
+    if (m->leg->proportional)
+        o->share = o->bytes / m->leg->rank_bytes[m->plan->src[k]];
+    if (!s)
+        make_plain(m, k, &latency_s);
+    else if (s->kind == MS_STREAM_OUT)
+        make_out(m, k, s, &latency_s);
+    else if (s->kind == MS_STREAM_IN)
+        make_in(m, k, s, &latency_s);
+    else
+        make_local(m, k, s, &latency_s);
+    o->start_s = at_s + (m->f->add_latency ? latency_s : 0);
+}
+
+/* At least n items; what they held is not kept. */
+static bool hold(void **p, uint32_t *cap, size_t n, size_t size)
+{
+    if (n <= *cap)
+        return true;
+    free(*p);
+    *p = n < UINT32_MAX / 2 ? malloc(2 * n * size) : NULL;
+    *cap = *p ? (uint32_t)(2 * n) : 0;
+    return *p != NULL;
+}
+
+/* Memory for a batch: a plain flow has two ports and a sender's sink, a stream its parts besides. */
+static bool hold_batch(struct ms_wires *f, const struct ms_leg *plan, const uint32_t *flow,
+                       uint32_t n)
+{
+    size_t most = 6 * (size_t)n;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct ms_leg_stream *s = ms_leg_stream_of(plan, flow[i]);
+        most += s ? s->n_parts : 0;
+    }
+    void *batch = f->batch, *use = f->use, *also = f->also;
+    bool ok = hold(&batch, &f->batch_cap, n, sizeof *f->batch) &&
+              hold(&use, &f->use_cap, most, sizeof *f->use) &&
+              hold(&also, &f->also_cap, most, sizeof *f->also);
+    f->batch = batch;
+    f->use = use;
+    f->also = also;
+    return ok;
+}
+
+void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, const uint32_t *flow,
+                    const double *at_s, uint32_t n)
 {
     const struct ms_leg *plan = leg->exec->leg;
-    uint32_t begin = plan->gate_first[gate], n = plan->gate_first[gate + 1] - begin;
     if (f->status)
         return;
-    if (n > f->batch_cap) {
-        free(f->batch);
-        f->batch = malloc(n * sizeof *f->batch);
-        f->batch_cap = f->batch ? n : 0;
-        if (!f->batch) {
-            no_memory(f);
-            return;
-        }
+    if (!hold_batch(f, plan, flow, n)) {
+        no_memory(f);
+        return;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t k = begin + i;
-        uint32_t route = ms_route_table_known(f->routes, leg->group, plan->src[k], plan->dst[k]);
-        double latency_s = f->add_latency ? ms_route_table_shape(f->routes, route).latency_s : 0;
-        f->batch[i] = (struct ms_fluid_flow){
-            .bytes = leg->wire_bytes ? leg->wire_bytes[k] : plan->bytes[k],
-            .start_s = at_s + latency_s,
-            .route = f->fluid_route[route],
-            .sink = leg->sink[plan->end[k]],
-        };
-    }
-    f->status = ms_fluid_add(f->fluid, f->batch, n, f->err);
+    struct making m = {f, leg, plan, f->batch, f->use, f->also};
+    for (uint32_t i = 0; i < n; i++, m.out++)
+        make(&m, flow[i], at_s[i]);
+    for (uint32_t i = 0; f->weather && f->weather->n_outages && i < n; i++)
+        watch_flow(f, leg, flow[i], f->batch[i].start_s);
+    if (f->status == MS_OK)
+        f->status = ms_fluid_add(f->fluid, f->batch, n, f->err);
 }
 
 static enum ms_status tell(struct ms_wires *f, const struct ms_fluid_event *events, size_t n)
@@ -141,9 +458,13 @@ static enum ms_status tell(struct ms_wires *f, const struct ms_fluid_event *even
     }
     if (n)
         memcpy(f->events, events, n * sizeof *events);
-    for (size_t i = 0; i < n; i++)
-        ms_exec_ended(f->leg[f->events[i].tag >> 32]->exec, (uint32_t)f->events[i].tag,
-                      f->events[i].finish_s);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t slot = (uint32_t)(f->events[i].tag >> 32), what = (uint32_t)f->events[i].tag;
+        if (slot == OUTAGE_SLOT)
+            go_off(f, what);
+        else
+            ms_exec_ended(f->leg[slot]->exec, what, f->events[i].finish_s);
+    }
     return f->status;
 }
 

@@ -1,47 +1,83 @@
-/** @file wires.h  Plans over the fluid solver: the part of `network.model: fluid` that needs
- *  no SimGrid.
+/** @file wires.h  Plans over the fluid solver: the part of `network.model: fluid` that needs no
+ *  SimGrid.
  *
- *  Joins where flows end become sinks of the solver; when one is done the plan's engine is told,
- *  with the exact time. The caller owns the clock: it asks for the next time and advances to it
+ *  Joins that are told of ends become sinks of the solver; when one is done the plan's engine is
+ *  told, with the exact time. A stream is one flow over its hops. A rank's port is a resource of its
+ *  own where messages cost something: only what leaves a node uses it, and only the port, never the
+ *  fabric behind it. The caller owns the clock: it asks for the next time and advances to it
  *  (transport_fluid.c from an actor, tests in a loop). Seconds since the start of the run. */
 #ifndef MS_SIM_WIRES_H
 #define MS_SIM_WIRES_H
 
 #include "sim/exec.h"
 #include "sim/fluid/fluid.h"
+#include "sim/layout.h"
+#include "sim/platform_events.h"
 #include "sim/route_table.h"
+
+/** What messages cost at a port. */
+struct ms_wires_ports {
+    double gap_s;        /**< of each message; 0: nothing, and no other field counts */
+    bool adds;           /**< bytes / bandwidth + messages x gap; else the larger of the two */
+    uint32_t first_link; /**< the solver's links first_link + 2 r, + 1: rank r sending, receiving */
+    int n_ranks;         /**< of a group; ranks of group g count from g x n_ranks */
+    int n_total;         /**< of all groups */
+    const struct ms_layout *layout; /**< [groups] */
+};
 
 /** One plan under way on the wires. Zero-initialise; memory is kept from use to use. */
 struct ms_wires_leg {
     struct ms_exec *exec;
     int group;
-    const double *wire_bytes; /**< [n_flows] what the wires carry, NULL = leg->bytes */
-    uint32_t *sink;           /**< [n_joins] */
-    uint32_t sink_cap;
+    bool proportional;  /**< a rank's flows progress in proportion to their bytes */
+    uint32_t *sink;     /**< [n_joins] */
+    double *rank_bytes; /**< [G] of each rank's flows, where proportional */
+    uint32_t sink_cap, rank_cap;
     uint32_t slot;
 };
 
 struct ms_wires {
     struct ms_fluid *fluid;
     struct ms_route_table *routes;
+    struct ms_wires_ports ports;
+    const struct ms_platform_events *weather; /**< NULL: nothing happens to the links */
+    double *started; /**< [outages] bytes started over each one's link, so far */
+    size_t n_links;  /**< of the solver, ports included */
     /** [routes->n_routes] the solver's number of each, as far as registered */
     uint32_t *fluid_route;
+    uint32_t *port_route; /**< [2 n_total] the route of each port link */
     uint32_t n_registered, register_cap;
     struct ms_wires_leg **leg; /**< by slot; NULL = free */
     uint32_t n_slots;
     struct ms_fluid_flow *batch;
-    uint32_t batch_cap;
+    struct ms_fluid_use *use; /**< of the batch's flows */
+    uint32_t *also;
+    uint32_t batch_cap, use_cap, also_cap;
     struct ms_fluid_event *events;
     size_t event_cap;
-    bool add_latency;   /**< flows start their route's latency after their gate */
-    struct ms_err *err; /**< first failure inside a callback */
+    double unwired_bytes; /**< of flows so small that only their messages were sent */
+    bool add_latency;     /**< flows start their route's latency after their gate */
+    struct ms_err *err;   /**< first failure inside a callback */
     enum ms_status status;
 };
 
-/** fluid and routes are borrowed; err keeps the first failure and must outlive it. */
-void ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid, struct ms_route_table *routes,
-                   struct ms_err *err);
+/** The links of the ports, to be appended to those of the platform: capacities for ranks'
+ *  directions. */
+static inline double ms_wires_port_capacity(const struct ms_wires_ports *p)
+{
+    return p->adds ? 1 : 1 / p->gap_s; /* seconds a second, or messages a second */
+}
+
+/** fluid, routes and what ports points to are borrowed; err keeps the first failure and must outlive
+ *  it. ports NULL: messages cost nothing. */
+enum ms_status ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid,
+                             struct ms_route_table *routes, const struct ms_wires_ports *ports,
+                             struct ms_err *err);
 void ms_wires_finish(struct ms_wires *f);
+/** Let links change and go off as e says (borrowed); before the first plan.
+ *  @param n_links of the solver, ports included */
+enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_events *e,
+                                size_t n_links);
 /** Put a plan on the wires before its first rank enters. All its routes must be known to
  *  `routes`. */
 enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg);
@@ -49,7 +85,8 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg);
 void ms_wires_close(struct ms_wires *f, struct ms_wires_leg *leg);
 void ms_wires_leg_finish(struct ms_wires_leg *leg);
 /** ms_exec_ops.start for a leg on the wires. Failures are kept in f->status. */
-void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, uint32_t gate, double at_s);
+void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, const uint32_t *flow,
+                    const double *at_s, uint32_t n);
 /** Go to to_s and tell the engines what has ended. @return MS_OK or the first failure */
 enum ms_status ms_wires_advance(struct ms_wires *f, double to_s);
 /** Go to the next end, but not past to_s, and tell its engine: for when nobody else can add

@@ -44,6 +44,7 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                     .workload = &in->s.workload,
                                     .params = &in->s.sim,
                                     .n_runs = s->repeats * (s->twin ? 2 : 1),
+                                    .runs_a_repeat = s->twin ? 2 : 1,
                                     .seed = s->seed,
                                     .n_threads = n_threads};
     return MS_OK;
@@ -86,7 +87,7 @@ static bool wanted(void *ctx, int run)
     if (run % s->stride == 0)
         return true;
     s->twin_key[repeat] = ms_demand_twin_key(s->demand);
-    for (int r = 0; r < repeat; r++)
+    for (int r = 0; r < repeat && !ms_sim_noisy(&s->in->s.sim); r++)
         if (strcmp(s->twin_key[r].hex, s->twin_key[repeat].hex) == 0) {
             s->twin_run[repeat] = s->twin_run[r];
             return false;

@@ -351,6 +351,8 @@ static void add_identity(struct ms_json *j, const struct ms_record_input *in)
     ms_json_string(j, "work_hash", in->work_hash.hex);
     ms_json_integer(j, "seed", (int64_t)s->seed);
     ms_json_string(j, "network_model", s->sim.network.model);
+    if (in->out->streams)
+        ms_json_string(j, "streams", in->out->streams);
     ms_json_object(j, "versions");
     ms_json_string(j, "moesim", MS_VERSION);
     ms_json_string(j, "simgrid", ms_sim_simgrid_version());
