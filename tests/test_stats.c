@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "stats/boot.h"
+#include "stats/components.h"
 #include "stats/percentile.h"
 
 START_TEST(test_percentiles_are_nearest_rank_counted_in_integers)
@@ -86,6 +87,45 @@ START_TEST(test_steps_of_one_repeat_count_as_what_they_add)
     ck_assert(ms_independent_units(same, 10, 1) == 10);
     double equal[6] = {3, 3, 3, 3, 3, 3};
     ck_assert(ms_independent_units(equal, 2, 3) == 2);
+}
+END_TEST
+
+/* Planted variances come back as shares: of layers, of batches (all layers alike, or one layer while
+ * a repeat lasts) and the rest. What cannot be told apart is no number. */
+START_TEST(test_variance_goes_to_layers_batches_and_the_rest)
+{
+    enum { R = 1500, S = 4, L = 8, U = 1 };
+    static double x[R * S * L * U];
+    struct ms_times t = {x, R, S, L, U};
+    struct ms_components c;
+    struct ms_rng rng;
+    ms_rng_init(&rng, 5, "test", 0, 0, 0);
+    for (int cell = 0; cell < 2; cell++) {
+        for (int r = 0; r < R; r++) {
+            double own[L];
+            for (int l = 0; l < L; l++)
+                own[l] = cell * 2 * ms_rng_normal(&rng);
+            for (int s = 0; s < S; s++) {
+                double batch = 2 * ms_rng_normal(&rng);
+                for (int l = 0; l < L; l++)
+                    x[(r * S + s) * L + l] = 100 + (l % 2 ? 3 : -3) * sqrt(7. / 8) + own[l] +
+                                             batch + ms_rng_normal(&rng);
+            }
+        }
+        double all = cell ? 18 : 14;
+        ck_assert_int_eq(ms_components_of(&t, &c, NULL), MS_OK);
+        ck_assert_double_eq_tol(c.layer, 9 / all, 0.025);
+        ck_assert_double_eq_tol(c.batch, (all - 10) / all, 0.025);
+        ck_assert_double_eq_tol(c.within, 1 / all, 0.005);
+        ck_assert_double_eq_tol(c.layer + c.batch + c.within, 1, 1e-12);
+    }
+    ms_components_of(&(struct ms_times){x, R, S, 1, 1}, &c, NULL);
+    ck_assert(c.layer == 0 && isnan(c.batch) && isnan(c.within));
+    ms_components_of(&(struct ms_times){x, 1, 1, L, 1}, &c, NULL);
+    ck_assert(isnan(c.layer) && isnan(c.batch));
+    double same[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    ms_components_of(&(struct ms_times){same, 2, 2, 2, 1}, &c, NULL);
+    ck_assert(c.layer == 0 && c.batch == 0 && c.within == 0);
 }
 END_TEST
 
@@ -243,6 +283,7 @@ int main(void)
     tcase_add_test(t, test_support_says_what_a_sample_carries);
     tcase_add_test(t, test_order_statistics_cover_the_percentile_they_are_of);
     tcase_add_test(t, test_steps_of_one_repeat_count_as_what_they_add);
+    tcase_add_test(t, test_variance_goes_to_layers_batches_and_the_rest);
     tcase_add_test(t, test_summary_is_of_the_sample_whatever_its_order);
     tcase_add_test(t, test_pairing_removes_what_repeats_share);
     tcase_add_test(t, test_interval_covers_the_truth_about_as_often_as_it_says);

@@ -164,6 +164,9 @@ static void metrics(void)
     }
     wide("step.tokens_per_s", "tokens of all ranks over the mean time of a step");
     wide("step.exposed_share", "share of a step in which a rank does not compute, mean over ranks");
+    wide("variance.layer", "share of the exchange time's variance between layers");
+    wide("variance.batch", "share between batches (steps of a repeat: their requests)");
+    wide("variance.within", "share that is neither (tokens, network)");
     wide("entry_skew_us", "last - first dispatch entry, mean");
     wide("slowdown.vs_balanced_p50", "p50 of the case / p50 of its balanced twin");
     wide("slowdown.vs_balanced_p99", "p99 of the case / p99 of its balanced twin");

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "stats/boot.h"
+#include "stats/components.h"
 #include "stats/percentile.h"
 #include "sweep/series.h"
 #include "sweep/store.h"
@@ -61,6 +62,31 @@ static double units_of(const struct ms_record_input *in)
     double units = ms_independent_units(v, R, S);
     free(v);
     return isfinite(units) ? units : R;
+}
+
+/* Where the exchange (or layer) time's variance lies. */
+static enum ms_status add_variance(struct ms_json *j, const struct ms_record_input *in,
+                                   struct ms_err *err)
+{
+    bool exchange = ms_series_defined(MS_SERIES_EXCHANGE, in->s);
+    size_t n;
+    double *v = gather(in, exchange ? MS_SERIES_EXCHANGE : MS_SERIES_LAYER, in->repeat_run, &n);
+    struct ms_times t = {.x = v,
+                         .repeats = (size_t)in->s->repeats,
+                         .steps = (size_t)in->out->n_steps,
+                         .layers = (size_t)in->out->n_layers,
+                         .units = (size_t)in->out->n_groups};
+    struct ms_components c;
+    enum ms_status s = v ? ms_components_of(&t, &c, err) : nomem(err);
+    free(v);
+    if (s != MS_OK)
+        return s;
+    ms_json_object(j, "variance");
+    ms_json_number(j, "layer", c.layer);
+    ms_json_number(j, "batch", c.batch);
+    ms_json_number(j, "within", c.within);
+    ms_json_end_object(j);
+    return MS_OK;
 }
 
 static double exposed_share(const struct ms_record_input *in)
@@ -374,6 +400,9 @@ enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *o
     if (s != MS_OK)
         return s;
     ms_json_number(&j, "units", units);
+    s = add_variance(&j, in, err);
+    if (s != MS_OK)
+        return s;
     ms_json_number(&j, "entry_skew_us", mean_skew_us(in));
     s = add_slowdown(&j, in, err);
     if (s != MS_OK)
