@@ -36,7 +36,7 @@ const struct ms_verb *ms_verb_find(const char *name)
 }
 
 /* Verbs of interface.md that belong to later work. */
-static const char *const planned[] = {"report", "explain", "demo", NULL};
+static const char *const planned[] = {"explain", "demo", NULL};
 
 static int unknown(const char *word)
 {

@@ -1,4 +1,5 @@
-/* Decides which records stand side by side, what each is divided by, and the verdict on every ratio. */
+/* Decides which records stand side by side and what each is divided by: keys, groups, baseline,
+ * order. */
 #include "report/compare.h"
 
 #include <math.h>

@@ -5,8 +5,9 @@
  *  compared, as in a zip axis, does not split: the notes tell it); in each group one is the
  *  baseline and every other gets the ratio of the metric with its 95 % interval (paired cluster
  *  bootstrap over repeats), and a verdict (stats/boot.h: margin, Holm's correction within the
- *  group; none where the hardware in force differs, or the records keep no samples of the metric). Records that do not move the same tokens are refused, unless the key is itself about the
- *  tokens. Sentences are made of computed facts only. */
+ *  group; none where the hardware in force differs, or the records keep no samples of the metric).
+ *  Records that do not move the same tokens are refused, unless the key is itself about the tokens.
+ *  Sentences are made of computed facts only. */
 #ifndef MS_REPORT_COMPARE_H
 #define MS_REPORT_COMPARE_H
 

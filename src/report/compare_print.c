@@ -1,4 +1,5 @@
-/* Decides how a comparison looks as a table for a terminal, and which columns its CSV and JSON have. */
+/* Decides how a comparison looks as a table, for a terminal or a document, and what columns CSV
+ * and JSON have. */
 #include <math.h>
 #include <string.h>
 

@@ -156,7 +156,7 @@ static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size
     ms_buf_printf(b,
                   ")\nunset grid\nset grid xtics lc rgb '#dddddd' lt 1\nset ylabel ''\n"
                   "set xlabel '%s time, microseconds'\nset key at graph 1,1 right bottom "
-                  "horizontal maxrows 1 samplen 0.5\n",
+                  "horizontal Right noreverse maxrows 1 maxcols 2 samplen 0.5 font ',10'\n",
                   ms_series_name(c->series));
     ms_buf_printf(b,
                   "plot $tail%zu using 2:1:($3-$2):(0):(int(('0x'.strcol(6))+0)) with vectors "
@@ -165,9 +165,11 @@ static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size
                   "var notitle, \\\n"
                   "  '' using 3:1:4:5:(int(('0x'.strcol(6))+0)) with xerrorbars pt 7 ps 0.9 lw 2 "
                   "lc rgb var notitle, \\\n"
-                  "  NaN with points pt 6 lw 2 lc rgb '#444444' title 'p50', \\\n"
-                  "  NaN with points pt 7 lc rgb '#444444' title '%s and its 95%% interval'\n",
-                  group, tail);
+                  "%s  NaN with points pt 7 lc rgb '#444444' title '%s and its 95%% interval'\n",
+                  group,
+                  c->stat == 50 ? ""
+                                : "  NaN with points pt 6 lw 2 lc rgb '#444444' title 'p50', \\\n",
+                  tail);
 }
 
 static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, size_t group,
@@ -183,7 +185,8 @@ static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, siz
                   "0.1, '0.01' 0.01, '0.001' 0.001)\n"
                   "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share of %ss longer "
                   "than t' offset 1\n"
-                  "set xlabel 't, microseconds'\nset key at screen 0.812, graph 1 left top Left "
+                  "set xlabel 't, microseconds'\nset key at screen 0.812, graph 1 left top "
+                  "vertical Left maxcols 1 "
                   "reverse samplen 1.2 font ',10' opaque\n",
                   most ? 0.9 / (double)most : 0.1, ms_series_name(c->series));
     ms_buf_adds(b, "plot ");

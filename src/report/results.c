@@ -1,4 +1,5 @@
-/* Decides which lines of which files are the records of a comparison, and what is read beside them. */
+/* Decides which lines of which files are the records of a comparison, and what of their folder is
+ * read beside them. */
 #include "report/results.h"
 
 #include <math.h>

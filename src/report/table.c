@@ -202,7 +202,7 @@ static void measure(const struct ms_table *t, struct layout *l)
     }
 }
 
-/* The column to leave out next: the most spare one still there, the rightmost of equals. -1: none */
+/* The column to leave out next: the most spare one left, the rightmost of equals; -1 = none. */
 static int most_spare(const struct ms_table *t, const struct layout *l)
 {
     int found = -1;

@@ -2,8 +2,8 @@
  *  somebody looks.
  *
  *  Widths are counted in columns of a terminal (UTF-8: combining marks 0, East Asian wide 2), so
- *  names in any script line up. A table that is too wide first loses columns that can be spared, the
- *  most spare first, and says which; then it shortens its first column with "…". */
+ *  names in any script line up. A table that is too wide first loses columns that can be spared,
+ *  the most spare first, and says which; then it shortens its first column with "…". */
 #ifndef MS_REPORT_TABLE_H
 #define MS_REPORT_TABLE_H
 

@@ -1,0 +1,24 @@
+/** @file figure.h  The figures of report.html, as SVG written here. For html.c.
+ *
+ *  Every figure is <figure> with an image that has a name for screen readers and a caption that
+ *  says in words what it shows. Sizes are of a view box; the page scales them. */
+#ifndef MS_REPORT_FIGURE_H
+#define MS_REPORT_FIGURE_H
+
+#include "report/compare.h"
+
+/** Text with what HTML takes for markup escaped; control characters become blanks. */
+void ms_html_text(struct ms_buf *b, const char *text);
+/** Share of times longer than t, logarithmic, a curve a row. Nothing where no row has samples.
+ *  @return MS_OK or MS_NOMEM */
+enum ms_status ms_figure_survival(struct ms_buf *b, const struct ms_comparison *c,
+                                  const struct ms_compare_group *g);
+/** p50, p95 and p99 of every row on one axis, with the interval of the compared one. */
+void ms_figure_percentiles(struct ms_buf *b, const struct ms_comparison *c,
+                           const struct ms_compare_group *g);
+/** Slowdown against the imbalance of rank loads, a point a case. Nothing where neither varies. */
+void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c);
+/** The busiest links of one row: utilisation, a bar a link. @return MS_OK or MS_NOMEM */
+enum ms_status ms_figure_links(struct ms_buf *b, const struct ms_compare_row *r);
+
+#endif
