@@ -17,6 +17,7 @@
 #include "moe/adamw.h"
 #include "moe/checkpoint.h"
 #include "moe/data.h"
+#include "moe/observer.h"
 #include "moe/text.h"
 #include "moe/perplexity.h"
 #include "moe/train.h"
@@ -575,6 +576,44 @@ END_TEST
 
 /* ---- perplexity ---- */
 
+/* Weights that stay in their files give the bits that loaded ones give, and routers alone choose as
+ * the whole model does. */
+START_TEST(test_a_model_that_holds_no_weights_is_the_same_model)
+{
+    static const char *const folders[] = {TEST_DATA "/hf/mixtral", TEST_DATA "/hf/olmoe",
+                                          TEST_DATA "/hf/qwen3moe"};
+    struct ms_token_text text = {0};
+    ck_assert_int_eq(ms_token_text_read(&bytes, texts[0], &text, NULL), MS_OK);
+    for (int i = 0; i < 3; i++) {
+        int64_t counts[3][8 * 16] = {0};
+        struct ms_perplexity x[3];
+        for (int k = 0; k < 3; k++) { /* loaded, streamed, streamed without a head */
+            struct ms_observer o;
+            struct ms_err err = {0};
+            struct ms_observer_options how = {.N = 32,
+                                              .B = 3,
+                                              .threads = 1 + k,
+                                              .stream = k ? MS_STREAM_ALWAYS : MS_STREAM_NEVER,
+                                              .counts_only = k == 2};
+            ck_assert_msg(ms_observer_open(&o, folders[i], &how, &err) == MS_OK, "%s", err.text);
+            ck_assert(o.n_layers * o.n_experts <= 8 * 16);
+            struct ms_windows w = ms_windows_of(text.ids.id, 32 * 7 + 1, 32);
+            x[k] = (struct ms_perplexity){.counts = counts[k]};
+            ck_assert_msg(ms_perplexity_run(o.model, &w, o.B, 0, 1, &x[k], &err) == MS_OK, "%s",
+                          err.text);
+            ms_observer_close(&o);
+        }
+        ck_assert_int_eq(x[0].tokens, 224);
+        ck_assert_int_eq(memcmp(&x[0].ce, &x[1].ce, sizeof x[0].ce), 0);
+        ck_assert_double_gt(x[0].ce, 0);
+        ck_assert_double_eq(x[2].ce, 0);
+        ck_assert_int_eq(memcmp(counts[0], counts[1], sizeof counts[0]), 0);
+        ck_assert_int_eq(memcmp(counts[0], counts[2], sizeof counts[0]), 0);
+    }
+    ms_token_text_finish(&text);
+}
+END_TEST
+
 START_TEST(test_perplexity_does_not_depend_on_rows_a_call)
 {
     struct ms_checkpoint *c;
@@ -641,6 +680,7 @@ int main(void)
     tcase_add_test(t, test_batches_come_from_the_training_part_alone);
     tcase_add_test(t, test_packed_texts_are_read_through_gzip);
     tcase_add_test(t, test_wrong_parameters_name_their_key);
+    tcase_add_test(t, test_a_model_that_holds_no_weights_is_the_same_model);
     tcase_add_test(t, test_perplexity_does_not_depend_on_rows_a_call);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -284,6 +284,11 @@ void ms_st_close(struct ms_st_file *f)
     free(f);
 }
 
+void ms_st_drop(const struct ms_st_file *f)
+{
+    madvise(f->map, f->map_bytes, MADV_DONTNEED);
+}
+
 const char *ms_st_path(const struct ms_st_file *f)
 {
     return f->path;

@@ -53,6 +53,9 @@ struct ms_st_file;
  *  @return MS_OK; MS_INVALID: missing or unsound; MS_IO: exists and cannot be read; MS_NOMEM */
 enum ms_status ms_st_open(const char *path, struct ms_st_file **out, struct ms_err *err);
 void ms_st_close(struct ms_st_file *f);
+/** Give the mapping's pages back to the page cache: less resident memory, and the next look reads
+ *  them from there. */
+void ms_st_drop(const struct ms_st_file *f);
 const char *ms_st_path(const struct ms_st_file *f);
 
 /** The tensors in the order of their names; valid while the file is open. */

@@ -31,6 +31,13 @@ void ms_moe_inputs_finish(struct ms_moe_inputs *in);
 int ms_moe_word(const struct ms_verb *verb, const struct ms_args *args, const char *name,
                 const char *const *words, int fallback);
 
+/** --rope: the words in order, and what they mean. */
+extern const char *const ms_rope_words[];
+#define MS_ROPE_HELP                                                                               \
+    "precision of the rotary frequencies: float32 (default), or bfloat16 as a model cast to it "   \
+    "as "                                                                                          \
+    "a whole holds them"
+
 /** The last part of a path. */
 const char *ms_moe_file_name(const char *path);
 bool ms_moe_is_folder(const char *path);

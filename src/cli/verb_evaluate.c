@@ -20,6 +20,7 @@ static const struct ms_option options[] = {
     {"capacity-factor", 0, "F", "drop tokens of experts above F x k x tokens / experts"},
     {"drop-policy", 0, "WORD", "probs (default) or position"},
     {"seed", 0, "S", "of the random assignment (default 1)"},
+    {"rope", 0, "float32|bfloat16", MS_ROPE_HELP},
     {"threads", 'j', "N", "threads (default: all cores)"},
     {"format", 'f', "FORMAT", "table (default), json or csv"},
     {0}};
@@ -40,7 +41,7 @@ struct job {
     struct ms_args args;
     struct ms_moe_inputs in;
     int64_t seq, batch, seed, threads;
-    int format, drop_policy;
+    int format, drop_policy, rope;
     double capacity_factor;
     const struct ms_router *assign[MAX_ASSIGNS];
     int n_assigns;
@@ -129,8 +130,9 @@ static bool read_options(struct job *j)
     }
     j->format = ms_moe_word(j->verb, &j->args, "format", formats, TABLE);
     j->drop_policy = ms_moe_word(j->verb, &j->args, "drop-policy", policies, MS_DROP_PROBS);
-    return j->format >= 0 && j->drop_policy >= 0 && read_number(j) && read_assignments(j) &&
-           ms_args_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
+    j->rope = ms_moe_word(j->verb, &j->args, "rope", ms_rope_words, 0);
+    return j->format >= 0 && j->drop_policy >= 0 && j->rope >= 0 && read_number(j) &&
+           read_assignments(j) && ms_args_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
            ms_args_integer(j->verb, &j->args, "batch", 1, 1 << 20, &j->batch) &&
            ms_args_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
            ms_args_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
@@ -214,9 +216,14 @@ static enum ms_status open_observer(struct job *j, struct ms_err *err)
     ms_checkpoint_close(c);
     s = read_excluded(j, config.experts, err);
     s = s ? s : read_subjects(j, folder, &config, &most, err);
-    return s ? s
-             : ms_observer_open(&j->observer, folder, j->subjects[0].windows.N, (int)j->batch, most,
-                                (int)j->threads, err);
+    if (s)
+        return s;
+    struct ms_observer_options o = {.N = j->subjects[0].windows.N,
+                                    .B = (int)j->batch,
+                                    .n_windows = most,
+                                    .threads = (int)j->threads,
+                                    .rope_bf16 = j->rope == 1};
+    return ms_observer_open(&j->observer, folder, &o, err);
 }
 
 static enum ms_status evaluate_one(struct job *j, const struct subject *subject,

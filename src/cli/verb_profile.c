@@ -23,6 +23,7 @@ static const struct ms_option options[] = {
     MS_TRACE_OPTIONS,
     {"step", 0, "N|all|last", "step of a trace, counted from 0 (default: all, summed)"},
     {"set", 's', "KEY=VALUE", "replace a key of a scenario (VALUE is YAML); may be repeated"},
+    {"rope", 0, "float32|bfloat16", MS_ROPE_HELP},
     {"threads", 'j', "N", "threads (default: all cores)"},
     {"output", 'o', "DIR",
      "write profiling_report.txt, profile.json, counts.csv and pictures there"},
@@ -38,7 +39,7 @@ struct job {
     struct ms_moe_inputs in;
     int64_t tokens, seq, seed, threads;
     const char *token_file; /* an .npy of ids */
-    int format;
+    int format, rope;
     const struct ms_router *assign;
     const char *sets[256];
     size_t n_sets;
@@ -104,7 +105,8 @@ static bool read_options(struct job *j)
         return false;
     }
     j->format = ms_moe_word(j->verb, &j->args, "format", formats, 0);
-    return j->format >= 0 && read_lists(j) && read_step(j) && read_tokens(j) &&
+    j->rope = ms_moe_word(j->verb, &j->args, "rope", ms_rope_words, 0);
+    return j->format >= 0 && j->rope >= 0 && read_lists(j) && read_step(j) && read_tokens(j) &&
            ms_args_integer(j->verb, &j->args, "seq", 1, 1 << 20, &j->seq) &&
            ms_args_integer(j->verb, &j->args, "seed", 0, INT64_MAX, &j->seed) &&
            ms_args_integer(j->verb, &j->args, "threads", 1, 1024, &j->threads);
@@ -187,7 +189,9 @@ static enum ms_status profile_checkpoint(struct job *j, const char *folder, stru
     ms_checkpoint_close(c);
     if (!s && text[0].row)
         N = (int)text[0].row - 1;
-    s = s ? s : ms_observer_open(&observer, folder, N, 0, 0, (int)j->threads, err);
+    struct ms_observer_options o = {
+        .N = N, .threads = (int)j->threads, .counts_only = true, .rope_bf16 = j->rope == 1};
+    s = s ? s : ms_observer_open(&observer, folder, &o, err);
     s = s ? s : profile_texts(j, &observer, text, n, err);
     for (int i = 0; text && i < n; i++)
         ms_token_text_finish(&text[i]);

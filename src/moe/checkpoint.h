@@ -13,6 +13,7 @@
 
 struct ms_checkpoint;
 struct ms_model;
+struct ms_weight_source;
 struct ms_st_meta;
 
 /** Open and check headers; weights stay on disk (mapped). A path to config.json's folder.
@@ -29,6 +30,15 @@ const char *ms_checkpoint_metadata(const struct ms_checkpoint *c, const char *ke
  *  exactly. */
 enum ms_status ms_checkpoint_load(const struct ms_checkpoint *c, struct ms_model *m,
                                   struct ms_err *err);
+/** The same weights for a model that holds none (ms_model_options.source): made before the model,
+ *  bound to it afterwards, which checks every tensor's name, shape and type; values are checked as
+ *  they are fetched. The checkpoint stays open while the source is in use. NULL: no memory. */
+struct ms_weight_source *ms_checkpoint_source_new(const struct ms_checkpoint *c);
+enum ms_status ms_checkpoint_source_bind(struct ms_weight_source *s, struct ms_model *m,
+                                         struct ms_err *err);
+void ms_checkpoint_source_free(struct ms_weight_source *s);
+/** Values of all tensors together. */
+size_t ms_checkpoint_values(const struct ms_checkpoint *c);
 /** Write folder/config.json and then folder/model.safetensors (float32, the family's own per-expert
  *  layout), each atomically; the folder is made. config_text: the original config.json or NULL.
  *  meta: extra pairs of __metadata__ (values are text), beside format = pt.

@@ -2,6 +2,7 @@
  * and one of gradients; accessors. */
 #include "moe/model.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@ struct layout {
 static size_t add(struct layout *w, int layer, const char *name, size_t a, size_t b, size_t c)
 {
     size_t at = w->n_values, n = a * (b ? b : 1) * (c ? c : 1);
+    /* experts and the vocabulary's matrices stay where they are */
+    bool held = !w->m->source || (!c && layer >= 0) || !b;
     if (w->m->params) {
         struct ms_param *p = &w->m->params[w->n_params];
         struct ms_buf text = {0};
@@ -36,12 +39,14 @@ static size_t add(struct layout *w, int layer, const char *name, size_t a, size_
                                .n = n,
                                .layer = layer};
         p->name = text.p ? ms_arena_strdup(&w->m->arena, text.p) : NULL;
+        p->value = held ? w->m->values + at : NULL;
+        p->gradient = w->m->train ? w->m->gradients + at : NULL;
         w->failed |= text.failed || !p->name;
         ms_buf_finish(&text);
     }
     w->n_params++;
-    w->n_values += n;
-    return at;
+    w->n_values += held ? n : 0;
+    return held ? at : NONE;
 }
 
 static void lay_out_layer(struct layout *w, int l)
@@ -52,6 +57,7 @@ static void lay_out_layer(struct layout *w, int l)
     size_t KD = (size_t)c->kv_heads * hd, E = (size_t)c->experts, F;
     bool width = c->qk_norm == MS_QK_NORM_WIDTH;
     *y = (struct layer){.qnorm = NONE, .knorm = NONE, .gate = NONE, .noise = NONE, .moe = -1};
+    y->first_param = w->n_params;
     y->norm1 = add(w, l, "input_layernorm.weight", C, 0, 0);
     y->wqkv = add(w, l, "self_attn.q_proj.weight", HD, C, 0);
     add(w, l, "self_attn.k_proj.weight", KD, C, 0);
@@ -69,13 +75,17 @@ static void lay_out_layer(struct layout *w, int l)
         y->wgu = add(w, l, "mlp.gate_proj.weight", F, C, 0);
         add(w, l, "mlp.up_proj.weight", F, C, 0);
         y->wd = add(w, l, "mlp.down_proj.weight", C, F, 0);
+        y->n_params = w->n_params - y->first_param;
         return;
     }
     y->gate = add(w, l, "mlp.gate.weight", E, C, 0);
     if (w->m->noise_gate)
         y->noise = add(w, l, "mlp.gate_noise.weight", E, C, 0);
+    y->gate_up_param = w->n_params;
     y->wgu = add(w, l, "mlp.experts.gate_up_proj", E, 2 * F, C);
+    y->down_param = w->n_params;
     y->wd = add(w, l, "mlp.experts.down_proj", E, C, F);
+    y->n_params = w->n_params - y->first_param;
 }
 
 static bool lay_out(struct ms_model *m)
@@ -83,9 +93,17 @@ static bool lay_out(struct ms_model *m)
     const struct ms_moe_config *c = &m->c;
     struct layout w = {.m = m};
     m->embed = add(&w, -1, "model.embed_tokens.weight", (size_t)c->vocab, (size_t)c->hidden, 0);
-    for (int l = 0; l < c->layers; l++)
+    size_t start = w.n_values, most = start;
+    for (int l = 0; l < c->layers; l++) {
+        if (m->source) /* one layer at a time */
+            w.n_values = start;
         lay_out_layer(&w, l);
+        most = w.n_values > most ? w.n_values : most;
+    }
+    w.n_values = most;
+    m->norm_param = w.n_params;
     m->norm = add(&w, -1, "model.norm.weight", (size_t)c->hidden, 0, 0);
+    m->head_param = c->tied ? 0 : w.n_params;
     m->head =
         c->tied ? m->embed : add(&w, -1, "lm_head.weight", (size_t)c->vocab, (size_t)c->hidden, 0);
     m->n_params = w.n_params;
@@ -103,12 +121,6 @@ static bool make_params(struct ms_model *m)
     m->gradients = m->train ? MS_NEW(&m->arena, float, m->n_values) : NULL;
     if (!m->params || !m->values || (m->train && !m->gradients) || !lay_out(m))
         return false;
-    size_t at = 0;
-    for (size_t i = 0; i < m->n_params; i++) {
-        m->params[i].value = m->values + at;
-        m->params[i].gradient = m->train ? m->gradients + at : NULL;
-        at += m->params[i].n;
-    }
     return true;
 }
 
@@ -136,6 +148,7 @@ static enum ms_status check(const struct ms_moe_config *c, const struct ms_model
     if (o->B < 1 || o->T < 1 || (long)o->B * o->T > (1L << 28) / c->top_k)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "seq", "%d rows of %d tokens are not a batch",
                          o->B, o->T);
+    assert(!o->train || (!o->source && !o->no_head));
     if (o->T > c->max_positions)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0, "seq",
                          "%d positions, but the model has %d (max_position_embeddings)", o->T,
@@ -159,6 +172,9 @@ enum ms_status ms_model_create(const struct ms_moe_config *c, const struct ms_mo
     m->c = *c;
     m->pool = o->pool;
     m->train = o->train;
+    m->source = o->source;
+    m->no_head = o->no_head;
+    m->rope_bf16 = o->rope_bf16;
     m->B = o->B;
     m->T = o->T;
     m->HD = c->heads * c->head_dim;

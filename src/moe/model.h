@@ -23,12 +23,30 @@ struct ms_router;
 struct ms_router_params;
 struct ms_routes;
 
+struct ms_param;
+
+/** Where a model that holds no weights takes them from, piece by piece as float32: so that one much
+ *  larger than memory can be run forward. Called by several threads. */
+struct ms_weight_source {
+    void *ctx;
+    /** Elements first .. first+n-1 of a parameter. @return false: they cannot be had (`why` says) */
+    bool (*fetch)(void *ctx, const struct ms_param *p, size_t first, size_t n, float *out);
+    /** A layer is done with: memory behind its weights may go. */
+    void (*done)(void *ctx);
+    enum ms_status (*why)(void *ctx, struct ms_err *err);
+};
+
 struct ms_model_options {
     int B, T;   /**< most rows and positions of a call */
     bool train; /**< memory for backward; without it, layers share their activations */
     const struct ms_router *router;        /**< of every MoE layer (router.h); NULL = top_k */
     const struct ms_router_params *params; /**< NULL = defaults; copied */
     struct ms_pool *pool;                  /**< may be NULL; borrowed */
+    /** NULL: the model holds its weights; not with train. Borrowed; a parameter's value is NULL or
+     *  shared by all layers then */
+    const struct ms_weight_source *source;
+    bool no_head;   /**< routers only: no logits, no cross-entropy; not with train */
+    bool rope_bf16; /**< rotary frequencies rounded to bfloat16, as a model cast to it holds them */
 };
 
 /** One trainable tensor, named as transformers 5 names it (experts stacked). Values and gradients
@@ -78,7 +96,7 @@ enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input 
  *  targets. */
 void ms_model_backward(struct ms_model *m);
 
-/** Of the last forward: [N][V]; gone after backward. */
+/** Of the last forward: [N][V]; gone after backward; NULL without a head. */
 const float *ms_model_logits(const struct ms_model *m);
 /** Of the last forward with targets: [N] -log p(target), 0 where not counted. */
 const float *ms_model_nll(const struct ms_model *m);

@@ -72,8 +72,16 @@ void ms_model_expert_forward(struct ms_model *m, const struct task *t, float *sc
     float *gate_up = scratch, *down = gate_up + ms_packed_size(m->k, C, 2 * F),
           *h = down + ms_packed_size(m->k, F, C);
     float *gu = h + CHUNK_ROWS * (size_t)F, *xg = gu + CHUNK_ROWS * 2 * (size_t)F;
-    m->k->pack(1, C, 2 * F, value_at(m, l->wgu) + e * 2 * weight, (size_t)C, gate_up);
-    m->k->pack(1, F, C, value_at(m, l->wd) + e * weight, (size_t)F, down);
+    if (m->source && l->moe >= 0) {
+        float *raw = scratch + ms_model_expert_scratch(m);
+        fetch(m, l->gate_up_param, e * 2 * weight, 2 * weight, raw);
+        m->k->pack(1, C, 2 * F, raw, (size_t)C, gate_up);
+        fetch(m, l->down_param, e * weight, weight, raw);
+        m->k->pack(1, F, C, raw, (size_t)F, down);
+    } else {
+        m->k->pack(1, C, 2 * F, value_at(m, l->wgu) + e * 2 * weight, (size_t)C, gate_up);
+        m->k->pack(1, F, C, value_at(m, l->wd) + e * weight, (size_t)F, down);
+    }
     for (int i = 0; i < n_chunks(t); i++) {
         struct chunk c = chunk_of(m, t, i);
         if (!m->train) {
@@ -146,4 +154,11 @@ size_t ms_model_expert_scratch(const struct ms_model *m)
                       CHUNK_ROWS * (2 * (size_t)F + (size_t)C) +
                       ms_packed_size(m->k, CHUNK_ROWS, wide);
     return forward > backward ? forward : backward;
+}
+
+size_t ms_model_fetch_floats(const struct ms_model *m)
+{
+    size_t C = (size_t)m->c.hidden, expert = 2 * (size_t)m->c.expert_intermediate * C,
+           head = HEAD_BLOCK * C;
+    return expert > head ? expert : head;
 }

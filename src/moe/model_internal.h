@@ -7,6 +7,8 @@
 #ifndef MS_MOE_MODEL_INTERNAL_H
 #define MS_MOE_MODEL_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "moe/kernels.h"
 #include "moe/model.h"
@@ -29,6 +31,8 @@ struct layer {
     size_t norm1, wqkv /* [W][C] */, qnorm, knorm, wo /* [C][H*hd] */, norm2;
     size_t gate, noise; /* [E][C] */
     size_t wgu /* [E][2F][C] */, wd /* [E][C][F] */;
+    size_t first_param, n_params; /* of the layer, in the model's list */
+    size_t gate_up_param, down_param;
     int E, F; /* a dense layer: E = 1 */
     int moe;  /* number among the MoE layers, or -1 */
 };
@@ -71,9 +75,12 @@ struct ms_model {
     struct ms_arena arena, route_arena; /* the second one is remade by set_router */
     struct ms_pool *pool;
     const struct ms_kernels *k;
-    bool train, noise_gate;
-    int B, T;  /* most of a call */
-    int HD, W; /* H*hd, (H+2KV)*hd */
+    bool train, noise_gate, no_head, rope_bf16;
+    const struct ms_weight_source *source; /* or NULL */
+    bool head_packed;                      /* with a source: once for all */
+    atomic_bool failed;                    /* a fetch of this forward */
+    int B, T;                              /* most of a call */
+    int HD, W;                             /* H*hd, (H+2KV)*hd */
     int n_moe;
     int *moe_id; /* [n_moe] -> layer */
 
@@ -81,6 +88,7 @@ struct ms_model {
     size_t n_params, n_values;
     float *values, *gradients;
     size_t embed, norm, head;
+    size_t norm_param, head_param; /* in the list; the embedding is 0 */
     struct layer *layers;
     float *bias; /* [n_moe][E] */
 
@@ -118,6 +126,16 @@ struct ms_model {
 static inline const float *value_at(const struct ms_model *m, size_t offset)
 {
     return m->values + offset;
+}
+
+/* A piece of a parameter from the source; zeros where it fails. */
+static inline void fetch(struct ms_model *m, size_t param, size_t first, size_t n, float *out)
+{
+    if (m->source->fetch(m->source->ctx, &m->params[param], first, n, out))
+        return;
+    for (size_t i = 0; i < n; i++)
+        out[i] = 0;
+    m->failed = true;
 }
 
 static inline const struct ms_routes *routes_of(const struct ms_model *m, int layer)
@@ -175,5 +193,8 @@ size_t ms_model_attention_scratch(const struct ms_model *m);
 void ms_model_expert_forward(struct ms_model *m, const struct task *t, float *scratch);
 void ms_model_expert_backward(struct ms_model *m, const struct task *t, float *scratch);
 size_t ms_model_expert_scratch(const struct ms_model *m);
+/* floats that the weights of one expert, or a block of the head, need while they are packed */
+size_t ms_model_fetch_floats(const struct ms_model *m);
+enum { HEAD_BLOCK = 1024 };
 
 #endif

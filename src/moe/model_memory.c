@@ -1,6 +1,7 @@
 /* Memory for everything a step needs, taken once when the model is made: activations of each
  * layer, packed weights, scratch of each thread. */
 #include <math.h>
+#include <string.h>
 
 #include "moe/model_internal.h"
 
@@ -66,6 +67,16 @@ static void make_layers(struct ms_model *m, size_t N, bool *ok)
     }
 }
 
+/* To the nearest bfloat16, ties to even. */
+static float to_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
 /* Angles as transformers makes them: float32 frequencies, float32 products. */
 static void make_rope(struct ms_model *m, bool *ok)
 {
@@ -75,6 +86,7 @@ static void make_rope(struct ms_model *m, bool *ok)
     for (int t = 0; *ok && t < m->T; t++)
         for (int i = 0; i < half; i++) {
             float inv = (float)(1.0 / pow(m->c.rope_theta, (double)(2 * i) / m->c.head_dim));
+            inv = m->rope_bf16 ? to_bf16(inv) : inv;
             float angle = (float)t * inv;
             m->cosines[t * half + i] = (float)cos((double)angle);
             m->sines[t * half + i] = (float)sin((double)angle);
@@ -86,12 +98,14 @@ static void make_shared(struct ms_model *m, size_t N, bool *ok)
     struct ms_arena *r = &m->arena;
     size_t C = (size_t)m->c.hidden, B = (size_t)m->B;
     m->xn2 = floats(r, N, C, ok);
-    m->xlast = floats(r, N, C, ok);
-    m->xf = floats(r, N, C, ok);
-    m->rf = floats(r, N, 1, ok);
-    m->logits = floats(r, N, (size_t)m->c.vocab, ok);
-    m->lse = floats(r, N, 1, ok);
-    m->nll = floats(r, N, 1, ok);
+    if (!m->no_head) {
+        m->xlast = floats(r, N, C, ok);
+        m->xf = floats(r, N, C, ok);
+        m->rf = floats(r, N, 1, ok);
+        m->logits = floats(r, N, (size_t)m->c.vocab, ok);
+        m->lse = floats(r, N, 1, ok);
+        m->nll = floats(r, N, 1, ok);
+    }
     m->row_nll = MS_NEW(r, double, B);
     m->no_targets = MS_NEW(r, int32_t, N);
     *ok = *ok && m->row_nll && m->no_targets;
@@ -118,6 +132,10 @@ static void make_packs(struct ms_model *m, bool *ok)
     *ok = *ok && m->packs;
     for (int l = 0; *ok && l < m->c.layers; l++) {
         struct packs *w = &m->packs[l];
+        if (m->source && l > 0) {
+            *w = m->packs[0];
+            continue;
+        }
         w->qkv = floats(r, ms_packed_size(m->k, C, m->W), 1, ok);
         w->out = floats(r, ms_packed_size(m->k, m->HD, C), 1, ok);
         if (m->train) {
@@ -125,7 +143,8 @@ static void make_packs(struct ms_model *m, bool *ok)
             w->out_back = floats(r, ms_packed_size(m->k, C, m->HD), 1, ok);
         }
     }
-    m->head_pack = floats(r, ms_packed_size(m->k, C, V), 1, ok);
+    if (!m->no_head)
+        m->head_pack = floats(r, ms_packed_size(m->k, C, V), 1, ok);
     if (m->train)
         m->head_back = floats(r, ms_packed_size(m->k, V, C), 1, ok);
 }
@@ -135,6 +154,7 @@ static void make_scratch(struct ms_model *m, bool *ok)
     size_t n = ms_model_row_scratch(m), experts = ms_model_expert_scratch(m);
     int threads = ms_pool_threads(m->pool);
     n = n > experts ? n : experts;
+    n += m->source ? ms_model_fetch_floats(m) : 0;
     m->scratch = MS_NEW(&m->arena, float *, (size_t)threads);
     *ok = *ok && m->scratch;
     for (int t = 0; *ok && t < threads; t++)

@@ -40,9 +40,13 @@ static void combine(struct ms_model *m, int layer, int b, float *out)
 static void embed(struct ms_model *m, int b, float *out)
 {
     size_t C = (size_t)m->c.hidden, first = ms_model_token(m, b);
-    for (size_t t = 0; t < (size_t)m->in.T; t++)
-        memcpy(out + t * C, value_at(m, m->embed) + (size_t)m->in.tokens[first + t] * C,
-               C * sizeof *out);
+    for (size_t t = 0; t < (size_t)m->in.T; t++) {
+        size_t row = (size_t)m->in.tokens[first + t] * C;
+        if (m->source)
+            fetch(m, 0, row, C, out + t * C);
+        else
+            memcpy(out + t * C, value_at(m, m->embed) + row, C * sizeof *out);
+    }
 }
 
 static void norm_qk(struct ms_model *m, const struct layer *y, const struct acts *a, size_t first)

@@ -210,6 +210,13 @@ static void route(struct ms_model *m, int layer)
 static void run_pack(struct ms_model *m, const struct task *t, float *scratch)
 {
     int C = m->c.hidden, HD = m->HD, W = m->W, V = m->c.vocab;
+    if (t->layer < 0 && m->source) { /* a block of its rows */
+        int first = t->a * HEAD_BLOCK, n = V - first < HEAD_BLOCK ? V - first : HEAD_BLOCK;
+        size_t at = (size_t)first * (size_t)C;
+        fetch(m, m->head_param, at, (size_t)n * (size_t)C, scratch);
+        m->k->pack(1, C, n, scratch, (size_t)C, m->head_pack + at);
+        return;
+    }
     if (t->layer < 0) {
         const float *head = value_at(m, m->head);
         m->k->pack(1, C, V, head, (size_t)C, m->head_pack);
@@ -230,8 +237,46 @@ static void run_pack(struct ms_model *m, const struct task *t, float *scratch)
 
 static void push_packs(struct ms_model *m)
 {
-    for (int l = -1; l < m->c.layers; l++)
+    for (int l = m->no_head ? 0 : -1; l < m->c.layers; l++)
         push(m, (struct task){.run = run_pack, .layer = l});
+}
+
+/* a: a parameter of the layer */
+static void run_fetch(struct ms_model *m, const struct task *t, float *scratch)
+{
+    struct ms_param *p = &m->params[t->a];
+    fetch(m, (size_t)t->a, 0, p->n, p->value);
+}
+
+static void fetch_held(struct ms_model *m, size_t first, size_t n)
+{
+    for (size_t i = first; i < first + n; i++)
+        if (m->params[i].value)
+            push(m, (struct task){.run = run_fetch, .a = (int)i});
+    run(m);
+}
+
+/* The dense weights of a layer from the source, packed. */
+static void fetch_layer(struct ms_model *m, int layer)
+{
+    fetch_held(m, m->layers[layer].first_param, m->layers[layer].n_params);
+    push(m, (struct task){.run = run_pack, .layer = layer});
+    run(m);
+}
+
+/* The last norm and the head, once: they stay. */
+static void fetch_head(struct ms_model *m)
+{
+    if (m->no_head || m->head_packed)
+        return;
+    fetch_held(m, m->norm_param, 1);
+    for (int i = 0; i * HEAD_BLOCK < m->c.vocab; i++) {
+        push(m, (struct task){.run = run_pack, .layer = -1, .a = i});
+        if (m->n_tasks == m->max_tasks)
+            run(m);
+    }
+    run(m);
+    m->head_packed = true;
 }
 
 enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input *in, double *out,
@@ -241,15 +286,29 @@ enum ms_status ms_model_forward(struct ms_model *m, const struct ms_model_input 
     if (s)
         return s;
     m->in = *in;
-    push_packs(m);
+    m->failed = false;
+    if (m->source)
+        fetch_head(m);
+    else
+        push_packs(m);
     run(m);
-    for (int l = 0; l < m->c.layers; l++) {
+    for (int l = 0; l < m->c.layers && !m->failed; l++) {
+        if (m->source)
+            fetch_layer(m, l);
         push_rows(m, ms_model_row_forward, l);
         run(m);
         route(m, l);
         push_experts(m, ms_model_expert_forward, l, false);
         run(m);
+        if (m->source)
+            m->source->done(m->source->ctx);
     }
+    if (m->failed)
+        return m->source->why(m->source->ctx, err);
+    if (out)
+        *out = 0;
+    if (m->no_head)
+        return MS_OK;
     push_rows(m, ms_model_head_forward, -1);
     run(m);
     double sum = 0;

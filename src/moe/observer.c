@@ -7,7 +7,7 @@
 
 #include "moe/text.h"
 
-enum { TOKENS_A_CALL = 8192, LOGITS_A_CALL = 1 << 25 };
+enum { TOKENS_A_CALL = 8192, LOGITS_A_CALL = 1 << 25, HELD_VALUES = 1 << 28 };
 
 /* "NAME groups=… …" as a training run notes it; anything else is a family's top_k. */
 static void own_router(struct ms_observer *p)
@@ -32,17 +32,43 @@ static void own_router(struct ms_observer *p)
     }
 }
 
-static int rows_a_call(const struct ms_moe_config *c, int N, size_t n_windows)
+static int rows_a_call(const struct ms_moe_config *c, const struct ms_observer_options *o, int N)
 {
     long rows = TOKENS_A_CALL / N, most = LOGITS_A_CALL / ((long)N * c->vocab);
-    rows = rows < most ? rows : most;
-    if (n_windows > 0 && rows > (long)n_windows)
-        rows = (long)n_windows;
+    rows = rows < most || o->counts_only ? rows : most;
+    if (o->n_windows > 0 && rows > (long)o->n_windows)
+        rows = (long)o->n_windows;
     return rows > 1 ? (int)rows : 1;
 }
 
-enum ms_status ms_observer_open(struct ms_observer *p, const char *folder, int N, int B,
-                                size_t n_windows, int threads, struct ms_err *err)
+/* Loaded whole, or bound to the files. */
+static enum ms_status make_model(struct ms_observer *p, const struct ms_observer_options *o,
+                                 struct ms_err *err)
+{
+    const struct ms_moe_config *c = ms_checkpoint_config(p->checkpoint);
+    bool large = ms_checkpoint_values(p->checkpoint) > HELD_VALUES;
+    if (o->stream == MS_STREAM_ALWAYS || (o->stream == MS_STREAM_AUTO && large)) {
+        p->source = ms_checkpoint_source_new(p->checkpoint);
+        if (!p->source)
+            return ms_err_set(err, MS_NOMEM, "out of memory");
+    }
+    struct ms_model_options m = {.B = p->B,
+                                 .T = p->N,
+                                 .router = p->own,
+                                 .params = &p->own_params,
+                                 .pool = p->pool,
+                                 .source = p->source,
+                                 .no_head = o->counts_only,
+                                 .rope_bf16 = o->rope_bf16};
+    enum ms_status s = ms_model_create(c, &m, &p->model, err);
+    if (s)
+        return s;
+    return p->source ? ms_checkpoint_source_bind(p->source, p->model, err)
+                     : ms_checkpoint_load(p->checkpoint, p->model, err);
+}
+
+enum ms_status ms_observer_open(struct ms_observer *p, const char *folder,
+                                const struct ms_observer_options *o, struct ms_err *err)
 {
     *p = (struct ms_observer){0};
     enum ms_status s = ms_checkpoint_open(folder, &p->checkpoint, err);
@@ -50,17 +76,14 @@ enum ms_status ms_observer_open(struct ms_observer *p, const char *folder, int N
         return s;
     const struct ms_moe_config *c = ms_checkpoint_config(p->checkpoint);
     own_router(p);
-    p->N = N > 0 ? N : c->max_positions;
-    p->B = B > 0 ? B : rows_a_call(c, p->N, n_windows);
+    p->N = o->N > 0 ? o->N : c->max_positions;
+    p->B = o->B > 0 ? o->B : rows_a_call(c, o, p->N);
     p->n_layers = ms_moe_config_moe_layers(c);
     p->n_experts = c->experts;
     p->top_k = c->top_k;
-    p->pool = ms_pool_create(threads);
-    struct ms_model_options o = {
-        .B = p->B, .T = p->N, .router = p->own, .params = &p->own_params, .pool = p->pool};
-    s = p->pool ? ms_model_create(c, &o, &p->model, err)
-                : ms_err_set(err, MS_NOMEM, "cannot start %d threads", threads);
-    s = s ? s : ms_checkpoint_load(p->checkpoint, p->model, err);
+    p->pool = ms_pool_create(o->threads);
+    s = p->pool ? make_model(p, o, err)
+                : ms_err_set(err, MS_NOMEM, "cannot start %d threads", o->threads);
     if (s)
         ms_observer_close(p);
     return s;
@@ -69,6 +92,7 @@ enum ms_status ms_observer_open(struct ms_observer *p, const char *folder, int N
 void ms_observer_close(struct ms_observer *p)
 {
     ms_model_destroy(p->model);
+    ms_checkpoint_source_free(p->source);
     if (p->checkpoint)
         ms_checkpoint_close(p->checkpoint);
     ms_pool_destroy(p->pool);
@@ -215,7 +239,13 @@ enum ms_status ms_choices_of(const char *folder, const struct ms_choice_input *i
     struct reading r = {0};
     *out = (struct ms_choices){0};
     enum ms_status s = prepare(&r, folder, in, err);
-    s = s ? s : ms_observer_open(&p, folder, window_of(&r, in->N), 0, r.windows, in->threads, err);
+    if (!s) {
+        struct ms_observer_options o = {.N = window_of(&r, in->N),
+                                        .n_windows = r.windows,
+                                        .threads = in->threads,
+                                        .counts_only = true};
+        s = ms_observer_open(&p, folder, &o, err);
+    }
     s = s ? s : choose(&p, &r, in, out, err);
     ms_observer_close(&p);
     reading_finish(&r);

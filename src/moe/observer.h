@@ -13,6 +13,7 @@ struct ms_observer {
     struct ms_checkpoint *checkpoint;
     struct ms_model *model;
     struct ms_pool *pool;
+    struct ms_weight_source *source; /**< of a model that holds no weights, or NULL */
     const struct ms_router *own;
     struct ms_router_params own_params;
     struct ms_router bent; /**< an assignment with the model's own score and weights */
@@ -21,12 +22,24 @@ struct ms_observer {
     int n_layers, n_experts, top_k;
 };
 
-/** Load a checkpoint folder. @param N window length, 0 = the checkpoint's max_positions
- *  @param B windows a call, 0 = up to 8192 tokens, fewer where the vocabulary is large
- *  @param n_windows the most that will be asked for; 0 = unknown  @return MS_OK; MS_INVALID; MS_IO;
- *  MS_NOMEM */
-enum ms_status ms_observer_open(struct ms_observer *p, const char *folder, int N, int B,
-                                size_t n_windows, int threads, struct ms_err *err);
+enum ms_observer_stream { MS_STREAM_AUTO, MS_STREAM_NEVER, MS_STREAM_ALWAYS };
+
+/** How a checkpoint is opened; zero is a good default but for threads. */
+struct ms_observer_options {
+    int N; /**< window length, 0 = the checkpoint's max_positions */
+    int B; /**< windows a call, 0 = up to 8192 tokens, fewer where there are many logits */
+    size_t n_windows; /**< the most that will be asked for; 0 = unknown */
+    int threads;
+    bool counts_only; /**< routers only: no cross-entropy */
+    bool rope_bf16;   /**< as in ms_model_options */
+    /** enum ms_observer_stream: weights stay in the mapped files and are converted as they are used;
+     *  AUTO: where they are more than 2^28 values (1 GiB in float32) */
+    int stream;
+};
+
+/** Open a checkpoint folder. @return MS_OK; MS_INVALID; MS_IO; MS_NOMEM */
+enum ms_status ms_observer_open(struct ms_observer *p, const char *folder,
+                                const struct ms_observer_options *o, struct ms_err *err);
 void ms_observer_close(struct ms_observer *p);
 /** Route by this assignment from now on (top_k: the model's own router where it takes k experts a
  *  token).

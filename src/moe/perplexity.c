@@ -64,7 +64,7 @@ enum ms_status ms_perplexity_run(struct ms_model *m, const struct ms_windows *w,
         if (s)
             break;
         const float *nll = ms_model_nll(m);
-        for (size_t i = 0; i < rows * N; i++)
+        for (size_t i = 0; nll && i < rows * N; i++)
             sum += (double)nll[i];
         if (out->counts)
             count(m, out);

@@ -143,6 +143,8 @@ static void compact_ids(struct ms_trace *t, const bool *token, const bool *layer
     for (int l = 0; l < t->n_layers; l++)
         if (layer[l])
             t->layer_id[layers++] = t->layer_id[l];
+    if (tokens != t->n_tokens)
+        t->n_requests = 0; /* their tokens no longer stand together in equal numbers */
     t->n_tokens = tokens;
     t->n_layers = layers;
 }
