@@ -155,6 +155,72 @@ START_TEST(test_random_systems_agree_with_the_textbook)
 }
 END_TEST
 
+/* Units that a link can have spent by t_s: its capacity, as changed, over time. */
+static double could_spend(const struct system *s, uint32_t link, double t_s)
+{
+    double units = 0, from_s = 0, capacity = s->n.link[link].capacity_Bps;
+    for (;;) { /* the next change of this link */
+        size_t next = s->n_changes;
+        for (size_t i = 0; i < s->n_changes; i++) {
+            if (s->change[i].link == link && s->change[i].at_s > from_s &&
+                (next == s->n_changes || s->change[i].at_s < s->change[next].at_s))
+                next = i;
+        }
+        if (next == s->n_changes || s->change[next].at_s >= t_s)
+            return units + capacity * (t_s - from_s);
+        units += capacity * (s->change[next].at_s - from_s);
+        from_s = s->change[next].at_s;
+        capacity = s->change[next].capacity_Bps;
+    }
+}
+
+/* Whatever the quantum: no shared link has ever carried more than it could, and in the end all has
+ * ended that ends without one, with what was sent on the books. */
+START_TEST(test_random_systems_keep_to_capacities_under_a_quantum)
+{
+    struct system *s = calloc(1, sizeof *s);
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        double exact[2 * FLOWS], spent[32], want[32];
+        const struct ms_fluid_event *e;
+        random_system(s, 7000 + 1000 * (uint64_t)_i + seed);
+        for (uint32_t i = 0; i < s->n_flows; i++)
+            s->flow[i].after = UINT32_MAX;
+        struct ms_fluid *f[2] = {net_solver(&s->n, NULL), net_solver(&s->n, NULL)};
+        for (int k = 0; k < 2; k++) {
+            for (size_t i = 0; i < s->n_changes; i++)
+                ms_fluid_set_capacity(f[k], s->change[i].link, s->change[i].at_s,
+                                      s->change[i].capacity_Bps, NULL);
+        }
+        play(f[0], s, false, exact);
+        ms_fluid_link_bytes(f[0], want);
+        ms_fluid_set_quantum(f[1], pow(10, -6 + _i));
+        for (uint32_t i = 0; i < s->n_flows; i++)
+            post(f[1], &s->flow[i], i, s->flow[i].start_s);
+        size_t ended = 0;
+        double last = ms_fluid_now_s(f[0]);
+        for (int step = 1; step <= 50; step++) {
+            double t = last * 1.2 * step / 40;
+            ended += net_advance(f[1], t, &e);
+            ms_fluid_link_bytes(f[1], spent);
+            for (uint32_t l = 0; l < s->n.n_links; l++) {
+                double could = could_spend(s, l, t);
+                ck_assert_msg(s->n.link[l].fatpipe || spent[l] <= could * (1 + 1e-9) + 1e-3,
+                              "seed %d link %u: %g of %g", (int)seed, l, spent[l], could);
+            }
+        }
+        ended += net_advance(f[1], INFINITY, &e);
+        ck_assert_uint_eq(ended, 2 * s->n_flows);
+        ms_fluid_link_bytes(f[1], spent);
+        for (uint32_t l = 0; l < s->n.n_links; l++)
+            ck_assert_double_eq_tol(spent[l], want[l], 1e-9 * want[l] + 1e-3);
+        ms_fluid_destroy(f[0]);
+        ms_fluid_destroy(f[1]);
+        net_free(&s->n);
+    }
+    free(s);
+}
+END_TEST
+
 /* ---- closed forms ---- */
 
 static struct ms_fluid *solver(const struct ms_fluid_link *link, size_t n)
@@ -319,6 +385,31 @@ START_TEST(test_tiny_weights_do_not_stall)
         if (e[i].tag >= 3)
             ck_assert_double_eq_tol(e[i].finish_s, 1000, 1e-6);
     }
+    ms_fluid_destroy(f);
+}
+END_TEST
+
+/* Capacity 0 stalls weighted flows, in either hop, until it is lifted. */
+START_TEST(test_a_zero_capacity_stalls_streams)
+{
+    struct ms_fluid_link link[] = {{10, false}, {10, false}};
+    const struct ms_fluid_event *e;
+    struct ms_fluid *f = solver(link, 2);
+    struct ms_fluid_use then = {0.5, route(f, (uint32_t[]){1}, 1)};
+    struct ms_fluid_flow w = {.bytes = 100,
+                              .route = route(f, (uint32_t[]){0}, 1),
+                              .sink = open_sink(f, 1, 0),
+                              .share = 3,
+                              .then = &then,
+                              .n_then = 1,
+                              .chunk_bytes = 40};
+    ck_assert_int_eq(ms_fluid_add(f, &w, 1, NULL), MS_OK);
+    ck_assert_int_eq(ms_fluid_set_capacity(f, (uint32_t)_i, 5, 0, NULL), MS_OK);
+    ck_assert_uint_eq(net_advance(f, 100, &e), 0);
+    ck_assert(ms_fluid_next_s(f) == INFINITY);
+    ck_assert_int_eq(ms_fluid_set_capacity(f, (uint32_t)_i, 200, 10, NULL), MS_OK);
+    /* fill 4, steady 6, drain 2; both hops stop at 5, one second into steady */
+    ck_assert_double_eq_tol(last_s(f), 200 + 5 + 2, 1e-9);
     ms_fluid_destroy(f);
 }
 END_TEST
@@ -586,11 +677,13 @@ int main(void)
     TCase *t = tcase_create("all");
     tcase_set_timeout(t, 100);
     tcase_add_loop_test(t, test_random_systems_agree_with_the_textbook, 0, 2);
+    tcase_add_loop_test(t, test_random_systems_keep_to_capacities_under_a_quantum, 0, 3);
     tcase_add_test(t, test_two_streams_through_one_forwarder);
     tcase_add_test(t, test_message_rate_is_the_ports);
     tcase_add_loop_test(t, test_a_link_crossed_twice_weighs_two, 0, 2);
     tcase_add_test(t, test_proportional_shares_do_not_see_cuts);
     tcase_add_test(t, test_tiny_weights_do_not_stall);
+    tcase_add_loop_test(t, test_a_zero_capacity_stalls_streams, 0, 2);
     tcase_add_test(t, test_background_takes_its_part);
     tcase_add_test(t, test_bad_weights_are_refused);
     tcase_add_loop_test(t, test_streams_under_a_quantum_are_late_and_a_little, 0, 4);
