@@ -3,11 +3,7 @@
  *
  * Compiled once for each instruction set (FILL); every operation is exactly rounded and their order
  * is fixed, so all of them give the same bits.
- *
- * A link's level only rises as others freeze. So the levels of all links are computed at once, now
- * and then, and those little above the least stand in `front`, for which alone they are kept exact:
- * the least of them freezes, until it is above the threshold that divides them from the rest. Links
- * within TIE of the water level freeze at it, so that equal flows stay equal to the bit. */
+ * Which links may freeze next is fluid_front.h's. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -15,19 +11,13 @@
 #include <immintrin.h>
 #endif
 
-#include "sim/fluid/fluid_internal.h"
-
-#define TIE 1e-10
-
-enum { FRONT = 32, FEW = 12 };
+#include "sim/fluid/fluid_front.h"
 
 struct filling {
     struct ms_fluid_comp *c;
     struct ms_fluid_filling *w;
     const struct ms_fluid_bucket *dense; /* or NULL */
-    double water, threshold;
-    uint32_t n_front;
-    uint32_t front[FRONT];
+    struct ms_fluid_front front;
 };
 
 static const uint64_t *dense_row(const struct filling *s, uint32_t plane, uint32_t l)
@@ -62,7 +52,8 @@ static void freeze_dense(const struct filling *s, uint32_t l)
     for (uint32_t p = 0; p < s->dense->planes; p++) {
         const uint64_t *row = dense_row(s, p, l);
         for (uint32_t i = s->dense->lo[l]; i < s->dense->hi[l]; i++)
-            take_word(s->w->rest + (size_t)i * 64, s->w->crowd + (size_t)i * 64, row[i], s->water);
+            take_word(s->w->rest + (size_t)i * 64, s->w->crowd + (size_t)i * 64, row[i],
+                      s->front.water);
     }
 }
 
@@ -98,7 +89,7 @@ static void freeze_more(const struct ms_fluid_filling *w, const uint32_t *other,
 static void freeze(struct filling *s, uint32_t l)
 {
     struct ms_fluid_comp *c = s->c;
-    c->level[l] = s->water;
+    c->level[l] = s->front.water;
     s->w->done[l] = 1;
     s->w->undone[l / 64] &= ~((uint64_t)1 << (l % 64));
     if (s->dense)
@@ -109,9 +100,9 @@ static void freeze(struct filling *s, uint32_t l)
             continue;
         const uint32_t *other = b->other + (size_t)b->at[l] * (k - 1);
         if (k == 2)
-            freeze_two(s->w, other, b->len[l], s->water);
+            freeze_two(s->w, other, b->len[l], s->front.water);
         else
-            freeze_more(s->w, other, b->len[l], k - 1, s->water);
+            freeze_more(s->w, other, b->len[l], k - 1, s->front.water);
     }
 }
 
@@ -145,54 +136,14 @@ static double all_levels(const struct filling *s)
     return low;
 }
 
-/* Links up to the threshold into front, as far as it goes. @return how many there are */
-static uint32_t collect(struct filling *s)
-{
-    const double *key = s->w->key;
-    uint32_t n = 0, m = s->c->m, l = 0;
-#if defined(__AVX512F__)
-    __m512d t = _mm512_set1_pd(s->threshold);
-    for (; l + 8 <= m; l += 8) {
-        uint32_t on = _mm512_cmp_pd_mask(_mm512_load_pd(key + l), t, _CMP_LE_OQ);
-        for (; on; on &= on - 1, n++) {
-            if (n < FRONT)
-                s->front[n] = l + (uint32_t)__builtin_ctz(on);
-        }
-    }
-#endif
-    for (; l < m; l++) {
-        if (key[l] > s->threshold)
-            continue;
-        if (n < FRONT)
-            s->front[n] = l;
-        n++;
-    }
-    return n;
-}
-
-/* @return false: every flow is frozen */
 static bool refill(struct filling *s)
 {
-    double low = all_levels(s), *reach = &s->w->reach;
-    uint32_t n;
-    if (low >= MS_FLUID_FREE_RATE)
+    struct ms_fluid_front *f = &s->front;
+    double low = all_levels(s);
+    if (!ms_fluid_front_refill(f, s->w->key, s->c->m, low, &s->w->reach))
         return false;
-    low = low > s->water ? low : s->water;
-    s->threshold = low * (1 + *reach);
-    for (int tries = 0; (n = collect(s)) > FRONT && tries < 8; tries++) {
-        *reach *= n > 4 * FRONT ? 0.25 : 0.5;
-        s->threshold = low * (1 + *reach);
-    }
-    if (n > FRONT) { /* ties: any of the least may freeze, but nothing above them */
-        s->threshold = low * (1 + TIE);
-        n = collect(s);
-        n = n > FRONT ? FRONT : n;
-    }
-    if (n < FEW)
-        *reach = *reach < 1 ? *reach * 1.6 + 1e-6 : *reach;
-    s->n_front = n;
-    for (; n < FRONT && n % 8; n++)
-        s->front[n] = s->c->m; /* the dummy: no flows */
+    for (uint32_t n = f->n; n < MS_FLUID_FRONT && n % 8; n++)
+        f->link[n] = s->c->m; /* the dummy: no flows */
     return true;
 }
 
@@ -204,13 +155,6 @@ static double level_now(const struct filling *s, uint32_t l)
     return l >= s->c->m_shared ? s->c->capacity[l] : w->rest[l] / w->crowd[l];
 }
 
-/* What freezes together with a link of this level. */
-static double tie_of(const struct filling *s, double level)
-{
-    double water = level > s->water * (1 + TIE) ? level : s->water;
-    return water * (1 + TIE);
-}
-
 /* The least level in front, into *level. @return the places of the links that freeze with it */
 static uint32_t least_of_front(const struct filling *s, double *level)
 {
@@ -220,11 +164,11 @@ static uint32_t least_of_front(const struct filling *s, double *level)
     double low = MS_FLUID_FREE_RATE;
     uint32_t tied = 0;
 #if defined(__AVX512F__)
-    __m512d v[FRONT / 8], lows = _mm512_set1_pd(MS_FLUID_FREE_RATE);
+    __m512d v[MS_FLUID_FRONT / 8], lows = _mm512_set1_pd(MS_FLUID_FREE_RATE);
     __m256i zero = _mm256_setzero_si256(), shared = _mm256_set1_epi32((int)s->c->m_shared);
-    uint32_t n = (s->n_front + 7) / 8;
+    uint32_t n = (s->front.n + 7) / 8;
     for (uint32_t i = 0; i < n; i++) {
-        __m256i l = _mm256_loadu_si256((const __m256i *)(s->front + 8 * i));
+        __m256i l = _mm256_loadu_si256((const __m256i *)(s->front.link + 8 * i));
         __m256i crowd = _mm256_i32gather_epi32(w->crowd, l, 4);
         __mmask8 on = _mm256_cmpgt_epi32_mask(crowd, zero),
                  fat = on & _mm256_cmpge_epi32_mask(l, shared);
@@ -235,17 +179,17 @@ static uint32_t least_of_front(const struct filling *s, double *level)
         lows = _mm512_min_pd(lows, v[i]);
     }
     low = _mm512_reduce_min_pd(lows);
-    __m512d tie = _mm512_set1_pd(tie_of(s, low));
+    __m512d tie = _mm512_set1_pd(ms_fluid_front_tie(&s->front, low));
     for (uint32_t i = 0; i < n; i++)
         tied |= (uint32_t)_mm512_cmp_pd_mask(v[i], tie, _CMP_LE_OQ) << (8 * i);
 #else
-    double v[FRONT];
-    for (uint32_t i = 0; i < s->n_front; i++) {
-        v[i] = level_now(s, s->front[i]);
+    double v[MS_FLUID_FRONT];
+    for (uint32_t i = 0; i < s->front.n; i++) {
+        v[i] = level_now(s, s->front.link[i]);
         low = v[i] < low ? v[i] : low;
     }
-    double tie = tie_of(s, low);
-    for (uint32_t i = 0; i < s->n_front; i++)
+    double tie = ms_fluid_front_tie(&s->front, low);
+    for (uint32_t i = 0; i < s->front.n; i++)
         tied |= (uint32_t)(v[i] <= tie) << i;
 #endif
     *level = low;
@@ -256,13 +200,13 @@ static uint32_t least_of_front(const struct filling *s, double *level)
  * that the others of the tie lift out of it stays. */
 static void freeze_tied(struct filling *s, uint32_t tied, double level)
 {
-    double tie = tie_of(s, level);
-    s->water = level > s->water * (1 + TIE) ? level : s->water;
+    double tie = ms_fluid_front_tie(&s->front, level);
+    s->front.water = ms_fluid_front_water(&s->front, level);
     for (; tied; tied &= tied - 1) {
-        uint32_t at = (uint32_t)__builtin_ctz(tied), l = s->front[at];
+        uint32_t at = (uint32_t)__builtin_ctz(tied), l = s->front.link[at];
         if (level_now(s, l) > tie)
             continue;
-        s->front[at] = s->c->m;
+        s->front.link[at] = s->c->m;
         freeze(s, l);
         s->w->crowd[s->c->m] = 0;
     }
@@ -292,7 +236,7 @@ void FILL(struct ms_fluid_comp *c)
         for (;;) {
             double level;
             uint32_t tied = least_of_front(&s, &level);
-            if (level > s.threshold && level > s.water * (1 + TIE))
+            if (ms_fluid_front_over(&s.front, level))
                 break;
             freeze_tied(&s, tied, level);
         }

@@ -113,6 +113,10 @@ struct ms_fluid_ask {
     uint32_t link;
 };
 
+/** Sums of units are formed anew when so little of them is left that what was taken off them no
+ *  longer is: 16 decades of weights may stand side by side. */
+#define MS_FLUID_LITTLE 1e-6
+
 /** What filling needs of a flow, in half a cache line. */
 struct ms_fluid_held {
     double level;

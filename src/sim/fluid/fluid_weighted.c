@@ -7,13 +7,9 @@
 
 #include "sim/fluid/fluid_internal.h"
 
-/* Sums of weights are formed anew when so little of them is left that what was taken off them no
- * longer is: 16 decades of weights may stand side by side. */
-#define LITTLE 1e-6
-
 bool ms_fluid_weighted_init(struct ms_fluid_weighted *w, uint32_t m)
 {
-    void *state;
+    void *state, *key;
     w->at = calloc(m + 1, sizeof *w->at);
     w->len = calloc(m + 1, sizeof *w->len);
     w->space = calloc(m + 1, sizeof *w->space);
@@ -21,7 +17,8 @@ bool ms_fluid_weighted_init(struct ms_fluid_weighted *w, uint32_t m)
     w->top = calloc(m + 1, sizeof *w->top);
     w->where = calloc(m + 1, sizeof *w->where);
     w->least = calloc(m + 1, sizeof *w->least);
-    w->key = calloc(m + 1, sizeof *w->key);
+    if (posix_memalign(&key, 64, ((size_t)m + 1) * sizeof *w->key) == 0)
+        w->key = key;
     if (posix_memalign(&state, 64, ((size_t)m + 1) * sizeof *w->state) == 0)
         w->state = memset(state, 0, ((size_t)m + 1) * sizeof *w->state);
     w->reach = 0.02;
@@ -242,7 +239,7 @@ bool ms_fluid_weighted_tidy(struct ms_fluid_comp *c)
             return false;
     }
     for (uint32_t l = 0; l < c->m_shared; l++) {
-        if (w->sum[l] < LITTLE * w->top[l])
+        if (w->sum[l] < MS_FLUID_LITTLE * w->top[l])
             form_sum(c, l);
     }
     return true;

@@ -2,30 +2,25 @@
  * used up, or a flow's ceiling, freezes flows at it, and what they take comes off the other links.
  * Compiled once for each instruction set (WEIGHTED_FILL), to the same bits.
  *
- * The same front as in fluid_fill.c keeps the number of links looked at small. What a link still has
- * to give stands beside the sum of the weights that ask for it; where little of that sum is left it
- * is formed anew from the flows, since subtraction has eaten its digits. */
+ * Which links may freeze next is fluid_front.h's. What a link still has to give stands beside the
+ * sum of what is asked of it; where little of that sum is left it is formed anew from the flows,
+ * since subtraction has eaten its digits. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/fluid/fluid_internal.h"
+#include "sim/fluid/fluid_front.h"
 
-#define TIE 1e-10
-#define LITTLE 1e-6
-
-enum { FRONT = 32, FEW = 12, AHEAD = 12 }; /* AHEAD: entries whose flows are fetched early */
+enum { AHEAD = 12 }; /* entries of a list whose flows are fetched early */
 
 enum { REST, SUM, ASKS, CREDIT }; /* of a state */
 
 struct filling {
     struct ms_fluid_comp *c;
     struct ms_fluid_weighted *w;
-    double water, threshold;
+    struct ms_fluid_front front;
     size_t capped; /* first ceiling not looked at */
-    uint32_t n_front;
-    uint32_t front[FRONT];
 };
 
 static void form_sum(const struct filling *s, uint32_t l)
@@ -43,7 +38,7 @@ static void form_sum(const struct filling *s, uint32_t l)
         sum += a->units;
     }
     w->state[l][SUM] = sum;
-    w->least[l] = LITTLE * sum;
+    w->least[l] = MS_FLUID_LITTLE * sum;
 }
 
 static inline double level_now(const struct filling *s, uint32_t l)
@@ -59,7 +54,7 @@ static inline double level_now(const struct filling *s, uint32_t l)
 static inline void freeze_flow(const struct filling *s, struct ms_fluid_held *x, bool crediting)
 {
     const struct ms_fluid_weighted *w = s->w;
-    const double level = s->water;
+    const double level = s->front.water;
     double low = INFINITY, high = 0;
     size_t k, to;
     for (ms_fluid_asks(x, &k, &to); k < to; k++) {
@@ -152,7 +147,7 @@ static void freeze_at_ceiling(struct filling *s)
     const struct ms_fluid_ceiling *c = &s->w->ceiling[x->flow];
     struct ms_fluid_held *h = &s->w->held[x->flow];
     bool first = h->open & MS_FLUID_FIRST && c->level[0] == x->level;
-    s->water = x->level > s->water ? x->level : s->water;
+    s->front.water = x->level > s->front.water ? x->level : s->front.water;
     freeze_flow(s, h, s->c->crediting);
     if (s->w->limit)
         s->w->limit[x->flow] = c->link[first ? 0 : 1];
@@ -170,71 +165,33 @@ static double all_levels(const struct filling *s)
     return low;
 }
 
-static uint32_t collect(struct filling *s)
-{
-    const double *key = s->w->key;
-    uint32_t n = 0;
-    for (uint32_t l = 0; l < s->c->m_shared; l++) {
-        if (key[l] > s->threshold)
-            continue;
-        if (n < FRONT)
-            s->front[n] = l;
-        n++;
-    }
-    return n;
-}
-
 /* @return false: no link limits a flow any more */
 static bool refill(struct filling *s)
 {
-    double low = all_levels(s), *reach = &s->w->reach;
-    uint32_t n;
-    if (low >= MS_FLUID_FREE_RATE)
-        return false;
-    low = low > s->water ? low : s->water;
-    s->threshold = low * (1 + *reach);
-    for (int tries = 0; (n = collect(s)) > FRONT && tries < 8; tries++) {
-        *reach *= n > 4 * FRONT ? 0.25 : 0.5;
-        s->threshold = low * (1 + *reach);
-    }
-    if (n > FRONT) { /* ties: any of the least may freeze, but nothing above them */
-        s->threshold = low * (1 + TIE);
-        n = collect(s);
-        n = n > FRONT ? FRONT : n;
-    }
-    if (n < FEW)
-        *reach = *reach < 1 ? *reach * 1.6 + 1e-6 : *reach;
-    s->n_front = n;
-    return true;
-}
-
-/* What freezes together with a link of this level. */
-static double tie_of(const struct filling *s, double level)
-{
-    double water = level > s->water * (1 + TIE) ? level : s->water;
-    return water * (1 + TIE);
+    double low = all_levels(s);
+    return ms_fluid_front_refill(&s->front, s->w->key, s->c->m_shared, low, &s->w->reach);
 }
 
 static double least_of_front(const struct filling *s, uint32_t *tied)
 {
-    double v[FRONT], low = MS_FLUID_FREE_RATE;
-    for (uint32_t i = 0; i < s->n_front; i++) {
-        v[i] = level_now(s, s->front[i]);
+    double v[MS_FLUID_FRONT], low = MS_FLUID_FREE_RATE;
+    for (uint32_t i = 0; i < s->front.n; i++) {
+        v[i] = level_now(s, s->front.link[i]);
         low = v[i] < low ? v[i] : low;
     }
-    double tie = tie_of(s, low);
+    double tie = ms_fluid_front_tie(&s->front, low);
     *tied = 0;
-    for (uint32_t i = 0; i < s->n_front; i++)
+    for (uint32_t i = 0; i < s->front.n; i++)
         *tied |= (uint32_t)(v[i] <= tie) << i;
     return low;
 }
 
 static void freeze_tied(struct filling *s, uint32_t tied, double level)
 {
-    double tie = tie_of(s, level);
-    s->water = level > s->water * (1 + TIE) ? level : s->water;
+    double tie = ms_fluid_front_tie(&s->front, level);
+    s->front.water = ms_fluid_front_water(&s->front, level);
     for (; tied; tied &= tied - 1) {
-        uint32_t l = s->front[__builtin_ctz(tied)];
+        uint32_t l = s->front.link[__builtin_ctz(tied)];
         if (level_now(s, l) <= tie)
             freeze_link(s, l);
     }
@@ -247,7 +204,7 @@ static void start(const struct filling *s)
     for (uint32_t l = 0; l < c->m_shared; l++) {
         w->state[l] = (ms_fluid_state){c->capacity[l], w->sum[l], c->crowd[l],
                                        c->crediting ? c->credit[l] : 0};
-        w->least[l] = LITTLE * w->sum[l];
+        w->least[l] = MS_FLUID_LITTLE * w->sum[l];
     }
     for (uint32_t i = 0; i < w->n; i++)
         w->held[i].open = w->held[i].hops;
@@ -277,9 +234,9 @@ bool WEIGHTED_FILL(struct ms_fluid_comp *c)
         for (;;) {
             uint32_t tied;
             double level = least_of_front(&s, &tied), ceiling = next_ceiling(&s);
-            if (ceiling <= level && ceiling <= s.threshold)
+            if (ceiling <= level && ceiling <= s.front.threshold)
                 freeze_at_ceiling(&s);
-            else if (level > s.threshold && level > s.water * (1 + TIE))
+            else if (ms_fluid_front_over(&s.front, level))
                 break;
             else
                 freeze_tied(&s, tied, level);
