@@ -169,8 +169,34 @@ static int generate(const struct ms_topology *t, const struct ms_verb *verb,
         s = ms_file_write(path, out.p, out.n, &err);
     if (s != MS_OK)
         fprintf(stderr, "moesim platform generate %s: %s\n", t->name, err.text);
+    out.n = 0;
+    if (s == MS_OK && ms_topology_note(t, &p, &out) == MS_OK && out.n)
+        fprintf(stderr, "%s", out.p);
     ms_buf_finish(&out);
     return ms_exit_code(s);
+}
+
+/* What thins out a fabric that has no --oversubscription. @return 0: it has, or was not asked */
+static int wrong_knob(const struct ms_topology *t, const struct ms_verb *verb, int argc,
+                      char **argv)
+{
+    char knobs[256] = "";
+    bool asked = false;
+    for (int i = 1; i < argc; i++)
+        asked |= !strncmp(argv[i], "--oversubscription", strlen("--oversubscription"));
+    if (!t || !asked || ms_field_find(t->fields, "oversubscription"))
+        return 0;
+    for (const struct ms_field *f = t->fields; f && f->key; f++)
+        if (strstr(f->key, "cables"))
+            snprintf(knobs + strlen(knobs), sizeof knobs - strlen(knobs), "%s--%.*s-cables",
+                     *knobs ? " and " : "", (int)strcspn(f->key, "_"), f->key);
+    if (*knobs)
+        return ms_usage(verb,
+                        "%s has no --oversubscription: fewer cables thin it out, with %s "
+                        "(platform generate %s --help)",
+                        t->name, knobs, t->name);
+    return ms_usage(verb, "%s has no --oversubscription: nothing in it is shared but the ports",
+                    t->name);
 }
 
 int ms_platform_generate(int argc, char **argv)
@@ -185,7 +211,12 @@ int ms_platform_generate(int argc, char **argv)
     for (int i = 1; i < argc && !t; i++)
         t = argv[i][0] == '-' ? NULL : ms_topology_find(argv[i]);
     build(b, t);
-    int stop = ms_args_parse(&b->verb, argc, argv, &args);
+    int stop = wrong_knob(t, &b->verb, argc, argv);
+    if (stop) {
+        free(b);
+        return stop;
+    }
+    stop = ms_args_parse(&b->verb, argc, argv, &args);
     if (stop)
         code = stop == 1 ? MS_OK : MS_USAGE;
     else if (args.n_operands == 0)

@@ -80,8 +80,16 @@ static void place_tier(struct ms_svg_picture *d, int tier, double y, int *order,
         last = row[i].x;
         after += row[i].x / n;
     }
+    double shift = after - before, half = least / 2;
+    bool too_wide = n > 1 && row[n - 1].x - row[0].x + least > d->width - 20;
+    for (int i = 0; too_wide && i < n; i++) /* pushed too far apart: spread evenly */
+        row[i].x = 10 + half + i * (d->width - 20 - least) / (n - 1);
+    if (n && row[n - 1].x - shift + half > d->width - 10) /* everything inside the picture */
+        shift = row[n - 1].x + half - (d->width - 10);
+    if (n && row[0].x - shift - half < 10)
+        shift = row[0].x - half - 10;
     for (int i = 0; i < n; i++) {
-        d->x[row[i].vertex] = row[i].x - (after - before);
+        d->x[row[i].vertex] = row[i].x - shift;
         d->y[row[i].vertex] = y;
         order[row[i].vertex] = i;
     }

@@ -174,6 +174,28 @@ enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms
     return s;
 }
 
+enum ms_status ms_topology_note(const struct ms_topology *t, const struct ms_topology_params *p,
+                                struct ms_buf *out)
+{
+    struct ms_arena arena = {0};
+    struct ms_blueprint f;
+    enum ms_status s = ms_topology_build(t, p, &arena, &f, NULL);
+    int *size = s == MS_OK ? MS_NEW(&arena, int, (size_t)f.n_edges + 1) : NULL, least = 0, most = 0;
+    for (int g = 0; size && g < f.n_gpus; g++)
+        size[f.edge[g]]++;
+    for (int e = 0; size && e < f.n_edges; e++) {
+        least = e == 0 || size[e] < least ? size[e] : least;
+        most = size[e] > most ? size[e] : most;
+    }
+    if (least != most)
+        ms_buf_printf(out,
+                      "note: leaves are not even (%d to %d GPUs), so the bisection is not what "
+                      "--oversubscription alone would give; --nodes-per-leaf sets their size\n",
+                      least, most);
+    ms_arena_finish(&arena);
+    return out->failed ? MS_NOMEM : s;
+}
+
 int64_t ms_ceil_div(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
@@ -185,6 +207,16 @@ int64_t ms_uplinks(const struct ms_topology_params *p, int64_t down)
     return up < 1 ? 1 : up;
 }
 
+/* As many nodes as fit, but so that all leaves are alike where that costs at most half of them: only
+ * then is an oversubscription of 2 half of the bandwidth. */
+static int64_t even_leaf(int64_t nodes, int64_t most)
+{
+    for (int64_t d = most; 2 * d >= most; d--)
+        if (nodes % d == 0)
+            return d;
+    return ms_ceil_div(nodes, ms_ceil_div(nodes, most));
+}
+
 int64_t ms_leaf_nodes(const struct ms_topology_params *p, int64_t ports_per_node, int64_t most,
                       struct ms_err *err)
 {
@@ -193,6 +225,8 @@ int64_t ms_leaf_nodes(const struct ms_topology_params *p, int64_t ports_per_node
     while (!p->nodes_per_leaf && n > 1 &&
            n * ports_per_node + ms_uplinks(p, n * ports_per_node) > p->switch_ports)
         n--;
+    if (!p->nodes_per_leaf)
+        n = even_leaf(p->nodes, n);
     int64_t need = n * ports_per_node + ms_uplinks(p, n * ports_per_node);
     if (need <= p->switch_ports)
         return n;

@@ -63,6 +63,10 @@ enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_to
 enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms_topology_params *p,
                                     struct ms_buf *out, struct ms_err *err);
 
+/** What the user should know of a fabric beside its file, a line each; often nothing. */
+enum ms_status ms_topology_note(const struct ms_topology *t, const struct ms_topology_params *p,
+                                struct ms_buf *out);
+
 /* For the topologies: shared arithmetic. */
 
 /** ceil(a / b) of positive numbers. */

@@ -54,6 +54,26 @@ for words in "" generate check show "generate rail" "generate dragonfly-plus"; d
     "$moesim" platform $words --help | head -1 | grep -q Examples || fail "platform $words --help starts with an example"
 done
 
+# An oversubscription of 2 is 2, leaves being even; where they are not it is said, and so is what a dragonfly has instead.
+for t in rail fat-tree; do
+    "$moesim" platform generate $t --nodes 64 --nic-bandwidth 100GBps --oversubscription 2 -o even.xml 2>"$tmp/err" || fail "$t"
+    [ -s "$tmp/err" ] && fail "$t: $(cat "$tmp/err")"
+    "$moesim" platform show even.xml | grep -q ' 50 GB/s a GPU' || fail "$t: an oversubscription of 2 is not 2"
+done
+"$moesim" platform generate fat-tree --nodes 61 -o odd.xml 2>&1 | grep -q "leaves are not even (8 to 32 GPUs)" || fail "uneven leaves are not said"
+"$moesim" platform generate dragonfly --oversubscription 2 2>&1 | grep -q -- "with --local-cables and --global-cables" || fail "dragonfly's knobs"
+
+# Everything drawn is inside the picture.
+for words in "rail --nodes 48" "rail --nodes 12 --nodes-per-leaf 5"; do
+    # shellcheck disable=SC2086
+    "$moesim" platform generate $words -o wide.xml 2>/dev/null
+    "$moesim" platform show wide.xml --svg - | awk -v words="$words" '
+        /viewBox/ { split($0, v, "\""); for (i in v) if (v[i] ~ /^0 0 /) { split(v[i], b, " "); width = b[3] } }
+        /<rect x=/ { match($0, /<rect x="[-0-9.]+"/); x = substr($0, RSTART + 9, RLENGTH - 10); match($0, /width="[0-9.]+"/)
+            w = substr($0, RSTART + 7, RLENGTH - 8); if (x < 0 || x + w > width) { print words ": " x " + " w " > " width; bad = 1 } }
+        END { exit bad }' || fail "a switch outside the picture"
+done
+
 # A pair without a route matters only where two ranks need it, and cluster.hosts says which hosts are ranks.
 printf '0,1\n1,0\n' >m.csv
 scenario() { printf 'name: s\nrepeats: 1\ntwin: false\nplatform: %s\ncluster: {gpus_per_node: 1, hosts: %s}\nrouting: {source: matrix, matrix: m.csv}\n' "$source/tests/data/platforms/foreign/$1.xml" "$2" >s.yaml; }
