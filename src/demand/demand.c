@@ -106,6 +106,11 @@ enum ms_status ms_demand_create(const struct ms_demand_input *in, struct ms_dema
     return MS_OK;
 }
 
+const char *ms_demand_trace_note(const struct ms_demand *d, int i)
+{
+    return i < d->trace.n_notes ? d->trace.note[i] : NULL;
+}
+
 void ms_demand_destroy(struct ms_demand *d)
 {
     if (!d)

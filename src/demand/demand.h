@@ -72,5 +72,8 @@ const int *ms_demand_rank_node(const struct ms_demand *d, int group);
 /** Who holds what in a group in the run begun (NULL for a matrix); layer = workload layer. */
 const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int group);
 struct ms_demand_note ms_demand_note(const struct ms_demand *d);
+/** What the reader of the trace has to say, one sentence each ("warning: …" where in doubt); NULL past
+ *  the last. */
+const char *ms_demand_trace_note(const struct ms_demand *d, int i);
 
 #endif

@@ -97,6 +97,16 @@ static void warn_demand(const struct ms_case_input *in, struct ms_errs *found)
 
 /* Routing and placement are read once for every different one: their errors belong before the first
  * fork. */
+/* A trace that could be read otherwise. */
+static void warn_trace(const struct ms_demand *d, const struct ms_scenario *s,
+                       struct ms_errs *found)
+{
+    const char *note;
+    for (int i = 0; (note = ms_demand_trace_note(d, i)); i++)
+        if (strncmp(note, "warning: ", 9) == 0)
+            ms_errs_warn_at(found, s->routing.trace, 0, 0, "routing.trace", "%s", note + 9);
+}
+
 static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in,
                                  struct ms_hash hash, struct ms_errs *found, struct ms_err *err)
 {
@@ -111,6 +121,8 @@ static enum ms_status try_demand(struct planner *p, const struct ms_case_input *
     p->demand_done[p->n_demands++] = key;
     struct ms_demand *d = NULL;
     enum ms_status s = ms_demand_create(&in->demand, &d, err);
+    if (s == MS_OK)
+        warn_trace(d, &in->s, found);
     ms_demand_destroy(d);
     if (s == MS_OK)
         warn_demand(in, found);
