@@ -12,6 +12,7 @@
 #include "report/compare.h"
 #include "report/overview.h"
 #include "report/plot.h"
+#include "report/progress.h"
 #include "report/results.h"
 #include "report/table.h"
 #include "stats/percentile.h"
@@ -23,7 +24,7 @@ static char *printed(const struct ms_table *t, bool colour, int width)
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    struct ms_term term = {colour, width};
+    struct ms_term term = {.colour = colour, .width = width};
     ck_assert(ms_table_print(t, f, &term));
     fclose(f);
     return text;
@@ -198,7 +199,7 @@ static char *table_text(const struct ms_comparison *c)
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    struct ms_term term = {false, 120};
+    struct ms_term term = {.width = 120};
     ck_assert_int_eq(ms_compare_table(c, f, &term), MS_OK);
     fclose(f);
     return text;
@@ -418,13 +419,34 @@ START_TEST(test_a_picture_runs_no_commands_and_draws_every_row)
 }
 END_TEST
 
+START_TEST(test_the_bar_never_wraps)
+{
+    struct ms_run_state s = {
+        .n_done = 7, .n_cases = 44, .n_failed = 1, .elapsed_s = 75, .left_s = 4000};
+    for (int columns = 20; columns <= 120; columns++) {
+        char *text = NULL;
+        size_t n = 0;
+        FILE *f = open_memstream(&text, &n);
+        struct ms_progress p = {
+            .out = f, .term = {false, 60, columns}, .name = "compare-topologies", .on = true};
+        ms_progress_show(&p, &s);
+        fclose(f);
+        ck_assert_ptr_nonnull(strstr(text, "7/44"));
+        *strstr(text, "\033[K") = '\0';
+        ck_assert_int_lt(ms_text_width(text + 1), columns);
+        ck_assert(columns < 80 || (strstr(text, "compare-topologies") && strstr(text, "█")));
+        free(text);
+    }
+}
+END_TEST
+
 START_TEST(test_overview_fits_a_hundred_columns)
 {
     struct ms_results r = read_fakes(four, 5);
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    struct ms_term term = {false, 100};
+    struct ms_term term = {.width = 100};
     ck_assert_int_eq(ms_overview_print(&r, f, &term), MS_OK);
     fclose(f);
     ck_assert_ptr_nonnull(strstr(text, "c0004"));
@@ -511,6 +533,7 @@ int main(void)
     tcase_add_test(t, test_wrong_names_are_usage_errors_that_say_what_is_there);
     tcase_add_test(t, test_any_number_of_a_record_is_a_metric);
     tcase_add_test(t, test_a_picture_runs_no_commands_and_draws_every_row);
+    tcase_add_test(t, test_the_bar_never_wraps);
     tcase_add_test(t, test_overview_fits_a_hundred_columns);
     tcase_add_test(t, test_comparing_is_linear_in_records);
     SRunner *r = srunner_create(s);

@@ -23,27 +23,50 @@ const char *ms_duration(double seconds, char *out, size_t size)
     return out;
 }
 
-void ms_progress_show(struct ms_progress *p, const struct ms_run_state *s)
+/* What stands behind the bar: counts, rate, times. */
+static void say(const struct ms_run_state *s, bool rate, char *out, size_t size)
 {
-    char bar[3 * BAR + 1] = "", left[32] = "?", spent[32];
-    if (!p->on)
-        return;
-    size_t filled = s->n_cases ? BAR * s->n_done / s->n_cases : BAR,
-           simulated = s->n_done - s->n_reused;
-    for (size_t i = 0, at = 0; i < BAR; i++)
-        at += (size_t)snprintf(bar + at, sizeof bar - at, "%s", i < filled ? "█" : "░");
+    char left[32] = "?", spent[32];
+    size_t simulated = s->n_done - s->n_reused, at;
     if (s->n_done == s->n_cases)
         snprintf(left, sizeof left, "0 s");
     else if (s->left_s >= 0)
         ms_duration(s->left_s, left, sizeof left);
-    fprintf(p->out, "\r%.24s %s%s%s %zu/%zu", p->name, ms_style_begin(MS_GREEN, p->term.colour),
-            bar, ms_style_end(MS_GREEN, p->term.colour), s->n_done, s->n_cases);
+    at = (size_t)snprintf(out, size, "%zu/%zu", s->n_done, s->n_cases);
     if (s->n_failed)
-        fprintf(p->out, " %s%zu failed%s", ms_style_begin(MS_RED, p->term.colour), s->n_failed,
-                ms_style_end(MS_RED, p->term.colour));
-    if (simulated > 0 && s->elapsed_s > 0)
-        fprintf(p->out, "  %.3g/s", (double)simulated / s->elapsed_s);
-    fprintf(p->out, "  %s  ETA %s\033[K", ms_duration(s->elapsed_s, spent, sizeof spent), left);
+        at += (size_t)snprintf(out + at, size - at, " %zu failed", s->n_failed);
+    if (rate && simulated > 0 && s->elapsed_s > 0)
+        at += (size_t)snprintf(out + at, size - at, "  %.3g/s", (double)simulated / s->elapsed_s);
+    snprintf(out + at, size - at, "  %s  ETA %s", ms_duration(s->elapsed_s, spent, sizeof spent),
+             left);
+}
+
+/* Columns left for the bar: all 24, fewer, or none, so that a line never wraps. */
+static int bar_width(const struct ms_progress *p, const char *name, const char *text)
+{
+    int left = p->term.columns - 3 - ms_text_width(name) - ms_text_width(text);
+    return p->term.columns == 0 || left > BAR ? BAR : left < 4 ? 0 : left;
+}
+
+void ms_progress_show(struct ms_progress *p, const struct ms_run_state *s)
+{
+    char text[160], name[25];
+    if (!p->on)
+        return;
+    int columns = p->term.columns ? p->term.columns : 1000;
+    say(s, true, text, sizeof text);
+    if (ms_text_width(text) >= columns)
+        say(s, false, text, sizeof text);
+    snprintf(name, sizeof name, "%.24s", p->name);
+    if (ms_text_width(name) + ms_text_width(text) + 2 >= columns)
+        name[0] = '\0';
+    int width = bar_width(p, name, text),
+        filled = s->n_cases ? (int)((size_t)width * s->n_done / s->n_cases) : width;
+    fprintf(p->out, "\r%s%s%s", name, *name ? " " : "", ms_style_begin(MS_GREEN, p->term.colour));
+    for (int i = 0; i < width; i++)
+        fputs(i < filled ? "█" : "░", p->out);
+    fprintf(p->out, "%s%s%.*s\033[K", ms_style_end(MS_GREEN, p->term.colour), width ? " " : "",
+            columns - 1, text);
     fflush(p->out);
     p->drawn = true;
 }

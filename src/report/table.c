@@ -42,9 +42,9 @@ struct ms_term ms_term_of(FILE *f)
     if (is_terminal)
         t.colour = !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
     if (told > 0 && told < 10000)
-        t.width = (int)told;
+        t.width = t.columns = (int)told;
     else if (is_terminal && ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
-        t.width = w.ws_col;
+        t.width = t.columns = w.ws_col;
     if (t.width < LEAST_WIDTH)
         t.width = LEAST_WIDTH;
     return t;

@@ -13,7 +13,8 @@
 
 struct ms_term {
     bool colour;
-    int width; /**< columns a table may take */
+    int width;   /**< columns a table may take: at least 60 */
+    int columns; /**< of the terminal itself, 0 = there is none */
 };
 
 /** Colour when f is a terminal, NO_COLOR is unset or empty, and TERM is not "dumb". Width: COLUMNS,
