@@ -98,6 +98,54 @@ START_TEST(test_low_latency_with_start_up_gains_nothing_from_barriers)
 }
 END_TEST
 
+struct error {
+    double mean, worst;
+};
+
+static struct error error_of(const double *of_dispatch, const double *of_combine,
+                             const double *dispatch, const double *combine, int n)
+{
+    struct error e = {0, 0};
+    for (int i = 0; i < n; i++) {
+        double right = dispatch[i] + combine[i];
+        double off = fabs(of_dispatch[i] + of_combine[i] - right) / right;
+        e.mean += off / n;
+        e.worst = fmax(e.worst, off);
+    }
+    return e;
+}
+
+/* The default quantum: 0.2 % on average and 1 % at worst of each exchange, and of each rank's, also
+ * where a leg has many short phases. */
+START_TEST(test_the_quantum_keeps_its_promise)
+{
+    const char *names[] = {"direct", "windowed", "pairwise", "ring", "hierarchical", "low_latency"};
+    write_rail(path_of("wide.xml"), 64, 8);
+    for (int k = 0; k < 12; k++) {
+        struct job j = job_new(path_of("wide.xml"), 64, names[k / 2], "fluid");
+        j.model.hidden = 20000; /* messages that take longer than their latency */
+        j.w.layers = j.n_traffic = 3;
+        j.w.synchronise_layer = k % 2;
+        for (int i = 0; i < 3; i++)
+            job_tokens(&j, i, 8, 60, 5);
+        struct answer exact = simulate(&j);
+        j.params.network.quantum = 0.001;
+        struct answer a = simulate(&j);
+        ck_assert_msg(!exact.status && !a.status, "%s", a.text);
+        struct error cell = error_of(a.dispatch, a.combine, exact.dispatch, exact.combine, 3);
+        struct error rank = error_of(a.rank_dispatch, a.rank_combine, exact.rank_dispatch,
+                                     exact.rank_combine, a.n_samples);
+        ck_assert_msg(cell.mean <= 0.002 && cell.worst <= 0.01, "%s: exchanges off by %g, %g",
+                      names[k / 2], cell.mean, cell.worst);
+        ck_assert_msg(rank.mean <= 0.002 && rank.worst <= 0.01, "%s: ranks off by %g, %g",
+                      names[k / 2], rank.mean, rank.worst);
+        answer_finish(&exact);
+        answer_finish(&a);
+        job_finish(&j);
+    }
+}
+END_TEST
+
 static double between(struct ms_rng *r, double low, double high)
 {
     return low + (high - low) * ms_rng_unit(r);
@@ -211,6 +259,7 @@ int main(void)
     tcase_set_timeout(t, 600);
     tcase_add_test(t, test_costs_never_shorten_a_step);
     tcase_add_test(t, test_low_latency_with_start_up_gains_nothing_from_barriers);
+    tcase_add_test(t, test_the_quantum_keeps_its_promise);
     tcase_add_test(t, test_fluid_is_cm02_on_random_platforms);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
