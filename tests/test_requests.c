@@ -501,6 +501,37 @@ START_TEST(test_requests_are_the_same_everywhere)
 }
 END_TEST
 
+/* Stays: every slot is in a batch at every step, by stays that follow each other; as many as requests
+ * that were there. */
+START_TEST(test_stays_cover_every_step)
+{
+    enum { P = 12 };
+    struct study s;
+    double stays[P][P] = {{0}}, all = 0, at[P] = {0};
+    study_init(&s);
+    s.work.steps = P;
+    s.work.requests.length = (struct ms_request_length){6, 0};
+    struct ms_demand *d = NULL;
+    ck_assert_int_eq(ms_demand_create(&s.in, &d, NULL), MS_OK);
+    ms_demand_add_stays(d, stays[0]);
+    ck_assert_double_eq(stays[0][0], 0); /* no run yet */
+    ck_assert_int_eq(ms_demand_begin(d, 0, NULL), MS_OK);
+    ms_demand_add_stays(d, stays[0]);
+    for (int first = 0; first < P; first++)
+        for (int last = first; last < P; last++) {
+            all += stays[first][last];
+            ck_assert(stays[first][last] == 0 || last - first < 6);
+            ck_assert(stays[first][last] == 0 || first == 0 || last == P - 1 || last - first == 5);
+            for (int step = first; step <= last; step++)
+                at[step] += stays[first][last];
+        }
+    for (int step = 0; step < P; step++)
+        ck_assert_double_eq(at[step], 64 * 128);
+    ck_assert_double_eq_tol(all / (64 * 128), (P - 1) / 6. + 1, 0.01); /* renewals in P - 1 steps */
+    ms_demand_destroy(d);
+}
+END_TEST
+
 START_TEST(test_bad_requests_are_told)
 {
     for (int i = 0; i < 6; i++) {
@@ -580,6 +611,7 @@ int main(void)
     tcase_add_test(t, test_inclusion_follows_weights_as_far_as_it_can);
     tcase_add_test(t, test_tail_of_domains_is_that_of_a_reference);
     tcase_add_test(t, test_requests_are_the_same_everywhere);
+    tcase_add_test(t, test_stays_cover_every_step);
     tcase_add_test(t, test_bad_requests_are_told);
     tcase_add_test(t, test_law_domains_and_tilt);
     SRunner *r = srunner_create(s);

@@ -164,6 +164,8 @@ static void metrics(void)
     }
     wide("step.tokens_per_s", "tokens of all ranks over the mean time of a step");
     wide("step.exposed_share", "share of a step in which a rank does not compute, mean over ranks");
+    wide("request.mean_step.p99_us", "a request's mean step time (p50, p95, p99, max, mean)");
+    wide("request.worst_step.p99_us", "its worst step, where steps decode requests");
     wide("variance.layer", "share of the exchange time's variance between layers");
     wide("variance.batch", "share between batches (steps of a repeat: their requests)");
     wide("variance.within", "share that is neither (tokens, network)");

@@ -75,5 +75,8 @@ struct ms_demand_note ms_demand_note(const struct ms_demand *d);
 /** What the reader of the trace has to say, one sentence each ("warning: …" where in doubt); NULL past
  *  the last. */
 const char *ms_demand_trace_note(const struct ms_demand *d, int i);
+/** Requests of the run begun by the steps they were in a batch of, added to stays
+ *  [groups][steps][steps] (first, last). Nothing to add unless they decode. */
+void ms_demand_add_stays(const struct ms_demand *d, double *stays);
 
 #endif

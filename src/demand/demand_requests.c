@@ -227,3 +227,27 @@ enum ms_status ms_demand_choose(const struct ms_demand *d, struct ms_sampler *sa
     ms_arena_finish(&scratch);
     return s;
 }
+
+void ms_demand_add_stays(const struct ms_demand *d, double *stays)
+{
+    size_t P = (size_t)d->P;
+    if (d->in.workload->requests.phase != MS_REQUESTS_DECODE || d->repeat < 0)
+        return;
+    for (int q = 0; q < d->Q; q++)
+        for (int r = 0; r < d->G; r++) {
+            int64_t slots = ms_demand_tokens(d, 0, 0, q, r);
+            for (int64_t slot = 0; slot < slots; slot++) {
+                int first = 0;
+                for (int step = 1; step <= d->P; step++) {
+                    size_t row = ms_cell(step, d->Q, q) * (size_t)d->G + (size_t)r;
+                    bool there = step < d->P && slot < ms_demand_tokens(d, step, 0, q, r);
+                    if (there && d->requests.run[d->requests.start[row] + (size_t)slot].first > 0)
+                        continue;
+                    stays[((size_t)q * P + (size_t)first) * P + (size_t)step - 1]++;
+                    first = step;
+                    if (!there)
+                        break;
+                }
+            }
+        }
+}

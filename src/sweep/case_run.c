@@ -66,6 +66,8 @@ struct source {
     int *twin_run;             /* [repeats] */
     struct ms_hash *twin_key;  /* [repeats] */
     struct ms_record_hot *hot; /* [repeat][step][layer][group] */
+    double *stays;             /* [repeat][group][step][step] of requests, NULL: no request view */
+    size_t stays_size;         /* of a repeat */
     double *scratch;           /* [max of experts and ranks] twice */
     struct ms_imbalance sum;   /* over n_exchanges */
     double rank_max_sum, realised_sum, dropped, requested, copies, first_layer_requested;
@@ -151,6 +153,8 @@ static void measure_all(struct source *s, int repeat)
 {
     const struct ms_workload *w = &s->in->s.workload;
     size_t at = (size_t)repeat * (size_t)w->steps * (size_t)w->layers * (size_t)w->groups;
+    if (s->stays)
+        ms_demand_add_stays(s->demand, s->stays + (size_t)repeat * s->stays_size);
     for (int p = 0; p < w->steps; p++)
         for (int l = 0; l < w->layers; l++)
             for (int g = 0; g < w->groups; g++)
@@ -188,6 +192,11 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
     const struct ms_workload *w = &in->s.workload;
     s->hot = MS_NEW(arena, struct ms_record_hot,
                     R * (size_t)w->steps * (size_t)w->layers * (size_t)w->groups);
+    bool view = w->requests.phase == MS_REQUESTS_DECODE && w->steps > 1 && w->steps <= 256;
+    s->stays_size = (size_t)w->groups * (size_t)w->steps * (size_t)w->steps;
+    s->stays = view ? MS_NEW(arena, double, R * s->stays_size) : NULL;
+    if (view && !s->stays)
+        return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     if (!s->hot || !s->repeat_run || !s->twin_run || !s->twin_key || !s->scratch)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     for (size_t r = 0; r < R; r++)
@@ -263,6 +272,7 @@ static enum ms_status answer(const struct source *s, const struct ms_platform *p
                                  .twin_run = s->stride == 2 ? s->twin_run : NULL,
                                  .load = &load,
                                  .hot = load.has_experts ? s->hot : NULL,
+                                 .stays = s->stays,
                                  .note = ms_demand_note(s->demand),
                                  .work_hash = work_hash};
     status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);

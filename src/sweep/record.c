@@ -403,6 +403,9 @@ enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *o
     s = add_variance(&j, in, err);
     if (s != MS_OK)
         return s;
+    s = ms_record_add_request(&j, in, err);
+    if (s != MS_OK)
+        return s;
     ms_json_number(&j, "entry_skew_us", mean_skew_us(in));
     s = add_slowdown(&j, in, err);
     if (s != MS_OK)

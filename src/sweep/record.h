@@ -55,6 +55,9 @@ struct ms_record_input {
     const int *twin_run;   /**< [s->repeats] run of its balanced twin, NULL: not simulated */
     const struct ms_record_load *load;
     const struct ms_record_hot *hot; /**< [repeat][step][layer][group], NULL: a matrix */
+    /** [repeat][group][first step][last step] requests in a batch from first to last; NULL: none,
+     *  or one step */
+    const double *stays;
     struct ms_demand_note note;
     struct ms_hash work_hash;
 };
@@ -63,6 +66,9 @@ struct ms_record_input {
  *  @return MS_OK; MS_INTERNAL: a time that is no time; MS_NOMEM */
 enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *out,
                               struct ms_err *err);
+/** The member `request` (record_request.c), where there are stays. */
+enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_input *in,
+                                     struct ms_err *err);
 /** The member `tail` (record_tail.c). */
 enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_input *in,
                                   struct ms_err *err);
