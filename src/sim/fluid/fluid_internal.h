@@ -327,8 +327,6 @@ void ms_fluid_more_finish(struct ms_fluid *f);
 bool ms_fluid_net_prepare(struct ms_fluid *f);
 /** A shared link that can bind on a route; MS_FLUID_NONE. */
 uint32_t ms_fluid_net_first(const struct ms_fluid *f, uint32_t route);
-/** The component that limits flows over a route; MS_FLUID_NONE: none. */
-uint32_t ms_fluid_net_comp(const struct ms_fluid *f, uint32_t route);
 /** The component and, into f->scratch, its links on a route. @return their number; 0: nothing
  *  limits the flow */
 uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp);

@@ -187,16 +187,6 @@ static uint32_t local_fat(const struct ms_fluid_comp *c, uint32_t link)
     return lo;
 }
 
-uint32_t ms_fluid_net_comp(const struct ms_fluid *f, uint32_t route)
-{
-    uint32_t l = ms_fluid_net_first(f, route), fat = MS_FLUID_NONE;
-    if (l != MS_FLUID_NONE)
-        return f->comp_of[l];
-    for (size_t h = f->off[route]; h < f->off[route + 1]; h++)
-        fat = fat == MS_FLUID_NONE || ms_fluid_smaller(f, f->hop[h], fat) ? f->hop[h] : fat;
-    return fat == MS_FLUID_NONE ? fat : f->comp_of[fat];
-}
-
 uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
 {
     uint32_t k = 0, fat = MS_FLUID_NONE;

@@ -38,23 +38,37 @@ static bool choose_form(struct ms_fluid *f, struct ms_fluid_comp *c, bool weight
     return !weighted || w->on || ms_fluid_comp_weigh(f, c);
 }
 
-bool ms_fluid_place(struct ms_fluid *f, const struct ms_fluid_wait *flow, double left, uint8_t hops,
-                    uint32_t chain, uint32_t *comp)
+/* The component that a flow goes into, and of a plain one the links of it, into f->scratch; *k their
+ * number. @return MS_FLUID_NONE: nothing limits it */
+static uint32_t find_comp(struct ms_fluid *f, const struct ms_fluid_wait *flow, uint32_t *k)
 {
     const struct ms_fluid_more *m = more_of(flow);
-    uint32_t k = 0;
+    uint32_t comp;
+    *k = 0;
     if (m)
-        *comp = comp_of_more(f, m);
-    else if ((k = ms_fluid_net_links(f, flow->route, comp)) == 0)
-        *comp = MS_FLUID_NONE;
-    if (*comp == MS_FLUID_NONE)
-        return true;
-    struct ms_fluid_comp *c = &f->comp[*comp];
-    if (!choose_form(f, c, m != NULL))
+        return comp_of_more(f, m);
+    *k = ms_fluid_net_links(f, flow->route, &comp);
+    return *k ? comp : MS_FLUID_NONE;
+}
+
+/* Into its component, after find_comp. */
+static bool enter(struct ms_fluid *f, uint32_t comp, uint32_t k, const struct ms_fluid_wait *flow,
+                  double left, uint8_t hops, uint32_t chain)
+{
+    struct ms_fluid_comp *c = &f->comp[comp];
+    if (!choose_form(f, c, k == 0))
         return false;
     if (c->weighted.on)
         return ms_fluid_weighted_add(f, c, flow, left, hops, chain);
     return ms_fluid_comp_add(c, f->scratch, k, left, flow, chain, f->tracing);
+}
+
+bool ms_fluid_place(struct ms_fluid *f, const struct ms_fluid_wait *flow, double left, uint8_t hops,
+                    uint32_t chain, uint32_t *comp)
+{
+    uint32_t k;
+    *comp = find_comp(f, flow, &k);
+    return *comp == MS_FLUID_NONE || enter(f, *comp, k, flow, left, hops, chain);
 }
 
 void ms_fluid_carry(const struct ms_fluid *f, const struct ms_fluid_wait *flow, const double *bytes,
@@ -106,18 +120,16 @@ static bool start_flow(struct ms_fluid *f, const struct ms_fluid_wait *x)
     const struct ms_fluid_more *m = more_of(x);
     double bytes = m ? m->bytes : x->bytes, left = bytes;
     uint8_t hops = MS_FLUID_FIRST;
-    uint32_t comp = MS_FLUID_NONE;
+    uint32_t k = 0, comp = bytes > 0 ? find_comp(f, x, &k) : MS_FLUID_NONE;
     if (m) {
         hops = m->n_then == 0 || m->chunk > 0 ? MS_FLUID_FIRST : MS_FLUID_BOTH;
         left = (m->chunk > 0 ? m->chunk : bytes) / m->share;
     }
-    if (bytes > 0)
-        comp = m ? comp_of_more(f, m) : ms_fluid_net_comp(f, x->route);
     if (comp == MS_FLUID_NONE)
         return pass_through(f, x);
     ms_fluid_carry(f, x, (double[]){bytes, bytes}, 1, f->carried);
     f->n_live++;
-    return make_way(f, comp) && ms_fluid_place(f, x, left, hops, MS_FLUID_NONE, &comp);
+    return make_way(f, comp) && enter(f, comp, k, x, left, hops, MS_FLUID_NONE);
 }
 
 /* Do the flow's routes lead into several components? Then these are one. */
