@@ -1,5 +1,6 @@
 /* scenario/: what a file means: defaults, presets, odd shapes, positions, limits. */
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +16,7 @@ START_TEST(test_defaults_are_those_of_the_contract)
     const struct ms_scenario *s = &st.base;
     ck_assert_str_eq(s->name, "t");
     ck_assert_int_eq((int)s->seed, 1);
-    ck_assert_int_eq(s->repeats, 10);
+    ck_assert_int_eq(s->repeats, 20);
     ck_assert_ptr_null(s->platform);
     ck_assert(s->twin && s->has_model);
     ck_assert_int_eq(s->model.hidden, 7168);
@@ -39,8 +40,8 @@ START_TEST(test_defaults_are_those_of_the_contract)
     ck_assert_str_eq(s->sim.exchange.algorithm, "direct");
     ck_assert_int_eq(s->sim.exchange.window, 8);
     ck_assert_int_eq(s->sim.exchange.chunk_tokens, 32);
-    ck_assert_str_eq(s->sim.compute.profile, "none");
-    ck_assert_str_eq(s->sim.hardware.profile, "none");
+    ck_assert_str_eq(s->sim.compute.profile, "auto");
+    ck_assert_str_eq(s->sim.hardware.profile, "auto");
     ck_assert_str_eq(s->sim.network.model, "fluid");
     ck_assert(s->sim.network.quantum == 0.001);
     ck_assert_int_eq(s->sim.network.latency, MS_LATENCY_SENDER);
@@ -81,8 +82,9 @@ START_TEST(test_units_and_odd_shapes)
               "  popularity: {law: hotspot, share: 0.5, experts: 2, order: sorted}}\n"
               "network: {model: lv08}\nfaults: {stragglers: {share: 0, slowdown: 1}, links: []}\n");
     const struct ms_scenario *s = &st.base;
-    ck_assert(s->sim.hardware.profile == NULL && s->sim.hardware.dispatch_alpha_s == 24e-6);
-    ck_assert(s->sim.hardware.combine_alpha_s == 0 && s->sim.hardware.message_gap_s == 5e-8);
+    ck_assert_str_eq(s->sim.hardware.profile, "none");
+    ck_assert(s->sim.hardware.dispatch_alpha_s == 24e-6 && s->sim.hardware.message_gap_s == 5e-8);
+    ck_assert(isnan(s->sim.hardware.combine_alpha_s)); /* the profile's */
     ck_assert(s->sim.compute.profile == NULL && s->sim.compute.flops == 4e14);
     ck_assert(s->sim.compute.bandwidth == 3e12 && s->sim.compute.floor_s == 5e-6);
     ck_assert(s->sim.compute.dense_s == 1e-3);

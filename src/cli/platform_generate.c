@@ -7,6 +7,7 @@
 #include "cli/platform_verbs.h"
 #include "cli/verb.h"
 #include "cluster/topology.h"
+#include "hardware/hardware.h"
 
 enum { MAX_OPTIONS = 48, HELP_BYTES = 512 };
 
@@ -32,9 +33,10 @@ static const char *placeholder(const struct ms_field *f, char *out, size_t size)
             snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? "|" : "", f->names[i]);
     else
         snprintf(out, size, "%s",
-                 f->type == MS_FIELD_INT      ? "N"
-                 : f->type == MS_FIELD_STRING ? "AxB"
-                                              : units[f->unit]);
+                 f->type == MS_FIELD_INT       ? "N"
+                 : !strcmp(f->key, "hardware") ? "NAME|FILE"
+                 : f->type == MS_FIELD_STRING  ? "AxB"
+                                               : units[f->unit]);
     return out;
 }
 
@@ -150,6 +152,28 @@ static int wrong_value(const struct ms_verb *verb, char *text)
     return ms_usage(verb, "--%s", text);
 }
 
+/* Rates and latencies of a profile, under what the command line gives. A file is named by its stem,
+ * which a scenario beside it finds. */
+static enum ms_status take_hardware(const struct ms_topology *t, const struct ms_args *args,
+                                    struct ms_topology_params *p, struct ms_arena *arena,
+                                    struct ms_errs *errs)
+{
+    const char *name = ms_args_get(args, "hardware", p->hardware);
+    struct ms_hardware h = {0};
+    struct ms_err err = {0};
+    if (strcmp(name, "none") == 0)
+        return MS_OK;
+    enum ms_status s = ms_hardware_read(NULL, name, NULL, arena, &h, errs);
+    for (size_t i = 0; s == MS_OK && i < h.n_values; i++)
+        if (strcmp(h.value[i].section, "links") == 0)
+            s = ms_topology_set(t, p, h.value[i].key, h.value[i].text, &err);
+    if (err.status != MS_OK)
+        ms_errs_add_at(errs, s, h.path, 0, 0, "links", "%s", err.text);
+    if (s == MS_OK)
+        p->hardware = h.name;
+    return s;
+}
+
 static int generate(const struct ms_topology *t, const struct ms_verb *verb,
                     const struct ms_args *args)
 {
@@ -157,14 +181,26 @@ static int generate(const struct ms_topology *t, const struct ms_verb *verb,
     struct ms_buf out = {0};
     struct ms_err err = {0};
     const char *path = ms_args_get(args, "output", "-");
+    struct ms_arena arena = {0};
+    struct ms_errs errs = {0};
     ms_topology_defaults(t, &p);
+    enum ms_status s = take_hardware(t, args, &p, &arena, &errs);
+    ms_errs_print(stderr, &errs);
+    ms_errs_finish(&errs);
     for (int i = 0; i < args->n_options; i++) {
         const char *name = args->option[i].name;
-        if (strcmp(name, "output") != 0 &&
-            ms_topology_set(t, &p, name, args->option[i].value, &err) != MS_OK)
+        bool ours = strcmp(name, "output") == 0 ||
+                    (strcmp(name, "hardware") == 0 && strcmp(args->option[i].value, "none") != 0);
+        if (!ours && ms_topology_set(t, &p, name, args->option[i].value, &err) != MS_OK) {
+            ms_arena_finish(&arena);
             return wrong_value(verb, err.text);
+        }
     }
-    enum ms_status s = ms_topology_generate(t, &p, &out, &err);
+    if (s != MS_OK) {
+        ms_arena_finish(&arena);
+        return ms_exit_code(s);
+    }
+    s = ms_topology_generate(t, &p, &out, &err);
     if (s == MS_OK)
         s = ms_file_write(path, out.p, out.n, &err);
     if (s != MS_OK)
@@ -173,6 +209,7 @@ static int generate(const struct ms_topology *t, const struct ms_verb *verb,
     if (s == MS_OK && ms_topology_note(t, &p, &out) == MS_OK && out.n)
         fprintf(stderr, "%s", out.p);
     ms_buf_finish(&out);
+    ms_arena_finish(&arena);
     return ms_exit_code(s);
 }
 

@@ -76,12 +76,17 @@ static void print_case(const struct ms_case *c)
     ms_buf_finish(&out);
 }
 
-static void print_cases(const struct ms_study *study)
+/* With all that the platform and the hardware profile decide. */
+static void print_cases(const struct ms_plan *plan)
 {
-    for (size_t i = 0; i < study->n_cases; i++) {
+    for (size_t i = 0; i < plan->n; i++) {
         struct ms_case c = {0};
-        if (ms_study_case(study, i, &c, NULL) == MS_OK)
+        if (ms_study_case(plan->study, i, &c, NULL) == MS_OK) {
+            c.s.in_force = plan->c[i].hardware;
+            if (plan->c[i].platform)
+                ms_scenario_resolve(&c.s, plan->c[i].platform);
             print_case(&c);
+        }
         ms_case_finish(&c);
     }
 }
@@ -96,7 +101,7 @@ static enum ms_status check_scenario(const char *path, const char *const *sets, 
     if (s == MS_OK || s == MS_INVALID)
         s = ms_plan_make(&plan, &study, MS_USE_ANY, false, inputs, errs);
     if (s == MS_OK && print)
-        print_cases(&study);
+        print_cases(&plan);
     if (s == MS_OK)
         snprintf(good, size, "%s, %zu case%s", study.base.train ? "training scenario" : "scenario",
                  study.n_cases, study.n_cases == 1 ? "" : "s");

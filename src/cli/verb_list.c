@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/verb.h"
 #include "cluster/topology.h"
+#include "hardware/hardware.h"
 #include "moe/loss.h"
 #include "moe/router.h"
 #include "demand/rank_assign.h"
@@ -116,7 +117,39 @@ static void compute(void)
 
 static void hardware(void)
 {
-    sim_names(ms_sim_hardware_profiles());
+    struct ms_arena arena = {0};
+    const char **names;
+    size_t n = ms_hardware_names(&arena, &names);
+    row("auto", "the profile that the platform names (the default)");
+    row("none", "no start-up or per-message cost");
+    for (size_t i = 0; i < n; i++) {
+        struct ms_hardware h = {0};
+        struct ms_errs errs = {0};
+        if (ms_hardware_read(NULL, names[i], NULL, &arena, &h, &errs) == MS_OK)
+            row(names[i], h.help);
+        ms_errs_finish(&errs);
+    }
+    ms_arena_finish(&arena);
+}
+
+/* `list hardware NAME`: every number of a profile with its source. */
+static int one_profile(const char *name)
+{
+    struct ms_arena arena = {0};
+    struct ms_hardware h = {0};
+    struct ms_errs errs = {0};
+    enum ms_status s = ms_hardware_read(NULL, name, NULL, &arena, &h, &errs);
+    ms_errs_print(stderr, &errs);
+    if (s == MS_OK)
+        printf("%s: %s\n", h.name, h.help);
+    for (size_t i = 0; s == MS_OK && i < h.n_values; i++) {
+        char key[120];
+        snprintf(key, sizeof key, "%s.%s", h.value[i].section, h.value[i].key);
+        printf("%-40s  %-12s  %s\n", key, h.value[i].text, h.value[i].source);
+    }
+    ms_errs_finish(&errs);
+    ms_arena_finish(&arena);
+    return ms_exit_code(s);
 }
 
 static void topologies(void)
@@ -252,6 +285,9 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (args.n_operands == 0)
         overview();
+    if (args.n_operands == 2 && find(args.operand[0]) && !find(args.operand[1]) &&
+        find(args.operand[0])->print == hardware)
+        return one_profile(args.operand[1]);
     for (int i = 0; i < args.n_operands; i++) {
         bool all = strcmp(args.operand[i], "all") == 0;
         const struct kind *k = find(args.operand[i]);
@@ -276,6 +312,7 @@ const struct ms_verb ms_verb_list = {
     .examples = "moesim list\n"
                 "moesim list keys\n"
                 "moesim list law placement\n"
+                "moesim list hardware h100-cx7   # every number and where it comes from\n"
                 "moesim list all",
     .options = (const struct ms_option[]){{0}},
     .run = run,

@@ -54,6 +54,8 @@ static enum ms_status open_case(struct job *j, const char *path, struct ms_errs 
     if (s == MS_OK)
         s = ms_study_case(&j->study, (size_t)j->q->index, &j->c, &err);
     if (s == MS_OK)
+        j->c.s.in_force = j->plan.c[j->q->index].hardware;
+    if (s == MS_OK)
         s = ms_case_input_init(&j->in, &j->c.s, j->plan.c[j->q->index].platform, &j->inputs.files,
                                ms_cores(), &err);
     if (s == MS_OK)

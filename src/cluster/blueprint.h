@@ -29,7 +29,8 @@ struct ms_topology_params {
     double link_latency_s; /**< >= 0: NIC and trunk latency both */
     double gpu_speed_flops;
     bool no_nvlink;
-    int multipath; /**< enum ms_multipath */
+    const char *hardware; /**< profile named in the file; "none" or NULL: none */
+    int multipath;        /**< enum ms_multipath */
     int64_t seed;
     int64_t switch_ports;
     double oversubscription;

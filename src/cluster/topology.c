@@ -48,6 +48,9 @@ static const struct ms_field common[] = {
      .help = "GPU to NVSwitch, and the same on arrival"},
     {.key = "no_nvlink", AT(no_nvlink), .type = MS_FIELD_BOOL, .fallback = "false",
      .help = "no NVLink: GPUs of a server talk through their NICs too"},
+    {.key = "hardware", AT(hardware), .type = MS_FIELD_STRING, .fallback = "h100-cx7",
+     .help = "hardware profile, written as a property; its rates and latencies stand for those not "
+             "given (moesim list hardware); none = no profile"},
     {.key = "multipath", AT(multipath), MS_ONE_OF("spray", "dmodk", "ecmp"), .fallback = "spray",
      .help = "parallel cables: spray (one link of the summed rate), dmodk (by destination), ecmp "
              "(seeded hash by pair)"},

@@ -119,6 +119,8 @@ static void open_top(struct writer *w, const char *routing, const char *topology
     ms_buf_printf(w->out, "  <zone id=\"cluster\" routing=\"%s\">\n", routing);
     prop_row(w, "topology", topology);
     prop_row(w, "generated_by", command);
+    if (f->p->hardware && *f->p->hardware && strcmp(f->p->hardware, "none") != 0)
+        prop_row(w, "hardware", f->p->hardware);
     prop_row(w, "multipath", multipaths[f->p->multipath]);
     prop_row(w, "transit", transits[f->transit]);
     snprintf(num, sizeof num, "%d", f->planes);

@@ -9,6 +9,7 @@
 #include "moe/train.h"
 #include "place/place.h"
 #include "scenario/read.h"
+#include "sim/exchange.h"
 
 struct check {
     const struct ms_scenario *s;
@@ -55,12 +56,6 @@ static void pass_on(const struct check *c, const struct ms_err *err)
         ms_errs_add(c->errs, err);
     else
         fail(c, err->key, "%s", err->text);
-}
-
-void ms_scenario_resolve(struct ms_scenario *s, int n_hosts)
-{
-    if (s->workload.ranks == 0 && s->workload.groups > 0)
-        s->workload.ranks = n_hosts / s->workload.groups;
 }
 
 /* ---- what must be there ---- */
@@ -243,7 +238,7 @@ static void check_hosts(const struct check *c)
              s->workload.ranks, (long)s->workload.ranks * groups, s->platform, hosts);
     else {
         struct ms_scenario r = *s;
-        ms_scenario_resolve(&r, hosts);
+        ms_scenario_resolve(&r, c->platform);
         check_tokens(c, r.workload.ranks);
         check_slots(c, r.workload.ranks);
     }
@@ -263,12 +258,25 @@ static void check_nodes(const struct check *c)
              p->n_hosts, s->platform);
 }
 
+/* Costs that the profile does not have would count as nothing. */
+static void check_hardware(const struct check *c)
+{
+    const struct ms_hardware *h = c->s->in_force;
+    const struct ms_exchange *x = ms_exchange_find(c->s->sim.exchange.algorithm);
+    if (!h || !x || h->only >= 0 || h->kernels[x->kernels].given)
+        return;
+    fail(c, "hardware",
+         "the profile '%s' says nothing of the %s kernels that exchange.algorithm: %s stands for; "
+         "another algorithm, another profile or none",
+         h->name, ms_hardware_kernels_name(x->kernels), x->name);
+}
+
 /* What the simulator knows better: algorithms that need nodes, rails that do not meet, profiles. */
 static void check_sim(const struct check *c)
 {
     struct ms_scenario s = *c->s;
     struct ms_errs found = {0};
-    ms_scenario_resolve(&s, c->platform->n_hosts);
+    ms_scenario_resolve(&s, c->platform);
     struct ms_sim_input in = {.platform = c->platform,
                               .model = &s.model,
                               .workload = &s.workload,
@@ -316,6 +324,7 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     if (platform) {
         check_hosts(&c);
         check_nodes(&c);
+        check_hardware(&c);
     }
     if (platform && errs->n == n && s->workload.layers > 0 &&
         !DOUBTFUL(&c, "workload", "exchange", "network", "compute", "hardware", "cluster"))

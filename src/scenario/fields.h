@@ -130,6 +130,8 @@ extern const struct ms_shape ms_shape_hosts;
 /** A struct whose first member is `const char *profile`: a name of the row's table, or NULL and
  *  the numbers of the row's fields. */
 extern const struct ms_shape ms_shape_profile;
+/** struct ms_hardware_params: a word, or a mapping that overrides numbers of a profile */
+extern const struct ms_shape ms_shape_hardware;
 extern const struct ms_field ms_roofline_fields[]; /**< of struct ms_compute_params */
 extern const struct ms_field ms_hardware_fields[]; /**< of struct ms_hardware_params */
 /** struct ms_fault_params: links, n_links */
@@ -145,7 +147,6 @@ struct ms_field ms_shape_name(const struct ms_field *f);
 
 /** Names of the rooms' tables (names.c). */
 ms_names_fn ms_names_presets, ms_names_laws, ms_names_assignments, ms_names_routers,
-    ms_names_losses, ms_names_placements, ms_names_exchanges, ms_names_networks, ms_names_compute,
-    ms_names_hardware;
+    ms_names_losses, ms_names_placements, ms_names_exchanges, ms_names_networks, ms_names_compute;
 
 #endif

@@ -13,7 +13,7 @@ static const struct ms_field top[] = {
      .type = MS_FIELD_INT, .min = 0, .max = 9e18, .fallback = "1",
      .help = "start of every random stream"},
     {.key = "repeats", MS_AT(struct ms_scenario, repeats),
-     MS_INT32(1, 1e6), .fallback = "10",
+     MS_INT32(1, 1e6), .fallback = "20",
      .help = "independent routings per case, seeds derived from seed"},
     {.key = "platform", MS_AT(struct ms_scenario, platform),
      .type = MS_FIELD_PATH, MS_OPTIONAL,
@@ -22,9 +22,10 @@ static const struct ms_field top[] = {
      .type = MS_FIELD_BOOL, .fallback = "true",
      .help = "simulate the balanced twin too"},
     {.key = "hardware", MS_AT(struct ms_scenario, sim.hardware),
-     .type = MS_FIELD_ODD, .shape = &ms_shape_profile, .fields = ms_hardware_fields,
-     .named = ms_names_hardware, .what = "a hardware profile", .fallback = "none",
-     .help = "start-up and per-message costs: none, a profile, or a mapping"},
+     .type = MS_FIELD_ODD, .shape = &ms_shape_hardware, .fields = ms_hardware_fields,
+     .fallback = "auto",
+     .help = "start-up and per-message costs: auto (the platform's profile), none, a profile's name "
+             "or file, or {profile, dispatch_alpha, combine_alpha, message_gap}"},
     {0},
 };
 
@@ -214,8 +215,9 @@ static const struct ms_field exchange[] = {
 static const struct ms_field compute[] = {
     {.key = "profile",
      .type = MS_FIELD_ODD, .shape = &ms_shape_profile, .fields = ms_roofline_fields,
-     .named = ms_names_compute, .what = "a compute profile", .fallback = "none",
-     .help = "expert time: none (free), a measured profile, or {flops, bandwidth, floor}"},
+     .named = ms_names_compute, .what = "a compute profile", .fallback = "auto",
+     .help = "expert time: auto (the hardware profile's), none (free), a measured profile, or "
+             "{flops, bandwidth, floor}"},
     {.key = "dense", MS_AT(struct ms_compute_params, dense_s),
      MS_TIME, .fallback = "0us",
      .help = "attention and dense time a layer"},

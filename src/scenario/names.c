@@ -93,8 +93,3 @@ size_t ms_names_compute(const char **out, size_t cap)
 {
     return of_sim(ms_sim_compute_profiles(), out, cap);
 }
-
-size_t ms_names_hardware(const char **out, size_t cap)
-{
-    return of_sim(ms_sim_hardware_profiles(), out, cap);
-}

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/files.h"
 #include "cluster/platform.h"
+#include "hardware/hardware.h"
 #include "place/place.h"
 #include "routing/routing.h"
 #include "sim/sim.h"
@@ -52,6 +53,8 @@ struct ms_scenario {
     struct ms_place_params placement;
     struct ms_sim_params sim;
     bool twin;
+    /** The hardware profile in force, found by whoever knows the platform; NULL: none */
+    const struct ms_hardware *in_force;
     struct ms_report_params report;
     const struct ms_train_params *train; /**< NULL: no `train` section */
     const struct ms_yaml *tree;          /**< the document it was read from, for positions */
@@ -128,8 +131,9 @@ enum ms_scenario_use {
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
                        enum ms_scenario_use use, struct ms_errs *errs);
 
-/** Fill in what only the platform knows: workload.ranks 0 -> n_hosts / groups. */
-void ms_scenario_resolve(struct ms_scenario *s, int n_hosts);
+/** Fill in what only the platform and the profile in force know: workload.ranks 0 is its hosts over
+ *  groups; the hardware's numbers where the scenario gives none; compute.profile auto. */
+void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p);
 
 /** The canonical echo: one line of JSON, an object a section, with every key at its effective value
  *  in table order, files replaced by {"xxh3": content hash}, the sweep and all that does not change

@@ -21,14 +21,17 @@ const struct ms_field ms_roofline_fields[] = {
 };
 
 const struct ms_field ms_hardware_fields[] = {
+    {.key = "profile", MS_AT(struct ms_hardware_params, profile),
+     .type = MS_FIELD_STRING, .fallback = "none",
+     .help = "the profile whose other numbers are kept: auto, none, a name or a file"},
     {.key = "dispatch_alpha", MS_AT(struct ms_hardware_params, dispatch_alpha_s),
-     MS_TIME, .fallback = "0us",
-     .help = "start-up of a dispatch leg"},
+     MS_TIME, MS_WORD("auto", NAN), .fallback = "auto",
+     .help = "start-up of a dispatch leg, without the route's latency"},
     {.key = "combine_alpha", MS_AT(struct ms_hardware_params, combine_alpha_s),
-     MS_TIME, .fallback = "0us",
-     .help = "start-up of a combine leg"},
+     MS_TIME, MS_WORD("auto", NAN), .fallback = "auto",
+     .help = "start-up of a combine leg, without the route's latency"},
     {.key = "message_gap", MS_AT(struct ms_hardware_params, message_gap_s),
-     MS_TIME, .fallback = "0us",
+     MS_TIME, MS_WORD("auto", NAN), .fallback = "auto",
      .help = "least time a NIC spends on a message that leaves the node"},
     {0},
 };
@@ -49,6 +52,69 @@ const struct ms_field ms_link_fields[] = {
     {0},
 };
 /* clang-format on */
+
+/* ---- hardware ---- */
+
+/* A file is meant beside the scenario; a name is looked up by hardware/. */
+static const char *profile_word(struct ms_reading *r, const struct ms_entry *e, const char *text)
+{
+    return strchr(text, '/') || strstr(text, ".yaml") ? ms_reading_path(r, e, text)
+                                                      : ms_arena_strdup(r->arena, text);
+}
+
+static void parse_hardware(struct ms_reading *r, const char *path, const struct ms_field *f,
+                           const struct ms_entry *e, void *at)
+{
+    struct ms_hardware_params *p = at;
+    const char *text;
+    ms_field_defaults(f->fields, p);
+    if (e->value->kind == MS_YAML_MAP) {
+        const struct ms_entry *inside = ms_yaml_get(e->value, "profile");
+        if (ms_reading_table(r, e, path, f->fields, p))
+            p->profile = profile_word(r, inside ? inside : e, p->profile);
+    } else if (ms_reading_text(r, e, path, "auto, none, a profile or a mapping", &text)) {
+        p->profile = profile_word(r, e, text);
+    }
+}
+
+/* Is it a word alone, all numbers being the profile's? */
+static bool is_word(const struct ms_hardware_params *p)
+{
+    return isnan(p->dispatch_alpha_s) && isnan(p->combine_alpha_s) && isnan(p->message_gap_s);
+}
+
+static void echo_hardware(struct ms_echo *o, const char *name, const struct ms_field *f,
+                          const void *at)
+{
+    const struct ms_hardware_params *p = at;
+    char stem[256];
+    struct ms_hardware_params shown = *p;
+    if (o->files && p->profile) /* the profile's content enters the key beside this text */
+        shown.profile = ms_path_stem(p->profile, stem, sizeof stem);
+    if (is_word(p))
+        ms_json_string(&o->j, name, shown.profile);
+    else
+        ms_echo_table(o, name, f->fields, &shown);
+}
+
+static void schema_hardware(struct ms_json *j, const struct ms_field *f)
+{
+    ms_json_array(j, "anyOf");
+    ms_json_object(j, NULL);
+    ms_json_string(j, "type", "string");
+    ms_json_end_object(j);
+    ms_json_object(j, NULL);
+    ms_schema_table(j, f->fields);
+    ms_json_end_object(j);
+    ms_json_end_array(j);
+}
+
+const struct ms_shape ms_shape_hardware = {
+    parse_hardware, echo_hardware, schema_hardware,
+    "auto, none, the name or file of a profile, or {profile, dispatch_alpha, combine_alpha, "
+    "message_gap}"};
+
+/* ---- links ---- */
 
 static void parse_links(struct ms_reading *r, const char *path, const struct ms_field *f,
                         const struct ms_entry *e, void *at)

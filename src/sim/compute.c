@@ -11,6 +11,7 @@
 #define N_SHAPES (sizeof h200_shapes / sizeof *h200_shapes)
 
 static const struct ms_sim_name profiles[] = {
+    {"auto", "what the hardware profile in force says; none without one"},
     {"none", "computing is free"},
     {"h200", "measured on an H200: a rank's experts one after another in one CUDA graph"},
     {"h200-grouped", "measured on an H200: a rank's experts as one grouped kernel"},

@@ -23,6 +23,7 @@
 #ifndef MS_SIM_EXCHANGE_H
 #define MS_SIM_EXCHANGE_H
 
+#include "hardware/hardware.h"
 #include "routing/traffic.h"
 #include "sim/layout.h"
 #include "sim/leg_plan.h"
@@ -67,6 +68,7 @@ struct ms_exchange {
     bool forwards;       /**< brings its own forwarding: pxn does not apply */
     bool per_node_leg;   /**< bytes cross to the GPU with the source's local index */
     bool neighbours;     /**< a rank sends to the next rank only */
+    enum ms_comm_kernels kernels; /**< whose start-up and message costs it has */
     /** CPU seconds to simulate a leg of 64 ranks on fat-tree2-8x8 with OLMoE's arXiv routing, on
      *  two cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */
     double leg_cpu_s[MS_COSTS];

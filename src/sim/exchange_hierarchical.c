@@ -228,6 +228,7 @@ const struct ms_exchange ms_exchange_hierarchical = {
     .help = "one copy per token and node over the network, NVLink fan-out there, as DeepEP's "
             "normal kernels",
     .auto_dedup = MS_DEDUP_NODE,
+    .kernels = MS_KERNELS_NORMAL,
     .auto_meeting = MS_MEETING_GROUP,
     .auto_completion = MS_COMPLETION_BOTH,
     .streams = true, /* kernels walk the tokens in order, through one buffer */

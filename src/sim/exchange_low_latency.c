@@ -19,6 +19,7 @@ const struct ms_exchange ms_exchange_low_latency = {
     .name = "low_latency",
     .help = "one message per (token, expert) selection, as DeepEP's low-latency kernels",
     .auto_dedup = MS_DEDUP_NONE,
+    .kernels = MS_KERNELS_LOW_LATENCY,
     .auto_meeting = MS_MEETING_NONE,
     .auto_completion = MS_COMPLETION_RECEIVED,
     .layers_ahead = 1, /* two buffers */

@@ -14,7 +14,6 @@
 #include "demand/nodes.h"
 #include "sim/actor.h"
 #include "sim/core.h"
-#include "sim/hardware.h"
 #include "sim/network_model.h"
 
 enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
@@ -66,7 +65,6 @@ static enum ms_status set_up(struct ms_core *c)
 {
     const struct ms_workload *w = c->in->workload;
     const struct ms_sim_params *p = c->in->params;
-    struct ms_hardware hw;
     c->exchange = ms_exchange_find(p->exchange.algorithm);
     c->model = ms_network_model_find(p->network.model);
     c->n_groups = w->groups;
@@ -78,18 +76,15 @@ static enum ms_status set_up(struct ms_core *c)
     c->n_halves = p->compute.overlap == MS_OVERLAP_TWO_BATCH ? 2 : 1;
     c->noise = (struct ms_noise){&p->faults, c->in->seed, c->n_total};
     c->latency_at_sender = p->network.latency != MS_LATENCY_FLOW;
-    enum ms_status s = ms_hardware_find(&p->hardware, &hw, c->err);
-    if (s)
-        return ms_core_note(c, s);
-    c->alpha_s[0] = hw.dispatch_alpha_s;
-    c->alpha_s[1] = hw.combine_alpha_s;
-    c->gap_s = hw.message_gap_s;
-    c->gap_adds = hw.gap_adds;
+    c->alpha_s[0] = p->hardware.dispatch_alpha_s;
+    c->alpha_s[1] = p->hardware.combine_alpha_s;
+    c->gap_s = p->hardware.message_gap_s;
+    c->gap_adds = p->hardware.gap_adds;
     c->run.traffic = MS_NEW(&c->arena, const struct ms_traffic *,
                             (size_t)c->n_steps *(size_t)c->n_layers *(size_t)c->n_groups);
     if (!c->run.traffic)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d layers", c->n_layers);
-    s = make_layouts(c);
+    enum ms_status s = make_layouts(c);
     if (s == MS_OK)
         s = ms_core_note(c,
                          ms_route_table_init(&c->platform.routes, c->n_groups, c->n_ranks, c->err));

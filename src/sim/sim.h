@@ -36,14 +36,17 @@ struct ms_exchange_params {
 };
 
 struct ms_compute_params {
-    const char *profile; /**< "none", a measured profile's name, or NULL with the roofline below */
+    /** "auto" (the hardware profile's: gone once resolved), "none", a measured profile's name, or
+     *  NULL with the roofline below */
+    const char *profile;
     double flops, bandwidth, floor_s;
     double dense_s; /**< attention and dense time a layer */
     int overlap;
 };
 
 struct ms_hardware_params {
-    const char *profile; /**< "none", a name, or NULL with the numbers below */
+    const char *profile; /**< as asked: auto, none, a name or a file; the simulator takes numbers */
+    /** NAN = the profile's: filled in before anything is simulated (ms_scenario_resolve) */
     double dispatch_alpha_s, combine_alpha_s, message_gap_s;
     int gap_adds; /**< a message costs bytes / rate + the gap; 0: the larger of the two */
 };
@@ -153,8 +156,8 @@ void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs);
 
 /** Are times of a run drawn, so that two runs of the same traffic differ? */
 bool ms_sim_noisy(const struct ms_sim_params *p);
-/** The exchange algorithms, network models, compute profiles and hardware profiles as {name,
- *  help} tables, NULL-terminated by name. */
+/** The exchange algorithms, network models and compute profiles as {name, help} tables,
+ *  NULL-terminated by name. */
 struct ms_sim_name {
     const char *name, *help;
 };
@@ -167,7 +170,6 @@ const struct ms_sim_name *ms_sim_network_models(void);
 /** What network.latency is for a model where the scenario does not say (enum ms_latency_at). */
 int ms_sim_latency_default(const char *model);
 const struct ms_sim_name *ms_sim_compute_profiles(void);
-const struct ms_sim_name *ms_sim_hardware_profiles(void);
 /** "3.32", from the library that is linked. */
 const char *ms_sim_simgrid_version(void);
 

@@ -9,7 +9,6 @@
 #include "demand/nodes.h"
 #include "sim/compute.h"
 #include "sim/exchange.h"
-#include "sim/hardware.h"
 #include "sim/network_model.h"
 #include "sim/noise.h"
 #include "sim/sim.h"
@@ -194,10 +193,6 @@ void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
     if (!ms_compute_known(&p->compute))
         check_name(errs, "compute.profile", p->compute.profile, ms_sim_compute_profiles(),
                    "a compute profile");
-    struct ms_err err = {0};
-    struct ms_hardware hw;
-    if (ms_hardware_find(&p->hardware, &hw, &err))
-        ms_errs_add(errs, &err);
     if (!check_counts(in, errs))
         return;
     check_joined(in, errs);

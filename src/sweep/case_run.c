@@ -23,7 +23,7 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
         if (status != MS_OK)
             return status;
     }
-    ms_scenario_resolve(&in->s, platform->n_hosts);
+    ms_scenario_resolve(&in->s, platform);
     size_t n_ranks = (size_t)in->s.workload.ranks * (size_t)in->s.workload.groups;
     int *node = MS_NEW(&in->arena, int, n_ranks + 1);
     if (!node)

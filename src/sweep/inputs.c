@@ -24,6 +24,14 @@ struct ms_inputs_checkpoint {
     struct ms_inputs_checkpoint *next;
 };
 
+struct ms_inputs_hardware {
+    const char *name, *beside;
+    bool good;
+    struct ms_hardware hardware;
+    struct ms_errs errs;
+    struct ms_inputs_hardware *next;
+};
+
 static struct ms_inputs_platform *find(struct ms_inputs *in, const char *path, const char *hosts,
                                        int gpus_per_node)
 {
@@ -152,8 +160,47 @@ enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const struct ms_routin
     return c->err.status;
 }
 
+static struct ms_inputs_hardware *read_hardware(struct ms_inputs *in, const char *name,
+                                                const char *beside)
+{
+    struct ms_inputs_hardware *h = MS_NEW(&in->arena, struct ms_inputs_hardware, 1);
+    if (!h)
+        return NULL;
+    h->name = ms_arena_strdup(&in->arena, name);
+    h->beside = ms_arena_strdup(&in->arena, beside);
+    if (!h->name || !h->beside)
+        return NULL;
+    h->next = in->hardware;
+    in->hardware = h;
+    h->good =
+        ms_hardware_read(&in->files, name, beside, &in->arena, &h->hardware, &h->errs) == MS_OK;
+    return h;
+}
+
+void ms_inputs_hardware(struct ms_inputs *in, struct ms_scenario *s,
+                        const struct ms_platform *platform, struct ms_errs *errs)
+{
+    const char *property = ms_platform_prop(platform, "hardware"),
+               *name = ms_hardware_in_force(s->sim.hardware.profile, property);
+    struct ms_inputs_hardware *h = in->hardware;
+    s->in_force = NULL;
+    if (!name)
+        return;
+    while (h && (strcmp(h->name, name) != 0 || strcmp(h->beside, s->file) != 0))
+        h = h->next;
+    if (!h && !(h = read_hardware(in, name, s->file))) {
+        ms_errs_add_at(errs, MS_NOMEM, s->file, 0, 0, NULL, "out of memory");
+        return;
+    }
+    ms_errors_merge(errs, &h->errs, 0);
+    if (h->good)
+        s->in_force = &h->hardware;
+}
+
 void ms_inputs_finish(struct ms_inputs *in)
 {
+    for (struct ms_inputs_hardware *h = in->hardware; h; h = h->next)
+        ms_errs_finish(&h->errs);
     for (struct ms_inputs_platform *p = in->platforms; p; p = p->next) {
         if (p->borrows) { /* of the whole platform, which frees them */
             p->platform.graph = NULL;

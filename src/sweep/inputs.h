@@ -13,6 +13,7 @@
 
 struct ms_inputs_platform;
 struct ms_inputs_checkpoint;
+struct ms_inputs_hardware;
 
 /** Zero-initialise; finish frees. */
 struct ms_inputs {
@@ -20,6 +21,7 @@ struct ms_inputs {
     struct ms_files files;
     struct ms_inputs_platform *platforms;
     struct ms_inputs_checkpoint *checkpoints;
+    struct ms_inputs_hardware *hardware;
 };
 
 /** A platform; with a scenario: the hosts it chooses (cluster.hosts), in nodes of its gpus_per_node
@@ -34,6 +36,10 @@ struct ms_platform *ms_inputs_platform(struct ms_inputs *in, const char *path,
  *  windows? Weights are left to the run. @param r source: checkpoint */
 enum ms_status ms_inputs_checkpoint(struct ms_inputs *in, const struct ms_routing_params *r,
                                     struct ms_err *err);
+/** The hardware profile in force for a scenario on a platform, into s->in_force (NULL: none); its
+ *  errors are added each time. */
+void ms_inputs_hardware(struct ms_inputs *in, struct ms_scenario *s,
+                        const struct ms_platform *platform, struct ms_errs *errs);
 void ms_inputs_finish(struct ms_inputs *in);
 
 #endif

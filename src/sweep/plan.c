@@ -75,6 +75,8 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
         *demand = hash_without(b.p, not_demand);
         if (!p->settings)
             p->settings = ms_arena_strdup(&p->plan->arena, b.p);
+        if (c->s.in_force)
+            ms_buf_printf(&b, "\nhardware %s %s", c->s.in_force->name, c->s.in_force->hash.hex);
         ms_buf_printf(&b, "\nmoesim %s\nSimGrid %s\n", MS_VERSION, ms_sim_simgrid_version());
         st->key = ms_hash128(b.p, b.n);
     }
@@ -160,10 +162,22 @@ static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_err
     ms_case_input_finish(&in);
 }
 
-/* found holds what reading the case found. */
-static void check_case(struct planner *p, const struct ms_case *c, struct ms_errs *found)
+/* A profile that the platform names is no error of a line of the scenario, but it is told there. */
+static void add_hardware(struct planner *p, struct ms_case *c, struct ms_errs *found)
 {
-    const struct ms_scenario *s = &c->s;
+    struct ms_errs of_hardware = {0};
+    struct ms_plan_case *out = &p->plan->c[c->index];
+    ms_inputs_hardware(p->plan->inputs, &c->s, out->platform, &of_hardware);
+    for (size_t i = 0; i < of_hardware.n; i++)
+        add_placed(found, &c->s, &of_hardware.e[i]);
+    ms_errs_finish(&of_hardware);
+    out->hardware = c->s.in_force;
+}
+
+/* found holds what reading the case found. */
+static void check_case(struct planner *p, struct ms_case *c, struct ms_errs *found)
+{
+    struct ms_scenario *s = &c->s;
     struct ms_plan_case *out = &p->plan->c[c->index];
     struct ms_errs of_platform = {0};
     struct ms_err err = {0};
@@ -171,6 +185,8 @@ static void check_case(struct planner *p, const struct ms_case *c, struct ms_err
         s->routing.source == MS_SOURCE_CHECKPOINT ? s->routing.checkpoint : NULL;
     if (s->platform && p->use != MS_USE_TRAIN && access(s->platform, F_OK) == 0)
         out->platform = ms_inputs_platform(p->plan->inputs, s->platform, s, &of_platform);
+    if (out->platform)
+        add_hardware(p, c, found);
     ms_scenario_check(s, out->platform, p->use, found);
     if (checkpoint && access(checkpoint, F_OK) == 0 &&
         ms_inputs_checkpoint(p->plan->inputs, &s->routing, &err) != MS_OK)
@@ -269,6 +285,34 @@ static enum ms_status plan_case(struct planner *p, size_t i, struct ms_errs *err
     return s;
 }
 
+static const char *profile_of(const struct ms_plan_case *c)
+{
+    return c->hardware ? c->hardware->name : "none";
+}
+
+/* Start-ups that differ from case to case say more of a comparison than what it is about. */
+static void warn_of_profiles(const struct ms_plan *plan, struct ms_errs *errs)
+{
+    const struct ms_scenario *s = &plan->study->base;
+    const struct ms_plan_case *first = NULL;
+    int line, col;
+    const char *file = plan->n > 0 ? ms_scenario_place(s, "hardware", &line, &col) : NULL;
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct ms_plan_case *c = &plan->c[i];
+        if (!c->platform)
+            continue;
+        first = first ? first : c;
+        if (strcmp(profile_of(first), profile_of(c)) == 0)
+            continue;
+        ms_errs_warn_at(
+            errs, file, line, col, "hardware",
+            "cases of this sweep run with different profiles ('%s' and '%s'): what they "
+            "differ in is not the swept keys alone",
+            profile_of(first), profile_of(c));
+        return;
+    }
+}
+
 static enum ms_status plan_all(struct planner *p, struct ms_errs *errs, struct ms_err *err)
 {
     struct ms_plan *plan = p->plan;
@@ -285,6 +329,7 @@ static enum ms_status plan_all(struct planner *p, struct ms_errs *errs, struct m
         if (s != MS_OK)
             return s;
     }
+    warn_of_profiles(plan, errs);
     return p->use == MS_USE_RUN ? describe_study(p, err) : MS_OK;
 }
 

@@ -18,6 +18,7 @@
 
 struct ms_plan_case {
     struct ms_platform *platform; /**< with its nodes; borrowed from the inputs, NULL = none */
+    const struct ms_hardware *hardware; /**< in force; borrowed likewise */
     struct ms_hash work_hash;
     double cost_s;       /**< estimated wall time of one process; 0 unknown */
     const char *invalid; /**< why it cannot be simulated, NULL = it can */

@@ -376,6 +376,7 @@ static void add_identity(struct ms_json *j, const struct ms_record_input *in)
     ms_json_string(j, "platform_hash", in->platform->hash.hex);
     ms_json_string(j, "work_hash", in->work_hash.hex);
     ms_json_integer(j, "seed", (int64_t)s->seed);
+    ms_json_string(j, "hardware", s->sim.hardware.profile);
     ms_json_string(j, "network_model", s->sim.network.model);
     if (in->out->streams)
         ms_json_string(j, "streams", in->out->streams);

@@ -33,6 +33,7 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
     enum ms_status s = ms_study_case(r->plan->study, job, &c, err);
     if (s != MS_OK)
         return s;
+    c.s.in_force = r->plan->c[job].hardware;
     struct ms_case_options o = {.n_threads = r->n_threads, .samples = r->options->samples};
     if (r->options->timeline) {
         char name[64];

@@ -1,0 +1,137 @@
+/* Which profile is in force, where its file lies, and what the old names of profiles stand for now. */
+#define _GNU_SOURCE
+#include "hardware/hardware.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hardware/hardware_file.h"
+
+/* Names of earlier versions: one kind of kernels of a profile, whatever the exchange algorithm. */
+static const struct {
+    const char *old, *now;
+    int only;
+} aliases[] = {
+    {"h100-cx7-low-latency", "h100-cx7", MS_KERNELS_LOW_LATENCY},
+    {"h100-cx7-normal", "h100-cx7", MS_KERNELS_NORMAL},
+};
+
+static const char *const kernels[] = {"nccl", "normal", "low_latency"};
+
+const char *ms_hardware_kernels_name(enum ms_comm_kernels k)
+{
+    return kernels[k];
+}
+
+const char *ms_hardware_in_force(const char *asked, const char *property)
+{
+    const char *name = !asked || strcmp(asked, "auto") == 0 ? property : asked;
+    return name && *name && strcmp(name, "none") != 0 ? name : NULL;
+}
+
+double ms_hardware_alpha_s(const struct ms_hardware_kernels *k, int leg, int ranks, int nodes)
+{
+    int n = k->doubling_of == MS_DOUBLING_OF_NODES ? nodes : ranks;
+    return k->alpha_s[leg] + (n > 1 ? k->alpha_per_doubling_s[leg] * log2(n) : 0);
+}
+
+/* Where the shipped profiles are: the source tree for a program in its build tree, else the data
+ * folder it was installed with. */
+static const char *shipped(void)
+{
+    char exe[4096];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = '\0';
+    bool built = strncmp(exe, MS_BUILD_DIR "/", sizeof MS_BUILD_DIR) == 0;
+    return built || access(MS_DATA_DIR "/hardware", F_OK) != 0 ? MS_SOURCE_DIR "/platforms/hardware"
+                                                               : MS_DATA_DIR "/hardware";
+}
+
+static bool is_file(const char *name)
+{
+    size_t n = strlen(name);
+    return strchr(name, '/') || (n > 5 && strcmp(name + n - 5, ".yaml") == 0) ||
+           (n > 4 && strcmp(name + n - 4, ".yml") == 0);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return ms_natural_cmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+size_t ms_hardware_names(struct ms_arena *arena, const char ***out)
+{
+    enum { MOST = 256 };
+    DIR *d = opendir(shipped());
+    size_t n = 0;
+    *out = MS_NEW(arena, const char *, MOST);
+    for (struct dirent *e; d && *out && n < MOST && (e = readdir(d));) {
+        char stem[256];
+        size_t len = strlen(e->d_name);
+        if (e->d_name[0] == '.' || len < 6 || strcmp(e->d_name + len - 5, ".yaml") != 0)
+            continue;
+        char *name = ms_arena_strdup(arena, ms_path_stem(e->d_name, stem, sizeof stem));
+        if (name)
+            (*out)[n++] = name;
+    }
+    if (d)
+        closedir(d);
+    if (n > 0)
+        qsort(*out, n, sizeof **out, by_name);
+    return n;
+}
+
+/* The file of a name: a path as it is; else beside the scenario, or shipped. NULL: there is none. */
+static const char *locate(struct ms_arena *arena, const char *name, const char *beside)
+{
+    char file[512], path[8192];
+    snprintf(file, sizeof file, "%s%s", name, is_file(name) ? "" : ".yaml");
+    char *near = beside && !strchr(name, '/') ? ms_path_beside(beside, file) : strdup(file);
+    const char *found = near && access(near, F_OK) == 0 ? ms_arena_strdup(arena, near) : NULL;
+    free(near);
+    if (found || strchr(name, '/'))
+        return found;
+    snprintf(path, sizeof path, "%s/%s", shipped(), file);
+    return access(path, F_OK) == 0 ? ms_arena_strdup(arena, path) : NULL;
+}
+
+static enum ms_status unknown(struct ms_arena *arena, const char *name, struct ms_errs *errs)
+{
+    const char **names, *all[260];
+    char text[900];
+    size_t n = ms_hardware_names(arena, &names);
+    all[0] = "auto", all[1] = "none";
+    for (size_t i = 0; i < n; i++)
+        all[i + 2] = names[i];
+    if (is_file(name))
+        ms_errs_add_at(errs, MS_INVALID, NULL, 0, 0, "hardware", "no such file: %s", name);
+    else
+        ms_errs_add_at(errs, MS_INVALID, NULL, 0, 0, "hardware", "'%s' is not a hardware profile%s",
+                       name, ms_allowed(text, sizeof text, name, all, n + 2));
+    return MS_INVALID;
+}
+
+enum ms_status ms_hardware_read(struct ms_files *files, const char *name, const char *beside,
+                                struct ms_arena *arena, struct ms_hardware *out,
+                                struct ms_errs *errs)
+{
+    const char *file = name;
+    struct ms_hardware h = {.only = -1};
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i].old, name) == 0) {
+            file = aliases[i].now;
+            h.only = aliases[i].only;
+        }
+    char stem[256];
+    h.name = ms_arena_strdup(arena, is_file(name) ? ms_path_stem(name, stem, sizeof stem) : name);
+    h.path = locate(arena, file, beside);
+    if (!h.path)
+        return unknown(arena, name, errs);
+    enum ms_status s = ms_hardware_file_read(files, arena, &h, errs);
+    if (s == MS_OK)
+        *out = h;
+    return s;
+}

@@ -1,0 +1,56 @@
+/* What a case gets from its platform and its hardware profile: the number of ranks, the costs the
+ * scenario leaves to the profile, and the times of its experts. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "demand/nodes.h"
+#include "scenario/scenario.h"
+#include "sim/exchange.h"
+
+/* Nodes that the first group sits on. */
+static int count_nodes(const struct ms_workload *w, const struct ms_platform *p)
+{
+    size_t n = (size_t)w->ranks * (size_t)w->groups;
+    int *node = malloc((3 * n + 1) * sizeof *node);
+    if (!node || w->ranks < 1 || n > (size_t)p->n_hosts) {
+        free(node);
+        return 1;
+    }
+    ms_rank_nodes(w, p->host_node, p->n_hosts, node);
+    int found = ms_number_nodes(w->ranks, node, node + n, node + 2 * n);
+    free(node);
+    return found;
+}
+
+static void fill_in(double *number, double usual)
+{
+    if (isnan(*number))
+        *number = usual;
+}
+
+static void resolve_hardware(struct ms_scenario *s, const struct ms_platform *p)
+{
+    const struct ms_hardware *h = s->in_force;
+    const struct ms_exchange *x = ms_exchange_find(s->sim.exchange.algorithm);
+    struct ms_hardware_params *to = &s->sim.hardware;
+    struct ms_hardware_kernels free_of_cost = {0};
+    const struct ms_hardware_kernels *k = &free_of_cost;
+    if (h && x)
+        k = &h->kernels[h->only >= 0 ? h->only : (int)x->kernels];
+    int nodes = k->given ? count_nodes(&s->workload, p) : 1;
+    fill_in(&to->dispatch_alpha_s, ms_hardware_alpha_s(k, 0, s->workload.ranks, nodes));
+    fill_in(&to->combine_alpha_s, ms_hardware_alpha_s(k, 1, s->workload.ranks, nodes));
+    fill_in(&to->message_gap_s, k->message_gap_s);
+    to->gap_adds = k->gap_rule == MS_GAP_ADDITIVE;
+    to->profile = h ? h->name : "none";
+    if (s->sim.compute.profile && strcmp(s->sim.compute.profile, "auto") == 0)
+        s->sim.compute.profile = h && h->experts ? h->experts : "none";
+}
+
+void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p)
+{
+    if (s->workload.ranks == 0 && s->workload.groups > 0)
+        s->workload.ranks = p->n_hosts / s->workload.groups;
+    resolve_hardware(s, p);
+}
