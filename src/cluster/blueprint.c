@@ -50,6 +50,11 @@ static void put(ms_link_name out, const char *kind, int g, const char *way)
     snprintf(out, sizeof(ms_link_name), "%s_%d_%s", kind, g, way);
 }
 
+int ms_blueprint_nic(const struct ms_blueprint *f, int gpu)
+{
+    return gpu / f->M * f->N + f->nic[gpu % f->M];
+}
+
 static int over_fabric(const struct ms_blueprint *f, int a, int b, ms_link_name *names)
 {
     struct ms_route_hop hop[MS_MAX_ROUTE_HOPS];
@@ -58,7 +63,7 @@ static int over_fabric(const struct ms_blueprint *f, int a, int b, ms_link_name 
         n_hops = f->route(f, f->edge[a], f->edge[b], hop);
     if (n_hops < 0)
         return -1;
-    put(names[n++], "nic", a, "UP");
+    put(names[n++], "nic", ms_blueprint_nic(f, a), "UP");
     for (int i = 0; i < n_hops; i++) {
         const char *name = f->trunk[hop[i].trunk].name, *way = hop[i].down ? "DOWN" : "UP";
         if (f->p->multipath == MS_MULTIPATH_SPRAY) {
@@ -68,7 +73,7 @@ static int over_fabric(const struct ms_blueprint *f, int a, int b, ms_link_name 
         cable = pick(f, &hop[i], cable, a, b);
         snprintf(names[n++], sizeof(ms_link_name), "%s_c%d_%s", name, cable, way);
     }
-    put(names[n++], "nic", b, "DOWN");
+    put(names[n++], "nic", ms_blueprint_nic(f, b), "DOWN");
     return n;
 }
 
@@ -83,7 +88,9 @@ int ms_blueprint_links(const struct ms_blueprint *f, int a, int b, ms_link_name 
     n = over_fabric(f, a, b, names);
     if (n >= 0)
         return n;
-    int relay = a / f->M * f->M + b % f->M; /* the GPU beside a on b's rail */
+    int relay = a / f->M * f->M; /* the GPU beside a on b's rail */
+    while (f->nic[relay % f->M] != f->nic[b % f->M])
+        relay++;
     put(names[0], "nvl", a, "UP");
     put(names[1], "nvl", relay, "DOWN");
     return 2 + over_fabric(f, relay, b, names + 2);

@@ -23,6 +23,8 @@ enum ms_multipath { MS_MULTIPATH_SPRAY, MS_MULTIPATH_DMODK, MS_MULTIPATH_ECMP };
  * says how). */
 struct ms_topology_params {
     int64_t nodes, gpus_per_node;
+    int64_t nics_per_node; /**< 0: one a GPU */
+    const char *nic_of;    /**< "0,0,1,1": the NIC of each GPU of a node; empty: shared evenly */
     double nic_bandwidth_Bps, nic_latency_s, nvlink_bandwidth_Bps, nvlink_latency_s;
     double cable_bandwidth_Bps; /**< one switch-to-switch cable; 0: as the NIC's */
     double trunk_latency_s;
@@ -59,6 +61,8 @@ struct ms_blueprint {
     const struct ms_topology_params *p;
     struct ms_arena *arena;
     int n_gpus, M;          /**< M GPUs a node */
+    int N, *nic;            /**< N NICs a node; [M] the NIC of each of its GPUs */
+    bool shared_nics;       /**< some NIC serves several GPUs */
     int n_edges;            /**< edge switches; each GPU's NIC is in one */
     int *edge;              /**< [n_gpus] */
     struct ms_trunk *trunk; /**< [n_trunks] */
@@ -86,6 +90,8 @@ int ms_blueprint_trunk(struct ms_blueprint *f, int cables, const char *fmt, ...)
  * MS_MAX_ROUTE_HOPS + 8 rows.
  * @return how many */
 typedef char ms_link_name[56];
+/** The number of a GPU's NIC among all. */
+int ms_blueprint_nic(const struct ms_blueprint *f, int gpu);
 int ms_blueprint_links(const struct ms_blueprint *f, int a, int b, ms_link_name *names);
 
 /** The platform file. @return MS_OK, MS_NOMEM, MS_INVALID when the file would be too large */

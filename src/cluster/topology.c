@@ -23,7 +23,11 @@ static const struct ms_field common[] = {
     {.key = "nodes", AT(nodes), MS_INT(1, 65536), .fallback = "8",
      .help = "servers"},
     {.key = "gpus_per_node", AT(gpus_per_node), MS_INT(1, 1024), .fallback = "8",
-     .help = "GPUs of each server, one NIC each, one NVLink domain"},
+     .help = "GPUs of each server, one NVLink domain"},
+    {.key = "nics_per_node", AT(nics_per_node), MS_INT(0, 1024), .fallback = "0",
+     .help = "NICs of each server, its GPUs shared out over them evenly; 0 = one a GPU"},
+    {.key = "nic_of", AT(nic_of), .type = MS_FIELD_STRING, .fallback = "",
+     .help = "the NIC of each GPU of a server, such as 0,0,1,1 (0,0,0,0: a wrong affinity)"},
     {.key = "nic_bandwidth", AT(nic_bandwidth_Bps), MS_QUANTITY(RATE, 0, 1e15), .above_min = true,
      .fallback = "46.5GBps",
      .help = "effective rate of a NIC each way; a 400G ConnectX-7 (50 GB/s) carries 46-47 GB/s of "
@@ -100,9 +104,39 @@ enum ms_status ms_topology_set(const struct ms_topology *t, struct ms_topology_p
 
 void ms_topology_defaults(const struct ms_topology *t, struct ms_topology_params *p)
 {
-    *p = (struct ms_topology_params){.oversubscription = 1, .planes = 1, .dims = ""};
+    *p = (struct ms_topology_params){.oversubscription = 1, .planes = 1, .dims = "", .nic_of = ""};
     ms_field_defaults(common, p);
     ms_field_defaults(t->fields, p);
+}
+
+/* Which NIC each GPU of a node has: shared evenly, or as nic_of says. */
+static enum ms_status give_nics(struct ms_blueprint *f, struct ms_err *err)
+{
+    const char *p = f->p->nic_of ? f->p->nic_of : "";
+    f->N = f->p->nics_per_node ? (int)f->p->nics_per_node : f->M;
+    f->nic = MS_NEW(f->arena, int, (size_t)f->M);
+    if (!f->nic)
+        return ms_err_set(err, MS_NOMEM, "no memory");
+    if (f->N > f->M)
+        return ms_err_set(err, MS_INFEASIBLE,
+                          "%d NICs for %d GPUs a node: NICs beyond one a GPU add up, so raise "
+                          "nic_bandwidth instead",
+                          f->N, f->M);
+    for (int g = 0; g < f->M; g++) {
+        char *end = NULL;
+        long nic = *p ? strtol(p, &end, 10) : (long)g * f->N / f->M;
+        bool last = g == f->M - 1;
+        if (*p && (end == p || nic < 0 || nic >= f->N || *end != (last ? '\0' : ',')))
+            return ms_err_set(err, MS_INFEASIBLE,
+                              "nic_of '%s' must name a NIC from 0 to %d for each of the %d GPUs of "
+                              "a node, such as 0,0,1,1",
+                              f->p->nic_of, f->N - 1, f->M);
+        f->nic[g] = (int)nic;
+        for (int h = 0; h < g; h++)
+            f->shared_nics |= f->nic[h] == nic;
+        p = *p ? end + !last : p;
+    }
+    return MS_OK;
 }
 
 enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_topology_params *p,
@@ -118,7 +152,8 @@ enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_to
     out->edge = MS_NEW(arena, int, (size_t)n);
     if (!out->edge)
         return ms_err_set(err, MS_NOMEM, "no memory");
-    return t->build(out, err);
+    enum ms_status s = give_nics(out, err);
+    return s == MS_OK ? t->build(out, err) : s;
 }
 
 static void option(struct ms_buf *out, const struct ms_field *f, const void *at)
@@ -187,7 +222,7 @@ enum ms_status ms_topology_note(const struct ms_topology *t, const struct ms_top
     for (int g = 0; size && g < f.n_gpus; g++)
         size[f.edge[g]]++;
     for (int e = 0; size && e < f.n_edges; e++) {
-        least = e == 0 || size[e] < least ? size[e] : least;
+        least = size[e] && (!least || size[e] < least) ? size[e] : least; /* empty: no GPU's NIC */
         most = size[e] > most ? size[e] : most;
     }
     if (least != most)

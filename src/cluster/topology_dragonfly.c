@@ -101,7 +101,7 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct dragonfly *d = MS_NEW(f->arena, struct dragonfly, 1);
-    int per = (int)(p->nodes_per_leaf ? p->nodes_per_leaf : 1), T = per * f->M;
+    int per = (int)(p->nodes_per_leaf ? p->nodes_per_leaf : 1), T = per * f->N;
     if (!d)
         return ms_err_set(err, MS_NOMEM, "no memory");
     d->n = f->n_edges = f->n_switches = (int)ms_ceil_div(p->nodes, per);
@@ -120,7 +120,7 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
         return ms_err_set(err, MS_NOMEM, "no memory");
     for (int g = 0; g < f->n_gpus; g++)
         f->edge[g] = g / f->M / per;
-    f->n_cables = f->n_gpus;
+    f->n_cables = f->n_gpus / f->M * f->N;
     f->own = d;
     f->route = route;
     f->mirrored = true;

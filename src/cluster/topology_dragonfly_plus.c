@@ -43,7 +43,7 @@ static bool add_trunks(struct ms_blueprint *f, struct plus *d, int per, int glob
     int nodes = f->n_gpus / f->M;
     for (int l = 0; l < f->n_edges; l++) {
         int here = nodes - l * per < per ? nodes - l * per : per,
-            up = (int)ms_uplinks(f->p, (int64_t)here * f->M);
+            up = (int)ms_uplinks(f->p, (int64_t)here * f->N);
         if (ms_blueprint_trunk(f, up, "leaf_%d", l) < 0)
             return false;
         f->n_cables += up;
@@ -62,7 +62,7 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct plus *d = MS_NEW(f->arena, struct plus, 1);
-    int per = (int)ms_leaf_nodes(p, f->M, 1, err);
+    int per = (int)ms_leaf_nodes(p, f->N, 1, err);
     if (!d || !per)
         return d ? MS_INFEASIBLE : ms_err_set(err, MS_NOMEM, "no memory");
     f->n_edges = (int)ms_ceil_div(p->nodes, per);
@@ -73,13 +73,13 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
     if (!d->global)
         return ms_err_set(err, MS_NOMEM, "no memory");
     int global =
-        p->global_cables ? (int)p->global_cables : (int)ms_uplinks(p, (int64_t)d->a * per * f->M);
+        p->global_cables ? (int)p->global_cables : (int)ms_uplinks(p, (int64_t)d->a * per * f->N);
     int64_t spine_ports =
-        d->a * ms_uplinks(p, (int64_t)per * f->M) + (int64_t)(d->groups - 1) * global;
+        d->a * ms_uplinks(p, (int64_t)per * f->N) + (int64_t)(d->groups - 1) * global;
     d->spines = (int)ms_ceil_div(spine_ports, p->switch_ports);
     for (int g = 0; g < f->n_gpus; g++)
         f->edge[g] = g / f->M / per;
-    f->n_cables = f->n_gpus;
+    f->n_cables = f->n_gpus / f->M * f->N;
     f->n_switches = f->n_edges + d->groups * d->spines;
     f->own = d;
     f->route = route;

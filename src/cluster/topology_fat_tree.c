@@ -43,7 +43,7 @@ static int64_t add_leaves(struct ms_blueprint *f, int per_leaf)
     int nodes = f->n_gpus / f->M;
     for (int l = 0; l < f->n_edges; l++) {
         int here = nodes - l * per_leaf < per_leaf ? nodes - l * per_leaf : per_leaf;
-        int up = (int)ms_uplinks(f->p, (int64_t)here * f->M);
+        int up = (int)ms_uplinks(f->p, (int64_t)here * f->N);
         if (ms_blueprint_trunk(f, up, "leaf_%d", l) < 0)
             return -1;
         all += up;
@@ -77,14 +77,14 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct tree *t = MS_NEW(f->arena, struct tree, 1);
-    int per_leaf = (int)ms_leaf_nodes(p, f->M, ms_ceil_div(p->nodes, p->levels == 3 ? 8 : 4), err);
+    int per_leaf = (int)ms_leaf_nodes(p, f->N, ms_ceil_div(p->nodes, p->levels == 3 ? 8 : 4), err);
     if (!t || !per_leaf)
         return t ? MS_INFEASIBLE : ms_err_set(err, MS_NOMEM, "no memory");
     for (int g = 0; g < f->n_gpus; g++)
         f->edge[g] = g / f->M / per_leaf;
     f->n_edges = t->n_leaves = (int)ms_ceil_div(p->nodes, per_leaf);
     f->n_switches = f->n_edges;
-    f->n_cables = f->n_gpus;
+    f->n_cables = f->n_gpus / f->M * f->N;
     f->own = t;
     f->route = route;
     f->mirrored = true;

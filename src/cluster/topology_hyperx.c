@@ -65,7 +65,7 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     const struct ms_topology_params *p = f->p;
     struct hyperx *x = MS_NEW(f->arena, struct hyperx, 1);
-    int per = (int)(p->nodes_per_leaf ? p->nodes_per_leaf : 1), T = per * f->M, ports = T;
+    int per = (int)(p->nodes_per_leaf ? p->nodes_per_leaf : 1), T = per * f->N, ports = T;
     if (!x)
         return ms_err_set(err, MS_NOMEM, "no memory");
     f->n_edges = f->n_switches = (int)ms_ceil_div(p->nodes, per);
@@ -86,7 +86,7 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
                           "or use more dims",
                           ports, (long long)p->switch_ports);
     x->trunk = MS_NEW(f->arena, int, (size_t)f->n_edges *(size_t)x->dims *(size_t)x->widest);
-    f->n_cables = f->n_gpus;
+    f->n_cables = f->n_gpus / f->M * f->N;
     for (int g = 0; g < f->n_gpus; g++)
         f->edge[g] = g / f->M / per;
     f->own = x;

@@ -43,8 +43,8 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
             "multi-plane stripes every message over all planes: only --multipath spray");
     f->planes = (int)p.planes;
     p.switch_ports *= p.planes;
-    bool one = !p.nodes_per_leaf && f->n_gpus <= p.switch_ports;
-    int per = one ? (int)p.nodes : (int)ms_leaf_nodes(&p, f->M, p.nodes, err), up_all = 0;
+    bool one = !p.nodes_per_leaf && f->n_gpus / f->M * f->N <= p.switch_ports;
+    int per = one ? (int)p.nodes : (int)ms_leaf_nodes(&p, f->N, p.nodes, err), up_all = 0;
     if (!per)
         return MS_INFEASIBLE;
     f->n_edges = (int)ms_ceil_div(p.nodes, per);
@@ -52,14 +52,14 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
         f->edge[g] = g / f->M / per;
     for (int l = 0; l < f->n_edges && f->n_edges > 1; l++) {
         int here = (int)p.nodes - l * per < per ? (int)p.nodes - l * per : per;
-        int up = (int)ms_uplinks(&p, (int64_t)here * f->M);
+        int up = (int)ms_uplinks(&p, (int64_t)here * f->N);
         if (ms_blueprint_trunk(f, up * f->planes, "leaf_%d", l) < 0)
             return ms_err_set(err, MS_NOMEM, "no memory");
         up_all += up;
     }
     d->spines = (int)ms_ceil_div(up_all, p.switch_ports);
     f->n_switches = f->planes * (f->n_edges + d->spines);
-    f->n_cables = f->planes * (f->n_gpus + up_all);
+    f->n_cables = f->planes * (f->n_gpus / f->M * f->N + up_all);
     f->own = d;
     f->route = route;
     f->mirrored = true;

@@ -45,19 +45,19 @@ static int64_t add_leaves(struct ms_blueprint *f, struct rails *r, bool *joined,
     const struct ms_topology_params *p = f->p;
     int64_t all = 0, per_leaf = ms_leaf_nodes(p, 1, p->nodes, err);
     int units = per_leaf ? (int)ms_ceil_div(p->nodes, per_leaf) : 0;
-    f->n_edges = units * f->M;
+    f->n_edges = units * f->N;
     f->hub = MS_NEW(f->arena, int, (size_t)f->n_edges + 1);
     if (!per_leaf || !f->hub)
         return per_leaf ? (ms_err_set(err, MS_NOMEM, "no memory"), -1) : -1;
     for (int g = 0; g < f->n_gpus; g++)
-        f->edge[g] = (int)(g / f->M / per_leaf) * f->M + g % f->M;
+        f->edge[g] = (int)(g / f->M / per_leaf) * f->N + f->nic[g % f->M];
     *joined = r->cross ? f->n_edges > 1 : units > 1;
-    f->n_hubs = !*joined ? 0 : r->cross ? 1 : f->M;
+    f->n_hubs = !*joined ? 0 : r->cross ? 1 : f->N;
     for (int e = 0; e < f->n_edges; e++) {
-        int64_t first = e / f->M * per_leaf,
+        int64_t first = e / f->N * per_leaf,
                 here = p->nodes - first < per_leaf ? p->nodes - first : per_leaf;
         int up = (int)ms_uplinks(p, here);
-        f->hub[e] = !*joined ? -1 : r->cross ? 0 : e % f->M;
+        f->hub[e] = !*joined ? -1 : r->cross ? 0 : e % f->N;
         if (*joined && ms_blueprint_trunk(f, up, "leaf_%d", e) < 0)
             return ms_err_set(err, MS_NOMEM, "no memory"), -1;
         all += up;
@@ -72,16 +72,16 @@ static enum ms_status build_rails(struct ms_blueprint *f, bool cross, bool spine
     bool joined;
     if (!r)
         return ms_err_set(err, MS_NOMEM, "no memory");
-    *r = (struct rails){.M = f->M, .cross = cross};
+    *r = (struct rails){.M = f->N, .cross = cross};
     if (!cross && f->M > 1 && f->p->no_nvlink)
         return ms_err_set(err, MS_INFEASIBLE, "without NVLink nothing joins the rails");
     int64_t up = add_leaves(f, r, &joined, err);
     if (up < 0)
         return MS_INFEASIBLE;
     bool wired = joined || spines_between;
-    r->spines = (int)ms_ceil_div(up, f->p->switch_ports * (spines_between ? 1 : f->M));
-    f->n_switches = f->n_edges + (wired ? r->spines * (spines_between ? 1 : f->M) : 0);
-    f->n_cables = f->n_gpus + (wired ? (int)up : 0);
+    r->spines = (int)ms_ceil_div(up, f->p->switch_ports * (spines_between ? 1 : f->N));
+    f->n_switches = f->n_edges + (wired ? r->spines * (spines_between ? 1 : f->N) : 0);
+    f->n_cables = f->n_gpus / f->M * f->N + (wired ? (int)up : 0);
     f->own = r;
     f->route = route;
     f->rails = true;

@@ -5,7 +5,7 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
 {
     f->n_edges = 1;
     f->n_switches = 1;
-    f->n_cables = f->n_gpus;
+    f->n_cables = f->n_gpus / f->M * f->N;
     return MS_OK;
 }
 

@@ -74,7 +74,7 @@ static enum ms_status build(struct ms_blueprint *f, struct ms_err *err)
     if (hops > MS_MAX_ROUTE_HOPS)
         return ms_err_set(err, MS_INFEASIBLE, "dims give routes of %d hops; at most %d", hops,
                           MS_MAX_ROUTE_HOPS);
-    int cables = p->local_cables ? (int)p->local_cables : used ? f->M / (2 * used) : 1;
+    int cables = p->local_cables ? (int)p->local_cables : used ? f->N / (2 * used) : 1;
     cables = cables < 1 ? 1 : cables;
     for (int v = 0; v < n; v++)
         for (int d = 0; d < t->dims; d++) {

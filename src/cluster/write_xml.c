@@ -54,15 +54,26 @@ static void link_row(struct writer *w, const char *indent, const char *name, dou
         ms_buf_adds(w->out, "/>\n");
 }
 
+/* Whether a GPU is the first of its node on its NIC. */
+static bool first_on_nic(const struct ms_blueprint *f, int g)
+{
+    for (int h = g / f->M * f->M; h < g; h++)
+        if (ms_blueprint_nic(f, h) == ms_blueprint_nic(f, g))
+            return false;
+    return true;
+}
+
 static void gpu_link(struct writer *w, const char *indent, const char *kind, int g)
 {
     const struct ms_topology_params *p = w->f->p;
     bool nvl = !strcmp(kind, "nvl");
     char name[40];
+    if (!nvl && !first_on_nic(w->f, g))
+        return;
     double lat = nvl                      ? p->nvlink_latency_s
                  : p->link_latency_s >= 0 ? p->link_latency_s
                                           : p->nic_latency_s;
-    snprintf(name, sizeof name, "%s_%d", kind, g);
+    snprintf(name, sizeof name, "%s_%d", kind, nvl ? g : ms_blueprint_nic(w->f, g));
     link_row(w, indent, name, nvl ? p->nvlink_bandwidth_Bps : p->nic_bandwidth_Bps, lat,
              "SPLITDUPLEX", nvl || w->f->ports_are_trunks ? 0 : w->f->planes);
 }
@@ -156,9 +167,11 @@ static void edge_inside(struct writer *w, const char *in, int e, const int *gpu,
     for (int i = 0; i < n; i++)
         host_row(w, in, gpu[i]);
     ms_buf_printf(w->out, "%s<router id=\"switch%d\"/>\n", in, e);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        int link = f->nvlink_only ? gpu[i] : ms_blueprint_nic(f, gpu[i]);
         ms_buf_printf(w->out, "%s<host_link id=\"gpu%d\" up=\"%s_%d_UP\" down=\"%s_%d_DOWN\"/>\n",
-                      in, gpu[i], kind, gpu[i], kind, gpu[i]);
+                      in, gpu[i], kind, link, kind, link);
+    }
     for (int i = 0; i < n && !f->nvlink_only && nvlinks(f); i++)
         bypass_rows(w, in, gpu[i]);
 }
@@ -199,15 +212,52 @@ static void write_edges(struct writer *w, const char *topology, const char *comm
                 zone_route(w, a, b);
 }
 
+/* Where GPUs of a node share a leaf the way over it must not be shorter than NVLink: two links without
+ * a limit pad every NIC's way up. */
+static void pad(struct writer *w, int edge)
+{
+    if (w->f->shared_nics && nvlinks(w->f))
+        ms_buf_printf(w->out, "<link_ctn id=\"pad_%d_0\"/><link_ctn id=\"pad_%d_1\"/>", edge, edge);
+}
+
+static void pad_links(struct writer *w)
+{
+    char name[40];
+    for (int e = 0; e < w->f->n_edges && w->f->shared_nics; e++)
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof name, "pad_%d_%d", e, k);
+            link_row(w, "    ", name, w->f->p->nvlink_bandwidth_Bps, 0, "FATPIPE", 0);
+        }
+}
+
+static void nic_route(struct writer *w, int g)
+{
+    const struct ms_blueprint *f = w->f;
+    int nic = ms_blueprint_nic(f, g);
+    if (!f->shared_nics) {
+        ms_buf_printf(w->out,
+                      "    <route src=\"gpu%d\" dst=\"switch%d\"><link_ctn id=\"nic_%d\" "
+                      "direction=\"UP\"/></route>\n",
+                      g, f->edge[g], nic);
+        return;
+    }
+    ms_buf_printf(w->out,
+                  "    <route src=\"gpu%d\" dst=\"switch%d\" symmetrical=\"NO\"><link_ctn "
+                  "id=\"nic_%d_UP\"/>",
+                  g, f->edge[g], nic);
+    pad(w, f->edge[g]);
+    ms_buf_printf(w->out,
+                  "</route>\n    <route src=\"switch%d\" dst=\"gpu%d\" symmetrical=\"NO\">"
+                  "<link_ctn id=\"nic_%d_DOWN\"/></route>\n",
+                  f->edge[g], g, nic);
+}
+
 static void flat_routes(struct writer *w, int g)
 {
     const struct ms_blueprint *f = w->f;
     struct ms_buf *o = w->out;
     int n = g / f->M;
-    ms_buf_printf(o,
-                  "    <route src=\"gpu%d\" dst=\"switch%d\"><link_ctn id=\"nic_%d\" "
-                  "direction=\"UP\"/></route>\n",
-                  g, f->edge[g], g);
+    nic_route(w, g);
     if (!nvlinks(f))
         return;
     ms_buf_printf(
@@ -227,11 +277,15 @@ static void flat_routes(struct writer *w, int g)
                   "    <route src=\"gpu%d\" dst=\"pxn%d\" symmetrical=\"NO\"><link_ctn "
                   "id=\"nvl_%d_UP\"/></route>\n",
                   g, n, g);
+    if (!first_on_nic(f, g))
+        return;
     ms_buf_printf(o,
                   "    <route src=\"pxn%d\" dst=\"switch%d\" symmetrical=\"NO\"><link_ctn "
                   "id=\"nvl_%d_DOWN\"/>"
-                  "<link_ctn id=\"nic_%d_UP\"/></route>\n",
-                  n, f->edge[g], g, g);
+                  "<link_ctn id=\"nic_%d_UP\"/>",
+                  n, f->edge[g], g, ms_blueprint_nic(f, g));
+    pad(w, f->edge[g]);
+    ms_buf_adds(o, "</route>\n");
 }
 
 static void write_flat(struct writer *w, const char *topology, const char *command)
@@ -250,6 +304,8 @@ static void write_flat(struct writer *w, const char *topology, const char *comma
         snprintf(name, sizeof name, "nvswitch_%d", n);
         link_row(w, "    ", name, f->p->nvlink_bandwidth_Bps, 0, "FATPIPE", 0);
     }
+    if (nvlinks(f))
+        pad_links(w);
     trunk_rows(w);
     for (int g = 0; g < f->n_gpus; g++)
         host_row(w, "    ", g);

@@ -63,6 +63,19 @@ done
 "$moesim" platform generate fat-tree --nodes 61 -o odd.xml 2>&1 | grep -q "leaves are not even (8 to 32 GPUs)" || fail "uneven leaves are not said"
 "$moesim" platform generate dragonfly --oversubscription 2 2>&1 | grep -q -- "with --local-cables and --global-cables" || fail "dragonfly's knobs"
 
+# Shared NICs and a wrong affinity, on every topology: GPUs of a node still meet over NVLink, others over the NIC they have.
+for t in star rail rail-only "rail --cross-rail nvlink" fat-tree dragonfly dragonfly-plus torus multi-plane hyperx "fat-tree --multipath dmodk"; do
+    # shellcheck disable=SC2086
+    for nics in "--nics-per-node 4 nic_[0-3]_UP" "--nic-of 0,0,0,0,0,0,0,0 nic_0_UP"; do
+        "$moesim" platform generate $t --nodes 4 ${nics% *} -o nics.xml 2>"$tmp/err" || fail "$t $nics: $(cat "$tmp/err")"
+        "$moesim" platform check --quiet nics.xml 2>"$tmp/err" || fail "$t $nics: $(cat "$tmp/err")"
+        "$moesim" platform show nics.xml --route gpu7 gpu0 | grep -q nvl_7_UP || fail "$t $nics: a node's GPUs do not meet over NVLink"
+        "$moesim" platform show nics.xml --route gpu7 gpu31 | grep -q "${nics##* }" || fail "$t $nics: another NIC"
+    done
+done
+"$moesim" platform generate star --nic-of 0,1 >/dev/null 2>"$tmp/err"
+[ $? = 3 ] || fail "a short --nic-of exits 3"
+
 # Everything drawn is inside the picture.
 for words in "rail --nodes 48" "rail --nodes 12 --nodes-per-leaf 5"; do
     # shellcheck disable=SC2086
