@@ -36,6 +36,67 @@ START_TEST(test_units_are_exact_and_reject_the_rest)
 }
 END_TEST
 
+/* As people write them, in every spelling. */
+START_TEST(test_units_of_the_field_are_taken)
+{
+    static const struct {
+        const char *text;
+        enum ms_unit unit;
+        double value;
+    } good[] = {{"27\u00b5s", MS_UNIT_TIME, 27e-6},    {"27 \u03bcs", MS_UNIT_TIME, 27e-6},
+                {"100GB/s", MS_UNIT_RATE, 100e9},      {"100 GB/s", MS_UNIT_RATE, 100e9},
+                {"3TB/s", MS_UNIT_RATE, 3e12},         {"800G", MS_UNIT_RATE, 100e9},
+                {"800Gb/s", MS_UNIT_RATE, 100e9},      {"800 Gbit/s", MS_UNIT_RATE, 100e9},
+                {"400 TFLOPS", MS_UNIT_FLOPS, 400e12}, {"400Tf", MS_UNIT_FLOPS, 400e12},
+                {"989 Tflop/s", MS_UNIT_FLOPS, 989e12}};
+    double v;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        ck_assert_msg(ms_units_parse(good[i].text, good[i].unit, &v) && v == good[i].value, "%s",
+                      good[i].text);
+}
+END_TEST
+
+/* Both forms that the program prints are read back: the short one nearly, the exact one exactly. */
+START_TEST(test_units_that_are_printed_are_read_back)
+{
+    struct ms_rng r;
+    char text[64];
+    ms_rng_init(&r, 3, "units", 0, 0, 0);
+    for (int i = 0; i < 4000; i++) {
+        enum ms_unit unit = (enum ms_unit)(MS_UNIT_TIME + i % 4);
+        double v = pow(10, 30 * ms_rng_unit(&r) - (unit == MS_UNIT_TIME ? 15 : 3)), back;
+        if (i % 3 == 0) /* round ones */
+            v = strtod(ms_units_show(v, MS_UNIT_NONE, text, sizeof text), NULL);
+        ck_assert(ms_units_parse(ms_units_show(v, unit, text, sizeof text), unit, &back));
+        ck_assert_msg(fabs(back / v - 1) < 1e-3, "%s is not %g", text, v);
+        ck_assert(ms_units_parse(ms_units_write(v, unit, text, sizeof text), unit, &back));
+        ck_assert_msg(back == v, "%s is not %.17g", text, v);
+    }
+    ck_assert_str_eq(ms_units_write(46.5e9, MS_UNIT_RATE, text, sizeof text), "46.5GBps");
+    ck_assert_str_eq(ms_units_write(1.4e-6, MS_UNIT_TIME, text, sizeof text), "1.4us");
+}
+END_TEST
+
+/* 528 links of one fault are one warning. */
+START_TEST(test_equal_warnings_are_folded)
+{
+    struct ms_errs errs = {0};
+    char *out = NULL;
+    size_t n;
+    for (int i = 0; i < 528; i++)
+        ms_errs_warn_at(&errs, "x.xml", i + 1, 0, NULL, "link 'nic_%d': %d B/s is little", i, i);
+    ms_errs_warn_at(&errs, "x.xml", 9, 0, NULL, "host 'a': speed 0");
+    FILE *f = open_memstream(&out, &n);
+    ms_errs_print(f, &errs);
+    fclose(f);
+    ck_assert_str_eq(out, "x.xml:1: warning: link 'nic_0': 0 B/s is little\n"
+                          "moesim: and 527 more like it\n"
+                          "x.xml:9: warning: host 'a': speed 0\n");
+    free(out);
+    ms_errs_finish(&errs);
+}
+END_TEST
+
 START_TEST(test_numbers_read_back_to_the_same_double)
 {
     struct ms_rng r;
@@ -311,6 +372,9 @@ int main(void)
     TCase *t = tcase_create("base");
     suite_add_tcase(s, t);
     tcase_add_test(t, test_units_are_exact_and_reject_the_rest);
+    tcase_add_test(t, test_units_of_the_field_are_taken);
+    tcase_add_test(t, test_units_that_are_printed_are_read_back);
+    tcase_add_test(t, test_equal_warnings_are_folded);
     tcase_add_test(t, test_numbers_read_back_to_the_same_double);
     tcase_add_test(t, test_json_places_commas_and_escapes);
     tcase_add_test(t, test_streams_depend_on_their_name_alone);

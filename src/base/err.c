@@ -2,6 +2,7 @@
  * which name a misspelt word is nearest to. */
 #include "base/err.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,10 +108,59 @@ void ms_err_print(FILE *out, const struct ms_err *err, const char *kind)
     fprintf(out, "%s\n", err->text);
 }
 
+/* What differs between two sentences of one kind: names in quotes and numbers. */
+static const char *past_detail(const char *s)
+{
+    if (*s == '\'') {
+        const char *end = strchr(s + 1, '\'');
+        return end ? end + 1 : s;
+    }
+    while (isdigit((unsigned char)*s) || (*s == '.' && isdigit((unsigned char)s[1])))
+        s++;
+    return s;
+}
+
+static bool same_kind(const struct ms_err *a, const struct ms_err *b)
+{
+    const char *s = a->text, *t = b->text;
+    if (strcmp(a->file, b->file) != 0 || strcmp(a->key, b->key) != 0)
+        return false;
+    while (*s && *t) {
+        const char *u = past_detail(s), *v = past_detail(t);
+        if ((u == s) != (v == t) || (u == s && *s != *t))
+            return false;
+        s = u == s ? s + 1 : u;
+        t = v == t ? t + 1 : v;
+    }
+    return *s == *t;
+}
+
+/* The first of each kind in a file, and how many more there are like it. */
+static void print_warnings(FILE *out, const struct ms_errs *errs)
+{
+    bool *told = calloc(errs->n_warnings + 1, sizeof *told);
+    for (size_t i = 0; i < errs->n_warnings; i++) {
+        size_t more = 0, last = i;
+        if (told && told[i])
+            continue;
+        ms_err_print(out, &errs->warn[i], "warning");
+        for (size_t k = i + 1; told && k < errs->n_warnings; k++)
+            if (!told[k] && same_kind(&errs->warn[i], &errs->warn[k])) {
+                told[k] = true;
+                last = k;
+                more++;
+            }
+        if (more == 1)
+            ms_err_print(out, &errs->warn[last], "warning");
+        else if (more)
+            fprintf(out, "moesim: and %zu more like it\n", more);
+    }
+    free(told);
+}
+
 void ms_errs_print(FILE *out, const struct ms_errs *errs)
 {
-    for (size_t i = 0; i < errs->n_warnings; i++)
-        ms_err_print(out, &errs->warn[i], "warning");
+    print_warnings(out, errs);
     size_t in_file = 0, hidden = 0;
     for (size_t i = 0; i < errs->n; i++) {
         bool same = i && strcmp(errs->e[i].file, errs->e[i - 1].file) == 0;

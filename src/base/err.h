@@ -65,7 +65,8 @@ void ms_errs_finish(struct ms_errs *errs);
 /** `FILE:LINE:COL: error: KEY: TEXT` and a newline; parts that are unknown are left out. kind:
  *  "error", "warning". */
 void ms_err_print(FILE *out, const struct ms_err *err, const char *kind);
-/** Every warning, then every error (at most 20 a file), one a line. */
+/** Warnings (of several that differ in names and numbers only, the first and how many more), then
+ *  every error (at most 20 a file), one a line. */
 void ms_errs_print(FILE *out, const struct ms_errs *errs);
 
 /** The exit code of a status. */

@@ -57,8 +57,12 @@ static enum ms_status parse_number(const struct ms_field *f, const char *text, b
     if (!ms_units_parse(text, f->unit, &v))
         return BAD(err, "'%s' is not %s", ms_clean(text, shown, sizeof shown),
                    ms_field_wanted(f, wanted, sizeof wanted));
-    if (!plain && ms_units_parse(text, MS_UNIT_NONE, &bare))
+    bool is_bare = ms_units_parse(text, MS_UNIT_NONE, &bare);
+    if (!plain && is_bare)
         return quoted(text, err);
+    if (is_bare && v != 0 && ms_units_usual(f->unit))
+        return BAD(err, "'%s' has no unit; %s%s?", ms_clean(text, shown, sizeof shown), shown,
+                   ms_units_usual(f->unit));
     enum ms_status s = in_range(f, text, v, err);
     if (s == MS_OK)
         *out = v;

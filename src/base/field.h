@@ -36,6 +36,14 @@ typedef size_t ms_names_fn(const char **out, size_t cap);
 /** How an odd value is read, echoed and described: scenario/fields.h. */
 struct ms_shape;
 
+/** When a key does anything at all: what it is told where another key makes it idle. */
+struct ms_acts {
+    const char *key;                /**< the key that decides: "exchange.algorithm" */
+    bool (*acts)(const void *base); /**< base: the struct of the whole (struct ms_scenario) */
+    const char *hint;               /**< "; did you mean …", or NULL */
+    bool input;                     /**< an input file: idle is an error, else a warning */
+};
+
 struct ms_field {
     const char *key;
     enum ms_field_type type;
@@ -52,6 +60,7 @@ struct ms_field {
     const struct ms_shape *shape;  /**< of ODD */
     const char *fallback;          /**< default as a user writes it; NULL: must be given; "": may
                                         be left out */
+    const struct ms_acts *acts;    /**< NULL: always */
     bool later;                    /**< all but the default is refused: not available yet */
     const char *help;              /**< one line, with the unit */
 };

@@ -21,7 +21,7 @@ bool ms_field_is_word(const struct ms_field *f, const void *at)
 
 void ms_field_show(struct ms_buf *out, const struct ms_field *f, const void *at)
 {
-    char number[32];
+    char number[64];
     if (ms_field_is_word(f, at)) {
         ms_buf_adds(out, f->word);
         return;
@@ -37,7 +37,9 @@ void ms_field_show(struct ms_buf *out, const struct ms_field *f, const void *at)
         ms_buf_printf(out, "%d", *(const int *)at);
         break;
     case MS_FIELD_NUMBER:
-        ms_buf_adds(out, ms_number(*(const double *)at, number));
+        ms_buf_adds(out, f->unit
+                             ? ms_units_write(*(const double *)at, f->unit, number, sizeof number)
+                             : ms_number(*(const double *)at, number));
         break;
     case MS_FIELD_ENUM:
         ms_buf_adds(out, f->names[*(const int *)at]);

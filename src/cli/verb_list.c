@@ -17,7 +17,7 @@
 #include "scenario/scenario.h"
 #include "sim/sim.h"
 #include "stats/imbalance.h"
-#include "sweep/series.h"
+#include "stats/metric.h"
 
 struct kind {
     const char *name, *help;
@@ -168,51 +168,14 @@ static void imbalance(void)
         row(m->name, m->definition);
 }
 
-static void wide(const char *name, const char *help)
-{
-    printf("%-30s  %s\n", name, help);
-}
-
-/* What records hold and compare takes as --metric; definitions: model.md section 7. */
+/* What records hold and compare takes as --metric. */
 static void metrics(void)
 {
-    static const char *const of[MS_N_SERIES] = {
-        [MS_SERIES_EXCHANGE] =
-            "dispatch + combine of one (repeat, step, layer, group): the sum of the two below",
-        [MS_SERIES_DISPATCH] = "tokens to the experts: last completion - last entry",
-        [MS_SERIES_COMBINE] = "results back: last completion - last entry",
-        [MS_SERIES_RANK] = "a rank's own dispatch + combine",
-        [MS_SERIES_LAYER] =
-            "first dispatch entry to last combine completion, compute and waiting included",
-        [MS_SERIES_STEP] = "all layers",
-    };
-    static const char *const ends[] = {"p50_us", "p95_us", "p99_us", "max_us", "mean_us"};
-    for (int i = 0; i < MS_N_SERIES; i++) {
-        char name[64];
-        wide(ms_series_name((enum ms_series)i), of[i]);
-        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
-            snprintf(name, sizeof name, "%s.%s", ms_series_name((enum ms_series)i), ends[k]);
-            printf("  %s\n", name);
-        }
-    }
-    wide("step.tokens_per_s", "tokens of all ranks over the mean time of a step");
-    wide("step.exposed_share", "share of a step in which a rank does not compute, mean over ranks");
-    wide("request.mean_step.p99_us", "a request's mean step time (p50, p95, p99, max, mean)");
-    wide("request.worst_step.p99_us", "its worst step, where steps decode requests");
-    wide("variance.layer", "share of the exchange time's variance between layers");
-    wide("variance.batch", "share between batches (steps of a repeat: their requests)");
-    wide("variance.within", "share that is neither (tokens, network)");
-    wide("entry_skew_us", "last - first dispatch entry, mean");
-    wide("slowdown.vs_balanced_p50", "p50 of the case / p50 of its balanced twin");
-    wide("slowdown.vs_balanced_p99", "p99 of the case / p99 of its balanced twin");
-    wide("bytes.network",
-         "payload over hops that leave a node; also bytes.intra_node, bytes.local");
-    for (const struct ms_imbalance_metric *m = ms_imbalance_metrics; m->name; m++)
-        if (strstr("gini cv variance entropy max_over_mean", m->name))
-            printf("imbalance.%-20s  %s\n", m->name, m->definition);
-    wide("imbalance.rank_max_over_mean", "selections computed by the busiest rank over the mean");
-    wide("remote_copies_per_token", "other ranks that a token goes to, mean over tokens");
-    wide("imbalance.dropped_share", "selections dropped by capacity over those asked for");
+    for (const struct ms_metric *m = ms_metrics; m->name; m++)
+        if (m->help)
+            printf("%-30s  %s\n", m->name, m->help);
+        else
+            puts(m->name);
 }
 
 static void keys(void)

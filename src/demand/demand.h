@@ -38,6 +38,7 @@ struct ms_demand_input {
 
 /** What the record says about the routing, beside the counts. */
 struct ms_demand_note {
+    int trace_ranks; /**< ranks that the trace tells apart; 0, 1: none */
     /** traces of token ids and checkpoints; otherwise independent given the counts */
     bool co_selection_measured;
     bool oracle;                    /**< the placement saw the very loads it is scored on */

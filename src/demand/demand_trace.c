@@ -86,15 +86,64 @@ static enum ms_status note_requested(struct ms_demand *d, struct ms_err *err)
     return MS_OK;
 }
 
+/* trace_filter: {step: last} and {step: sum} are choices among the file's steps, not of its rows.
+ * @return the choice, NULL: none; the other filters in *kept */
+static const char *chosen_steps(const struct ms_routing_params *r, struct ms_trace_filter *kept,
+                                int *n_kept)
+{
+    const char *choice = NULL;
+    *n_kept = 0;
+    for (int i = 0; i < r->n_filter; i++) {
+        const char *value = r->filter[i].value;
+        if (!strcmp(r->filter[i].column, "step") &&
+            (!strcmp(value, "last") || !strcmp(value, "sum")))
+            choice = value;
+        else
+            kept[(*n_kept)++] = r->filter[i];
+    }
+    return choice;
+}
+
+/* One step of several: the last, or all added up. Steps that nobody chose among are an error: the
+ * first one of a training run is the untrained model. */
+static enum ms_status take_steps(struct ms_demand *d, const char *choice, struct ms_err *err)
+{
+    struct ms_trace *t = &d->trace;
+    size_t row = (size_t)t->n_ranks * (size_t)t->n_layers * (size_t)t->n_experts;
+    if (t->ids || t->n_steps == 1)
+        return MS_OK;
+    if (!choice && t->n_steps > d->P)
+        return ms_err_at(err, MS_INVALID, NULL, 0, 0, "routing.trace",
+                         "has %d steps, but workload.steps is %d; trace_filter: {step: last} takes "
+                         "the last, {step: sum} all of them together, workload.steps: %d one "
+                         "after the other",
+                         t->n_steps, d->P, t->n_steps);
+    if (!choice)
+        return MS_OK;
+    size_t last = (size_t)(t->n_steps - 1) * row;
+    if (!strcmp(choice, "last"))
+        memmove(t->count, t->count + last, row * sizeof *t->count);
+    else
+        for (size_t i = row; i < last + row; i++)
+            t->count[i % row] += t->count[i];
+    t->n_steps = 1;
+    return MS_OK;
+}
+
 /* What the file or the checkpoint says, read. */
 static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
 {
     const struct ms_routing_params *r = d->in.routing;
     bool checkpoint = r->source == MS_SOURCE_CHECKPOINT;
+    struct ms_trace_filter *filter = MS_NEW(&d->arena, struct ms_trace_filter, (size_t)r->n_filter);
+    int n_filter;
+    if (!filter)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    const char *choice = chosen_steps(r, filter, &n_filter);
     struct ms_trace_request q = {.files = d->in.files,
                                  .path = checkpoint ? r->checkpoint : r->trace,
-                                 .filter = r->filter,
-                                 .n_filter = r->n_filter,
+                                 .filter = filter,
+                                 .n_filter = n_filter,
                                  .axes = r->trace_axes,
                                  .n_axes = r->n_trace_axes,
                                  .n_experts = d->E,
@@ -110,8 +159,11 @@ static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
                                    .assignment = r->assignment,
                                    .seed = d->in.seed,
                                    .n_threads = d->in.n_threads};
-    return checkpoint ? ms_trace_from_checkpoint(&q, &texts, &d->trace, err)
-                      : ms_trace_read(&q, &d->trace, err);
+    if (checkpoint)
+        return ms_trace_from_checkpoint(&q, &texts, &d->trace, err);
+    enum ms_status s = ms_trace_read(&q, &d->trace, err);
+    d->note.trace_ranks = d->trace.n_ranks;
+    return s ? s : take_steps(d, choice, err);
 }
 
 enum ms_status ms_demand_open_trace(struct ms_demand *d, struct ms_err *err)

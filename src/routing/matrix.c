@@ -43,16 +43,30 @@ static int label_of(const char *name)
     return -1;
 }
 
-/* A first row with a field that is no number (inf and nan are bad numbers) is a header. */
-static bool is_header(const struct ms_csv *c)
+static bool is_number(const char *field)
 {
-    for (int i = 0; i < c->n_fields; i++) {
-        char *end;
-        strtod(c->field[i], &end);
-        if (end == c->field[i] || end[strspn(end, " \t")] != '\0')
-            return true;
-    }
-    return false;
+    char *end;
+    strtod(field, &end);
+    return end != field && end[strspn(end, " \t")] == '\0';
+}
+
+/* A first row of words is a header, a row of numbers is none, and a word among numbers is that row's
+ * error: it would be left out in silence. Column names may be numbers (rank 0, 1, …) after a label. */
+static enum ms_status is_header(struct reader *r, bool *header, struct ms_err *err)
+{
+    const struct ms_csv *c = &r->csv;
+    int words = 0, word = 0;
+    for (int i = 0; i < c->n_fields; i++)
+        if (!is_number(c->field[i])) {
+            words++;
+            word = i;
+        }
+    *header = words > 0 && (words == c->n_fields || label_of(c->field[0]) >= 0 ||
+                            c->field[0][strspn(c->field[0], " ")] == '\0');
+    if (words == 0 || *header)
+        return MS_OK;
+    return ms_err_at(err, MS_INVALID, c->path, c->line, 0, "routing.matrix",
+                     "'%s' in column %d is not a number of bytes", c->field[word], word + 1);
 }
 
 static enum ms_status read_header(struct reader *r, struct ms_err *err)
@@ -157,10 +171,13 @@ static enum ms_status row(struct reader *r, struct ms_err *err)
 
 static enum ms_status read_all(struct reader *r, struct ms_err *err)
 {
+    bool header = false;
     enum ms_status s = ms_csv_next(&r->csv, err);
     for (int l = 0; l < N_LABELS; l++)
         r->label[l] = -1;
-    if (s == MS_OK && r->csv.n_fields > 0 && is_header(&r->csv)) {
+    if (s == MS_OK && r->csv.n_fields > 0)
+        s = is_header(r, &header, err);
+    if (s == MS_OK && header) {
         s = read_header(r, err);
         if (s == MS_OK)
             s = ms_csv_next(&r->csv, err);

@@ -49,6 +49,21 @@ static void fail(const struct check *c, const char *key, const char *fmt, ...)
     ms_errs_add_at(c->errs, MS_INVALID, file, line, col, key, "%s", text);
 }
 
+static void warn(const struct check *c, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void warn(const struct check *c, const char *key, const char *fmt, ...)
+{
+    char text[sizeof((struct ms_err *)0)->text];
+    int line, col;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    const char *file = ms_scenario_place(c->s, key, &line, &col);
+    ms_errs_warn_at(c->errs, file, line, col, key, "%s", text);
+}
+
 /* An error of another room, which knows the key but not the place. */
 static void pass_on(const struct check *c, const struct ms_err *err)
 {
@@ -141,6 +156,25 @@ static void check_matrix(const struct check *c)
         fail(c, "workload.pass", "a matrix has no backward pass");
     if (s->workload.groups != 1)
         fail(c, "workload.groups", "%d groups, but a matrix is one group", s->workload.groups);
+}
+
+/* Copies of experts that nobody knows to be hot: "redundancy does not help" would be the answer. */
+static void check_redundancy(const struct check *c)
+{
+    const struct ms_place_params *p = &c->s->placement;
+    const struct ms_place_strategy *mine = ms_place_find(p->strategy);
+    char names[300] = "";
+    if (p->redundant_experts == 0 || !mine || mine->needs_load || mine->needs_map ||
+        DOUBTFUL(c, "placement"))
+        return;
+    for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s; s++)
+        if ((*s)->needs_load && strlen(names) + strlen((*s)->name) + 5 < sizeof names)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
+                     names[0] ? ", " : "", (*s)->name);
+    warn(c, "placement.redundant_experts",
+         "%d copies of experts %s takes without a look at their load, not of the hottest; "
+         "placements that look at loads: %s",
+         p->redundant_experts, p->strategy, names);
 }
 
 static void check_report(const struct check *c)
@@ -319,6 +353,7 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_model(&c);
     check_layers(&c);
     check_train(&c);
+    check_redundancy(&c);
     check_report(&c);
     size_t n = errs->n;
     if (platform) {

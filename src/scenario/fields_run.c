@@ -3,6 +3,40 @@
 #include "moe/train.h"
 #include "scenario/fields.h"
 #include "scenario/scenario.h"
+#include "stats/metric.h"
+
+/* ---- when a key acts ---- */
+
+#define ACTS(name, key_path, test, say, is_input)                                                  \
+    static bool acts_##name(const void *base)                                                      \
+    {                                                                                              \
+        const struct ms_scenario *s = base;                                                        \
+        return (test);                                                                             \
+    }                                                                                              \
+    static const struct ms_acts name = {key_path, acts_##name, say, is_input}
+
+ACTS(drawn, "routing.source", s->routing.source == MS_SOURCE_SYNTHETIC, NULL, false);
+ACTS(no_matrix, "routing.source", s->routing.source != MS_SOURCE_MATRIX, NULL, false);
+ACTS(of_trace, "routing.source", s->routing.source == MS_SOURCE_TRACE,
+     "; did you mean source: trace?", true);
+ACTS(to_trace, "routing.source", s->routing.source == MS_SOURCE_TRACE, NULL, false);
+ACTS(to_recorded, "routing.source",
+     s->routing.source == MS_SOURCE_TRACE || s->routing.source == MS_SOURCE_MATRIX, NULL, false);
+ACTS(of_checkpoint, "routing.source", s->routing.source == MS_SOURCE_CHECKPOINT,
+     "; did you mean source: checkpoint?", true);
+ACTS(of_matrix, "routing.source", s->routing.source == MS_SOURCE_MATRIX,
+     "; did you mean source: matrix?", true);
+ACTS(capped, "routing.capacity_factor", s->routing.capacity_factor > 0, NULL, false);
+ACTS(copied, "placement.redundant_experts", s->placement.redundant_experts > 0, NULL, false);
+ACTS(of_map, "placement.strategy", ms_place_find(s->placement.strategy)->needs_map,
+     "; did you mean strategy: file?", true);
+ACTS(grouped, "workload.groups", s->workload.groups > 1, NULL, false);
+ACTS(windowed, "exchange.algorithm", ms_sim_exchange_heeds(&s->sim.exchange).window, NULL, false);
+ACTS(chunked, "exchange.algorithm", ms_sim_exchange_heeds(&s->sim.exchange).chunk_tokens, NULL,
+     false);
+ACTS(forwarded, "exchange.algorithm", ms_sim_exchange_heeds(&s->sim.exchange).forwarding, NULL,
+     false);
+ACTS(settled, "network.model", ms_sim_heeds_quantum(s->sim.network.model), NULL, false);
 
 /* clang-format off */
 static const struct ms_field top[] = {
@@ -90,10 +124,11 @@ static const struct ms_field workload[] = {
      MS_INT32(1, 1e6), .fallback = "1",
      .help = "expert-parallel groups side by side on the same fabric"},
     {.key = "group_layout", MS_AT(struct ms_workload, group_strided),
-     MS_ONE_OF("contiguous", "strided"), .fallback = "contiguous",
+     MS_ONE_OF("contiguous", "strided"), .fallback = "contiguous", .acts = &grouped,
      .help = "which hosts a group gets"},
     {.key = "tokens_per_rank", MS_AT(struct ms_workload, tokens),
      .type = MS_FIELD_ODD, .shape = &ms_shape_tokens, .min = 0, .max = 1e9, .fallback = "4096",
+     .acts = &no_matrix,
      .help = "a number, a list (one a rank), {mean, cv}, or trace (the trace's own totals)"},
     {.key = "requests", MS_AT(struct ms_workload, requests),
      .type = MS_FIELD_ODD, .shape = &ms_shape_requests, .fields = ms_request_fields,
@@ -125,64 +160,66 @@ static const struct ms_field routing[] = {
      .help = "where the routing comes from"},
     {.key = "popularity", MS_AT(struct ms_routing_params, popularity),
      .type = MS_FIELD_ODD, .shape = &ms_shape_popularity, .named = ms_names_laws,
-     .what = "a popularity law", .fallback = "{law: uniform}",
+     .what = "a popularity law", .fallback = "{law: uniform}", .acts = &drawn,
      .help = "how often each expert is chosen: {law, its parameters, order}; `moesim list law`"},
     {.key = "redraw", MS_AT(struct ms_routing_params, redraw),
      MS_ONE_OF("popularity", "tokens"), .fallback = "popularity",
      .help = "what a repeat draws anew"},
     {.key = "drift", MS_AT(struct ms_routing_params, drift),
-     MS_NUMBER(0, 1), .fallback = "0",
+     MS_NUMBER(0, 1), .fallback = "0", .acts = &drawn,
      .help = "how far popularity moves from step to step"},
     {.key = "capacity_factor", MS_AT(struct ms_routing_params, capacity_factor),
      MS_NUMBER(0, 1e6), .above_min = true, MS_WORD("none", 0), .fallback = "none",
+     .acts = &no_matrix,
      .help = "an expert takes ceil(factor x top_k x tokens / experts) of a rank; none = no limit"},
     {.key = "capacity_scope", MS_AT(struct ms_routing_params, capacity_scope),
      MS_ONE_OF("sender_expert", "expert", "rank"), .fallback = "sender_expert",
+     .acts = &capped,
      .help = "what capacity is counted over: an expert per source rank, an expert, a receiving rank"},
     {.key = "drop_policy", MS_AT(struct ms_routing_params, drop_policy),
-     MS_ONE_OF("probs", "position"), .fallback = "probs",
+     MS_ONE_OF("probs", "position"), .fallback = "probs", .acts = &capped,
      .help = "what a full expert drops"},
     {.key = "assignment", MS_AT(struct ms_routing_params, assignment),
      MS_NAME(ms_names_assignments, "a token assignment"), .fallback = "top_k",
      .help = "token-assignment strategy"},
     {.key = "trace", MS_AT(struct ms_routing_params, trace),
-     .type = MS_FIELD_PATH, MS_OPTIONAL,
+     .type = MS_FIELD_PATH, MS_OPTIONAL, .acts = &of_trace,
      .help = "tokens per expert, for source: trace"},
     {.key = "trace_filter",
-     .type = MS_FIELD_ODD, .shape = &ms_shape_filter, MS_OPTIONAL,
+     .type = MS_FIELD_ODD, .shape = &ms_shape_filter, MS_OPTIONAL, .acts = &to_recorded,
      .help = "rows of a CSV trace to take: {column: value}"},
     {.key = "trace_axes",
-     .type = MS_FIELD_ODD, .shape = &ms_shape_axes, MS_OPTIONAL,
+     .type = MS_FIELD_ODD, .shape = &ms_shape_axes, MS_OPTIONAL, .acts = &to_trace,
      .help = "axes of an .npy trace in order: any of steps, ranks, layers, experts, requests, "
              "tokens, k"},
     {.key = "checkpoint", MS_AT(struct ms_routing_params, checkpoint),
-     .type = MS_FIELD_PATH, MS_OPTIONAL,
+     .type = MS_FIELD_PATH, MS_OPTIONAL, .acts = &of_checkpoint,
      .help = "model folder, for source: checkpoint"},
     {.key = "text",
-     .type = MS_FIELD_ODD, .shape = &ms_shape_texts, MS_OPTIONAL,
+     .type = MS_FIELD_ODD, .shape = &ms_shape_texts, MS_OPTIONAL, .acts = &of_checkpoint,
      .help = "files the checkpoint routes"},
     {.key = "tokens", MS_AT(struct ms_routing_params, tokens),
-     .type = MS_FIELD_PATH, MS_OPTIONAL,
+     .type = MS_FIELD_PATH, MS_OPTIONAL, .acts = &of_checkpoint,
      .help = "token ids for the checkpoint instead of text: an .npy [windows, N+1]"},
     {.key = "matrix", MS_AT(struct ms_routing_params, matrix),
-     .type = MS_FIELD_PATH, MS_OPTIONAL,
+     .type = MS_FIELD_PATH, MS_OPTIONAL, .acts = &of_matrix,
      .help = "CSV of bytes from rank (row) to rank (column), for source: matrix"},
     {0},
 };
 
 static const struct ms_field placement[] = {
     {.key = "strategy", MS_AT(struct ms_place_params, strategy),
-     MS_NAME(ms_names_placements, "a placement"), .fallback = "contiguous",
+     MS_NAME(ms_names_placements, "a placement"), .fallback = "contiguous", .acts = &no_matrix,
      .help = "which rank holds which expert"},
     {.key = "map", MS_AT(struct ms_place_params, map),
-     .type = MS_FIELD_PATH, MS_OPTIONAL,
+     .type = MS_FIELD_PATH, MS_OPTIONAL, .acts = &of_map,
      .help = "which expert each slot holds, for strategy: file (SGLang, TensorRT-LLM, vLLM-Ascend "
              "or moesim)"},
     {.key = "redundant_experts", MS_AT(struct ms_place_params, redundant_experts),
-     MS_INT32(0, 65536), .fallback = "0",
+     MS_INT32(0, 65536), .fallback = "0", .acts = &no_matrix,
      .help = "extra slots for copies; experts + this must be a multiple of ranks"},
     {.key = "replica_choice", MS_AT(struct ms_place_params, replica_choice),
-     MS_ONE_OF("nearest", "random"), .fallback = "nearest",
+     MS_ONE_OF("nearest", "random"), .fallback = "nearest", .acts = &copied,
      .help = "which copy of an expert a token goes to"},
     {0},
 };
@@ -192,10 +229,10 @@ static const struct ms_field exchange[] = {
      MS_NAME(ms_names_exchanges, "an exchange algorithm"), .fallback = "direct",
      .help = "how dispatch and combine move"},
     {.key = "window", MS_AT(struct ms_exchange_params, window),
-     MS_INT32(1, 65536), .fallback = "8",
+     MS_INT32(1, 65536), .fallback = "8", .acts = &windowed,
      .help = "messages a rank has under way (windowed)"},
     {.key = "chunk_tokens", MS_AT(struct ms_exchange_params, chunk_tokens),
-     MS_INT32(1, 1e6), .fallback = "32",
+     MS_INT32(1, 1e6), .fallback = "32", .acts = &chunked,
      .help = "tokens before the fan-out inside a node starts (hierarchical)"},
     {.key = "deduplicate", MS_AT(struct ms_exchange_params, deduplicate),
      MS_ONE_OF("auto", "none", "rank", "node"), .fallback = "auto",
@@ -207,7 +244,7 @@ static const struct ms_field exchange[] = {
      MS_ONE_OF("auto", "received", "both"), .fallback = "auto",
      .help = "when a rank is done: its receives are, or both receives and its own sends"},
     {.key = "forwarding", MS_AT(struct ms_exchange_params, forwarding),
-     MS_ONE_OF("none", "pxn"), .fallback = "none",
+     MS_ONE_OF("none", "pxn"), .fallback = "none", .acts = &forwarded,
      .help = "pxn: first over NVLink to the GPU on the destination's rail"},
     {0},
 };
@@ -232,8 +269,9 @@ static const struct ms_field network[] = {
      MS_NAME(ms_names_networks, "a network model"), .fallback = "fluid",
      .help = "how flows share links"},
     {.key = "quantum", MS_AT(struct ms_network_params, quantum),
-     MS_NUMBER(0, 0.5), .fallback = "0.001",
-     .help = "completions closer than this share of the shortest phase are settled together; 0 = exact"},
+     MS_NUMBER(0, 0.5), .fallback = "0.001", .acts = &settled,
+     .help = "completions closer than this share of the shortest phase are settled together; "
+             "0 = exact"},
     {.key = "latency", MS_AT(struct ms_network_params, latency),
      MS_ONE_OF("auto", "sender", "flow"), .fallback = "auto",
      .help = "who waits for the route's latency; auto = sender for fluid and cm02, else flow"},
@@ -279,7 +317,7 @@ static const struct ms_field report[] = {
      .type = MS_FIELD_STRING, MS_OPTIONAL,
      .help = "the axis that compare sets side by side"},
     {.key = "metric", MS_AT(struct ms_report_params, metric),
-     .type = MS_FIELD_STRING, MS_OPTIONAL,
+     MS_NAME(ms_metric_names, "a metric (`moesim list metric` names them)"), MS_OPTIONAL,
      .help = "the number it compares: exchange.p99_us, layer.p99_us …"},
     {.key = "margin", MS_AT(struct ms_report_params, margin),
      MS_NUMBER(0, 1), .fallback = "0.05",

@@ -10,13 +10,13 @@ static const char *unit_pattern(enum ms_unit unit)
 {
     switch (unit) {
     case MS_UNIT_TIME:
-        return "(ps|ns|us|ms|s|m|h|d)";
+        return "(ps|ns|us|\\u00b5s|\\u03bcs|ms|s|m|h|d)";
     case MS_UNIT_BYTES:
         return "([kMGTP]|[KMGT]i)?[Bb]";
     case MS_UNIT_RATE:
-        return "([kMGTP]|[KMGT]i)?[Bb]ps";
+        return "(([kMGTP]|[KMGT]i)?([Bb](ps|/s)|bit/s)|[kMGTP]|[KMGT]i)";
     case MS_UNIT_FLOPS:
-        return "[kMGTP]?(flops|f)";
+        return "([kMGTP]|[KMGT]i)?(f|(flop|FLOP|Flop)(s|S|/s))";
     case MS_UNIT_NONE:
         break;
     }
@@ -43,8 +43,12 @@ static void number(struct ms_json *j, const struct ms_field *f)
     }
     ms_json_array(j, "anyOf");
     ms_json_object(j, NULL);
-    ms_json_string(j, "type", "number");
-    range(j, f);
+    if (ms_units_usual(f->unit)) {
+        ms_json_integer(j, "const", 0); /* any other number needs its unit */
+    } else {
+        ms_json_string(j, "type", "number");
+        range(j, f);
+    }
     ms_json_end_object(j);
     ms_json_object(j, NULL);
     ms_json_string(j, "type", "string");

@@ -66,6 +66,8 @@ struct ms_exchange {
     bool needs_nodes;    /**< useless without node properties: an input error */
     bool needs_tokens;   /**< a byte matrix is not enough */
     bool forwards;       /**< brings its own forwarding: pxn does not apply */
+    bool windowed;       /**< exchange.window acts */
+    bool chunked;        /**< passes on chunk by chunk: exchange.chunk_tokens acts */
     bool per_node_leg;   /**< bytes cross to the GPU with the source's local index */
     bool neighbours;     /**< a rank sends to the next rank only */
     enum ms_comm_kernels kernels; /**< whose start-up and message costs it has */

@@ -234,6 +234,7 @@ const struct ms_exchange ms_exchange_hierarchical = {
     .streams = true, /* kernels walk the tokens in order, through one buffer */
     .needs_nodes = true,
     .forwards = true,
+    .chunked = true,
     .per_node_leg = true,
     .leg_cpu_s = {5.3e-3, 0.1},
     .plan = plan,

@@ -24,6 +24,7 @@ static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 const struct ms_exchange ms_exchange_windowed = {
     .name = "windowed",
     .help = "at most `window` messages under way per rank, in rotation order, as NCCL",
+    .windowed = true,
     .auto_dedup = MS_DEDUP_RANK,
     .auto_meeting = MS_MEETING_PAIR,
     .auto_completion = MS_COMPLETION_BOTH,

@@ -47,3 +47,9 @@ int ms_sim_latency_default(const char *model)
     const struct ms_network_model *m = ms_network_model_find(model);
     return m ? m->latency : MS_LATENCY_DEFAULT;
 }
+
+bool ms_sim_heeds_quantum(const char *model)
+{
+    const struct ms_network_model *m = ms_network_model_find(model);
+    return !m || m->transport == &ms_transport_fluid;
+}

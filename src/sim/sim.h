@@ -164,6 +164,13 @@ struct ms_sim_name {
 const struct ms_sim_name *ms_sim_exchanges(void);
 /** Which pairs the balanced twin of an exchange keeps apart. */
 enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p);
+/** Which keys of the section exchange do something with its algorithm. */
+struct ms_exchange_heeds {
+    bool window, chunk_tokens, forwarding;
+};
+struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *p);
+/** Does network.quantum do anything with this model? */
+bool ms_sim_heeds_quantum(const char *model);
 /** CPU seconds of one leg among so many ranks, roughly. 0 where a name is unknown. */
 double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks);
 const struct ms_sim_name *ms_sim_network_models(void);

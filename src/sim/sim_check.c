@@ -35,6 +35,17 @@ bool ms_sim_noisy(const struct ms_sim_params *p)
     return ms_noise_on(&p->faults);
 }
 
+struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *p)
+{
+    const struct ms_exchange *x = ms_exchange_find(p->algorithm);
+    if (!x)
+        return (struct ms_exchange_heeds){true, true, true};
+    return (struct ms_exchange_heeds){
+        .window = x->windowed,
+        .chunk_tokens = x->chunked || (p->forwarding == MS_FORWARD_PXN && !x->forwards),
+        .forwarding = !x->forwards};
+}
+
 double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks)
 {
     const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);

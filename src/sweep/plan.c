@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "demand/control.h"
 #include "scenario/errors.h"
+#include "scenario/idle.h"
 #include "sweep/case_run.h"
 
 struct planner {
@@ -20,6 +21,7 @@ struct planner {
     struct ms_hash *demand_done;      /* [n_demands] routing and placement already tried */
     size_t n_demands;
     const char *settings; /* the first whole case, as JSON */
+    struct ms_idle idle;  /* keys that no case uses */
 };
 
 static enum ms_status nomem(struct ms_err *err)
@@ -97,8 +99,23 @@ static void warn_demand(const struct ms_case_input *in, struct ms_errs *found)
     ms_errs_finish(&said);
 }
 
-/* Routing and placement are read once for every different one: their errors belong before the first
- * fork. */
+/* A trace of other ranks than the scenario's is taken rank by rank, round and round. */
+static void tell_ranks(const struct ms_scenario *s, int trace_ranks, struct ms_errs *found)
+{
+    int ranks = s->workload.ranks * s->workload.groups, line, col;
+    if (trace_ranks <= 1 || trace_ranks == ranks)
+        return;
+    const char *file = ms_scenario_place(s, "routing.trace", &line, &col);
+    if (trace_ranks > ranks)
+        ms_errs_warn_at(found, file, line, col, "routing.trace",
+                        "has %d ranks, the scenario %d: the first %d of the file are taken",
+                        trace_ranks, ranks, ranks);
+    else
+        ms_errs_warn_at(found, file, line, col, "routing.trace",
+                        "has %d ranks, the scenario %d: the file's ranks are taken in turn",
+                        trace_ranks, ranks);
+}
+
 /* A trace that could be read otherwise. */
 static void warn_trace(const struct ms_demand *d, const struct ms_scenario *s,
                        struct ms_errs *found)
@@ -109,6 +126,8 @@ static void warn_trace(const struct ms_demand *d, const struct ms_scenario *s,
             ms_errs_warn_at(found, s->routing.trace, 0, 0, "routing.trace", "%s", note + 9);
 }
 
+/* Routing and placement are read once for every different one: their errors belong before the first
+ * fork. */
 static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in,
                                  struct ms_hash hash, struct ms_errs *found, struct ms_err *err)
 {
@@ -125,6 +144,8 @@ static enum ms_status try_demand(struct planner *p, const struct ms_case_input *
     enum ms_status s = ms_demand_create(&in->demand, &d, err);
     if (s == MS_OK)
         warn_trace(d, &in->s, found);
+    if (s == MS_OK)
+        tell_ranks(&in->s, ms_demand_note(d).trace_ranks, found);
     ms_demand_destroy(d);
     if (s == MS_OK)
         warn_demand(in, found);
@@ -275,6 +296,8 @@ static enum ms_status plan_case(struct planner *p, size_t i, struct ms_errs *err
         return nomem(err);
     }
     enum ms_status s = add_axes(p, &c, err);
+    if (found.n == 0)
+        ms_idle_see(&p->idle, &c.s);
     if (s == MS_OK)
         check_case(p, &c, &found);
     ms_errors_merge(errs, &found, 0);
@@ -330,6 +353,7 @@ static enum ms_status plan_all(struct planner *p, struct ms_errs *errs, struct m
             return s;
     }
     warn_of_profiles(plan, errs);
+    ms_idle_tell(&p->idle, errs);
     return p->use == MS_USE_RUN ? describe_study(p, err) : MS_OK;
 }
 
