@@ -186,7 +186,7 @@ static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, siz
                   "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share of %ss longer "
                   "than t' offset 1\n"
                   "set xlabel 't, microseconds'\nset key at screen 0.812, graph 1 left top "
-                  "vertical Left maxcols 1 "
+                  "vertical Left maxrows 40 "
                   "reverse samplen 1.2 font ',10' opaque\n",
                   most ? 0.9 / (double)most : 0.1, ms_series_name(c->series));
     ms_buf_adds(b, "plot ");
