@@ -491,6 +491,9 @@ static double cost_of_wide(int n, const char *by, long *kib)
         struct ms_compare_options o = {.by = by, .margin = -1};
         bool ok = ms_results_read(&r, paths, 1, NULL) == MS_OK && r.n == 2 * (size_t)n &&
                   ms_compare_make(&c, &r, &o, NULL) == MS_OK;
+        FILE *nowhere = fopen("/dev/null", "w");
+        struct ms_term term = {.width = 120};
+        ok = ok && nowhere && ms_compare_table(&c, nowhere, &term) == MS_OK;
         _exit(!ok || (c.n_groups != 2) == (strcmp(by, "exchange.algorithm") != 0));
     }
     ck_assert_int_eq(wait4(child, &status, 0, &use), child);

@@ -46,6 +46,7 @@ struct ms_compare_group {
     const char *title;
     struct ms_compare_row *row; /**< [n] the baseline first, then by value */
     size_t n;
+    bool has_slowdown;   /**< some row has one at the compared percentile */
     bool mixed_hardware; /**< rows have different hardware in force: no verdict across it */
 };
 

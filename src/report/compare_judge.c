@@ -101,6 +101,7 @@ static enum ms_status measure(const struct ms_comparison *c, struct ms_compare_g
         row->units = ms_result_units(row->r);
         if (!row->r->ok)
             continue;
+        g->has_slowdown = g->has_slowdown || !isnan(ms_compare_slowdown(c, row->r));
         s = load(c, row->r, mine, err);
         if (s == MS_OK)
             s = own_interval(c, row, mine, err);

@@ -28,14 +28,6 @@ static bool shows_value(const struct ms_comparison *c)
 /* How readily a column is left out of a narrow table. */
 enum { SPARE_PERCENTILE = 2, SPARE_SLOWDOWN, SPARE_INTERVAL, SPARE_COST };
 
-static bool any_slowdown(const struct ms_comparison *c, const struct ms_compare_group *g)
-{
-    for (size_t i = 0; i < g->n; i++)
-        if (!isnan(ms_compare_slowdown(c, g->row[i].r)))
-            return true;
-    return false;
-}
-
 static bool by_platform(const struct ms_comparison *c)
 {
     return strcmp(c->by, "platform") == 0;
@@ -61,7 +53,7 @@ static void add_columns(struct ms_table *t, const struct ms_comparison *c,
         ms_table_column(t, "verdict", MS_LEFT, 0);
     if (g->mixed_hardware)
         ms_table_column(t, "hardware", MS_LEFT, 0);
-    if (any_slowdown(c, g)) {
+    if (g->has_slowdown) {
         snprintf(title, sizeof title, "slowdown p%d", c->stat);
         ms_table_column(t, title, MS_RIGHT, SPARE_SLOWDOWN);
     }
@@ -160,7 +152,7 @@ static void add_row(struct ms_table *t, const struct ms_comparison *c,
     add_ratio(t, c, r);
     if (g->mixed_hardware)
         ms_table_cell(t, MS_PLAIN, "%s", ms_result_text(r->r, "hardware", "none"));
-    if (any_slowdown(c, g)) {
+    if (g->has_slowdown) {
         double slowdown = ms_compare_slowdown(c, r->r);
         if (isnan(slowdown))
             ms_table_cell(t, MS_DIM, "-");
