@@ -260,8 +260,7 @@ START_TEST(test_impossible_frequencies_are_refused)
 }
 END_TEST
 
-/* DeepEP's test gating: scores |N(0,1)| + 1 per token and expert; model.md section 2 has the
- * numbers. */
+/* DeepEP's test gating, scores |N(0,1)| + 1 per token and expert: nodes and ranks a token reaches. */
 static void reached(int ranks, bool plain, double *nodes, double *per_rank)
 {
     enum { E = 256, K = 8, N = 8000 };

@@ -1,4 +1,4 @@
-/* stats/: percentiles, intervals and verdicts as model.md section 7 defines them. */
+/* stats/: percentiles, intervals and verdicts of small samples against their definitions. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* sweep/record: a record says what was simulated, by the definitions of model.md section 7. */
+/* sweep/record: a record says what was simulated, measured as README and `list metric` say. */
 #include <check.h>
 #include <jansson.h>
 #include <math.h>

@@ -35,7 +35,7 @@ const struct ms_verb *ms_verb_find(const char *name)
     return NULL;
 }
 
-/* Verbs of interface.md that belong to later work. */
+/* Verbs that are promised and not there yet. */
 static const char *const planned[] = {"explain", "demo", NULL};
 
 static int unknown(const char *word)

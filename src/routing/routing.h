@@ -3,7 +3,7 @@
  *
  *  Plain structs that scenario/ fills from the YAML tables and routing/ reads; nothing here
  * allocates. Strings are owned by the scenario. Experts, ranks, layers, steps, groups and repeats
- * count from 0. Keys and meaning: interface.md. */
+ * count from 0. Keys and meaning: `moesim list keys`. */
 #ifndef MS_ROUTING_ROUTING_H
 #define MS_ROUTING_ROUTING_H
 
