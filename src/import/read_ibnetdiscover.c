@@ -180,7 +180,7 @@ static bool port_line(struct book *b, const char *line)
                MS_OK;
     const char *hash = strchr(p, '#');
     double rate = -1;
-    if (hash && rate_word(hash + 1, word, sizeof word) && !(rate = ms_ib_rate(word)))
+    if (hash && rate_word(hash + 1, word, sizeof word) && (rate = ms_ib_rate(word)) == 0)
         return ms_reading_error(b->r,
                                 "'%s' is not a rate I know: 1x, 2x, 4x, 8x or 12x of SDR, "
                                 "DDR, QDR, FDR10, FDR, EDR, HDR, NDR or XDR",

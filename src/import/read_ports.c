@@ -162,7 +162,7 @@ static enum ms_status port_line(struct ms_reading *r, struct ledger *l, const ch
     for (char *e = from + strlen(from); e > from && isspace((unsigned char)e[-1]);)
         *--e = '\0';
     double Bps = ms_ib_rate(from);
-    if (!Bps)
+    if (Bps == 0)
         return ms_reading_error(r, "'%s' is not a rate I know, such as 4x EDR", from);
     const char *q = take_end(dash + 3, &b);
     const char *names = q ? take_name(q, a.name, sizeof a.name) : NULL;
