@@ -82,7 +82,7 @@ START_TEST(test_units_and_odd_shapes)
               "  popularity: {law: hotspot, share: 0.5, experts: 2, order: sorted}}\n"
               "network: {model: lv08}\nfaults: {stragglers: {share: 0, slowdown: 1}, links: []}\n");
     const struct ms_scenario *s = &st.base;
-    ck_assert_str_eq(s->sim.hardware.profile, "none");
+    ck_assert_str_eq(s->sim.hardware.profile, "auto");
     ck_assert(s->sim.hardware.dispatch_alpha_s == 24e-6 && s->sim.hardware.message_gap_s == 5e-8);
     ck_assert(isnan(s->sim.hardware.combine_alpha_s)); /* the profile's */
     ck_assert(s->sim.compute.profile == NULL && s->sim.compute.flops == 4e14);

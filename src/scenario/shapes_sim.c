@@ -22,7 +22,7 @@ const struct ms_field ms_roofline_fields[] = {
 
 const struct ms_field ms_hardware_fields[] = {
     {.key = "profile", MS_AT(struct ms_hardware_params, profile),
-     .type = MS_FIELD_STRING, .fallback = "none",
+     .type = MS_FIELD_STRING, .fallback = "auto",
      .help = "the profile whose other numbers are kept: auto, none, a name or a file"},
     {.key = "dispatch_alpha", MS_AT(struct ms_hardware_params, dispatch_alpha_s),
      MS_TIME, MS_WORD("auto", NAN), .fallback = "auto",
