@@ -6,6 +6,7 @@
 
 #include "demand/control.h"
 #include "demand/demand.h"
+#include "demand/replica.h"
 #include "law_named.h"
 #include "demand/nodes.h"
 #include "routing/preset.h"
@@ -117,7 +118,7 @@ START_TEST(test_counts_hold_together_under_every_choice)
         s.routing.capacity_factor = i / 3 % 2 ? 1.25 : 0;
         s.routing.drop_policy = i / 6 % 2;
         s.place.redundant_experts = i / 12 % 2 ? 16 : 0;
-        s.place.replica_choice = i / 24 % 2;
+        s.place.replica_choice = ms_replica_choices()[i / 24 % 2 ? 1 + i % 5 : 0]->name;
         s.place.strategy = ms_place_strategies()[i % 3]->name;
         struct ms_demand *d = begin(&s, 0);
         for (int l = 0; l < 3; l++) {
@@ -127,6 +128,71 @@ START_TEST(test_counts_hold_together_under_every_choice)
         }
         ms_demand_destroy(d);
     }
+}
+END_TEST
+
+/* Rank max/mean of the traffic of repeat 0, mean over layers. */
+static double unevenness(const struct study *s)
+{
+    struct ms_demand *d = begin(s, 0);
+    double sum = 0;
+    for (int l = 0; l < 3; l++) {
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);
+        check_traffic(t, ms_demand_rank_node(d, 0));
+        sum += ms_traffic_max_over_mean(t->slot_tokens, RANKS, t->n_slots / RANKS) / 3;
+    }
+    ms_demand_destroy(d);
+    return sum;
+}
+
+/* A plan for equal shares of the copies: nearest copies undo it, a quota keeps it, a split solved for
+ * the batch betters it; and whoever chooses, the same tokens are computed. */
+START_TEST(test_a_quota_keeps_the_plan_that_nearest_copies_undo)
+{
+    struct study s;
+    double top[6], computed = 0;
+    study_init(&s);
+    s.work.tokens.count = 3000;
+    s.place = (struct ms_place_params){.strategy = "eplb", .redundant_experts = 64};
+    for (int i = 0; ms_replica_choices()[i]; i++) {
+        s.place.replica_choice = ms_replica_choices()[i]->name;
+        top[i] = unevenness(&s);
+        struct ms_demand *d = begin(&s, 0);
+        double first = ms_demand_traffic(d, 0, 0, 0)->expert_tokens[0];
+        ck_assert(i == 0 || computed == first);
+        computed = first;
+        ms_demand_destroy(d);
+    }
+    ck_assert_str_eq(ms_replica_choices()[1]->name, "quota");
+    ck_assert_double_lt(top[1], 1.08);
+    ck_assert_double_gt(top[0], top[1] + 0.1);
+    ck_assert_double_lt(top[5], 1.005);
+    s.place.replica_choice = "auto"; /* the plan looked at loads */
+    ck_assert_double_eq(unevenness(&s), top[1]);
+    s.place.replica_choice = NULL;
+    s.place.strategy = "contiguous";
+    ck_assert_str_eq(ms_replica_of(&s.place)->name, "nearest");
+}
+END_TEST
+
+/* A quota sends to the own rank and node what their copies are meant to take. */
+START_TEST(test_a_quota_stays_near)
+{
+    struct study s;
+    double local[2];
+    study_init(&s);
+    s.place = (struct ms_place_params){.strategy = "eplb", .redundant_experts = 64};
+    for (int i = 0; i < 2; i++) {
+        s.place.replica_choice = i ? "round_robin" : "quota";
+        struct ms_demand *d = begin(&s, 0);
+        const struct ms_traffic *t = ms_demand_traffic(d, 0, 0, 0);
+        local[i] = 0;
+        for (int r = 0; r < RANKS; r++)
+            for (int q = 0; q < RANKS; q++)
+                local[i] += r / 4 == q / 4 ? t->selections[r * RANKS + q] : 0;
+        ms_demand_destroy(d);
+    }
+    ck_assert_double_gt(local[0], 1.15 * local[1]);
 }
 END_TEST
 
@@ -363,7 +429,7 @@ START_TEST(test_capacity_never_changes_who_is_drawn)
     struct study s;
     study_init(&s);
     s.place.redundant_experts = 16;
-    s.place.replica_choice = MS_REPLICA_RANDOM;
+    s.place.replica_choice = "random";
     struct ms_demand *none = begin(&s, 0);
     for (int i = 0; i < 6; i++) {
         s.routing.capacity_factor = 100;
@@ -607,7 +673,7 @@ START_TEST(test_r1_at_ep32_is_as_uneven_as_published)
         s.routing.popularity = law_named("r1-ep32", NULL, NULL);
         s.place = (struct ms_place_params){.strategy = i ? "eplb" : "contiguous",
                                            .redundant_experts = i ? 32 : 0,
-                                           .replica_choice = MS_REPLICA_RANDOM};
+                                           .replica_choice = "random"};
         struct ms_demand *d = begin(&s, 0);
         for (int l = 0; l < 58; l++) {
             const struct ms_traffic *t = ms_demand_traffic(d, 0, l, 0);
@@ -636,7 +702,7 @@ static double rank_imbalance(const char *strategy, int redundant)
                                            .filter = f,
                                            .n_filter = 3};
     s.place = (struct ms_place_params){.strategy = strategy, .redundant_experts = redundant};
-    s.place.replica_choice = MS_REPLICA_RANDOM;
+    s.place.replica_choice = "random";
     struct ms_demand *d = begin(&s, 0);
     double sum = 0;
     for (int l = 0; l < 3; l++) {
@@ -669,6 +735,8 @@ int main(void)
     suite_add_tcase(s, t);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_counts_hold_together_under_every_choice);
+    tcase_add_test(t, test_a_quota_keeps_the_plan_that_nearest_copies_undo);
+    tcase_add_test(t, test_a_quota_stays_near);
     tcase_add_test(t, test_traffic_is_the_same_for_any_threads_order_and_company);
     tcase_add_test(t, test_nodes_count_in_order_of_first_appearance);
     tcase_add_test(t, test_redraw_tokens_keeps_the_popularity);

@@ -11,6 +11,7 @@
 #include "moe/loss.h"
 #include "moe/router.h"
 #include "demand/rank_assign.h"
+#include "demand/replica.h"
 #include "place/place.h"
 #include "routing/law.h"
 #include "routing/preset.h"
@@ -92,6 +93,12 @@ static void placements(void)
 {
     for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s; s++)
         row((*s)->name, (*s)->help);
+}
+
+static void replicas(void)
+{
+    for (const struct ms_replica_choice *const *c = ms_replica_choices(); *c; c++)
+        row((*c)->name, (*c)->help);
 }
 
 static void sim_names(const struct ms_sim_name *n)
@@ -193,6 +200,7 @@ static const struct kind kinds[] = {
     {"law", "how popular the experts are", "routing.popularity.law", laws},
     {"assignment", "how tokens are given to experts", "routing.assignment, evaluate", assignments},
     {"placement", "which rank holds which expert", "placement.strategy", placements},
+    {"replica", "which copy of an expert a token goes to", "placement.replica_choice", replicas},
     {"exchange", "how dispatch and combine move", "exchange.algorithm", exchanges},
     {"network", "how flows share links", "network.model", networks},
     {"compute", "measured times of experts", "compute.profile", compute},

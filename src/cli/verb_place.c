@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/trace_args.h"
 #include "cli/verb.h"
+#include "demand/replica.h"
 #include "place/place.h"
 #include "place/place_map.h"
 
@@ -107,6 +108,12 @@ static void measure(struct answer *a)
     }
 }
 
+/* The choice among copies under which the loads come out as the plan has them. */
+static const struct ms_replica_choice *assumed(void)
+{
+    return ms_replica_planned();
+}
+
 /* Our own record: the map with its layers, and what it does to the loads. */
 static void print_json(const struct answer *a, struct ms_buf *out)
 {
@@ -133,6 +140,8 @@ static void print_json(const struct answer *a, struct ms_buf *out)
         ms_json_end_array(&j);
     }
     ms_json_end_array(&j);
+    if (p->n_slots > p->n_experts)
+        ms_json_string(&j, "assumes_replica_choice", assumed()->name);
     ms_json_array(&j, "max_over_mean");
     for (int l = 0; l < p->n_layers; l++)
         ms_json_number(&j, NULL, a->max_over_mean[l]);
@@ -163,6 +172,12 @@ static enum ms_status print_map(const struct setting *q, const struct answer *a,
 static void print_table(const struct answer *a, struct ms_buf *out)
 {
     const struct ms_placement *p = &a->placement;
+    if (p->n_slots > p->n_experts)
+        ms_buf_printf(
+            out,
+            "rank max/mean where every copy takes its planned share (run's replica_choice: "
+            "%s); nearest copies are less even\n",
+            assumed()->name);
     ms_buf_adds(out, "layer  rank max/mean  experts of each rank\n");
     for (int l = 0; l < p->n_layers; l++) {
         ms_buf_printf(out, "%5d  %13.3f ", a->trace.layer_id[l], a->max_over_mean[l]);

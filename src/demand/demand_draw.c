@@ -21,6 +21,7 @@ struct worker {
     uint16_t *items, *holder;
     float *prob;
     int *scratch;     /* [G] of a rank assignment */
+    uint32_t *chosen; /* [G][E] selections, where copies are split by them */
     double requested; /* selections before drops, of the item */
     struct ms_err err;
     size_t err_item;
@@ -32,7 +33,9 @@ struct job {
     int64_t block;      /* tokens of a rank drawn at a time */
     int64_t buffer;     /* tokens a worker holds */
     bool capacity, probs, requests;
-    bool whole; /* an item is all ranks of an exchange */
+    bool split;                             /* copies are chosen by the counts of all ranks */
+    bool whole;                             /* an item is all ranks of an exchange */
+    const struct ms_replica_choice *choice; /* NULL: tokens name slots */
     struct worker *worker;
     double *partial; /* [items][S + E + 2]: slots, experts, dropped, requested */
 };
@@ -122,7 +125,7 @@ static void draw_block(struct job *j, struct worker *w, struct row x, struct str
     }
     for (int i = 0; i < n * d->K && prob && (d->by_rank || d->trace.ids); i++)
         prob[i] = (float)ms_rng_unit(&from->probs);
-    if (!d->by_rank)
+    if (!d->by_rank && !j->split)
         ms_counter_items(w->counter, n, items, items);
 }
 
@@ -184,8 +187,63 @@ static enum ms_status choose_all(struct job *j, struct worker *w, struct row x)
     return ms_demand_choose(j->d, w->sampler, e, w->items, w->prob, &w->err);
 }
 
-/* Rows first.rank .. last - 1, drawn before any is counted: a capacity, or requests, that see all of
- * them. */
+/* What a row's tokens choose, not yet which copies: choose_all has done it for requests. */
+static enum ms_status draw_row(struct job *j, struct worker *w, struct row x, size_t at)
+{
+    struct streams from;
+    enum ms_status s = MS_OK;
+    if (ms_demand_ranks_differ(j->d))
+        s = set_frequencies(j->d, w, x);
+    open_row(j, w, x, &from);
+    if (!j->requests)
+        draw_block(j, w, x, &from, 0, (int)tokens_of(j, x), w->items + at,
+                   w->prob ? w->prob + at : NULL);
+    return s;
+}
+
+/* Everything that is chosen in an exchange, by source and expert, splits the copies. */
+static enum ms_status split_copies(struct job *j, struct worker *w, struct row x, int last)
+{
+    struct ms_demand *d = j->d;
+    size_t at = 0, width = (size_t)d->width;
+    enum ms_status s = MS_OK;
+    memset(w->chosen, 0, ms_cell(d->G, d->E, 0) * sizeof *w->chosen);
+    for (; x.rank < last && s == MS_OK; x.rank++) {
+        size_t n = (size_t)tokens_of(j, x) * width;
+        s = draw_row(j, w, x, at);
+        for (size_t i = at; i < at + n; i++)
+            if (w->items[i] < d->E)
+                w->chosen[ms_cell(x.rank, d->E, w->items[i])]++;
+        at += n;
+        x.first_token += (int64_t)tokens_of(j, x);
+    }
+    ms_counter_split(w->counter, w->chosen);
+    return s;
+}
+
+/* Which copies a row's tokens go to, and which of them are dropped. */
+static enum ms_status choose_copies(struct job *j, struct worker *w, struct row x, size_t at,
+                                    struct part *out)
+{
+    struct ms_demand *d = j->d;
+    int n = (int)tokens_of(j, x);
+    size_t width = (size_t)d->width;
+    uint16_t *items = w->items + at;
+    struct streams from;
+    if (j->split)
+        open_row(j, w, x, &from);
+    if (j->split || j->requests)
+        ms_counter_items(w->counter, n, items, items);
+    if (j->capacity)
+        ms_demand_holders(d, w->counter, (size_t)n * width, items, w->holder + at);
+    if (!j->capacity || ms_demand_pooled(d))
+        return MS_OK;
+    return ms_demand_drop(d, n, (size_t)n * width, w->holder + at, w->prob ? w->prob + at : NULL,
+                          ms_counter_none(w->counter), items, out->dropped, &w->err);
+}
+
+/* Rows first.rank .. last - 1, drawn before any is counted: a capacity, copies or requests that see
+ * all of them. */
 static enum ms_status count_together(struct job *j, struct worker *w, struct row first, int last,
                                      struct part *out)
 {
@@ -196,23 +254,16 @@ static enum ms_status count_together(struct job *j, struct worker *w, struct row
     enum ms_status s = MS_OK;
     if (j->requests)
         s = choose_all(j, w, x);
-    for (; x.rank < last && s == MS_OK; x.rank++) {
-        struct streams from;
+    if (s == MS_OK && j->split)
+        s = split_copies(j, w, x, last);
+    for (double asked = w->requested; x.rank < last && s == MS_OK; x.rank++) {
         int n = (int)tokens_of(j, x);
-        uint16_t *items = w->items + at;
-        if (ms_demand_ranks_differ(d))
-            s = set_frequencies(d, w, x);
-        open_row(j, w, x, &from);
-        if (j->requests)
-            ms_counter_items(w->counter, n, items, items);
-        else
-            draw_block(j, w, x, &from, 0, n, items, w->prob ? w->prob + at : NULL);
-        if (j->capacity)
-            ms_demand_holders(d, w->counter, (size_t)n * width, items, w->holder + at);
-        if (s == MS_OK && j->capacity && !ms_demand_pooled(d))
-            s = ms_demand_drop(d, n, (size_t)n * width, w->holder + at,
-                               w->prob ? w->prob + at : NULL, ms_counter_none(w->counter), items,
-                               out->dropped, &w->err);
+        if (!j->split)
+            s = draw_row(j, w, x, at);
+        if (s == MS_OK)
+            s = choose_copies(j, w, x, at, out);
+        if (j->split)
+            w->requested = asked; /* counted while drawing */
         at += (size_t)n * width;
         x.first_token += n;
         T += n;
@@ -236,11 +287,10 @@ static enum ms_status equip(struct job *j, struct worker *w, int group)
     struct ms_demand *d = j->d;
     int n_nodes = d->group_nodes[group];
     size_t n = ((size_t)j->buffer + 1) * (size_t)d->width;
-    int choice = d->by_rank ? MS_REPLICA_RANDOM : d->in.place->replica_choice; /* slots as items */
     if (!w->counter || w->counter_nodes != n_nodes) {
         ms_counter_destroy(w->counter);
         w->counter = ms_counter_create(d->G, n_nodes, d->S, d->E, d->width,
-                                       ms_demand_rank_node(d, group), choice);
+                                       ms_demand_rank_node(d, group), j->choice);
         w->counter_nodes = n_nodes;
     }
     if (assigned(d) && !w->assigner)
@@ -259,8 +309,10 @@ static enum ms_status equip(struct job *j, struct worker *w, int group)
         w->holder = malloc(n * sizeof *w->holder);
     if (!w->scratch)
         w->scratch = malloc((size_t)d->G * sizeof *w->scratch);
-    if (!w->counter || !w->items || !w->scratch || (samples && !w->sampler) ||
-        (j->probs && !w->prob) || (j->capacity && !w->holder))
+    if (!w->chosen && j->split)
+        w->chosen = malloc(ms_cell(d->G, d->E, 0) * sizeof *w->chosen);
+    if (!w->counter || !w->items || !w->scratch || (j->split && !w->chosen) ||
+        (samples && !w->sampler) || (j->probs && !w->prob) || (j->capacity && !w->holder))
         return ms_err_set(&w->err, MS_NOMEM, "out of memory");
     return MS_OK;
 }
@@ -310,8 +362,9 @@ static void run_item(void *ctx, size_t item, int thread)
     w->requested = 0;
     for (; x.rank < first; x.rank++)
         x.first_token += tokens_of(j, x);
-    ms_counter_layer(w->counter,
-                     ms_demand_placement(d, x.group)->slot_expert + ms_cell(x.layer, d->S, 0),
+    const struct ms_placement *p = ms_demand_placement(d, x.group);
+    size_t at = ms_cell(x.layer, d->S, 0);
+    ms_counter_layer(w->counter, p->slot_expert + at, p->slot_share ? p->slot_share + at : NULL,
                      ms_demand_rank_node(d, x.group));
     if (count_rows(j, w, x, last, &out) == MS_OK)
         *out.requested = w->requested;
@@ -353,6 +406,7 @@ static enum ms_status finish(struct job *j, int n_threads, struct ms_err *err)
         free(j->worker[i].holder);
         free(j->worker[i].prob);
         free(j->worker[i].scratch);
+        free(j->worker[i].chosen);
     }
     return s;
 }
@@ -381,9 +435,11 @@ enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms
     struct job j = {.d = d, .repeat = repeat, .block = MS_SAMPLE_BLOCK};
     j.capacity = r->capacity_factor > 0 && !expert_choice;
     j.requests = d->in.workload->requests.phase != MS_REQUESTS_NONE;
-    j.whole = j.requests || (j.capacity && ms_demand_pooled(d));
+    j.choice = d->by_rank ? NULL : ms_replica_of(d->in.place);
+    j.split = j.choice && j.choice->split && d->S > d->E;
+    j.whole = j.requests || j.split || (j.capacity && ms_demand_pooled(d));
     j.probs = j.capacity && r->drop_policy == MS_DROP_PROBS;
-    if (j.capacity || assigned(d))
+    if (j.capacity || j.split || assigned(d))
         j.block = most_tokens(d, false) + 1;
     j.buffer = j.whole ? most_tokens(d, true) : j.block;
     j.chunks = j.whole ? 1 : (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;

@@ -97,7 +97,7 @@ enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms
         free(slot);
         return status;
     }
-    *out = (struct ms_placement){p->n_layers, p->n_experts, p->n_ranks, p->n_slots, slot};
+    *out = (struct ms_placement){p->n_layers, p->n_experts, p->n_ranks, p->n_slots, slot, NULL};
     return MS_OK;
 }
 
@@ -106,5 +106,6 @@ void ms_place_finish(struct ms_placement *p)
     if (!p)
         return;
     free(p->slot_expert);
+    free(p->slot_share);
     *p = (struct ms_placement){0};
 }

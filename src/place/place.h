@@ -29,6 +29,9 @@ struct ms_place_problem {             /* borrowed for the call */
 struct ms_placement {
     int n_layers, n_experts, n_ranks, n_slots;
     int *slot_expert; /**< [n_layers][n_slots] */
+    /** [n_layers][n_slots] what the plan means each slot to take of its expert's tokens, of sum 1 an
+     *  expert; NULL: all its slots alike */
+    double *slot_share;
 };
 
 struct ms_place_strategy {
@@ -43,11 +46,9 @@ struct ms_place_strategy {
 struct ms_place_params {
     const char *strategy;
     int redundant_experts;
-    int replica_choice; /**< enum ms_replica_choice */
-    const char *map;    /**< a file of place_map.h, or NULL */
+    const char *replica_choice; /**< a name of demand's table, or auto; NULL: auto */
+    const char *map;            /**< a file of place_map.h, or NULL */
 };
-
-enum ms_replica_choice { MS_REPLICA_NEAREST, MS_REPLICA_RANDOM };
 
 /** The table, NULL-terminated; and by name (NULL: unknown). */
 const struct ms_place_strategy *const *ms_place_strategies(void);

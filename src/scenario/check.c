@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "demand/rank_assign.h"
+#include "demand/replica.h"
 #include "moe/router.h"
 #include "moe/train.h"
 #include "place/place.h"
@@ -175,6 +176,23 @@ static void check_redundancy(const struct check *c)
          "%d copies of experts %s takes without a look at their load, not of the hottest; "
          "placements that look at loads: %s",
          p->redundant_experts, p->strategy, names);
+}
+
+/* A plan spreads an expert's tokens over its copies; a choice that does not look undoes it. */
+static void check_replicas(const struct check *c)
+{
+    const struct ms_place_params *p = &c->s->placement;
+    const struct ms_place_strategy *mine = ms_place_find(p->strategy);
+    const struct ms_replica_choice *choice = ms_replica_of(p);
+    if (!mine || !mine->needs_load || p->redundant_experts == 0 || !choice || choice->keeps_plan ||
+        !choice->fixed || DOUBTFUL(c, "placement"))
+        return;
+    warn(
+        c, "placement.replica_choice",
+        "%s sends every token to the copy beside it, whatever that copy was planned to take: ranks "
+        "are less even than %s plans; replica_choice: quota keeps the plan, balanced solves each "
+        "batch",
+        choice->name, p->strategy);
 }
 
 static void check_report(const struct check *c)
@@ -354,6 +372,7 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_layers(&c);
     check_train(&c);
     check_redundancy(&c);
+    check_replicas(&c);
     check_report(&c);
     size_t n = errs->n;
     if (platform) {

@@ -147,6 +147,7 @@ struct ms_field ms_shape_name(const struct ms_field *f);
 
 /** Names of the rooms' tables (names.c). */
 ms_names_fn ms_names_presets, ms_names_laws, ms_names_assignments, ms_names_routers,
-    ms_names_losses, ms_names_placements, ms_names_exchanges, ms_names_networks, ms_names_compute;
+    ms_names_losses, ms_names_placements, ms_names_replica_choices, ms_names_exchanges,
+    ms_names_networks, ms_names_compute;
 
 #endif

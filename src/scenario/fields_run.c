@@ -27,7 +27,9 @@ ACTS(of_checkpoint, "routing.source", s->routing.source == MS_SOURCE_CHECKPOINT,
 ACTS(of_matrix, "routing.source", s->routing.source == MS_SOURCE_MATRIX,
      "; did you mean source: matrix?", true);
 ACTS(capped, "routing.capacity_factor", s->routing.capacity_factor > 0, NULL, false);
-ACTS(copied, "placement.redundant_experts", s->placement.redundant_experts > 0, NULL, false);
+ACTS(copied, "placement.redundant_experts",
+     s->placement.redundant_experts > 0 || ms_place_find(s->placement.strategy)->needs_map, NULL,
+     false);
 ACTS(of_map, "placement.strategy", ms_place_find(s->placement.strategy)->needs_map,
      "; did you mean strategy: file?", true);
 ACTS(grouped, "workload.groups", s->workload.groups > 1, NULL, false);
@@ -59,7 +61,7 @@ static const struct ms_field top[] = {
      .type = MS_FIELD_ODD, .shape = &ms_shape_hardware, .fields = ms_hardware_fields,
      .fallback = "auto",
      .help = "start-up and per-message costs: auto (the platform's profile), none, a profile's name "
-             "or file, or {profile, dispatch_alpha, combine_alpha, message_gap}"},
+             "or file, or {profile, dispatch_alpha, combine_alpha, message_gap, count_exchange}"},
     {0},
 };
 
@@ -219,8 +221,9 @@ static const struct ms_field placement[] = {
      MS_INT32(0, 65536), .fallback = "0", .acts = &no_matrix,
      .help = "extra slots for copies; experts + this must be a multiple of ranks"},
     {.key = "replica_choice", MS_AT(struct ms_place_params, replica_choice),
-     MS_ONE_OF("nearest", "random"), .fallback = "nearest", .acts = &copied,
-     .help = "which copy of an expert a token goes to"},
+     MS_NAME(ms_names_replica_choices, "a replica choice"), .fallback = "auto", .acts = &copied,
+     .help = "which copy of an expert a token goes to; auto: quota where the placement looks at "
+             "loads, else nearest"},
     {0},
 };
 

@@ -4,6 +4,7 @@
 #include "moe/loss.h"
 #include "moe/router.h"
 #include "demand/rank_assign.h"
+#include "demand/replica.h"
 #include "place/place.h"
 #include "routing/law.h"
 #include "routing/preset.h"
@@ -60,6 +61,14 @@ size_t ms_names_placements(const char **out, size_t cap)
     size_t n = 0;
     for (const struct ms_place_strategy *const *s = ms_place_strategies(); *s; s++)
         n = put(out, cap, n, (*s)->name);
+    return n;
+}
+
+size_t ms_names_replica_choices(const char **out, size_t cap)
+{
+    size_t n = put(out, cap, 0, "auto");
+    for (const struct ms_replica_choice *const *c = ms_replica_choices(); *c; c++)
+        n = put(out, cap, n, (*c)->name);
     return n;
 }
 

@@ -33,6 +33,9 @@ const struct ms_field ms_hardware_fields[] = {
     {.key = "message_gap", MS_AT(struct ms_hardware_params, message_gap_s),
      MS_TIME, MS_WORD("auto", NAN), .fallback = "auto",
      .help = "least time a NIC spends on a message that leaves the node"},
+    {.key = "count_exchange", MS_AT(struct ms_hardware_params, count_exchange_s),
+     MS_TIME, .fallback = "0us",
+     .help = "added to a dispatch whose replica choice needs all ranks' counts first (balanced)"},
     {0},
 };
 
@@ -80,7 +83,8 @@ static void parse_hardware(struct ms_reading *r, const char *path, const struct 
 /* Is it a word alone, all numbers being the profile's? */
 static bool is_word(const struct ms_hardware_params *p)
 {
-    return isnan(p->dispatch_alpha_s) && isnan(p->combine_alpha_s) && isnan(p->message_gap_s);
+    return isnan(p->dispatch_alpha_s) && isnan(p->combine_alpha_s) && isnan(p->message_gap_s) &&
+           p->count_exchange_s == 0;
 }
 
 static void echo_hardware(struct ms_echo *o, const char *name, const struct ms_field *f,
@@ -112,7 +116,7 @@ static void schema_hardware(struct ms_json *j, const struct ms_field *f)
 const struct ms_shape ms_shape_hardware = {
     parse_hardware, echo_hardware, schema_hardware,
     "auto, none, the name or file of a profile, or {profile, dispatch_alpha, combine_alpha, "
-    "message_gap}"};
+    "message_gap, count_exchange}"};
 
 /* ---- links ---- */
 

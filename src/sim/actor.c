@@ -111,6 +111,8 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
     double ready_s =
         entry_s + c->alpha_s[dispatch ? 0 : 1] *
                       ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, what);
+    if (phase == MS_PHASE_DISPATCH && c->in->exchanges_counts)
+        ready_s += c->in->params->hardware.count_exchange_s;
     sleep_until(actor, ready_s);
     if (ms_leg_run_enter(c, actor, step, layer, phase, entry_s, ready_s))
         return false;

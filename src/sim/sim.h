@@ -48,6 +48,7 @@ struct ms_hardware_params {
     const char *profile; /**< as asked: auto, none, a name or a file; the simulator takes numbers */
     /** NAN = the profile's: filled in before anything is simulated (ms_scenario_resolve) */
     double dispatch_alpha_s, combine_alpha_s, message_gap_s;
+    double count_exchange_s; /**< before a dispatch whose copies are split by all ranks' counts */
     int gap_adds; /**< a message costs bytes / rate + the gap; 0: the larger of the two */
 };
 
@@ -108,6 +109,7 @@ struct ms_sim_input {
     int runs_a_repeat; /**< runs of one repeat follow each other and have the same noise; 0: 1 */
     uint64_t seed;     /**< for jitter and stragglers */
     int n_threads;     /**< threads the case may use */
+    bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
     const char *timeline_path; /**< Chrome trace of the first run, NULL = none */
 };
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "demand/nodes.h"
+#include "demand/replica.h"
 #include "sweep/record.h"
 
 /* ---- what demand and simulator are asked ---- */
@@ -47,6 +48,10 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                     .runs_a_repeat = s->twin ? 2 : 1,
                                     .seed = s->seed,
                                     .n_threads = n_threads};
+    const struct ms_replica_choice *choice = ms_replica_of(&s->placement);
+    in->sim.exchanges_counts = model && choice && choice->split &&
+                               s->routing.source != MS_SOURCE_MATRIX &&
+                               (s->placement.redundant_experts > 0 || s->placement.map);
     return MS_OK;
 }
 
