@@ -45,7 +45,8 @@ START_TEST(test_start_ups_hold_no_route_latency)
     ck_assert_int_eq(read("h100-cx7", NULL, &h), MS_OK);
     ck_assert(ms_units_parse(value(&h, "links", "nic_latency")->text, MS_UNIT_TIME, &nic));
     ck_assert(ms_units_parse(value(&h, "links", "trunk_latency")->text, MS_UNIT_TIME, &trunk));
-    const struct ms_hardware_kernels *k = &h.kernels[MS_KERNELS_LOW_LATENCY];
+    const struct ms_hardware_kernels *k =
+        ms_hardware_section(&h, NULL, MS_KERNELS_LOW_LATENCY, false);
     double route = 2 * nic + 2 * trunk;
     ck_assert(fabs(ms_hardware_alpha_s(k, 0, 64, 8) + route - 24e-6) < 1e-12);
     ck_assert(fabs(ms_hardware_alpha_s(k, 1, 64, 8) + route - 27e-6) < 1e-12);
@@ -56,7 +57,7 @@ START_TEST(test_start_ups_grow_with_what_the_profile_says)
 {
     struct ms_hardware h;
     ck_assert_int_eq(read("h100-cx7", NULL, &h), MS_OK);
-    const struct ms_hardware_kernels *k = &h.kernels[MS_KERNELS_NORMAL];
+    const struct ms_hardware_kernels *k = ms_hardware_section(&h, NULL, MS_KERNELS_NORMAL, false);
     double one = ms_hardware_alpha_s(k, 0, 8, 1), eight = ms_hardware_alpha_s(k, 0, 64, 8);
     ck_assert(fabs(eight - one - 3 * k->alpha_per_doubling_s[0]) < 1e-12);
     ck_assert(ms_hardware_alpha_s(k, 0, 512, 8) == eight); /* of nodes, not of ranks */
@@ -73,7 +74,8 @@ START_TEST(test_every_shipped_number_has_a_source)
         ck_assert_msg(read(names[i], NULL, &h) == MS_OK, "%s: %s", names[i], errs.e[0].text);
         ck_assert_msg(*h.help && h.experts, "%s", names[i]);
         for (int k = 0; k < MS_N_KERNELS; k++)
-            ck_assert_msg(h.kernels[k].given, "%s", names[i]);
+            ck_assert_msg(ms_hardware_section(&h, NULL, (enum ms_comm_kernels)k, true) != NULL,
+                          "%s", names[i]);
         for (size_t v = 0; v < h.n_values; v++)
             ck_assert_msg(strlen(h.value[v].source) > 5 || !strcmp(h.value[v].key, "doubling_of"),
                           "%s: %s", names[i], h.value[v].key);
@@ -104,12 +106,12 @@ START_TEST(test_a_profile_beside_the_scenario_comes_first)
     snprintf(scenario, sizeof scenario, "%s/s.yaml", dir);
     ck_assert_int_eq(ms_file_write(file, text, sizeof text - 1, NULL), MS_OK);
     ck_assert_int_eq(read("h100-cx7", scenario, &h), MS_OK);
-    ck_assert(h.kernels[MS_KERNELS_NORMAL].alpha_s[0] == 7e-6);
-    ck_assert(!h.kernels[MS_KERNELS_NCCL].given);
+    ck_assert(ms_hardware_section(&h, NULL, MS_KERNELS_NORMAL, true)->alpha_s[0] == 7e-6);
+    ck_assert_ptr_null(ms_hardware_section(&h, NULL, MS_KERNELS_NCCL, true));
     remove(file);
     remove(dir);
     ck_assert_int_eq(read("h100-cx7", scenario, &h), MS_OK);
-    ck_assert(h.kernels[MS_KERNELS_NCCL].given);
+    ck_assert_ptr_nonnull(ms_hardware_section(&h, NULL, MS_KERNELS_NCCL, true));
 }
 END_TEST
 

@@ -26,6 +26,39 @@ const char *ms_hardware_kernels_name(enum ms_comm_kernels k)
     return kernels[k];
 }
 
+bool ms_hardware_has_library(const struct ms_hardware *h, const char *library)
+{
+    for (size_t i = 0; i < h->n_sections; i++)
+        if (h->section[i].library && strcmp(h->section[i].library, library) == 0)
+            return true;
+    return false;
+}
+
+static const struct ms_hardware_kernels *section(const struct ms_hardware *h, const char *library,
+                                                 const char *name, const char *scope)
+{
+    char full[64];
+    snprintf(full, sizeof full, "%s%s", name, scope);
+    for (size_t i = 0; i < h->n_sections; i++) {
+        const struct ms_hardware_section *s = &h->section[i];
+        bool same = library ? s->library && strcmp(s->library, library) == 0 : !s->library;
+        if (same && strcmp(s->name, full) == 0)
+            return &s->kernels;
+    }
+    return NULL;
+}
+
+const struct ms_hardware_kernels *ms_hardware_section(const struct ms_hardware *h,
+                                                      const char *library,
+                                                      enum ms_comm_kernels kind, bool one_node)
+{
+    const struct ms_hardware_kernels *k = NULL;
+    const char *of = library && *library ? library : NULL;
+    if (one_node)
+        k = section(h, of, kernels[kind], "_node");
+    return k ? k : section(h, of, kernels[kind], "");
+}
+
 const char *ms_hardware_in_force(const char *asked, const char *property)
 {
     const char *name = !asked || strcmp(asked, "auto") == 0 ? property : asked;

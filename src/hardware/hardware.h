@@ -11,28 +11,13 @@
 #include "base/err.h"
 #include "base/field.h"
 #include "base/files.h"
+#include "hardware/kernels.h"
 
-/** Kinds of communication kernels with costs of their own; an exchange algorithm stands for one. */
-enum ms_comm_kernels { MS_KERNELS_NCCL, MS_KERNELS_NORMAL, MS_KERNELS_LOW_LATENCY, MS_N_KERNELS };
-
-/** What a message's time on a NIC is: the longer of gap and bytes, or their sum. */
-enum ms_gap_rule { MS_GAP_MAX, MS_GAP_ADDITIVE };
-enum ms_doubling_of { MS_DOUBLING_OF_RANKS, MS_DOUBLING_OF_NODES };
-
-/** Costs of one kind of kernels. Start-ups hold no route latency: that is the platform's. */
-struct ms_hardware_kernels {
-    bool given;                                 /**< the profile has this section */
-    double alpha_s[2], alpha_per_doubling_s[2]; /**< start-up of a dispatch leg, of a combine leg */
-    int doubling_of;                            /**< enum ms_doubling_of */
-    double message_gap_s;       /**< a NIC's least time for a message that leaves the node */
-    int gap_rule;               /**< enum ms_gap_rule */
-    double count_message_s;     /**< to each remote expert, after its tokens */
-    int sms;                    /**< SMs the kernels take; 0 unknown */
-    int chunk_tokens[2];        /**< a chunk, dispatch and combine; 0 unknown */
-    double chunk_s;             /**< a chunk's own cost */
-    double fan_in_loss;         /**< share of a port's rate lost with each doubling of its peers */
-    double ramp_bytes;          /**< below it the rate is in proportion to the size; 0 = no ramp */
-    double overlap_slowdown[2]; /**< factor on a leg while the GPU computes; 1 = none */
+/** One section: costs of one kind of kernels, between nodes or within one. */
+struct ms_hardware_section {
+    const char *library; /**< NULL: the system's usual one */
+    const char *name;    /**< "low_latency", "low_latency_node", … */
+    struct ms_hardware_kernels kernels;
 };
 
 /** A number as the file has it, for people. */
@@ -46,7 +31,10 @@ struct ms_hardware {
     const char *path;    /**< of the file */
     struct ms_hash hash; /**< of the file's bytes */
     int only; /**< an old name that means one kind of kernels for every algorithm; -1 = none */
-    struct ms_hardware_kernels kernels[MS_N_KERNELS];
+    size_t n_sections;
+    struct ms_hardware_section *section; /**< [n_sections] in the order of the file */
+    /** rates and latencies of the wire, 0 where the file does not say */
+    double nic_Bps, nic_latency_s, trunk_latency_s, nvlink_Bps, nvlink_latency_s;
     const char *experts; /**< the compute table of its GPUs; NULL: none */
     double jitter_sigma, jitter_tail_share, jitter_tail_alpha, jitter_network_sigma;
     size_t n_values;
@@ -64,6 +52,14 @@ enum ms_status ms_hardware_read(struct ms_files *files, const char *name, const 
 /** Which profile is asked for: the scenario's word, `auto` being the platform's property.
  *  @param property NULL: the platform names none  @return NULL: none is in force */
 const char *ms_hardware_in_force(const char *asked, const char *property);
+/** The section for kernels between nodes or, if all ranks share one, within a node: the library's
+ *  own, and the one of its scope, before others. @param library NULL or "": the system's usual one
+ *  @return NULL: the profile says nothing of it */
+const struct ms_hardware_kernels *ms_hardware_section(const struct ms_hardware *h,
+                                                      const char *library,
+                                                      enum ms_comm_kernels kind, bool one_node);
+/** Has the profile anything of a library? */
+bool ms_hardware_has_library(const struct ms_hardware *h, const char *library);
 /** Start-up of a leg of an exchange between `ranks` ranks on `nodes` nodes. @param leg 0 dispatch, 1 combine */
 double ms_hardware_alpha_s(const struct ms_hardware_kernels *k, int leg, int ranks, int nodes);
 const char *ms_hardware_kernels_name(enum ms_comm_kernels k);

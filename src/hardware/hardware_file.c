@@ -6,45 +6,7 @@
 #include "base/yaml_tree.h"
 #include "cluster/topology.h"
 
-#define IN_KERNELS(member) MS_AT(struct ms_hardware_kernels, member)
-
 /* clang-format off */
-static const struct ms_field kernel_rows[] = {
-    {.key = "dispatch_alpha", IN_KERNELS(alpha_s[0]), MS_TIME, .fallback = "0us",
-     .help = "start-up of a dispatch leg, without the route's latency"},
-    {.key = "combine_alpha", IN_KERNELS(alpha_s[1]), MS_TIME, .fallback = "0us",
-     .help = "start-up of a combine leg, without the route's latency"},
-    {.key = "dispatch_alpha_per_doubling", IN_KERNELS(alpha_per_doubling_s[0]), MS_TIME, .fallback = "0us",
-     .help = "more of it for each doubling of ranks or nodes"},
-    {.key = "combine_alpha_per_doubling", IN_KERNELS(alpha_per_doubling_s[1]), MS_TIME, .fallback = "0us",
-     .help = "the same for combine"},
-    {.key = "doubling_of", IN_KERNELS(doubling_of), MS_ONE_OF("ranks", "nodes"), .fallback = "ranks",
-     .help = "what doubles"},
-    {.key = "message_gap", IN_KERNELS(message_gap_s), MS_TIME, .fallback = "0us",
-     .help = "least time a NIC spends on a message that leaves the node"},
-    {.key = "gap_rule", IN_KERNELS(gap_rule), MS_ONE_OF("max", "additive"), .fallback = "max",
-     .help = "a message takes the longer of gap and bytes, or both"},
-    {.key = "count_message", IN_KERNELS(count_message_s), MS_TIME, .fallback = "0us",
-     .help = "one message to each remote expert, after its tokens"},
-    {.key = "sms", IN_KERNELS(sms), MS_INT32(0, 1024), .fallback = "0",
-     .help = "SMs the kernels take"},
-    {.key = "dispatch_chunk_tokens", IN_KERNELS(chunk_tokens[0]), MS_INT32(0, 1e6), .fallback = "0",
-     .help = "tokens of a channel's chunk"},
-    {.key = "combine_chunk_tokens", IN_KERNELS(chunk_tokens[1]), MS_INT32(0, 1e6), .fallback = "0",
-     .help = "the same for combine"},
-    {.key = "chunk_cost", IN_KERNELS(chunk_s), MS_TIME, .fallback = "0us",
-     .help = "a chunk's own time"},
-    {.key = "fan_in_loss", IN_KERNELS(fan_in_loss), MS_NUMBER(0, 1), .fallback = "0",
-     .help = "share of a port's rate lost with each doubling of its peers"},
-    {.key = "ramp", IN_KERNELS(ramp_bytes), MS_QUANTITY(BYTES, 0, 1e15), .fallback = "0",
-     .help = "below it the rate is in proportion to the size"},
-    {.key = "dispatch_overlap_slowdown", IN_KERNELS(overlap_slowdown[0]), MS_NUMBER(1, 100), .fallback = "1",
-     .help = "factor on a leg while the GPU computes"},
-    {.key = "combine_overlap_slowdown", IN_KERNELS(overlap_slowdown[1]), MS_NUMBER(1, 100), .fallback = "1",
-     .help = "the same for combine"},
-    {0},
-};
-
 static const struct ms_field compute_rows[] = {
     {.key = "experts", MS_AT(struct ms_hardware, experts), .type = MS_FIELD_STRING, MS_OPTIONAL,
      .help = "the measured table of expert times (list compute)"},
@@ -64,9 +26,10 @@ static const struct ms_field jitter_rows[] = {
 };
 /* clang-format on */
 
-static const char *const sections[] = {"help",        "links",   "nccl",  "normal",
-                                       "low_latency", "compute", "jitter"};
-enum { N_SECTIONS = sizeof sections / sizeof *sections, MOST_VALUES = 256 };
+static const char *const sections[] = {
+    "help",      "links",   "nccl",        "nccl_node",        "normal", "normal_node",
+    "libraries", "compute", "low_latency", "low_latency_node", "jitter"};
+enum { N_SECTIONS = sizeof sections / sizeof *sections, MOST_VALUES = 1024, MOST_SECTIONS = 64 };
 
 struct reading {
     struct ms_arena *arena;
@@ -127,7 +90,28 @@ static void read_value(struct reading *r, const char *section, const struct ms_e
             (struct ms_hardware_value){section, e->key, v->text, source};
 }
 
-static void read_section(struct reading *r, const struct ms_entry *section,
+/* A key without its leg stands for both. */
+static bool read_both(struct reading *r, const char *prefix, const struct ms_entry *e, void *base)
+{
+    char name[80];
+    snprintf(name, sizeof name, "dispatch_%.60s", e->key);
+    const struct ms_field *dispatch = ms_field_find(ms_hardware_kernel_rows, name);
+    snprintf(name, sizeof name, "combine_%.60s", e->key);
+    const struct ms_field *combine = ms_field_find(ms_hardware_kernel_rows, name);
+    if (!dispatch || !combine)
+        return false;
+    size_t bad = r->errs->n, held = r->h->n_values;
+    read_value(r, prefix, e, dispatch, base);
+    if (r->errs->n == bad) {
+        held = r->h->n_values;
+        read_value(r, prefix, e, combine, base);
+    }
+    r->h->n_values = held; /* shown once */
+    return true;
+}
+
+/* @param prefix of its keys, for people: "low_latency", "pplx.low_latency" */
+static void read_section(struct reading *r, const struct ms_entry *section, const char *prefix,
                          const struct ms_field *rows, void *base)
 {
     if (section->value->kind != MS_YAML_MAP) {
@@ -136,8 +120,10 @@ static void read_section(struct reading *r, const struct ms_entry *section,
     }
     for (const struct ms_entry *e = section->value->first; e; e = e->next) {
         const struct ms_field *f = ms_field_find(rows, e->key);
+        if (!f && rows == ms_hardware_kernel_rows && read_both(r, prefix, e, base))
+            continue;
         if (f) {
-            read_value(r, section->key, e, f, base);
+            read_value(r, prefix, e, f, base);
             continue;
         }
         const char *names[64];
@@ -146,29 +132,97 @@ static void read_section(struct reading *r, const struct ms_entry *section,
         for (const struct ms_field *k = rows; k->key && n < 64; k++)
             names[n++] = k->key;
         ms_allowed(text + strlen(text), sizeof text - strlen(text), e->key, names, n);
-        fail(r, e, section->key, text);
+        fail(r, e, prefix, text);
     }
+}
+
+/* "low_latency" or "low_latency_node"? */
+static bool is_kernels(const char *name)
+{
+    size_t n = strlen(name);
+    n -= n > 5 && strcmp(name + n - 5, "_node") == 0 ? 5 : 0;
+    for (int k = 0; k < MS_N_KERNELS; k++) {
+        const char *kind = ms_hardware_kernels_name((enum ms_comm_kernels)k);
+        if (strlen(kind) == n && strncmp(kind, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void read_kernels(struct reading *r, const struct ms_entry *e, const char *library)
+{
+    struct ms_hardware *h = r->h;
+    if (h->n_sections == MOST_SECTIONS) {
+        fail(r, e, "", "is one section too many");
+        return;
+    }
+    struct ms_hardware_section *s = &h->section[h->n_sections++];
+    size_t size = strlen(e->key) + (library ? strlen(library) : 0) + 2;
+    char *prefix = MS_NEW(r->arena, char, size);
+    if (!prefix) {
+        fail(r, e, "", "out of memory");
+        return;
+    }
+    snprintf(prefix, size, "%s%s%s", library ? library : "", library ? "." : "", e->key);
+    *s = (struct ms_hardware_section){.library = library, .name = e->key};
+    ms_field_defaults(ms_hardware_kernel_rows, &s->kernels);
+    s->kernels.given = true;
+    read_section(r, e, prefix, ms_hardware_kernel_rows, &s->kernels);
+}
+
+/* Libraries of the profile's own naming, each with sections of kernels. */
+static void read_libraries(struct reading *r, const struct ms_entry *e)
+{
+    static const char *const kinds[] = {"nccl",        "nccl_node",   "normal",
+                                        "normal_node", "low_latency", "low_latency_node"};
+    bool map = e->value->kind == MS_YAML_MAP;
+    if (!map)
+        fail(r, e, "", "must be a mapping of libraries");
+    for (const struct ms_entry *l = map ? e->value->first : NULL; l; l = l->next) {
+        if (l->value->kind != MS_YAML_MAP) {
+            fail(r, l, "libraries", "must be a mapping of sections");
+            continue;
+        }
+        for (const struct ms_entry *s = l->value->first; s; s = s->next) {
+            char text[300] = "unknown key";
+            if (is_kernels(s->key)) {
+                read_kernels(r, s, l->key);
+                continue;
+            }
+            ms_allowed(text + strlen(text), sizeof text - strlen(text), s->key, kinds, 6);
+            fail(r, s, l->key, text);
+        }
+    }
+}
+
+static void read_links(struct reading *r, const struct ms_entry *e)
+{
+    struct ms_topology_params links = {0};
+    struct ms_hardware *h = r->h;
+    read_section(r, e, e->key, ms_topology_common(), &links);
+    h->nic_Bps = links.nic_bandwidth_Bps;
+    h->nic_latency_s = links.nic_latency_s;
+    h->trunk_latency_s = links.trunk_latency_s;
+    h->nvlink_Bps = links.nvlink_bandwidth_Bps;
+    h->nvlink_latency_s = links.nvlink_latency_s;
 }
 
 static void read_part(struct reading *r, const struct ms_entry *e)
 {
-    struct ms_topology_params links = {0};
     char text[300] = "unknown key";
     if (strcmp(e->key, "help") == 0 && e->value->kind == MS_YAML_SCALAR) {
         r->h->help = e->value->text;
     } else if (strcmp(e->key, "links") == 0) {
-        read_section(r, e, ms_topology_common(), &links);
+        read_links(r, e);
     } else if (strcmp(e->key, "compute") == 0) {
-        read_section(r, e, compute_rows, r->h);
+        read_section(r, e, e->key, compute_rows, r->h);
     } else if (strcmp(e->key, "jitter") == 0) {
-        read_section(r, e, jitter_rows, r->h);
+        read_section(r, e, e->key, jitter_rows, r->h);
+    } else if (strcmp(e->key, "libraries") == 0) {
+        read_libraries(r, e);
+    } else if (is_kernels(e->key)) {
+        read_kernels(r, e, NULL);
     } else {
-        for (int k = 0; k < MS_N_KERNELS; k++)
-            if (strcmp(e->key, ms_hardware_kernels_name((enum ms_comm_kernels)k)) == 0) {
-                r->h->kernels[k].given = true;
-                read_section(r, e, kernel_rows, &r->h->kernels[k]);
-                return;
-            }
         ms_allowed(text + strlen(text), sizeof text - strlen(text), e->key, sections, N_SECTIONS);
         fail(r, e, "", text);
     }
@@ -182,12 +236,11 @@ enum ms_status ms_hardware_file_read(struct ms_files *files, struct ms_arena *ar
     struct reading r = {arena, h, errs, h->path};
     size_t before = errs->n;
     h->value = MS_NEW(arena, struct ms_hardware_value, MOST_VALUES);
+    h->section = MS_NEW(arena, struct ms_hardware_section, MOST_SECTIONS);
     h->help = "";
-    for (int k = 0; k < MS_N_KERNELS; k++)
-        ms_field_defaults(kernel_rows, &h->kernels[k]);
     ms_field_defaults(jitter_rows, h);
-    enum ms_status s = h->value ? ms_files_read(files, h->path, &b, &err)
-                                : ms_err_set(&err, MS_NOMEM, "out of memory");
+    enum ms_status s = h->value && h->section ? ms_files_read(files, h->path, &b, &err)
+                                              : ms_err_set(&err, MS_NOMEM, "out of memory");
     if (s != MS_OK) {
         ms_errs_add(errs, &err);
         ms_buf_finish(&b);

@@ -315,7 +315,8 @@ static void check_hardware(const struct check *c)
 {
     const struct ms_hardware *h = c->s->in_force;
     const struct ms_exchange *x = ms_exchange_find(c->s->sim.exchange.algorithm);
-    if (!h || !x || h->only >= 0 || h->kernels[x->kernels].given)
+    if (!h || !x || h->only >= 0 || ms_hardware_section(h, NULL, x->kernels, false) ||
+        ms_hardware_section(h, NULL, x->kernels, true))
         return;
     fail(c, "hardware",
          "the profile '%s' says nothing of the %s kernels that exchange.algorithm: %s stands for; "

@@ -36,9 +36,12 @@ static void resolve_hardware(struct ms_scenario *s, const struct ms_platform *p)
     struct ms_hardware_params *to = &s->sim.hardware;
     struct ms_hardware_kernels free_of_cost = {0};
     const struct ms_hardware_kernels *k = &free_of_cost;
+    int nodes = h ? count_nodes(&s->workload, p) : 1;
     if (h && x)
-        k = &h->kernels[h->only >= 0 ? h->only : (int)x->kernels];
-    int nodes = k->given ? count_nodes(&s->workload, p) : 1;
+        k = ms_hardware_section(h, NULL, h->only >= 0 ? (enum ms_comm_kernels)h->only : x->kernels,
+                                nodes == 1);
+    if (!k)
+        k = &free_of_cost;
     fill_in(&to->dispatch_alpha_s, ms_hardware_alpha_s(k, 0, s->workload.ranks, nodes));
     fill_in(&to->combine_alpha_s, ms_hardware_alpha_s(k, 1, s->workload.ranks, nodes));
     fill_in(&to->message_gap_s, k->message_gap_s);

@@ -1,0 +1,200 @@
+/* How the elements of a section add up to the time of a leg: start-up, then the longest of ports,
+ * SMs and channels, then what follows. */
+#include "hardware/form.h"
+
+#include <math.h>
+
+static double doublings(const struct ms_hardware_kernels *k, const struct ms_form_load *load)
+{
+    int n = k->doubling_of == MS_DOUBLING_OF_NODES ? load->nodes : load->ranks;
+    return n > 1 ? log2(n) : 0;
+}
+
+static double copies_out(const struct ms_form_rank *r)
+{
+    return r->own + r->near_out + r->far_out;
+}
+
+static double copies_in(const struct ms_form_rank *r)
+{
+    return r->own + r->near_in + r->far_in;
+}
+
+/* x / rate, where the rate is known. */
+static double over(double x, double rate)
+{
+    return rate > 0 ? x / rate : 0;
+}
+
+int ms_form_sms(const struct ms_hardware_kernels *k, const struct ms_form_load *load)
+{
+    int sms = load->sms > 0 ? load->sms : k->sms;
+    if (sms < 1 || load->kind != MS_KERNELS_LOW_LATENCY || load->experts < 1)
+        return sms;
+    int each = (load->experts + sms - 1) / sms; /* experts of an SM */
+    return (load->experts + each - 1) / each;
+}
+
+static double channels(const struct ms_hardware_kernels *k, const struct ms_form_load *load)
+{
+    int sms = ms_form_sms(k, load);
+    return sms > 1 ? sms / 2.0 : 1;
+}
+
+/* Peers beyond those of a node of eight. */
+static double fan_in(const struct ms_hardware_kernels *k, const struct ms_form_load *load, int leg)
+{
+    return load->ranks > 8 ? 1 + k->fan_in_loss[leg] * log2(load->ranks / 8.0) : 1;
+}
+
+static double own_or_wire(double own, double wire)
+{
+    return own > 0 && !(own > wire) ? own : wire;
+}
+
+double ms_form_nic_Bps(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                       int leg)
+{
+    return own_or_wire(k->nic_Bps[leg], load->nic_Bps) / fan_in(k, load, leg);
+}
+
+double ms_form_nvlink_Bps(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                          int leg)
+{
+    return own_or_wire(k->nvlink_Bps[leg], load->nvlink_Bps) / fan_in(k, load, leg);
+}
+
+static double notify_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                       const struct ms_form_rank *r, int leg)
+{
+    return k->notify_s[leg] + k->notify_per_doubling_s[leg] * doublings(k, load) +
+           k->notify_copy_s[leg] * copies_out(r);
+}
+
+double ms_form_notify_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                        int leg)
+{
+    double most_s = 0;
+    for (size_t i = 0; i < load->n_rank; i++)
+        most_s = fmax(most_s, notify_s(k, load, &load->rank[i], leg));
+    return most_s;
+}
+
+double ms_form_alpha_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                       int leg, bool low)
+{
+    const double *once_s = low ? k->low_alpha_s : k->alpha_s,
+                 *each_s = low ? k->low_alpha_per_doubling_s : k->alpha_per_doubling_s;
+    return once_s[leg] + each_s[leg] * doublings(k, load);
+}
+
+/* SMs that copy. An expert's tokens are one SM's work where experts receive (dispatch) or send
+ * (combine), so there the fullest expert counts; tokens are spread over the SMs. */
+static double sm_s(const struct ms_form_load *load, double fuller, double copies, double Bps,
+                   int sms)
+{
+    double share = copies / (sms > 0 ? sms : 1) * (fuller > 1 ? fuller : 1);
+    return over(share * load->copy_bytes, Bps);
+}
+
+/* A lane: the tokens a channel looks at and the copies it sends to one rank of the node. */
+static double lane_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                     const struct ms_form_rank *r, int leg)
+{
+    if (load->nodes > 1)
+        return 0;
+    double copy_s = k->sender_copy_s[leg] + over(load->copy_bytes, k->lane_Bps[leg]);
+    return (r->tokens * k->sender_token_s[leg] + r->lane * copy_s) / channels(k, load);
+}
+
+static double chunks_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                       const struct ms_form_rank *r, int leg)
+{
+    return over(r->tokens * k->chunk_s[leg], channels(k, load) * k->chunk_tokens[leg]);
+}
+
+/* Experts that are on other nodes, nodes being alike. */
+static double far_experts(const struct ms_form_load *load)
+{
+    return load->nodes > 1 ? load->experts * (1 - 1.0 / load->nodes) : 0;
+}
+
+struct ms_form_work ms_form_work(const struct ms_hardware_kernels *k,
+                                 const struct ms_form_load *load, const struct ms_form_rank *r,
+                                 int leg, bool low)
+{
+    struct ms_form_work w = {0};
+    double bytes = load->copy_bytes, out = copies_out(r), in = copies_in(r);
+    int sms = ms_form_sms(k, load);
+    if (low) {
+        w.beside_s = over(r->pair * bytes, k->low_pair_Bps[leg]);
+        return w;
+    }
+    w.beside_s = sm_s(load, leg ? r->fuller : 1, out, k->sm_send_Bps[leg], sms);
+    w.beside_s = fmax(w.beside_s, over(fmax(out, in) * bytes, k->copy_Bps[leg]));
+    w.beside_s = fmax(w.beside_s, lane_s(k, load, r, leg));
+    double filled = (r->own + fmin(r->near_out + r->far_out, r->near_in + r->far_in)) * bytes;
+    w.after_s = sm_s(load, leg ? 1 : r->fuller, in, k->sm_receive_Bps[leg], sms) +
+                k->expert_s[leg] * load->experts + k->count_message_s[leg] * far_experts(load) +
+                k->copy_s[leg] * out + chunks_s(k, load, r, leg);
+    if (k->ramp_bytes[leg] > 0)
+        w.after_s += k->ramp_s[leg] * fmin(1, filled / k->ramp_bytes[leg]);
+    return w;
+}
+
+/* A NIC's time for copies in so many messages. */
+static double nic_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                    const struct ms_form_rank *r, double copies, double messages, int leg)
+{
+    double bytes_s = copies * load->copy_bytes / ms_form_nic_Bps(k, load, leg),
+           gaps_s = messages * k->message_gap_s,
+           rails = k->cross_rail_factor > 0 ? 1 + r->cross_rail * (k->cross_rail_factor - 1) : 1;
+    return rails * (k->gap_rule == MS_GAP_ADDITIVE ? bytes_s + gaps_s : fmax(bytes_s, gaps_s));
+}
+
+/* Ports and, in normal kernels between nodes, the two sides of a stream: a chunk passes the one
+ * before the other begins, and the last chunk passes the other alone. */
+static double network_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                        const struct ms_form_rank *r, int leg)
+{
+    double nic = fmax(nic_s(k, load, r, r->far_out, r->messages_out, leg),
+                      nic_s(k, load, r, r->far_in, r->messages_in, leg)),
+           nvlink =
+               fmax(r->near_out, r->near_in) * load->copy_bytes / ms_form_nvlink_Bps(k, load, leg);
+    if (load->kind != MS_KERNELS_NORMAL || load->nodes < 2)
+        return fmax(nic, nvlink);
+    double c = channels(k, load), per_node = r->crossings / load->nodes;
+    double sender = (r->tokens * k->sender_token_s[leg] + r->crossings * k->sender_copy_s[leg]) / c;
+    double forwarder = (r->passed_tokens * k->forwarder_token_s[leg] +
+                        r->passed_copies * k->forwarder_copy_s[leg]) /
+                       c;
+    double network = fmax(nic, sender), node = fmax(nvlink, forwarder);
+    double chunk = per_node > 0 ? fmin(1, c * k->chunk_tokens[leg] / per_node) : 0;
+    return fmax(network, node) + chunk * fmin(network, node);
+}
+
+/* A rank's time from the start-up on; `after` needs everybody's sending. */
+static double from_start_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                           int leg, bool low)
+{
+    double carried_s = 0, after_s = 0;
+    for (size_t i = 0; i < load->n_rank; i++) {
+        const struct ms_form_rank *r = &load->rank[i];
+        struct ms_form_work w = ms_form_work(k, load, r, leg, low);
+        carried_s = fmax(carried_s, fmax(w.beside_s, network_s(k, load, r, leg)));
+        after_s = fmax(after_s, w.after_s);
+    }
+    return ms_form_alpha_s(k, load, leg, low) + carried_s + after_s;
+}
+
+bool ms_form_low(const struct ms_hardware_kernels *k, const struct ms_form_load *load, int leg)
+{
+    return k->low_pair_Bps[leg] > 0 &&
+           from_start_s(k, load, leg, true) < from_start_s(k, load, leg, false);
+}
+
+double ms_form_leg_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load, int leg)
+{
+    bool low = ms_form_low(k, load, leg);
+    return load->latency_s + ms_form_notify_s(k, load, leg) + from_start_s(k, load, leg, low);
+}

@@ -1,0 +1,135 @@
+/* Which constants the rows of a section can fix, with the bounds a fit keeps to. */
+#include <string.h>
+
+#include "hardware/form.h"
+
+#define US 1e-6
+#define GB 1e9
+#define OF(member) offsetof(struct ms_hardware_kernels, member)
+#define TIME(key, member, low, high, start)                                                        \
+    {key, OF(member), MS_UNIT_TIME, (low)*US, (high)*US, (start)*US, false}
+#define RATE(key, member, low, high, start)                                                        \
+    {key, OF(member), MS_UNIT_RATE, (low)*GB, (high)*GB, (start)*GB, false}
+
+/* clang-format off */
+/* Between nodes: start-up, one message to each remote expert, the NIC. */
+static const struct ms_form_constant low_latency[] = {
+    TIME("alpha", alpha_s, 0, 200, 10),
+    TIME("count_message", count_message_s, 0, 2, 0.05),
+    RATE("nic_rate", nic_Bps, 5, 200, 45),
+    {0},
+};
+
+/* Within a node: SMs send, or NVLink carries; then SMs take in. */
+static const struct ms_form_constant low_latency_node[] = {
+    TIME("alpha", alpha_s, 0, 60, 10),
+    RATE("sm_send_rate", sm_send_Bps, 0.1, 200, 5),
+    RATE("nvlink_rate", nvlink_Bps, 50, 2000, 350),
+    RATE("sm_receive_rate", sm_receive_Bps, 0.1, 400, 20),
+    TIME("expert_cost", expert_s, 0, 1, 0.01),
+    {0},
+};
+
+/* Between nodes: tokens pass a NIC and a forwarder's channels, chunk by chunk. */
+static const struct ms_form_constant normal[] = {
+    TIME("alpha", alpha_s, 0, 150, 30),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 80, 20),
+    TIME("sender_copy", sender_copy_s, 0, 5, 0.2),
+    TIME("forwarder_token", forwarder_token_s, 0, 5, 0.3),
+    TIME("forwarder_copy", forwarder_copy_s, 0, 5, 0.3),
+    RATE("nic_rate", nic_Bps, 10, 200, 46),
+    TIME("chunk_cost", chunk_s, 0, 60, 5),
+    {0},
+};
+
+/* Within a node: every channel has a lane to each rank. */
+static const struct ms_form_constant normal_node[] = {
+    TIME("alpha", alpha_s, 0, 80, 20),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 30, 5),
+    TIME("sender_token", sender_token_s, 0, 5, 0.1),
+    TIME("sender_copy", sender_copy_s, 0, 5, 0.2),
+    RATE("lane_rate", lane_Bps, 1, 1000, 30),
+    RATE("nvlink_rate", nvlink_Bps, 50, 2000, 300),
+    TIME("chunk_cost", chunk_s, 0, 60, 0.5),
+    {0},
+};
+
+static const struct ms_form_constant nccl[] = {
+    TIME("alpha", alpha_s, 0, 300, 60),
+    RATE("nic_rate", nic_Bps, 5, 200, 45),
+    {0},
+};
+
+/* Two protocols, and a pipeline that fills. */
+static const struct ms_form_constant nccl_node[] = {
+    TIME("low_alpha", low_alpha_s, 0, 60, 8),
+    TIME("low_alpha_per_doubling", low_alpha_per_doubling_s, 0, 10, 1),
+    RATE("low_pair_rate", low_pair_Bps, 0.1, 500, 6),
+    TIME("alpha", alpha_s, 0, 80, 15),
+    RATE("nvlink_rate", nvlink_Bps, 50, 2000, 350),
+    RATE("copy_rate", copy_Bps, 50, 4000, 600),
+    TIME("ramp_time", ramp_s, 0, 200, 15),
+    {"ramp", OF(ramp_bytes), MS_UNIT_BYTES, 0.5e6, 512e6, 16e6, false},
+    {0},
+};
+
+/* Copies pushed or pulled over NVLink by all GPUs of a rack. */
+static const struct ms_form_constant one_sided[] = {
+    TIME("alpha", alpha_s, 0, 100, 10),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 20, 1),
+    RATE("nvlink_rate", nvlink_Bps, 50, 3000, 600),
+    {"fan_in_loss", OF(fan_in_loss), MS_UNIT_NONE, 0, 1, 0.02, false},
+    TIME("copy_cost", copy_s, 0, 0.02, 0.001),
+    TIME("notify", notify_s, 0, 100, 10),
+    TIME("notify_per_doubling", notify_per_doubling_s, 0, 20, 1),
+    TIME("notify_copy", notify_copy_s, 0, 0.02, 0.001),
+    {0},
+};
+
+/* Any other library: start-up, bytes and messages. */
+static const struct ms_form_constant library[] = {
+    TIME("alpha", alpha_s, 0, 1000, 30),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 200, 5),
+    RATE("nic_rate", nic_Bps, 1, 400, 40),
+    {"message_gap", OF(message_gap_s), MS_UNIT_TIME, 0, 10 * US, 0.1 * US, true},
+    {0},
+};
+static const struct ms_form_constant library_node[] = {
+    TIME("alpha", alpha_s, 0, 1000, 30),
+    RATE("nvlink_rate", nvlink_Bps, 10, 3000, 300),
+    TIME("copy_cost", copy_s, 0, 0.2, 0.001),
+    {0},
+};
+static const struct ms_form_constant rdma_write[] = {
+    TIME("alpha", alpha_s, 0, 1000, 5),
+    RATE("nic_rate", nic_Bps, 1, 400, 40),
+    {"message_gap", OF(message_gap_s), MS_UNIT_TIME, 0, 10 * US, 0.1 * US, true},
+    {"cross_rail_factor", OF(cross_rail_factor), MS_UNIT_NONE, 1, 10, 2, true},
+    {0},
+};
+/* clang-format on */
+
+static const struct ms_form_family families[] = {
+    {"low_latency", "DeepEP low latency between nodes", low_latency},
+    {"low_latency_node", "DeepEP low latency within a node", low_latency_node},
+    {"normal", "DeepEP normal kernels between nodes", normal},
+    {"normal_node", "DeepEP normal kernels within a node", normal_node},
+    {"nccl", "NCCL between nodes", nccl},
+    {"nccl_node", "NCCL within a node", nccl_node},
+    {"one_sided.normal", "one-sided copies over NVLink", one_sided},
+    {"two_sided.normal", "two-sided copies over NVLink", one_sided},
+    {"torch_nccl.nccl_node", "NCCL through PyTorch within a node", nccl_node},
+    {"rdma_write.nccl", "bare RDMA writes", rdma_write},
+};
+static const struct ms_form_family any = {"library", "a library between nodes", library},
+                                   any_node = {"library_node", "a library within a node",
+                                               library_node};
+
+const struct ms_form_family *ms_form_family(const char *section)
+{
+    size_t n = strlen(section);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (strcmp(families[i].section, section) == 0)
+            return &families[i];
+    return n > 5 && strcmp(section + n - 5, "_node") == 0 ? &any_node : &any;
+}
