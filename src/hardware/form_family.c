@@ -7,9 +7,13 @@
 #define GB 1e9
 #define OF(member) offsetof(struct ms_hardware_kernels, member)
 #define TIME(key, member, low, high, start)                                                        \
-    {key, OF(member), MS_UNIT_TIME, (low)*US, (high)*US, (start)*US, false}
+    {                                                                                              \
+        key, OF(member), MS_UNIT_TIME, (low)*US, (high)*US, (start)*US, false                      \
+    }
 #define RATE(key, member, low, high, start)                                                        \
-    {key, OF(member), MS_UNIT_RATE, (low)*GB, (high)*GB, (start)*GB, false}
+    {                                                                                              \
+        key, OF(member), MS_UNIT_RATE, (low)*GB, (high)*GB, (start)*GB, false                      \
+    }
 
 /* clang-format off */
 /* Between nodes: start-up, one message to each remote expert, the NIC. */

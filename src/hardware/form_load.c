@@ -28,7 +28,7 @@ static double reach_of_groups(const struct ms_form_case *c, int parts)
         order[i] = i;
     for (int t = 0; t < TOKENS; t++) {
         unsigned char in_group[MOST] = {0}, in_part[MOST] = {0};
-        ms_rng_shuffle(&rng, order, n);
+        ms_rng_shuffle(&rng, order, (size_t)n);
         for (int i = 0, groups = 0; i < n && groups < c->group_limit; i++) {
             int g = (int)((long)order[i] * c->groups / n);
             groups += !in_group[g];

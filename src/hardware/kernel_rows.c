@@ -7,13 +7,20 @@
 /* Both legs of an element. */
 #define TIME(name, member, text)                                                                   \
     {.key = "dispatch_" name, OF(member[0]), MS_TIME, .fallback = "0us", .help = text},            \
-        {.key = "combine_" name, OF(member[1]), MS_TIME, .fallback = "0us",                        \
-         .help = "the same for combine"}
+    {                                                                                              \
+        .key = "combine_" name, OF(member[1]), MS_TIME, .fallback = "0us",                         \
+        .help = "the same for combine"                                                             \
+    }
 #define RATE(name, member, text)                                                                   \
-    {.key = "dispatch_" name, OF(member[0]), MS_QUANTITY(RATE, 0, 1e15), .fallback = "0",          \
+    {.key = "dispatch_" name,                                                                      \
+     OF(member[0]),                                                                                \
+     MS_QUANTITY(RATE, 0, 1e15),                                                                   \
+     .fallback = "0",                                                                              \
      .help = text},                                                                                \
-        {.key = "combine_" name, OF(member[1]), MS_QUANTITY(RATE, 0, 1e15), .fallback = "0",       \
-         .help = "the same for combine"}
+    {                                                                                              \
+        .key = "combine_" name, OF(member[1]), MS_QUANTITY(RATE, 0, 1e15), .fallback = "0",        \
+        .help = "the same for combine"                                                             \
+    }
 
 /* clang-format off */
 const struct ms_field ms_hardware_kernel_rows[] = {
