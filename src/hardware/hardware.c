@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/shipped.h"
 #include "hardware/hardware_file.h"
 
 /* Names of earlier versions: one kind of kernels of a profile, whatever the exchange algorithm. */
@@ -71,18 +72,6 @@ double ms_hardware_alpha_s(const struct ms_hardware_kernels *k, int leg, int ran
     return k->alpha_s[leg] + (n > 1 ? k->alpha_per_doubling_s[leg] * log2(n) : 0);
 }
 
-/* Where the shipped profiles are: the source tree for a program in its build tree, else the data
- * folder it was installed with. */
-static const char *shipped(void)
-{
-    char exe[4096];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[n > 0 ? n : 0] = '\0';
-    bool built = strncmp(exe, MS_BUILD_DIR "/", sizeof MS_BUILD_DIR) == 0;
-    return built || access(MS_DATA_DIR "/hardware", F_OK) != 0 ? MS_SOURCE_DIR "/platforms/hardware"
-                                                               : MS_DATA_DIR "/hardware";
-}
-
 static bool is_file(const char *name)
 {
     size_t n = strlen(name);
@@ -98,7 +87,8 @@ static int by_name(const void *a, const void *b)
 size_t ms_hardware_names(struct ms_arena *arena, const char ***out)
 {
     enum { MOST = 256 };
-    DIR *d = opendir(shipped());
+    char folder[4096];
+    DIR *d = opendir(ms_shipped("platforms/hardware", folder, sizeof folder));
     size_t n = 0;
     *out = MS_NEW(arena, const char *, MOST);
     for (struct dirent *e; d && *out && n < MOST && (e = readdir(d));) {
@@ -120,14 +110,15 @@ size_t ms_hardware_names(struct ms_arena *arena, const char ***out)
 /* The file of a name: a path as it is; else beside the scenario, or shipped. NULL: there is none. */
 static const char *locate(struct ms_arena *arena, const char *name, const char *beside)
 {
-    char file[512], path[8192];
+    char file[512], folder[4096], path[8192];
     snprintf(file, sizeof file, "%s%s", name, is_file(name) ? "" : ".yaml");
     char *near = beside && !strchr(name, '/') ? ms_path_beside(beside, file) : strdup(file);
     const char *found = near && access(near, F_OK) == 0 ? ms_arena_strdup(arena, near) : NULL;
     free(near);
     if (found || strchr(name, '/'))
         return found;
-    snprintf(path, sizeof path, "%s/%s", shipped(), file);
+    snprintf(path, sizeof path, "%s/%s", ms_shipped("platforms/hardware", folder, sizeof folder),
+             file);
     return access(path, F_OK) == 0 ? ms_arena_strdup(arena, path) : NULL;
 }
 
