@@ -110,6 +110,24 @@ bool ms_fd_write(int fd, const void *data, size_t n)
     return true;
 }
 
+/* A device, a FIFO: it is written to; a rename would put a file in its place. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static enum ms_status write_special(const char *path, const void *data, size_t n,
+                                    struct ms_err *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && ms_fd_write(fd, data, n);
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    return ok ? MS_OK : ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot write: %s", strerror(why));
+}
+
 enum ms_status ms_file_write(const char *path, const void *data, size_t n, struct ms_err *err)
 {
     if (strcmp(path, "-") == 0) {
@@ -117,6 +135,8 @@ enum ms_status ms_file_write(const char *path, const void *data, size_t n, struc
             return MS_OK;
         return ms_err_at(err, MS_IO, "stdout", 0, 0, NULL, "cannot write: %s", strerror(errno));
     }
+    if (is_special(path))
+        return write_special(path, data, n, err);
     struct ms_buf tmp = {0};
     ms_buf_printf(&tmp, "%s.tmp%ld", path, (long)getpid());
     if (tmp.failed)
