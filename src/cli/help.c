@@ -19,6 +19,7 @@ static const struct group {
     {"Simulate and compare tail latency", {"run", "compare", "explain", "report", "merge"}},
     {"Traffic, placement, platforms", {"traffic", "place", "platform"}},
     {"Train and measure the language model", {"train", "evaluate", "profile"}},
+    {"Held against measurements", {"fidelity", "calibrate"}},
     {"The scenario file", {"schema"}},
 };
 enum { N_GROUPS = sizeof groups / sizeof *groups };

@@ -323,7 +323,8 @@ static bool kind_of(const char *path, enum ms_picture *kind)
     return false;
 }
 
-enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, struct ms_err *err)
+enum ms_status ms_plot_to(const char *path, ms_plot_script_fn *write, const void *ctx,
+                          struct ms_err *err)
 {
     enum ms_picture kind;
     char part[4096];
@@ -332,7 +333,7 @@ enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, 
         return ms_err_set(err, MS_USAGE, "--plot: '%s' ends in none of .svg, .png, .pdf", path);
     if (snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid()) >= (int)sizeof part)
         return ms_err_set(err, MS_USAGE, "--plot: the path is too long");
-    enum ms_status s = ms_plot_script(c, part, kind, &script, err);
+    enum ms_status s = write(ctx, part, kind, &script, err);
     if (s == MS_OK)
         s = run_gnuplot(&script, err);
     if (s == MS_OK && rename(part, path) != 0)
@@ -341,4 +342,15 @@ enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, 
         unlink(part);
     ms_buf_finish(&script);
     return s;
+}
+
+static enum ms_status write_compare(const void *ctx, const char *output, enum ms_picture kind,
+                                    struct ms_buf *out, struct ms_err *err)
+{
+    return ms_plot_script(ctx, output, kind, out, err);
+}
+
+enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, struct ms_err *err)
+{
+    return ms_plot_to(path, write_compare, c, err);
 }

@@ -19,4 +19,11 @@ void ms_plot_metric_name(const struct ms_comparison *c, char *out, size_t size);
 enum ms_status ms_plot_x_script(const struct ms_comparison *c, const char *output,
                                 enum ms_picture kind, struct ms_buf *out, struct ms_err *err);
 
+/** A script for gnuplot that draws ctx into the file `output`. */
+typedef enum ms_status ms_plot_script_fn(const void *ctx, const char *output, enum ms_picture kind,
+                                         struct ms_buf *out, struct ms_err *err);
+/** Draw it to a file beside path, which is then replaced whole. @return as ms_plot_compare */
+enum ms_status ms_plot_to(const char *path, ms_plot_script_fn *write, const void *ctx,
+                          struct ms_err *err);
+
 #endif
