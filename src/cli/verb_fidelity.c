@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/shipped.h"
 #include "base/units.h"
 #include "cli/verb.h"
 #include "fidelity/fidelity.h"
