@@ -105,7 +105,9 @@ static struct ms_wires_ports ports_of(const struct ms_core *c)
                                    .first_link = (uint32_t)c->platform.n_links,
                                    .n_ranks = c->n_ranks,
                                    .n_total = c->n_total,
-                                   .layout = c->platform.layout};
+                                   .layout = c->platform.layout,
+                                   .capacity_Bps = c->out->link_bandwidth,
+                                   .shared = c->platform.link_shared};
 }
 
 /* A fresh solver for each run: its time starts at 0 again. The ranks' ports follow the platform's

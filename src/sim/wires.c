@@ -17,7 +17,9 @@ static enum ms_status register_ports(struct ms_wires *f)
     uint32_t n = f->ports.gap_s > 0 ? 2u * (uint32_t)f->ports.n_total : 0;
     enum ms_status s = MS_OK;
     f->port_route = malloc((n + 1u) * sizeof *f->port_route);
-    if (!f->port_route)
+    f->port = calloc(n + 1u, sizeof *f->port);
+    f->ports_bind = n && (f->ports.adds || !f->ports.capacity_Bps);
+    if (!f->port_route || !f->port)
         return no_memory(f);
     for (uint32_t i = 0; i < n && s == MS_OK; i++) {
         uint32_t link = f->ports.first_link + i;
@@ -46,6 +48,7 @@ void ms_wires_finish(struct ms_wires *f)
         return;
     free(f->fluid_route);
     free(f->port_route);
+    free(f->port);
     free(f->leg);
     free(f->batch);
     free(f->use);
@@ -82,6 +85,7 @@ enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_eve
     enum ms_status s = MS_OK;
     f->weather = e;
     f->n_links = n_links;
+    f->ports_bind = f->ports.gap_s > 0; /* rates change: the bounds below do not hold */
     f->started = calloc(e->n_outages + 1, sizeof *f->started);
     if (!f->started)
         return no_memory(f);
@@ -169,6 +173,105 @@ static enum ms_status register_routes(struct ms_wires *f)
     return MS_OK;
 }
 
+/* A flow leaves or reaches a port over this link. */
+static void note_port_link(struct ms_wires *f, struct ms_wires_port *p, uint32_t link)
+{
+    for (uint32_t i = 0; i < p->n_links; i++)
+        if (p->link[i] == link)
+            return;
+    if (p->n_links == MS_WIRES_PORT_LINKS || link == UINT32_MAX) {
+        p->Bps = INFINITY;
+        return;
+    }
+    p->link[p->n_links++] = link;
+    p->Bps += f->ports.capacity_Bps[link];
+}
+
+/* The first and the last link of a route that flows share; UINT32_MAX: none. */
+static void end_links(const struct ms_wires *f, uint32_t route, uint32_t *first, uint32_t *last)
+{
+    const struct ms_route_table *r = f->routes;
+    *first = *last = UINT32_MAX;
+    for (uint64_t i = r->first[route]; i < r->first[route + 1]; i++) {
+        if (!f->ports.shared[r->link[i]])
+            continue;
+        *first = *first == UINT32_MAX ? r->link[i] : *first;
+        *last = r->link[i];
+    }
+}
+
+/* A hop of so many messages a byte: can it make one of its ports wait? A port's flows have no more
+ * bytes a second than the links next to it, so no more than these times the messages a byte. */
+static bool can_bind(struct ms_wires *f, int group, uint32_t src, uint32_t dst, double per_byte)
+{
+    const struct ms_layout *l = &f->ports.layout[group];
+    uint32_t base = (uint32_t)group * (uint32_t)f->ports.n_ranks, first, last;
+    if (l->node[src] == l->node[dst])
+        return false;
+    struct ms_wires_port *out = &f->port[2 * (base + src)], *in = &f->port[2 * (base + dst) + 1];
+    end_links(f, ms_route_table_known(f->routes, group, src, dst), &first, &last);
+    note_port_link(f, out, first);
+    note_port_link(f, in, last);
+    return per_byte * (out->Bps > in->Bps ? out->Bps : in->Bps) * f->ports.gap_s > 1;
+}
+
+/* Can a leg's messages bind anywhere? A later leg's heavier ones are told by that leg; its ports'
+ * other flows under way then are those of legs before it, whose own messages do not bind. */
+static void judge_ports(struct ms_wires *f, const struct ms_wires_leg *leg)
+{
+    const struct ms_leg *plan = leg->exec->leg;
+    for (uint32_t k = 0; !f->ports_bind && k < plan->n_flows; k++) {
+        const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
+        double per_byte = plan->messages[k] / plan->bytes[k];
+        if (ms_leg_has_main(plan, k))
+            f->ports_bind = can_bind(f, leg->group, plan->src[k], plan->dst[k], per_byte);
+        if (!s || s->kind != MS_STREAM_OUT || s->n_parts != 1 || f->ports_bind)
+            continue;
+        const struct ms_leg_part *p = &plan->parts[s->first_part];
+        f->ports_bind = can_bind(f, leg->group, p->src, p->dst, per_byte);
+    }
+}
+
+static uint32_t known_route(const struct ms_wires *f, int group, uint32_t src, uint32_t dst)
+{
+    return f->fluid_route[ms_route_table_known(f->routes, group, src, dst)];
+}
+
+/* The routes that a flow of the plan uses together: a stream's hops, and ports where messages can
+ * bind. Said once, before anything moves. */
+static enum ms_status tie_flow(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t k)
+{
+    const struct ms_leg *plan = leg->exec->leg;
+    const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
+    uint32_t base = (uint32_t)leg->group * (uint32_t)f->ports.n_ranks, one = MS_FLUID_NO_ROUTE;
+    enum ms_status status = MS_OK;
+    if (ms_leg_has_main(plan, k)) {
+        one = known_route(f, leg->group, plan->src[k], plan->dst[k]);
+        uint32_t uses[] = {one, one, one};
+        if (f->ports_bind) {
+            uses[1] = f->port_route[2 * (base + plan->src[k])];
+            uses[2] = f->port_route[2 * (base + plan->dst[k]) + 1];
+            status = ms_fluid_tie(f->fluid, uses, 3, f->err);
+        }
+    }
+    for (uint32_t i = 0; s && i < s->n_parts && !status; i++) {
+        const struct ms_leg_part *p = &plan->parts[s->first_part + i];
+        uint32_t route = known_route(f, leg->group, p->src, p->dst);
+        one = one == MS_FLUID_NO_ROUTE ? route : one;
+        status = ms_fluid_tie(f->fluid, (uint32_t[]){one, route}, 2, f->err);
+    }
+    return status;
+}
+
+static enum ms_status tie_flows(struct ms_wires *f, const struct ms_wires_leg *leg)
+{
+    const struct ms_leg *plan = leg->exec->leg;
+    enum ms_status s = MS_OK;
+    for (uint32_t k = 0; k < plan->n_flows && !s && (plan->n_streams || f->ports_bind); k++)
+        s = tie_flow(f, leg, k);
+    return f->status = s;
+}
+
 static bool take_slot(struct ms_wires *f, struct ms_wires_leg *leg)
 {
     for (uint32_t i = 0; i < f->n_slots; i++)
@@ -214,6 +317,9 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
     }
     if (!leg->sink || (leg->proportional && !weigh_ranks(leg, plan)) || !take_slot(f, leg))
         return no_memory(f);
+    if (f->ports.gap_s > 0)
+        judge_ports(f, leg);
+    s = tie_flows(f, leg);
     for (uint32_t j = 0; j < plan->n_joins && !s; j++)
         if (plan->ends[j])
             s = ms_fluid_open(f->fluid, plan->ends[j], (uint64_t)leg->slot << 32 | j, &leg->sink[j],
@@ -272,7 +378,8 @@ static uint32_t use_ports(struct making *m, uint32_t src, uint32_t dst, double b
                           uint32_t messages)
 {
     const struct ms_wires_ports *p = &m->f->ports;
-    if (!(p->gap_s > 0) || p->layout[m->leg->group].node[src] == p->layout[m->leg->group].node[dst])
+    if (!m->f->ports_bind ||
+        p->layout[m->leg->group].node[src] == p->layout[m->leg->group].node[dst])
         return 0;
     double weight = messages / bytes;
     if (p->adds) {

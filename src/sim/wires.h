@@ -23,6 +23,19 @@ struct ms_wires_ports {
     int n_ranks;         /**< of a group; ranks of group g count from g x n_ranks */
     int n_total;         /**< of all groups */
     const struct ms_layout *layout; /**< [groups] */
+    /** of the solver's links: what bounds the messages that a port can be given */
+    const double *capacity_Bps;
+    const bool *shared; /**< false: FATPIPE */
+};
+
+/** Links that a port is seen to use; more of them bound nothing. */
+enum { MS_WIRES_PORT_LINKS = 4 };
+
+/** What reaches a port's own links at most, in one direction. */
+struct ms_wires_port {
+    uint32_t link[MS_WIRES_PORT_LINKS];
+    uint32_t n_links;
+    double Bps; /**< the sum of their rates; INFINITY: not bounded */
 };
 
 /** One plan under way on the wires. Zero-initialise; memory is kept from use to use. */
@@ -46,6 +59,11 @@ struct ms_wires {
     /** [routes->n_routes] the solver's number of each, as far as registered */
     uint32_t *fluid_route;
     uint32_t *port_route; /**< [2 n_total] the route of each port link */
+    /** [2 n_total] where messages cost something */
+    struct ms_wires_port *port;
+    /** messages can make a port wait: as long as they cannot, flows do not use the ports' rates, which
+     *  changes nothing but the work. Never false again in a run. */
+    bool ports_bind;
     uint32_t n_registered, register_cap;
     struct ms_wires_leg **leg; /**< by slot; NULL = free */
     uint32_t n_slots;

@@ -56,7 +56,7 @@ void ms_fluid_destroy(struct ms_fluid *f)
     for (uint32_t i = 0; i < f->n_comps; i++)
         ms_fluid_comp_finish(&f->comp[i]);
     ms_fluid_more_finish(f);
-    free(f->twice), free(f->winding), free(f->tie);
+    free(f->twice), free(f->winding), free(f->tie), free(f->tied_up);
     free(f->capacity), free(f->fat), free(f->kept), free(f->comp_of), free(f->local_of),
         free(f->carried);
     free(f->hop), free(f->off), free(f->scratch), free(f->comp), free(f->dirty);

@@ -259,7 +259,8 @@ struct ms_fluid {
     bool capacity_changed;
     uint32_t (*tie)[2];             /**< routes whose links are of one component */
     size_t n_ties, tie_cap, n_tied; /**< tied: those the components know */
-    uint32_t *scratch;              /**< links of the route at hand */
+    uint32_t *tied_up; /**< [n_links] union-find: the first links of routes tied, or NULL */
+    uint32_t *scratch; /**< links of the route at hand */
     size_t scratch_cap;
     /* flows */
     struct ms_fluid_comp *comp;
@@ -325,6 +326,8 @@ void ms_fluid_more_finish(struct ms_fluid *f);
 /** Find the links that can bind and the components anew, if routes, capacities or ties changed;
  *  moves all flows over. */
 bool ms_fluid_net_prepare(struct ms_fluid *f);
+/** Make one component of what two routes use. */
+bool ms_fluid_tie_pair(struct ms_fluid *f, uint32_t a, uint32_t b);
 /** A shared link that can bind on a route; MS_FLUID_NONE. */
 uint32_t ms_fluid_net_first(const struct ms_fluid *f, uint32_t route);
 /** The component and, into f->scratch, its links on a route. @return their number; 0: nothing

@@ -212,15 +212,56 @@ uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
     return k;
 }
 
+/* The first shared link of a route, whether it can bind or not. */
+static uint32_t first_shared(const struct ms_fluid *f, uint32_t route)
+{
+    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
+        if (!f->fat[f->hop[h]])
+            return f->hop[h];
+    }
+    return MS_FLUID_NONE;
+}
+
+static bool ties_init(struct ms_fluid *f)
+{
+    f->tied_up = malloc((f->n_links + 1) * sizeof *f->tied_up);
+    for (uint32_t l = 0; f->tied_up && l < f->n_links; l++)
+        f->tied_up[l] = l;
+    return f->tied_up != NULL;
+}
+
+/* Were routes that begin like these two tied before? */
+static bool tied_before(struct ms_fluid *f, uint32_t a, uint32_t b)
+{
+    uint32_t l = first_shared(f, a), k = first_shared(f, b);
+    if (l == MS_FLUID_NONE || k == MS_FLUID_NONE)
+        return true; /* nothing to tie */
+    if (find(f->tied_up, l) == find(f->tied_up, k))
+        return true;
+    join(f->tied_up, l, k);
+    return false;
+}
+
+bool ms_fluid_tie_pair(struct ms_fluid *f, uint32_t a, uint32_t b)
+{
+    if (!ms_fluid_grow(&f->tie, &f->tie_cap, f->n_ties + 1, sizeof *f->tie))
+        return false;
+    f->tie[f->n_ties][0] = a;
+    f->tie[f->n_ties++][1] = b;
+    return true;
+}
+
 enum ms_status ms_fluid_tie(struct ms_fluid *f, const uint32_t *routes, size_t n,
                             struct ms_err *err)
 {
+    if (f->no_memory || (!f->tied_up && !ties_init(f)))
+        return ms_fluid_no_memory(f, err);
     for (size_t i = 1; i < n; i++) {
         assert(routes[0] < f->n_routes && routes[i] < f->n_routes);
-        if (f->no_memory || !ms_fluid_grow(&f->tie, &f->tie_cap, f->n_ties + 1, sizeof *f->tie))
+        if (tied_before(f, routes[0], routes[i]))
+            continue;
+        if (!ms_fluid_tie_pair(f, routes[0], routes[i]))
             return ms_fluid_no_memory(f, err);
-        f->tie[f->n_ties][0] = routes[0];
-        f->tie[f->n_ties++][1] = routes[i];
     }
     return MS_OK;
 }

@@ -141,7 +141,7 @@ static bool tie_uses(struct ms_fluid *f, const struct ms_fluid_more *m)
         if (l == MS_FLUID_NONE)
             continue;
         if (one != MS_FLUID_NONE && f->comp_of[l] != comp) {
-            if (ms_fluid_tie(f, (uint32_t[]){one, route}, 2, NULL))
+            if (!ms_fluid_tie_pair(f, one, route))
                 return false;
         }
         if (one == MS_FLUID_NONE) {
