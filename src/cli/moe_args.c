@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char *const ms_rope_words[] = {"float32", "bfloat16", NULL};
+const char *const ms_rope_words[] = {"auto", "float32", "bfloat16", NULL};
 
 bool ms_moe_is_folder(const char *path)
 {

@@ -34,9 +34,9 @@ int ms_moe_word(const struct ms_verb *verb, const struct ms_args *args, const ch
 /** --rope: the words in order, and what they mean. */
 extern const char *const ms_rope_words[];
 #define MS_ROPE_HELP                                                                               \
-    "precision of the rotary frequencies: float32 (default), or bfloat16 as a model cast to it "   \
-    "as "                                                                                          \
-    "a whole holds them"
+    "precision of the rotary frequencies: float32 as from_pretrained keeps\n"                      \
+    "them; bfloat16 as a model cast to it as a whole holds them; auto:\n"                          \
+    "bfloat16 where config.json says so and windows end at 256 [auto]"
 
 /** The last part of a path. */
 const char *ms_moe_file_name(const char *path);

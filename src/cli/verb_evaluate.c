@@ -20,7 +20,7 @@ static const struct ms_option options[] = {
     {"capacity-factor", 0, "F", "drop tokens of experts above F x k x tokens / experts"},
     {"drop-policy", 0, "WORD", "probs (default) or position"},
     {"seed", 0, "S", "of the random assignment (default 1)"},
-    {"rope", 0, "float32|bfloat16", MS_ROPE_HELP},
+    {"rope", 0, "auto|float32|bfloat16", MS_ROPE_HELP},
     {"threads", 'j', "N", "threads (default: all cores)"},
     {"format", 'f', "FORMAT", "table (default), json or csv"},
     {0}};
@@ -222,7 +222,7 @@ static enum ms_status open_observer(struct job *j, struct ms_err *err)
                                     .B = (int)j->batch,
                                     .n_windows = most,
                                     .threads = (int)j->threads,
-                                    .rope_bf16 = j->rope == 1};
+                                    .rope = j->rope};
     return ms_observer_open(&j->observer, folder, &o, err);
 }
 

@@ -23,7 +23,7 @@ static const struct ms_option options[] = {
     MS_TRACE_OPTIONS,
     {"step", 0, "N|all|last", "step of a trace, counted from 0 (default: all, summed)"},
     {"set", 's', "KEY=VALUE", "replace a key of a scenario (VALUE is YAML); may be repeated"},
-    {"rope", 0, "float32|bfloat16", MS_ROPE_HELP},
+    {"rope", 0, "auto|float32|bfloat16", MS_ROPE_HELP},
     {"threads", 'j', "N", "threads (default: all cores)"},
     {"output", 'o', "DIR",
      "write profiling_report.txt, profile.json, counts.csv and pictures there"},
@@ -190,7 +190,7 @@ static enum ms_status profile_checkpoint(struct job *j, const char *folder, stru
     if (!s && text[0].row)
         N = (int)text[0].row - 1;
     struct ms_observer_options o = {
-        .N = N, .threads = (int)j->threads, .counts_only = true, .rope_bf16 = j->rope == 1};
+        .N = N, .threads = (int)j->threads, .counts_only = true, .rope = j->rope};
     s = s ? s : ms_observer_open(&observer, folder, &o, err);
     s = s ? s : profile_texts(j, &observer, text, n, err);
     for (int i = 0; text && i < n; i++)

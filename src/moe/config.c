@@ -227,6 +227,12 @@ static void refuse(struct reader *r)
         fail(r, "hidden_act", "is not supported; allowed: silu");
 }
 
+static bool is_bfloat16(json_t *root)
+{
+    json_t *v = given(root, "dtype") ? given(root, "dtype") : given(root, "torch_dtype");
+    return json_is_string(v) && strcmp(json_string_value(v), "bfloat16") == 0;
+}
+
 static void read_all(struct reader *r, struct ms_moe_config *c)
 {
     read_family(r, c);
@@ -250,6 +256,7 @@ static void read_all(struct reader *r, struct ms_moe_config *c)
     c->expert_intermediate = integer(r, width_keys[c->family], NULL, -1);
     c->max_positions = integer(r, "max_position_embeddings", NULL, mixtral ? 131072 : 4096);
     c->tied = boolean(r, "tie_word_embeddings", false);
+    c->bf16 = is_bfloat16(r->root);
     c->renormalised = mixtral || boolean(r, "norm_topk_prob", false);
     c->qk_norm = mixtral ? MS_QK_NORM_NONE : qwen ? MS_QK_NORM_HEAD : MS_QK_NORM_WIDTH;
     c->rms_eps = number(r, r->root, "rms_norm_eps", qwen ? 1e-6 : 1e-5);

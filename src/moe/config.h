@@ -29,6 +29,7 @@ struct ms_moe_config {
     /** positions a token sees, itself included; 0 = all. Longer sequences are refused */
     int sliding_window;
     bool tied;         /**< the head is the embedding */
+    bool bf16;         /**< dtype or torch_dtype says bfloat16 */
     bool renormalised; /**< weights of a token's experts sum to 1 (Mixtral; norm_topk_prob) */
     enum ms_qk_norm qk_norm;
     double rms_eps, rope_theta, initializer_range, aux_coef /**< router_aux_loss_coef */;

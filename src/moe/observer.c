@@ -41,6 +41,13 @@ static int rows_a_call(const struct ms_moe_config *c, const struct ms_observer_o
     return rows > 1 ? (int)rows : 1;
 }
 
+static bool rope_bf16(const struct ms_moe_config *c, int rope)
+{
+    enum { TOLD_APART = 256 };
+    return rope == MS_ROPE_BFLOAT16 ||
+           (rope == MS_ROPE_AUTO && c->bf16 && c->max_positions <= TOLD_APART);
+}
+
 /* Loaded whole, or bound to the files. */
 static enum ms_status make_model(struct ms_observer *p, const struct ms_observer_options *o,
                                  struct ms_err *err)
@@ -59,7 +66,7 @@ static enum ms_status make_model(struct ms_observer *p, const struct ms_observer
                                  .pool = p->pool,
                                  .source = p->source,
                                  .no_head = o->counts_only,
-                                 .rope_bf16 = o->rope_bf16};
+                                 .rope_bf16 = rope_bf16(c, o->rope)};
     enum ms_status s = ms_model_create(c, &m, &p->model, err);
     if (s)
         return s;

@@ -24,6 +24,11 @@ struct ms_observer {
 
 enum ms_observer_stream { MS_STREAM_AUTO, MS_STREAM_NEVER, MS_STREAM_ALWAYS };
 
+/** Precision of the rotary frequencies. A model cast to bfloat16 as a whole holds them rounded to
+ *  its 8 significant bits, which tell at most 256 positions apart; from_pretrained keeps them in
+ *  float32. AUTO: bfloat16 where the config says so and no window can be longer than that. */
+enum ms_observer_rope { MS_ROPE_AUTO, MS_ROPE_FLOAT32, MS_ROPE_BFLOAT16 };
+
 /** How a checkpoint is opened; zero is a good default but for threads. */
 struct ms_observer_options {
     int N; /**< window length, 0 = the checkpoint's max_positions */
@@ -31,7 +36,7 @@ struct ms_observer_options {
     size_t n_windows; /**< the most that will be asked for; 0 = unknown */
     int threads;
     bool counts_only; /**< routers only: no cross-entropy */
-    bool rope_bf16;   /**< as in ms_model_options */
+    int rope;         /**< enum ms_observer_rope */
     /** enum ms_observer_stream: weights stay in the mapped files and are converted as they are used;
      *  AUTO: where they are more than 2^28 values (1 GiB in float32) */
     int stream;
