@@ -26,19 +26,26 @@ static const struct ms_option options[] = {
      "level each from the leaves up"},
     {"block-is", 0, "nvlink|leaf", "Slurm's blocks: what a block stands for"},
     {"topology", 0, "NAME", "which topology of a topology.yaml"},
+    {"hosts", 0, "FILE",
+     "names by GUID, a line each: GUID, host, device (a node-name-map\n"
+     "of infiniband-diags too); for NICs that name no host"},
     {"partial", 0, NULL, "leave out NICs that only one of two joined files knows"},
     {0}};
 
 static const struct ms_verb verb = {
     .name = "platform import",
-    .arguments = "FILE… [options]",
+    .arguments = "FILE… [PATTERN=FILE…] [options]",
     .summary =
         "Make a platform file of what a cluster says about itself. Formats are known by what is in "
         "a file:\n"
         "  cables      ibnetdiscover (both layouts), SimAI's and HPCC's topology text,\n"
         "              Slurm's topology.conf, `scontrol show topology` and topology.yaml\n"
         "  a node      NCCL's and RCCL's topology XML (NCCL_TOPO_DUMP_FILE); with cables: joined "
-        "by NIC name\n"
+        "by GUID,\n"
+        "              else by NIC name; one file stands for all nodes, or PATTERN=FILE for those "
+        "whose\n"
+        "              names match (n[0-9]*=h100.xml); Slurm's file beside cables chooses the "
+        "hosts\n"
         "What was read, what was taken for granted and what is odd is printed on stderr.",
     .examples = "moesim platform import ibnetdiscover.out nccl-topo.xml -o mine.xml\n"
                 "moesim platform import topology.conf --link-rate 400Gbps --gpus-per-node 8 "
@@ -99,6 +106,7 @@ static const char *set(struct ms_import_options *o, const char *name, const char
     o->nics = strcmp(name, "nics") ? o->nics : value;
     o->topology = strcmp(name, "topology") ? o->topology : value;
     o->hardware = strcmp(name, "hardware") ? o->hardware : value;
+    o->hosts = strcmp(name, "hosts") ? o->hosts : value;
     o->partial |= !strcmp(name, "partial");
     return NULL;
 }
@@ -111,10 +119,14 @@ static void command_of(const struct ms_args *a, struct ms_buf *out)
         const char *slash = strrchr(a->operand[i], '/');
         ms_buf_printf(out, " %s", slash ? slash + 1 : a->operand[i]);
     }
-    for (int i = 0; i < a->n_options; i++)
+    for (int i = 0; i < a->n_options; i++) {
+        const char *value = a->option[i].value;
+        if (value && !strcmp(a->option[i].name, "hosts") && strrchr(value, '/'))
+            value = strrchr(value, '/') + 1;
         if (strcmp(a->option[i].name, "output") && strcmp(a->option[i].name, "quiet"))
-            ms_buf_printf(out, " --%s%s%s", a->option[i].name, a->option[i].value ? " " : "",
-                          a->option[i].value ? a->option[i].value : "");
+            ms_buf_printf(out, " --%s%s%s", a->option[i].name, value ? " " : "",
+                          value ? value : "");
+    }
 }
 
 int ms_platform_import(int argc, char **argv)

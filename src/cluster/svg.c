@@ -138,9 +138,12 @@ static void draw_switches(struct ms_svg_picture *d)
         const struct ms_wiring_vertex *k = &w->vertex[v];
         if (k->place != MS_PLACE_SWITCH || k->tier < 1)
             continue;
-        int t = k->tier < 4 ? k->tier : 4, ports = 0;
+        int t = k->tier < 4 ? k->tier : 4;
+        double cables = 0;
         for (int e = 0; e < w->n_edges; e++)
-            ports += w->edge[e].a == v || w->edge[e].b == v ? w->edge[e].cables : 0;
+            if (w->edge[e].a == v || w->edge[e].b == v)
+                cables += (double)w->edge[e].cables / w->edge[e].sharers;
+        int ports = (int)(cables + 0.5);
         snprintf(label, sizeof label, "%s %d", tier_word(d, k->tier), seen[t]++);
         ms_buf_printf(d->out,
                       "<g><title>%s: %d ports</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "

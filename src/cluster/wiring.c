@@ -13,6 +13,15 @@ struct places {
     const struct ms_graph *g;
     int *parent, n;
     bool *duplex; /* [links] the UP direction of a SPLITDUPLEX link */
+    bool apart;   /* hosts are not joined with ends that several of them share */
+    struct plug *plug;
+    int n_plugs;
+    int *sharers; /* [places] by root: hosts plugged in, where there are several */
+};
+
+/* A host at the end of a link. */
+struct plug {
+    int end, host; /* places; end becomes its root */
 };
 
 static int root(struct places *s, int v)
@@ -30,6 +39,21 @@ static void join(struct places *s, int a, int b)
         s->parent[b] = a;
     else
         s->parent[a] = b;
+}
+
+static bool is_host(const struct places *s, int v)
+{
+    return v < s->g->n_points && s->g->point[v].type == POINT_HOST;
+}
+
+/* A point of a route and the end of a link there. */
+static void meet(struct places *s, int point, int end)
+{
+    if (s->apart && is_host(s, point) != is_host(s, end))
+        s->plug[s->n_plugs++] =
+            is_host(s, point) ? (struct plug){end, point} : (struct plug){point, end};
+    else
+        join(s, point, end);
 }
 
 static int start_of(const struct places *s, int l)
@@ -50,10 +74,10 @@ static void join_hop(struct places *s, const struct ms_hop *h)
         bool turned = h->back && !one_way(s, l);
         if (s->g->link[l].policy == MS_LINK_FATPIPE)
             continue;
-        join(s, at, start_of(s, l) + turned);
+        meet(s, at, start_of(s, l) + turned);
         at = start_of(s, l) + !turned;
     }
-    join(s, at, h->to);
+    meet(s, at, h->to);
 }
 
 static bool find_duplex(struct places *s)
@@ -90,7 +114,7 @@ static int number_vertices(struct places *s, struct ms_wiring *w, int *vertex_of
     for (int l = 0; l < s->g->n_links; l++)
         for (int end = 0; end < 2 && s->g->link[l].policy == MS_LINK_SHARED; end++) {
             int r = root(s, start_of(s, l) + end);
-            if (vertex_of[r] >= 0)
+            if (vertex_of[r] >= 0 || (s->sharers && s->sharers[r] > 1))
                 continue;
             vertex_of[r] = w->n_vertices;
             w->vertex[w->n_vertices++] =
@@ -104,19 +128,66 @@ static int number_vertices(struct places *s, struct ms_wiring *w, int *vertex_of
     return 1;
 }
 
+/* A link whose end several hosts share: an edge from each. */
+static void shared_edges(const struct places *s, struct ms_wiring *w, const int *vertex_of, int end,
+                         struct ms_wiring_edge edge)
+{
+    bool at_a = edge.a < 0;
+    edge.sharers = s->sharers[end];
+    for (int i = 0; i < s->n_plugs; i++) {
+        if (s->plug[i].end != end)
+            continue;
+        *(at_a ? &edge.a : &edge.b) = vertex_of[s->plug[i].host];
+        w->edge[w->n_edges++] = edge;
+    }
+}
+
 static bool collect_edges(struct places *s, struct ms_wiring *w, const int *vertex_of)
 {
-    w->edge = MS_NEW(&w->arena, struct ms_wiring_edge, (size_t)s->g->n_links);
+    w->edge = MS_NEW(&w->arena, struct ms_wiring_edge, (size_t)s->g->n_links + (size_t)s->n_plugs);
     if (!w->edge)
         return false;
     for (int l = 0; l < s->g->n_links; l++) {
         const struct ms_platform_link *k = &s->g->link[l];
-        int a = vertex_of[root(s, start_of(s, l))], b = vertex_of[root(s, start_of(s, l) + 1)];
-        if (k->policy == MS_LINK_FATPIPE || a == b || (l > 0 && s->duplex[l - 1]))
+        int x = root(s, start_of(s, l)), y = root(s, start_of(s, l) + 1);
+        int a = vertex_of[x], b = vertex_of[y];
+        if (k->policy == MS_LINK_FATPIPE || x == y || (l > 0 && s->duplex[l - 1]))
             continue;
-        w->edge[w->n_edges++] = (struct ms_wiring_edge){a, b, k->bandwidth_Bps, k->cables, l};
+        struct ms_wiring_edge edge = {a, b, k->bandwidth_Bps, k->cables, l, 1};
+        if (a >= 0 && b >= 0)
+            w->edge[w->n_edges++] = edge;
+        else if (a >= 0 || b >= 0)
+            shared_edges(s, w, vertex_of, a >= 0 ? y : x, edge);
     }
     return true;
+}
+
+static int by_plug(const void *a, const void *b)
+{
+    const struct plug *x = a, *y = b;
+    return x->end != y->end ? x->end - y->end : x->host - y->host;
+}
+
+/* Ends that one host has are that host's place; those of several stay apart, plugs kept once. */
+static bool settle_plugs(struct places *s)
+{
+    int kept = 0;
+    s->sharers = calloc((size_t)s->n + 1, sizeof *s->sharers);
+    for (int i = 0; i < s->n_plugs; i++)
+        s->plug[i].end = root(s, s->plug[i].end);
+    if (s->n_plugs)
+        qsort(s->plug, (size_t)s->n_plugs, sizeof *s->plug, by_plug);
+    for (int i = 0; s->sharers && i < s->n_plugs; i++)
+        if (i == 0 || by_plug(&s->plug[i], &s->plug[i - 1])) {
+            struct plug one = s->plug[i];
+            s->sharers[one.end]++;
+            s->plug[kept++] = one;
+        }
+    s->n_plugs = kept;
+    for (int i = 0; s->sharers && i < kept; i++)
+        if (s->sharers[s->plug[i].end] == 1)
+            join(s, s->plug[i].end, s->plug[i].host);
+    return s->sharers;
 }
 
 /* A switch all of whose neighbours are hosts of one node, in a platform where it is not the only
@@ -177,12 +248,30 @@ static void find_tiers(struct ms_wiring *w)
     }
 }
 
-static enum ms_status build(struct places *s, struct ms_wiring *w, int *vertex_of)
+/* All places from nothing; apart: several hosts may share the end of a link. */
+static bool join_all(struct places *s, bool apart)
 {
+    s->apart = apart;
+    for (int v = 0; v < s->n; v++)
+        s->parent[v] = v;
     find_duplex(s);
+    if (apart && !s->plug)
+        s->plug = malloc((2 * (size_t)s->g->n_hops + 1) * sizeof *s->plug);
+    if (apart && !s->plug)
+        return false;
     for (int h = 0; h < s->g->n_hops; h++)
         join_hop(s, &s->g->hop[h]);
+    return !apart || settle_plugs(s);
+}
+
+static enum ms_status build(struct places *s, struct ms_wiring *w, int *vertex_of)
+{
+    join_all(s, false);
     int good = number_vertices(s, w, vertex_of);
+    if (good == 0) {
+        w->n_vertices = 0;
+        good = join_all(s, true) ? number_vertices(s, w, vertex_of) : -1;
+    }
     if (good < 0 || (good && !collect_edges(s, w, vertex_of)))
         return MS_NOMEM;
     if (!good)
@@ -204,12 +293,12 @@ enum ms_status ms_wiring_find(const struct ms_platform *p, struct ms_wiring *out
     s.duplex = calloc((size_t)s.g->n_links + 1, sizeof *s.duplex);
     int *vertex_of = malloc((size_t)s.n * sizeof *vertex_of);
     enum ms_status status = s.parent && s.duplex && vertex_of ? MS_OK : MS_NOMEM;
-    for (int v = 0; status == MS_OK && v < s.n; v++)
-        s.parent[v] = v;
     if (status == MS_OK)
         status = build(&s, &w, vertex_of);
     free(s.parent);
     free(s.duplex);
+    free(s.plug);
+    free(s.sharers);
     free(vertex_of);
     if (status == MS_OK)
         *out = w;

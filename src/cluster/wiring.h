@@ -23,8 +23,9 @@ struct ms_wiring_vertex {
 struct ms_wiring_edge {
     int a, b; /**< vertices, a nearer to the hosts */
     double bandwidth_Bps;
-    int cables; /**< 0 unknown */
-    int link;   /**< in the platform: the UP direction */
+    int cables;  /**< 0 unknown */
+    int link;    /**< in the platform: the UP direction */
+    int sharers; /**< hosts that share the link (a NIC of several GPUs): an edge each; else 1 */
 };
 
 struct ms_wiring {

@@ -100,6 +100,10 @@ static enum ms_status lay_cables(struct emitter *e, struct ms_err *err)
         if (e->w->vertex[k->a].place == MS_PLACE_NVSWITCH ||
             e->w->vertex[k->b].place == MS_PLACE_NVSWITCH)
             continue;
+        if (k->sharers > 1)
+            return ms_err_set(err, MS_INFEASIBLE,
+                              "link '%s' is one NIC of %d GPUs, and ibnetdiscover knows no GPUs",
+                              e->p->link[k->link].name, k->sharers);
         int cables = k->cables > 0 ? k->cables : 1;
         if (!rate_word(k->bandwidth_Bps / cables, word, sizeof word))
             return ms_err_set(err, MS_INFEASIBLE,

@@ -23,12 +23,14 @@ struct ms_import_options {
     const char *block_is; /**< "nvlink" or "leaf", or NULL */
     const char *oversubscription; /**< "2" or "1,2": a level each from the leaves up, or NULL */
     const char *hardware;         /**< property of the platform, or NULL */
+    const char *hosts;            /**< file of GUIDs and the hosts they belong to, or NULL */
     bool partial;                 /**< NICs that only one of two joined files knows are left out */
 };
 
 void ms_import_defaults(struct ms_import_options *o);
 
-/** Read all files, join them, write the platform.
+/** Read all files, join them, write the platform. A path may be "PATTERN=FILE" for the inside of the
+ * nodes whose names match.
  * @param xml the platform's text  @param report what was read, assumed and odd, for people
  * @return MS_OK; MS_INVALID with errors; MS_NOMEM */
 enum ms_status ms_import(const char *const *path, size_t n, const struct ms_import_options *o,

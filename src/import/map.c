@@ -32,8 +32,20 @@ int ms_map_add_nic(struct ms_map *m, const char *id, const char *name, int node)
     m->nic = more(m, m->nic, m->n_nics, &m->cap_nics, sizeof *m->nic);
     if (m->failed)
         return 0;
-    m->nic[m->n_nics] = (struct ms_map_nic){copy(m, id), copy(m, name), node, true};
+    m->nic[m->n_nics] = (struct ms_map_nic){
+        .id = copy(m, id), .name = copy(m, name), .node = node, .described = true};
     return m->n_nics++;
+}
+
+void ms_map_nic_guid(struct ms_map *m, int nic, uint64_t guid)
+{
+    for (int k = 0; guid && !m->failed && k < MS_NIC_GUIDS; k++) {
+        uint64_t *g = &m->nic[nic].guid[k];
+        if (*g && *g != guid)
+            continue;
+        *g = guid;
+        return;
+    }
 }
 
 int ms_map_add_switch(struct ms_map *m, const char *id, const char *name)

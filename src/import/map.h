@@ -6,6 +6,8 @@
 #ifndef MS_IMPORT_MAP_H
 #define MS_IMPORT_MAP_H
 
+#include <stdint.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -17,10 +19,14 @@ struct ms_map_switch {
     int level;      /**< 1 next to NICs, 2 next to those …; 0 before ms_levels_find, or cut off */
 };
 
+enum { MS_NIC_GUIDS = 5 };
+
 struct ms_map_nic {
     const char *id, *name; /**< id: GUID or number; name: "mlx5_0" within its node */
     int node;              /**< -1: nobody knows */
     bool described;
+    uint64_t guid[MS_NIC_GUIDS]; /**< of the device and its ports; 0 none */
+    uint64_t card_guid;          /**< of the card, which may hold several devices */
 };
 
 struct ms_map_cable {
@@ -45,7 +51,9 @@ struct ms_map {
     int *nic_of_gpu;
     int n_nics, n_switches, n_cables, n_gpus, n_nic_of_gpu;
     int cap_nics, cap_switches, cap_cables, cap_gpus, cap_nic_of_gpu;
-    int *rail_of_nic;        /**< [n_nics] where rails are kept (in arena), or NULL */
+    int *rail_of_nic;   /**< [n_nics] where rails are kept (in arena), or NULL */
+    int *block_of_node; /**< [nodes.n] NVLink domains wider than a node (in arena), or NULL */
+    size_t n_blocks;
     double nvlink_latency_s; /**< <= 0: not said */
     struct ms_buf facts;     /**< what was read, a line each */
     struct ms_buf assumed;   /**< what was taken for granted, a line each */
@@ -57,6 +65,8 @@ void ms_map_finish(struct ms_map *m);
 /** @return the number of what was added; 0 with m->failed when memory is out. Texts are copied. */
 int ms_map_add_nic(struct ms_map *m, const char *id, const char *name, int node);
 int ms_map_add_switch(struct ms_map *m, const char *id, const char *name);
+/** Remember one more of its GUIDs; 0 and repeats are nothing. */
+void ms_map_nic_guid(struct ms_map *m, int nic, uint64_t guid);
 void ms_map_add_cable(struct ms_map *m, int a, int b, double rate_Bps, double latency_s);
 int ms_map_add_gpu(struct ms_map *m, int node, int index);
 /** Give the last GPU added a NIC more. */

@@ -13,6 +13,7 @@ struct device {
     enum kind kind;
     bool described, aggregation;
     int place; /* in the map */
+    uint64_t guid[MS_NIC_GUIDS], card_guid;
 };
 
 struct link {
@@ -29,7 +30,8 @@ struct book {
     struct device *device;
     struct link *link;
     size_t cap_devices, cap_links, n_links;
-    int current; /* the device whose record is open, -1 */
+    int current;        /* the device whose record is open, -1 */
+    uint64_t card_guid; /* sysimgguid of the record to come */
     int n_disagree, n_self, n_records;
     bool nomem;
 };
@@ -65,6 +67,26 @@ static const char *quoted(const char *p, char *out, size_t size)
     return e + 1;
 }
 
+static void remember(struct device *d, uint64_t guid)
+{
+    for (int k = 0; guid && k < MS_NIC_GUIDS; k++)
+        if (!d->guid[k] || d->guid[k] == guid) {
+            d->guid[k] = guid;
+            return;
+        }
+}
+
+/* "(e41d2d0300a5b2c1)" at *p, which moves behind it. */
+static uint64_t in_brackets(const char **p)
+{
+    if (**p != '(')
+        return 0;
+    uint64_t guid = strtoull(*p + 1, NULL, 16);
+    *p += strcspn(*p, ")");
+    *p += **p == ')';
+    return guid;
+}
+
 /* `Switch 65 "S-…" # "name" …`: opens a record. @return 1 it was one, 0 not, -1 an error */
 static int head(struct book *b, const char *line)
 {
@@ -94,6 +116,10 @@ static int head(struct book *b, const char *line)
         d->described = true;
         d->name = ms_arena_strdup(&b->m->arena, hash ? name : id);
         d->aggregation = strstr(name, "Aggregation Node") != NULL;
+        d->card_guid = b->card_guid;
+        b->card_guid = 0;
+        if (id[1] == '-')
+            remember(d, strtoull(id + 2, NULL, 16));
         b->nomem |= !d->name;
         b->current = (int)ms_strings_find(&b->ids, id);
         b->n_records++;
@@ -111,9 +137,9 @@ static bool rate_word(const char *comment, char *out, size_t size)
         in ^= *p == '"';
         if (in || !isdigit((unsigned char)*p) || (p > comment && !isspace((unsigned char)p[-1])))
             continue;
-        size_t n = strcspn(p, " \t\r");
-        const char *x = memchr(p, 'x', n);
-        if (x && isalpha((unsigned char)x[1]) && n < size)
+        size_t n = strcspn(p, " \t\r"), digits = strspn(p, "0123456789");
+        if (p[digits] == 'x' && n < size &&
+            (isalpha((unsigned char)p[digits + 1]) || p[digits + 1] == '?'))
             snprintf(out, size, "%.*s", (int)n, p);
     }
     return *out;
@@ -169,15 +195,20 @@ static bool port_line(struct book *b, const char *line)
         return ms_reading_error(b->r, "a port before the first record") == MS_OK;
     if (port < 0 || *p != ']')
         return ms_reading_error(b->r, "a port must look like [1]") == MS_OK;
-    p++;
-    if (*p == '(')
-        p += strcspn(p, ")") + 1;
-    const char *q = quoted(p, id, sizeof id);
+    const char *here = p + 1, *q;
+    if (!strncmp(here, "[ext", 4)) /* a chassis' outer port */
+        here += strcspn(here, "]") + 1;
+    remember(&b->device[b->current], in_brackets(&here));
+    q = quoted(here, id, sizeof id);
     if (q && *(q += strspn(q, " \t")) == '[')
         far = strtol(q + 1, &p, 10);
     if (!q || *q != '[' || *p != ']' || far < 0)
         return ms_reading_error(b->r, "port [%ld] must name its peer as \"ID\"[PORT]", port) ==
                MS_OK;
+    here = p + 1;
+    if (!strncmp(here, "[ext", 4))
+        here += strcspn(here, "]") + 1;
+    uint64_t far_guid = in_brackets(&here);
     const char *hash = strchr(p, '#');
     double rate = -1;
     if (hash && rate_word(hash + 1, word, sizeof word) && (rate = ms_ib_rate(word)) == 0)
@@ -190,6 +221,8 @@ static bool port_line(struct book *b, const char *line)
     if (!device_of(b, id, kind))
         return false;
     int peer = (int)ms_strings_find(&b->ids, id);
+    if (b->device[peer].kind == CA)
+        remember(&b->device[peer], far_guid);
     if (peer == current)
         b->n_self += b->device[current].kind == SWITCH;
     else
@@ -197,8 +230,10 @@ static bool port_line(struct book *b, const char *line)
     return true;
 }
 
-static bool known_aside(const char *line)
+static bool known_aside(struct book *b, const char *line)
 {
+    if (!strncmp(line, "sysimgguid=", 11))
+        b->card_guid = strtoull(line + 11, NULL, 16);
     static const char *const asides[] = {"vendid=",     "devid=",  "sysimgguid=", "switchguid=",
                                          "caguid=",     "rtguid=", "Non-Chassis", "Chassis ",
                                          "chassisguid", "w=",      "s=",          "module"};
@@ -211,7 +246,7 @@ static bool known_aside(const char *line)
 static bool one_line(struct book *b, const char *line)
 {
     line += strspn(line, " \t");
-    if (!*line || *line == '#' || known_aside(line))
+    if (!*line || *line == '#' || known_aside(b, line))
         return true;
     if (*line == '[')
         return port_line(b, line);
@@ -257,6 +292,10 @@ static void places(struct book *b, int *n_default, int *n_aggregation)
                        : named && d->name[0] ? ms_map_node(b->m, host)
                                              : -1;
             d->place = ~ms_map_add_nic(b->m, order[k], id_name ? "nic0" : nic, node);
+            for (int g = 0; g < MS_NIC_GUIDS; g++)
+                ms_map_nic_guid(b->m, ~d->place, d->guid[g]);
+            if (!b->m->failed)
+                b->m->nic[~d->place].card_guid = d->card_guid;
             *n_default += node < 0;
         }
     }
@@ -325,11 +364,6 @@ enum ms_status ms_read_ibnetdiscover(struct ms_reading *r, struct ms_map *m)
                     m->n_switches - first_switch, nics + n_aggregation, n_aggregation, nics,
                     n_default, m->nodes.n);
         cables(&b, n_aggregation);
-        if (n_default)
-            ms_map_note(m,
-                        "%d NICs carry a default description and name no host: left out "
-                        "(unless no NIC does)",
-                        n_default);
     }
     bool nomem = b.nomem || b.ids.failed || b.ends.failed || m->failed;
     ms_strings_finish(&b.ids);

@@ -14,6 +14,8 @@ struct found {
     struct ms_reading *r;
     struct ms_map *m;
     struct ms_inside *in;
+    const char *host; /* host_hash of the CPUs to take; NULL all */
+    int n_no_nvlink;
     const xmlNode *gpu[MS_INSIDE_GPUS], *nic[MS_INSIDE_NICS]; /* their pci elements */
     int n_cpus, n_bridges, n_gpu_elements, n_functions, n_nets;
     struct ms_strings hosts, targets, switches, speeds, numas;
@@ -79,11 +81,31 @@ static void add_gpu(struct found *f, const xmlNode *pci, const xmlNode *gpu)
         if (!is(l, "nvlink") && !is(l, "xgmi"))
             continue;
         const char *target = get(l, "target"), *class = get(l, "tclass");
+        if (class && !strcmp(class, "0x068001")) /* to a CPU (POWER9): no way to a GPU */
+            continue;
         bool sw = class && !strcmp(class, "0x068000");
         g->n_nvlinks += (int)number(f, l, "count", 1);
         in->nvswitch |= sw;
         in->mesh |= !sw;
         ms_strings_add(sw ? &f->switches : &f->targets, target ? target : "");
+    }
+}
+
+/* A merged device is its parts: "mlx5_0+mlx5_1". */
+static void add_port(struct found *f, struct ms_inside_nic *c, const char *name)
+{
+    for (const char *p = name; c->n_ports < MS_CARD_PORTS; p++) {
+        size_t n = strcspn(p, "+");
+        char *part = ms_arena_alloc(&f->m->arena, n + 1, 1);
+        f->bad |= !part;
+        if (!part)
+            return;
+        memcpy(part, p, n);
+        part[n] = '\0';
+        c->port[c->n_ports++] = part;
+        p += n;
+        if (!*p)
+            return;
     }
 }
 
@@ -106,8 +128,7 @@ static void add_net(struct found *f, const xmlNode *pci, const xmlNode *net)
         snprintf(c->guid, sizeof c->guid, "%s", guid ? guid : "");
         f->nic[in->n_nics++] = pci;
     }
-    if (c->n_ports < MS_CARD_PORTS)
-        c->port[c->n_ports++] = name ? name : bus ? bus : "nic";
+    add_port(f, c, name ? name : bus ? bus : "nic");
     long speed = net ? number(f, net, "speed", 0) : 0; /* Mb/s of one port */
     if (speed > 0)
         c->rate_Bps = (c->rate_Bps < 0 ? 0 : c->rate_Bps) + 1e6 / 8 * (double)speed;
@@ -132,12 +153,16 @@ static void walk(struct found *f, const xmlNode *e, int depth);
 static void walk_pci(struct found *f, const xmlNode *e, int depth)
 {
     static const char *const gpus[] = {"0x0302", "0x0300", "0x0380", "0x1200", NULL};
-    static const char *const nics[] = {"0x0200", "0x0207", NULL};
+    static const char *const nics[] = {"0x0200", "0x0207", "0x0208", "0x0280", NULL};
     static const char *const bridges[] = {"0x0604", NULL};
     const xmlNode *gpu = NULL, *nic = NULL;
     const char *class = get(e, "class");
     bool pci = false;
     for (const xmlNode *c = e->children; c; c = c->next) {
+        if (is(c, "gpu") && gpu) { /* parts of one GPU (mlopart): ranks of their own */
+            add_gpu(f, e, gpu);
+            gpu = c;
+        }
         gpu = is(c, "gpu") ? c : gpu;
         nic = is(c, "nic") ? c : nic;
         pci |= is(c, "pci");
@@ -172,9 +197,10 @@ static void walk(struct found *f, const xmlNode *e, int depth)
     for (const xmlNode *c = e->children; c && !f->bad; c = c->next) {
         if (is(c, "cpu")) {
             const char *numa = get(c, "numaid"), *host = get(c, "host_hash");
+            if (f->host && strcmp(host ? host : "", f->host) != 0)
+                continue;
             f->n_cpus++;
             ms_strings_add(&f->numas, numa ? numa : "?");
-            ms_strings_add(&f->hosts, host ? host : "");
             walk(f, c, depth + 1);
         } else if (is(c, "pci")) {
             walk_pci(f, c, depth);
@@ -200,26 +226,24 @@ static int distance(const xmlNode *a, const xmlNode *b)
     return OVER_CPUS;
 }
 
-static int by_dev(const void *a, const void *b)
-{
-    const struct ms_inside_gpu *x = a, *y = b;
-    return (x->dev > y->dev) - (x->dev < y->dev);
-}
-
-/* GPUs in order of dev; `f->gpu` with them. */
+/* GPUs in order of dev, equal ones as they stand; `f->gpu` with them. */
 static void sort_gpus(struct found *f)
 {
     struct ms_inside *in = f->in;
-    const xmlNode *pci[MS_INSIDE_GPUS];
-    struct ms_inside_gpu old[MS_INSIDE_GPUS];
-    memcpy(old, in->gpu, (size_t)in->n_gpus * sizeof *old);
-    qsort(in->gpu, (size_t)in->n_gpus, sizeof *in->gpu, by_dev);
-    for (int k = 0; k < in->n_gpus; k++)
-        for (int i = 0; i < in->n_gpus; i++)
-            if (!strcmp(old[i].busid, in->gpu[k].busid))
-                pci[k] = f->gpu[i];
-    for (int k = 0; k < in->n_gpus; k++)
-        f->gpu[k] = pci[k];
+    for (int k = 1; k < in->n_gpus; k++) {
+        struct ms_inside_gpu g = in->gpu[k];
+        const xmlNode *pci = f->gpu[k];
+        int i = k;
+        for (; i > 0 && in->gpu[i - 1].dev > g.dev; i--) {
+            in->gpu[i] = in->gpu[i - 1];
+            f->gpu[i] = f->gpu[i - 1];
+        }
+        in->gpu[i] = g;
+        f->gpu[i] = pci;
+    }
+    for (int k = 1; k < in->n_gpus; k++) /* a number for each: parts share dev */
+        if (in->gpu[k].dev <= in->gpu[k - 1].dev)
+            in->gpu[k].dev = in->gpu[k - 1].dev + 1;
 }
 
 /* A card carries the exchange when it is nearest to some GPU, or under one PCIe switch with it and as
@@ -313,6 +337,11 @@ static void say(struct found *f, const int *far)
                 "devices of %d cards (%s Mb/s), %d PCIe bridges",
                 in->rccl ? "RCCL" : "NCCL", f->n_cpus, numas.p, in->n_gpus, f->n_gpu_elements,
                 f->n_functions, f->n_nets, in->n_nics, speeds.n ? speeds.p : "no", f->n_bridges);
+    for (int g = 0; g < in->n_gpus; g++)
+        f->n_no_nvlink += in->gpu[g].n_nvlinks == 0;
+    if (f->n_no_nvlink && f->n_no_nvlink < in->n_gpus)
+        ms_map_note(f->m, "%d of %d GPUs have no NVLink, the others have: a broken dump or GPU",
+                    f->n_no_nvlink, in->n_gpus);
     ms_map_fact(f->m, "NVLink targets: %zu NVSwitches, %zu GPUs; sm %d", f->switches.n,
                 f->targets.n, in->n_gpus ? in->gpu[0].sm : 0);
     if (all > 0)
@@ -332,11 +361,6 @@ static void say(struct found *f, const int *far)
 static enum ms_status finish(struct found *f)
 {
     struct ms_inside *in = f->in;
-    if (f->hosts.n > 1) {
-        f->r->line = 1;
-        return ms_reading_error(f->r, "%zu hosts in one file (host_hash): give one file a node",
-                                f->hosts.n);
-    }
     if (in->n_gpus == 0)
         return ms_reading_error(f->r, "no GPU: neither a gpu element nor a PCI class 0x0302");
     int *far = calloc((size_t)in->n_gpus * (size_t)(in->n_nics + 1), sizeof *far);
@@ -354,9 +378,6 @@ static enum ms_status finish(struct found *f)
     /* names outlive the XML tree */
     for (int g = 0; g < in->n_gpus; g++)
         good &= !!(in->gpu[g].busid = ms_arena_strdup(&f->m->arena, in->gpu[g].busid));
-    for (int k = 0; k < in->n_nics; k++)
-        for (int p = 0; p < in->nic[k].n_ports; p++)
-            good &= !!(in->nic[k].port[p] = ms_arena_strdup(&f->m->arena, in->nic[k].port[p]));
     return good ? MS_OK : MS_NOMEM;
 }
 
@@ -365,10 +386,56 @@ double ms_inside_nvlink_Bps(const struct ms_inside *in, int gpu)
     return in->gpu[gpu].n_nvlinks * 1e9 * nvlink_GBps(in->gpu[gpu].sm);
 }
 
-enum ms_status ms_read_nccl(struct ms_reading *r, struct ms_map *m, struct ms_inside *out)
+/* The hosts of a file, by host_hash: dumps of several nodes with one NVLink domain have more than one. */
+static void find_hosts(struct found *f, const xmlNode *root)
 {
-    struct found f = {.r = r, .m = m, .in = out};
-    *out = (struct ms_inside){.path = r->path};
+    for (const xmlNode *c = root->children; c; c = c->next)
+        if (is(c, "cpu"))
+            ms_strings_add(&f->hosts, get(c, "host_hash") ? get(c, "host_hash") : "");
+}
+
+static struct ms_inside *add_inside(struct ms_insides *out)
+{
+    struct ms_inside **p = realloc(out->in, ((size_t)out->n + 1) * sizeof *p);
+    if (!p)
+        return NULL;
+    out->in = p;
+    struct ms_inside *in = calloc(1, sizeof *in);
+    if (in)
+        p[out->n++] = in;
+    return in;
+}
+
+static void finish_sets(struct found *f)
+{
+    struct ms_strings *sets[] = {&f->targets, &f->switches, &f->speeds, &f->numas};
+    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+        ms_strings_finish(sets[k]);
+        *sets[k] = (struct ms_strings){0};
+    }
+}
+
+static enum ms_status read_host(struct found *f, const xmlNode *root, const char *pattern,
+                                int of_file, struct ms_insides *out)
+{
+    struct ms_inside *in = add_inside(out);
+    if (!in)
+        return MS_NOMEM;
+    in->path = f->r->path;
+    in->pattern = pattern;
+    in->of_file = of_file;
+    f->in = in;
+    f->n_cpus = f->n_bridges = f->n_gpu_elements = f->n_functions = f->n_nets = f->n_no_nvlink = 0;
+    walk(f, root, 0);
+    enum ms_status s = f->bad ? MS_INVALID : finish(f);
+    finish_sets(f);
+    return s;
+}
+
+enum ms_status ms_read_nccl(struct ms_reading *r, struct ms_map *m, const char *pattern,
+                            struct ms_insides *out)
+{
+    struct found f = {.r = r, .m = m};
     if (strstr(r->text, "<!DOCTYPE") || strstr(r->text, "<!ENTITY")) {
         r->line = 1;
         return ms_reading_error(r, "a DTD or an entity: a topology of NCCL has none");
@@ -388,12 +455,23 @@ enum ms_status ms_read_nccl(struct ms_reading *r, struct ms_map *m, struct ms_in
         r->line = (int)xmlGetLineNo(root);
         s = ms_reading_error(r, "the root must be <system>, not <%s>", (const char *)root->name);
     } else {
-        walk(&f, root, 0);
-        s = f.bad ? MS_INVALID : finish(&f);
+        find_hosts(&f, root);
+        if (f.hosts.n > 1)
+            ms_map_fact(m, "%s: %zu hosts (host_hash), a node each", r->path, f.hosts.n);
+        for (size_t h = 0; s == MS_OK && h < (f.hosts.n ? f.hosts.n : 1); h++) {
+            f.host = f.hosts.n > 1 ? f.hosts.text[h] : NULL;
+            s = read_host(&f, root, pattern, (int)h, out);
+        }
     }
-    struct ms_strings *sets[] = {&f.hosts, &f.targets, &f.switches, &f.speeds, &f.numas};
-    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
-        ms_strings_finish(sets[k]);
+    ms_strings_finish(&f.hosts);
     xmlFreeDoc(doc);
     return s;
+}
+
+void ms_insides_finish(struct ms_insides *all)
+{
+    for (int i = 0; i < all->n; i++)
+        free(all->in[i]);
+    free(all->in);
+    *all = (struct ms_insides){0};
 }

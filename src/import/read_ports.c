@@ -63,22 +63,60 @@ double ms_ib_rate(const char *word)
     return 0;
 }
 
+uint64_t ms_guid_parse(const char *text, const char **end)
+{
+    const char *p = text + (text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 2 : 0);
+    uint64_t v = 0;
+    int digits = 0;
+    for (; isxdigit((unsigned char)*p) || (*p == ':' && isxdigit((unsigned char)p[1])); p++)
+        if (*p != ':') {
+            char c = (char)tolower((unsigned char)*p);
+            v = v << 4 | (uint64_t)(isdigit((unsigned char)c) ? c - '0' : c - 'a' + 10);
+            digits++;
+        }
+    *end = p;
+    return digits >= 1 && digits <= 16 ? v : 0;
+}
+
+/* Words that devices are called: mlx5_0, HCA-1, hfi1_0, ibp12s0, rocep1s0f0 … */
+static bool is_device(const char *word)
+{
+    static const char *const heads[] = {"HCA-", "mlx",   "hfi", "ibp",   "ibs",   "roce", "rdma",
+                                        "bnxt", "irdma", "qib", "mthca", "ionic", "efa"};
+    for (size_t k = 0; k < sizeof heads / sizeof *heads; k++)
+        if (!strncmp(word, heads[k], strlen(heads[k])))
+            return true;
+    return false;
+}
+
+/* The device is the last word that looks like one; remarks in brackets follow it ("n1 HCA-1
+ * (Mellanox HCA)"). */
+static void device_word(const char *p, char *nic, size_t size)
+{
+    char word[64];
+    *nic = '\0';
+    for (p += strspn(p, " \t"); *p && *p != '('; p += strspn(p, " \t")) {
+        size_t n = strcspn(p, " \t");
+        snprintf(word, sizeof word, "%.*s", (int)(n < 63 ? n : 63), p);
+        if (is_device(word) || !is_device(nic))
+            snprintf(nic, size, "%s", word);
+        p += n;
+    }
+}
+
 bool ms_ib_names(const char *description, char *host, char *nic, size_t size)
 {
-    static const char *const vendors[] = {"Mellanox", "MT23108", "MT25",     "MT26", "MT27",
-                                          "MT28",     "MT41",    "Voltaire", "HFI"};
+    static const char *const vendors[] = {"Mellanox", "MT23108", "MT25", "MT26",     "MT27",
+                                          "MT28",     "MT41",    "MT42", "Voltaire", "HFI"};
     const char *p = description + strspn(description, " \t");
     size_t n = strcspn(p, " \t");
+    char word[64];
     snprintf(host, size, "%.*s", (int)(n < size ? n : size - 1), p);
-    const char *last = p + n;
-    for (const char *q = p + n; *q; q += strcspn(q, " \t")) {
-        q += strspn(q, " \t");
-        last = *q ? q : last;
-    }
-    if (!strncmp(last, "HCA-", 4) && isdigit((unsigned char)last[4]))
-        snprintf(nic, 64, "mlx5_%d", atoi(last + 4) - 1); /* HCA-k is mlx5_(k-1) */
+    device_word(p + n, word, sizeof word);
+    if (!strncmp(word, "HCA-", 4) && isdigit((unsigned char)word[4]) && atoi(word + 4) > 0)
+        snprintf(nic, 64, "mlx5_%d", atoi(word + 4) - 1); /* HCA-k is mlx5_(k-1) */
     else
-        snprintf(nic, 64, "%.*s", (int)strcspn(last, " \t"), *last ? last : "nic0");
+        snprintf(nic, 64, "%s", word);
     for (size_t k = 0; k < sizeof vendors / sizeof *vendors; k++)
         if (!strncmp(p, vendors[k], strlen(vendors[k])) || strstr(p, "Mellanox Technologies"))
             return false;
@@ -131,11 +169,12 @@ static int place_of(struct ledger *l, const struct end *e)
         if (!e->ca)
             l->place[i] = ms_map_add_switch(l->m, e->guid, e->name);
         else
-            l->place[i] = ~ms_map_add_nic(l->m, e->guid, "nic0", -1);
+            l->place[i] = ~ms_map_add_nic(l->m, e->guid, "", -1);
         bool named = e->ca && ms_ib_names(e->name, host, nic, sizeof host);
         if (e->ca && !l->m->failed) {
             l->m->nic[~l->place[i]].name = ms_arena_strdup(&l->m->arena, nic);
             l->m->nic[~l->place[i]].node = named ? ms_map_node(l->m, host) : -1;
+            ms_map_nic_guid(l->m, ~l->place[i], strtoull(e->guid, NULL, 16));
         }
     }
     return i < 65536 ? l->place[i] : 0;

@@ -155,7 +155,7 @@ static enum ms_status add_switch(struct book *b, const char *name, const char *n
         return ms_reading_error(b->r, "a second '%s'; the first is on line %d", name, s->line);
     int i = (int)(s - b->sw);
     s->line = b->r->line;
-    if (switches && *switches)
+    if (switches && *switches && strcmp(switches, "(null)") != 0)
         return expand(b, switches, add_child, &i);
     return nodes && *nodes ? expand(b, nodes, add_node, &i)
                            : ms_reading_error(b->r, "'%s' has neither nodes nor switches", name);
@@ -177,17 +177,41 @@ static const char *value_of(const char *line, const char *key, char *out, size_t
     return NULL;
 }
 
+/* `Key = "a, b"` as `Key=a,b`: blanks round '=' and quotes mean nothing, a comment ends the line. */
+static void straighten(char *line)
+{
+    char *to = line;
+    bool in = false;
+    line[strcspn(line, "#")] = '\0';
+    for (char *p = line; *p; p++) {
+        if (*p == '"') {
+            in = !in;
+            continue;
+        }
+        bool blank = isspace((unsigned char)*p);
+        if (blank && (in || p[strspn(p, " \t")] == '=' || (to > line && to[-1] == '=')))
+            continue;
+        *to++ = *p;
+    }
+    *to = '\0';
+}
+
 static enum ms_status conf_line(struct book *b, char *line, char *value[3], size_t size)
 {
-    static const char *const keys[] = {"SwitchName", "BlockName", "BlockSizes", "BlockIndex",
-                                       "Level",      "LinkSpeed", "Nodes",      "Switches"};
-    line[strcspn(line, "#")] = '\0';
+    static const char *const keys[] = {"SwitchName", "BlockName",       "BlockSizes", "BlockIndex",
+                                       "Level",      "LinkSpeed",       "Nodes",      "Switches",
+                                       "BlockSize",  "AggregatedBlock", "Topology"};
+    enum { KEYS = sizeof keys / sizeof *keys };
+    straighten(line);
+    if (!strncasecmp(line, "include", 7) && isspace((unsigned char)line[7]))
+        return ms_reading_error(b->r, "'%.60s' reaches out of the file: write the switches out",
+                                line);
     for (const char *p = line; *p;) {
         p += strspn(p, " \t");
         size_t n = strcspn(p, " \t"), k = 0, e = strcspn(p, "= \t");
-        while (n && k < 8 && (strlen(keys[k]) != e || strncasecmp(p, keys[k], e) != 0))
+        while (n && k < KEYS && (strlen(keys[k]) != e || strncasecmp(p, keys[k], e) != 0))
             k++;
-        if (n && (k == 8 || p[e] != '='))
+        if (n && (k == KEYS || p[e] != '='))
             return ms_reading_error(b->r, "'%.60s' is no key of topology.conf", p);
         p += n;
     }
@@ -202,7 +226,7 @@ static enum ms_status conf_line(struct book *b, char *line, char *value[3], size
     }
     if (value_of(line, "BlockSizes", value[0], size))
         ms_strings_add(&b->block_sizes, value[0]);
-    return MS_OK;
+    return MS_OK; /* scontrol's AggregatedBlock: unions of the blocks above */
 }
 
 static bool in_cycle(const struct book *b, int i)
@@ -237,6 +261,20 @@ static int depth_above_nodes(const struct book *b, int i)
     return best;
 }
 
+static bool has_insides(const struct book *b)
+{
+    return b->r->insides && b->r->insides->n > 0;
+}
+
+static bool insides_say_rates(const struct book *b)
+{
+    for (int i = 0; has_insides(b) && i < b->r->insides->n; i++)
+        for (int k = 0; k < b->r->insides->in[i]->n_nics; k++)
+            if (b->r->insides->in[i]->nic[k].compute && b->r->insides->in[i]->nic[k].rate_Bps < 0)
+                return false;
+    return has_insides(b);
+}
+
 /* What the file does not say must be given. */
 static enum ms_status need_options(struct book *b)
 {
@@ -245,11 +283,12 @@ static enum ms_status need_options(struct book *b)
     for (size_t i = 0; i < b->switches.n; i++)
         inner |= b->sw[i].parent >= 0;
     b->r->line = 0;
-    if (o->link_rate_Bps <= 0)
+    if (o->link_rate_Bps <= 0 && !insides_say_rates(b))
         return ms_reading_error(b->r, "Slurm's topology says no rates: give --link-rate RATE (of a "
-                                      "NIC)");
-    if (o->gpus_per_node <= 0)
-        return ms_reading_error(b->r, "Slurm's topology says no GPUs: give --gpus-per-node N");
+                                      "NIC), or NCCL's topology of a node");
+    if (o->gpus_per_node <= 0 && !has_insides(b))
+        return ms_reading_error(b->r, "Slurm's topology says no GPUs: give --gpus-per-node N, or "
+                                      "NCCL's topology of a node");
     if (inner && !o->oversubscription)
         return ms_reading_error(b->r, "a switch above others stands for a layer of spines, and the "
                                       "file counts no cables: give --oversubscription X (or "
@@ -257,25 +296,49 @@ static enum ms_status need_options(struct book *b)
     return MS_OK;
 }
 
+static void add_nic(struct book *b, size_t node, const char *name, double rate_Bps)
+{
+    struct tree_switch *leaf = &b->sw[b->leaf_of[node]];
+    char id[600];
+    snprintf(id, sizeof id, "%s/%s", b->m->nodes.text[node], name);
+    int nic = ms_map_add_nic(b->m, id, name, (int)node);
+    ms_map_add_cable(b->m, ~nic, leaf->place, rate_Bps, -1);
+    leaf->down_Bps += rate_Bps;
+}
+
+/* The ports that carry the exchange, as the inside of the node says. */
+static void add_inside(struct book *b, size_t node, const struct ms_inside *in)
+{
+    double given = b->r->o->link_rate_Bps;
+    for (int k = 0; k < in->n_nics && !b->m->failed; k++)
+        for (int p = 0; p < in->nic[k].n_ports && in->nic[k].compute; p++)
+            add_nic(b, node, in->nic[k].port[p],
+                    given > 0 ? given : in->nic[k].rate_Bps / in->nic[k].n_ports);
+}
+
 /* NICs on leaves, then uplinks level by level: each parent gets what its children send up. */
 static void build(struct book *b)
 {
     const struct ms_import_options *o = b->r->o;
-    int each = o->gpus_per_nic > 0 ? o->gpus_per_nic : 1, nics = o->gpus_per_node / each;
-    char id[600], name[32];
+    int each = o->gpus_per_nic > 0 ? o->gpus_per_nic : 1, nics = o->gpus_per_node / each,
+        without = 0;
+    char name[32];
     nics = nics < 1 ? 1 : nics;
     for (size_t i = 0; i < b->switches.n; i++)
         b->sw[i].place = ms_map_add_switch(b->m, b->sw[i].name, b->sw[i].name);
     for (size_t node = 0; node < b->m->nodes.n && !b->m->failed; node++) {
-        struct tree_switch *leaf = &b->sw[b->leaf_of[node]];
-        for (int k = 0; k < nics && !b->m->failed; k++) {
-            snprintf(id, sizeof id, "%s/nic%d", b->m->nodes.text[node], k);
+        const struct ms_inside *in =
+            has_insides(b) ? ms_inside_of(b->r->insides, b->m->nodes.text[node]) : NULL;
+        without += has_insides(b) && !in;
+        if (in)
+            add_inside(b, node, in);
+        for (int k = 0; k < nics && !has_insides(b) && !b->m->failed; k++) {
             snprintf(name, sizeof name, "nic%d", k);
-            int nic = ms_map_add_nic(b->m, id, name, (int)node);
-            ms_map_add_cable(b->m, ~nic, leaf->place, o->link_rate_Bps, -1);
-            leaf->down_Bps += o->link_rate_Bps;
+            add_nic(b, node, name, o->link_rate_Bps);
         }
     }
+    if (without)
+        ms_map_note(b->m, "%d nodes match no topology file of a node: left out", without);
     for (int level = 1, more = 1; more; level++) {
         more = 0;
         for (size_t i = 0; i < b->switches.n; i++) {
@@ -289,10 +352,14 @@ static void build(struct book *b)
             b->sw[b->sw[i].parent].down_Bps += up;
         }
     }
-    ms_map_assume(b->m,
-                  "%d NICs a node of the given rate, %d GPU%s each (--gpus-per-node, "
-                  "--gpus-per-nic, --link-rate)",
-                  nics, each, each == 1 ? "" : "s");
+    if (has_insides(b))
+        ms_map_assume(b->m, "every NIC of a node is on the node's leaf%s",
+                      o->link_rate_Bps > 0 ? ", at the given rate (--link-rate)" : "");
+    else
+        ms_map_assume(b->m,
+                      "%d NICs a node of the given rate, %d GPU%s each (--gpus-per-node, "
+                      "--gpus-per-nic, --link-rate)",
+                      nics, each, each == 1 ? "" : "s");
     if (o->oversubscription)
         ms_map_assume(b->m,
                       "uplinks: what is below divided by %s, as one trunk each "
@@ -338,7 +405,7 @@ static enum ms_status build_blocks(struct book *b)
                                       "--block-is nvlink or --block-is leaf");
     bool nvlink = !strcmp(o->block_is, "nvlink");
     enum ms_status s = need_options(b);
-    if (s == MS_OK && nvlink && o->nvlink_Bps <= 0)
+    if (s == MS_OK && nvlink && o->nvlink_Bps <= 0 && !has_insides(b))
         s = ms_reading_error(b->r, "a block as NVLink domain needs --nvlink RATE (of a GPU)");
     if (s == MS_OK && !nvlink && b->switches.n > 1 && !o->oversubscription)
         s = ms_reading_error(b->r, "leaves need --oversubscription X for their uplinks");
@@ -360,18 +427,27 @@ static enum ms_status build_blocks(struct book *b)
             b->m->cable[k].b = 0;
         b->m->n_switches = 1;
         b->m->sw[0].name = b->m->sw[0].id = "network";
-        int each = o->gpus_per_nic > 0 ? o->gpus_per_nic : 1;
-        for (int k = 0; k < b->m->n_nics && !b->m->failed; k++)
-            for (int g = 0; g < each; g++) {
-                int gpu =
-                    ms_map_add_gpu(b->m, b->m->nic[k].node, atoi(b->m->nic[k].name + 3) * each + g);
-                ms_map_gpu_nic(b->m, k);
-                b->m->gpu[gpu].domain = b->leaf_of[b->m->nic[k].node];
-                b->m->gpu[gpu].nvlink_Bps = o->nvlink_Bps;
-            }
+        b->m->block_of_node = MS_NEW(&b->m->arena, int, b->m->nodes.n + 1);
+        for (size_t n = 0; b->m->block_of_node && n < b->m->nodes.n; n++)
+            b->m->block_of_node[n] = b->leaf_of[n];
+        b->m->failed |= !b->m->block_of_node;
+        b->m->n_blocks = b->switches.n;
         ms_map_assume(b->m, "a block is an NVLink domain (--block-is), and one switch without "
                             "limits joins all: the file says nothing about the network");
     }
+    return MS_OK;
+}
+
+/* Names for whoever has cables: leaf_of goes to the choice, which frees it. */
+static enum ms_status hand_over(struct book *b)
+{
+    struct ms_slurm *c = b->r->choice;
+    for (size_t i = 0; i < b->switches.n; i++)
+        c->leaves.failed |= ms_strings_add(&c->leaves, b->sw[i].name) != i;
+    c->leaf = b->leaf_of;
+    b->leaf_of = NULL;
+    c->path = b->r->path;
+    c->blocks = b->blocks.n > 0;
     return MS_OK;
 }
 
@@ -390,6 +466,8 @@ static enum ms_status finish(struct book *b)
     }
     if (s == MS_OK && b->m->nodes.n == 0)
         s = ms_reading_error(b->r, "no node is left");
+    if (s == MS_OK && b->r->choice)
+        return hand_over(b);
     if (s == MS_OK && b->blocks.n)
         return build_blocks(b);
     if (s == MS_OK) {
@@ -422,8 +500,16 @@ enum ms_status ms_read_slurm_conf(struct ms_reading *r, struct ms_map *m)
     enum ms_status s = mem ? MS_OK : MS_NOMEM;
     for (int k = 0; mem && k < 3; k++)
         value[k] = mem + (k + 1) * LINE;
-    while (s == MS_OK && (n = ms_reading_line(r, &at, mem, LINE)) != -1)
+    while (s == MS_OK && (n = ms_reading_line(r, &at, mem, LINE)) != -1) {
+        while (n > 0 && mem[n - 1] == '\\') { /* the next line belongs to it */
+            int more = ms_reading_line(r, &at, mem + n - 1, (size_t)(LINE - n + 1));
+            mem[more < 0 ? n - 1 : n - 1 + more] = '\0';
+            n = more == -2 ? -2 : more < 0 ? n - 1 : n - 1 + more;
+            if (more < 0)
+                break;
+        }
         s = n < 0 ? MS_INVALID : conf_line(&b, mem, value, LINE);
+    }
     free(mem);
     if (s == MS_OK)
         s = finish(&b);

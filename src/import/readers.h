@@ -10,6 +10,9 @@
 #include "import/import.h"
 #include "import/map.h"
 
+struct ms_insides;
+struct ms_slurm;
+
 /** One text under way. */
 struct ms_reading {
     const char *path;
@@ -18,6 +21,9 @@ struct ms_reading {
     const struct ms_import_options *o;
     struct ms_errs *errs;
     int line;
+    const struct ms_insides
+        *insides;            /**< Slurm's: what a node holds, where files say so; or NULL */
+    struct ms_slurm *choice; /**< Slurm's: names only, cables come from elsewhere; or NULL */
 };
 
 enum { MS_INSIDE_GPUS = 128, MS_INSIDE_NICS = 128, MS_CARD_PORTS = 8 };
@@ -40,6 +46,8 @@ struct ms_inside_gpu {
 /** The inside of a node, from an NCCL topology: stands for one node or for all. */
 struct ms_inside {
     const char *path;
+    const char *pattern; /**< of the names of nodes that it stands for (fnmatch), or NULL */
+    int of_file;         /**< several hosts in one file: which, from 0 */
     int n_gpus, n_nics;
     struct ms_inside_gpu gpu[MS_INSIDE_GPUS]; /**< in order of dev */
     struct ms_inside_nic nic[MS_INSIDE_NICS];
@@ -52,8 +60,29 @@ enum ms_status ms_read_ports(struct ms_reading *r, struct ms_map *m); /**< ibnet
 enum ms_status ms_read_simai(struct ms_reading *r, struct ms_map *m); /**< and HPCC, ns-3 */
 enum ms_status ms_read_slurm_conf(struct ms_reading *r, struct ms_map *m);
 enum ms_status ms_read_slurm_yaml(struct ms_reading *r, struct ms_map *m);
-/** The facts go to m; the inside is for whoever joins it with the nodes. */
-enum ms_status ms_read_nccl(struct ms_reading *r, struct ms_map *m, struct ms_inside *out);
+/** All insides that were given, in order. */
+struct ms_insides {
+    struct ms_inside **in; /**< [n] */
+    int n;
+};
+
+/** What Slurm's file says about names: which nodes, and which share a leaf or a block. */
+struct ms_slurm {
+    const char *path; /**< NULL: none was given */
+    struct ms_map names;
+    int *leaf;                /**< [names.nodes.n] number in leaves */
+    struct ms_strings leaves; /**< switches or blocks, by number */
+    bool blocks;
+};
+
+/** The facts go to m, the insides (one a host of the file) to whoever joins them with nodes. */
+enum ms_status ms_read_nccl(struct ms_reading *r, struct ms_map *m, const char *pattern,
+                            struct ms_insides *out);
+void ms_insides_finish(struct ms_insides *all);
+void ms_slurm_finish(struct ms_slurm *s);
+/** Of the node of that name: the first whose pattern holds, else the only one without a pattern; NULL:
+ *  none. */
+const struct ms_inside *ms_inside_of(const struct ms_insides *all, const char *node);
 
 /** A GPU's NVLinks together, one way, nominal: 20, 25 or 50 GB/s a link by generation. */
 double ms_inside_nvlink_Bps(const struct ms_inside *in, int gpu);
@@ -64,6 +93,10 @@ enum ms_status ms_reading_error(struct ms_reading *r, const char *fmt, ...)
 /** The next line without its end, NUL-terminated, in buf; too long a line is an error (n < 0).
  * @return its length, -1 at the end of the text, -2 after an error */
 int ms_reading_line(struct ms_reading *r, const char **at, char *buf, size_t size);
+/** A file of GUIDs and names (--hosts): NICs and switches of the map get the names. */
+enum ms_status ms_read_hosts(struct ms_reading *r, struct ms_map *m);
+/** "0x0c42a103005562a2", "0c42:a103:0055:62a2": @return 0: not a GUID; *end behind it */
+uint64_t ms_guid_parse(const char *text, const char **end);
 /** "4xNDR", "4x NDR": bytes per second of data, one way. @return 0: not a rate */
 double ms_ib_rate(const char *word);
 /** A host's name and its NIC's from "node mlx5_5" or "node HCA-6" (the same device). Default

@@ -40,7 +40,7 @@ static const char *first_line(const char *text, size_t *n)
         p += strspn(p, "\r\n");
     }
     *n = 0;
-    return "";
+    return text + strlen(text);
 }
 
 static bool starts(const char *p, const char *word)
@@ -61,13 +61,36 @@ static bool is_header(const char *line, size_t n)
     return six == 6 || six == 3;
 }
 
+/* `SwitchName = x …`, in any case. */
+static bool is_slurm(const char *line, size_t n)
+{
+    static const char *const keys[] = {"SwitchName", "BlockName", "BlockSizes", "AggregatedBlock"};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        size_t w = strlen(keys[k]);
+        const char *rest = n > w && starts(line, keys[k]) ? line + w : "";
+        if (rest[strspn(rest, " \t")] == '=')
+            return true;
+    }
+    return false;
+}
+
+/* `Ca : 0x… ports 1 "…"` */
+static bool is_list(const char *p)
+{
+    if (!starts(p, "Ca") && !starts(p, "Switch") && !starts(p, "Rt"))
+        return false;
+    p += strcspn(p, " \t\r\n:");
+    p += strspn(p, " \t");
+    return *p == ':';
+}
+
 static bool is_record(const char *p)
 {
     return starts(p, "vendid=") || starts(p, "switchguid=") || starts(p, "caguid=") ||
            starts(p, "devid=") || starts(p, "sysimgguid=") || starts(p, "Switch\t") ||
            starts(p, "Switch ") || starts(p, "Ca\t") || starts(p, "Ca ") || starts(p, "Hca\t") ||
-           starts(p, "Hca ") || starts(p, "Rt ") || starts(p, "Non-Chassis") ||
-           starts(p, "Chassis ");
+           starts(p, "Hca ") || starts(p, "Rt ") || starts(p, "Rt\t") || starts(p, "rtguid=") ||
+           starts(p, "Non-Chassis") || starts(p, "Chassis ");
 }
 
 /* `CA 134 1 0x7cfe…` */
@@ -85,13 +108,19 @@ enum ms_format ms_recognise(const char *text, const char **why)
     const char *line = first_line(text, &n);
     if (strstr(text, "<system") && (*line == '<'))
         return MS_FORMAT_NCCL;
-    if (starts(line, "SwitchName=") || starts(line, "BlockName=") || starts(line, "BlockSizes="))
+    if (is_slurm(line, n))
         return MS_FORMAT_SLURM_CONF;
-    if (starts(line, "- topology:"))
+    if ((*line == '-' || starts(line, "%YAML")) && strstr(text, "topology:") &&
+        (strstr(text, "tree:") || strstr(text, "block:") || strstr(text, "flat:")))
         return MS_FORMAT_SLURM_YAML;
     if (is_port(line))
         return MS_FORMAT_IB_PORTS;
-    if (is_record(line))
+    if (is_list(line)) {
+        *why = "this is a list of devices (ibnetdiscover -l, ibhosts, ibswitches), which has no "
+               "cables: give what `ibnetdiscover` prints without options, or with -p";
+        return MS_FORMAT_REFUSED;
+    }
+    if (is_record(line) || strstr(text, "\nswitchguid=") || strstr(text, "\ncaguid="))
         return MS_FORMAT_IBNETDISCOVER;
     for (size_t k = 0; k < sizeof refused / sizeof *refused; k++)
         if (strstr(text, refused[k].mark)) {

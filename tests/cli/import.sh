@@ -28,7 +28,7 @@ says small.ib "3 switches, 8 CA records, 1 aggregation nodes, 7 NICs, 1 NICs wit
 holds '<host id="node2-gpu1"' # HCA-2 is mlx5_1
 holds '<prop id="rail" value="1"/>'
 holds '<link id="leaf_0" bandwidth="75GBps" latency="0.45us" sharing_policy="SPLITDUPLEX"><prop id="cables" value="2"/>'
-says "small.ib node.xml" "joined by NIC name: 3 nodes as in node.xml, 6 GPUs" \
+says "small.ib node.xml" "joined: 3 nodes as in node.xml (1 by GUID, 2 by NIC name), 6 GPUs" \
     "gpu1 0000:02:00.0: PCIe 32.0 GT/s PCIe x16; 18 NVLinks; nearest NICs mlx5_0 (PIX, 1 bridges); matched mlx5_1" \
     "next to no GPU, so taken for storage or management: eth0" "up to 450 GB/s a GPU one way"
 holds 'id="nvl_0" bandwidth="450GBps"'
@@ -40,6 +40,21 @@ says "topologies.yaml --topology blocks --link-rate 400Gbps --gpus-per-node 4 --
     "tree:tree blocks:block nothing:flat" "topology/block: 2 blocks, 3 nodes, 1 to 2 a block, block sizes 2" \
     "NVLink of a GPU: 900 GB/s each way, GPUs of a block together"
 says "node.xml" "the node stands alone"
+# names by GUID, insides by pattern, and a scheduler's names beside cables
+says guids.ib "6 NICs, 2 NICs without a host name, 2 hosts named" "2 NICs name no host (default descriptions): left out; --hosts FILE"
+holds '<host id="n3-gpu1"' # a name without a device: nic0, nic1
+holds '<prop id="nic" value="mlx5_1"/>' # n2.cluster HCA-2 (Mellanox HCA)
+says "guids.ib --hosts hosts.map" "hosts.map: 2 NICs and 1 switches named by GUID" "1 GUIDs of hosts.map are not in the fabric, the first ffff000000000001" \
+    "6 GPUs in 3 nodes"
+says "guids.ib dual.xml --exclude n3" "2 NICs without a host's name have the GUIDs of dual.xml: host 'dual'" "(1 by GUID, 1 by NIC name), 4 GPUs" \
+    "NIC rates, Gb/s:NICs: 400:6"
+says "guids.ib --hosts hosts.map n[12]*=dual.xml n3=one.xml" "joined: 3 nodes as in 2 descriptions of a node" "one.xml stands for the nodes 'n3'"
+says "guids.ib --hosts hosts.map n1=dual.xml joined.conf --partial" "1 hosts of the fabric are not in joined.conf: left out" \
+    "no file stands for the inside of 1 nodes, the first 'n2.cluster'" \
+    "hosts as in joined.conf: 2, on 1 leaves; on 1 of these all hosts share a switch"
+says "guids.ib --hosts hosts.map n[12]*=dual.xml n3=one.xml blocks.conf --block-is nvlink" "a block of blocks.conf is an NVLink domain" "NVLink: 2 domains, up to 450 GB/s"
+says "joined.conf dual.xml" "every NIC of a node is on the node's leaf" "NIC rates, Gb/s:NICs: 400:4" "NVLink: 2 domains, up to 450 GB/s"
+says "fused.xml" "fused.xml: 2 hosts (host_hash), a node each" "4 GPUs in 2 nodes" "NVLink: 1 domains" "1 of 2 GPUs have no NVLink"
 
 # refused 'FILE…' 'what the error must hold': exit 3
 refused() {
@@ -53,6 +68,13 @@ refused() {
 bad() { printf '%b' "$1" >"$tmp/bad"; refused "$tmp/bad" "$2"; }
 refused tree.conf "give --link-rate"
 refused "tree.conf --link-rate 1Gbps --gpus-per-node 8" "give --oversubscription"
+refused "guids.ib dual.xml" "4 NICs are not in the fabric, the first mlx5_0 of 'n3'"
+refused "guids.ib n[12]*=dual.xml" "no file stands for the inside of 1 nodes, the first 'n3'"
+refused "guids.ib joined.conf" "1 nodes are not in the fabric, the first 'n1'"
+refused "n1=guids.ib" "only NCCL's topology of a node can have a pattern"
+refused "small.simai --hosts hosts.map" "--hosts names InfiniBand's GUIDs"
+refused "guids.ib --hosts tree.conf" "tree.conf:2: error: a line must be a GUID and a name"
+refused "joined.conf tree.conf --link-rate 1Gbps --gpus-per-node 1 --oversubscription 1" "a second file of Slurm's"
 refused topologies.yaml "several topologies: choose one with --topology"
 refused "small.ib small.simai" "a second file with a fabric"
 bad 'Switch 4 "S-1"\n[1] "S-2"[1] # "b" lid 1 4xWDR\n' "bad:2: error: '4xWDR' is not a rate I know"
@@ -75,6 +97,9 @@ bad '      GPU0  GPU1\nGPU0   X    NV12\n' "nvidia-smi topo -m"
 bad '<topology version="3.0"/>' "hwloc"
 bad '[{"links": [{"compounded_links": []}]}]' "NetQ"
 bad 'infrastructure:\n  devices: []\n' "InfraGraph"
+bad 'SwitchName=a Nodes=n1\ninclude other.conf\n' "reaches out of the file"
+bad 'Ca\t: 0x2c900 ports 1 devid 0x1 vendid 0x2c9 "n1 HCA-1"\n' "which has no cables"
+bad 'Switch 4 "S-1"\n[1] "S-2"[1] # "b" lid 1 4x???\n' "'4x???' is not a rate I know"
 bad 'hello\n' "no description that I know"
 
 # Same input, same bytes, whatever the order of records.
