@@ -16,11 +16,6 @@
 
 enum { MOST_CONFIGS = 48 }; /* of a process: two of them shall share the work evenly */
 
-bool ms_row_in_bytes(const struct ms_measured_row *r)
-{
-    return r->leg == MS_LEG_ALLTOALL || r->mode == MS_MODE_ALLTOALLV || r->mode == MS_MODE_ALLTOALL;
-}
-
 static int by_number(double a, double b)
 {
     return (a > b) - (a < b);

@@ -5,6 +5,7 @@
 
 #include "fidelity/fidelity.h"
 #include "hardware/hardware.h"
+#include "hardware/row_form.h"
 #include "scenario/scenario.h"
 
 /** Rows of one configuration: the same exchange, whatever is measured of it. */
@@ -31,9 +32,6 @@ struct ms_batches {
  *  @param hardware [n] the profile of each row  @return MS_OK or MS_NOMEM */
 enum ms_status ms_batches_make(struct ms_arena *arena, const struct ms_fidelity_row *row, size_t n,
                                const struct ms_hardware *const *hardware, struct ms_batches *out);
-
-/** Is what the row moves given in bytes, not in tokens? */
-bool ms_row_in_bytes(const struct ms_measured_row *r);
 
 /** Simulate a batch in this process, which is then of no more use.
  *  @param us [n_order] of all batches; those of this batch's rows are filled in */

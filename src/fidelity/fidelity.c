@@ -55,8 +55,8 @@ static const struct ms_hardware *profile_of(struct study *t, const char *name, s
             return NULL;
         *p = (struct profile){.name = name, .next = t->profiles};
         t->profiles = p;
-        p->good =
-            ms_hardware_read(&t->files, name, t->o->beside, &t->out->arena, &p->h, &own) == MS_OK;
+        p->good = ms_hardware_read(&t->files, name, t->o->profile ? NULL : t->o->beside,
+                                   &t->out->arena, &p->h, &own) == MS_OK;
         for (size_t i = 0; i < own.n; i++) /* a name without a profile is no error of the file */
             if (*own.e[i].file || t->o->profile)
                 ms_errs_add(errs, &own.e[i]);
@@ -90,6 +90,9 @@ static const char *why_not(struct study *t, const struct ms_measured_row *r,
 
 static bool is_wanted(const struct study *t, const struct ms_measured_row *r)
 {
+    if ((t->o->hardware && strcmp(t->o->hardware, r->hardware) != 0) ||
+        (t->o->fit_only && r->fit != MS_FIT_YES))
+        return false;
     for (size_t i = 0; i < t->o->n_families; i++)
         if (strcmp(t->o->family[i], r->family) == 0)
             return true;

@@ -47,6 +47,8 @@ struct ms_fidelity {
 struct ms_fidelity_options {
     const char *const *family; /**< [n_families] only these; 0: all */
     size_t n_families;
+    const char *hardware; /**< only rows of this; NULL: all */
+    bool fit_only;        /**< only rows with fit = yes */
     int n_procs;
     const char *bounds; /**< bounds.csv; NULL: nothing is judged */
     const char *beside; /**< a profile's name is looked for beside this file first; NULL */

@@ -1,11 +1,10 @@
 /* What the ranks of a row move: drawn as the row says and scaled, recorded, or bytes evenly spread
  * over the peers. */
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "demand/demand.h"
 #include "fidelity/batch.h"
+#include "hardware/row_form.h"
 #include "sweep/case_run.h"
 
 /* More tokens a rank than these are drawn as so many and scaled: their loads differ by less than one
@@ -29,45 +28,6 @@ static const struct ms_measured_row *row_of(const struct ms_batch_source *s, siz
 }
 
 /* ---- tokens ---- */
-
-/* Distinct destinations of T tokens with n of their T x K selections there, expected. */
-static double expected_copies(double n, double tokens, int top_k)
-{
-    return n <= 0 || tokens <= 0 ? 0 : tokens * (1 - pow(1 - fmin(1, n / (tokens * top_k)), top_k));
-}
-
-static void recorded_tokens(struct ms_batch_source *s, const struct ms_measured_row *r)
-{
-    struct ms_traffic *t = &s->traffic;
-    const struct ms_measured_traffic *from = r->traffic;
-    int G = t->n_ranks, per_rank = t->n_experts / G;
-    for (int a = 0; a < G; a++) {
-        const struct ms_measured_sender *sender = &from->rank[a];
-        double sum = 0;
-        for (int e = 0; e < t->n_experts; e++) {
-            int b = e / per_rank < G ? e / per_rank : G - 1;
-            double n = sender->selections[e];
-            t->selections[ms_cell(a, G, b)] += n;
-            t->slot_tokens[e] += n;
-            t->expert_tokens[e] += n;
-            sum += n;
-        }
-        t->requested += sum;
-        for (int b = 0; b < G; b++) {
-            double copies = sender->n_copies ? sender->copies_to[b]
-                                             : expected_copies(t->selections[ms_cell(a, G, b)],
-                                                               sum / r->top_k, r->top_k);
-            t->rank_copies[ms_cell(a, G, b)] = copies;
-        }
-        /* one node: its column is every token that went anywhere */
-        for (int k = 0; k < t->n_nodes; k++)
-            t->node_copies[ms_cell(a, t->n_nodes, k)] = t->n_nodes == 1 ? sum / r->top_k : 0;
-        for (int b = 0; b < G && t->n_nodes > 1; b++) {
-            double *node = &t->node_copies[ms_cell(a, t->n_nodes, b / r->gpus_per_node)];
-            *node = fmin(sum / r->top_k, *node + t->rank_copies[ms_cell(a, G, b)]);
-        }
-    }
-}
 
 static void scaled(struct ms_traffic *to, const struct ms_traffic *from, double by)
 {
@@ -112,72 +72,6 @@ static enum ms_status drawn_tokens(struct ms_batch_source *s, const struct ms_me
     return MS_OK;
 }
 
-/* ---- bytes ---- */
-
-static bool is_peer(const struct ms_measured_row *r, int a, int b)
-{
-    bool other_node = a / r->gpus_per_node != b / r->gpus_per_node;
-    return a != b &&
-           (r->peers == MS_PEERS_ALL || (r->peers == MS_PEERS_OTHER_NODES && other_node) ||
-            (r->peers == MS_PEERS_SAME_RAIL && other_node &&
-             a % r->gpus_per_node == b % r->gpus_per_node));
-}
-
-/* Recorded tokens, a copy a selection; combine the other way round. */
-static void recorded_bytes(struct ms_traffic *t, const struct ms_measured_row *r)
-{
-    int G = t->n_ranks, per_rank = r->traffic->n_experts / G;
-    bool combine = r->leg == MS_LEG_COMBINE;
-    double each = ms_measured_copy_bytes(r, r->leg);
-    for (int a = 0; a < G; a++)
-        for (int e = 0; e < r->traffic->n_experts; e++) {
-            int b = e / per_rank < G ? e / per_rank : G - 1;
-            t->selections[combine ? ms_cell(b, G, a) : ms_cell(a, G, b)] +=
-                each * r->traffic->rank[a].selections[e];
-        }
-}
-
-/* Every rank sends what the row says to its peers, evenly; with a rank of its own measured, that one
- * sends and receives it, and pairs of others the mean of both. */
-static void even_bytes(struct ms_traffic *t, const struct ms_measured_row *r)
-{
-    int G = t->n_ranks, n = 0;
-    for (int b = 0; b < G; b++)
-        n += is_peer(r, 0, b);
-    double received = r->bytes_received > 0 || r->rank >= 0 ? r->bytes_received : r->bytes_sent;
-    for (int a = 0; a < G; a++)
-        for (int b = 0; b < G; b++) {
-            double all = r->rank < 0 || r->rank == a ? r->bytes_sent
-                         : r->rank == b              ? received
-                                                     : (r->bytes_sent + received) / 2;
-            t->selections[ms_cell(a, G, b)] = a == b             ? r->self_bytes
-                                              : is_peer(r, a, b) ? all / n
-                                                                 : 0;
-        }
-}
-
-static enum ms_status in_bytes(struct ms_batch_source *s, const struct ms_measured_row *r,
-                               struct ms_err *err)
-{
-    struct ms_traffic *t = &s->traffic;
-    int G = r->ranks, nodes = (G + r->gpus_per_node - 1) / r->gpus_per_node;
-    if (!ms_traffic_init(t, &s->arena, G, nodes, 0, 0))
-        return ms_err_set(err, MS_NOMEM, "out of memory for traffic");
-    t->is_matrix = 1;
-    if (r->traffic)
-        recorded_bytes(t, r);
-    else
-        even_bytes(t, r);
-    memcpy(t->rank_copies, t->selections, (size_t)G * (size_t)G * sizeof *t->selections);
-    for (int a = 0; a < G; a++)
-        for (int b = 0; b < G; b++) {
-            double bytes = t->selections[ms_cell(a, G, b)];
-            t->node_copies[ms_cell(a, nodes, b / r->gpus_per_node)] += bytes;
-            t->requested += bytes;
-        }
-    return MS_OK;
-}
-
 /* ---- the source ---- */
 
 static enum ms_status begin(void *ctx, int run, struct ms_err *err)
@@ -188,16 +82,11 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
         c++;
     const struct ms_measured_row *r = row_of(s, c);
     ms_arena_reset(&s->arena);
-    if (ms_row_in_bytes(r))
-        return in_bytes(s, r, err);
-    if (!r->traffic)
+    if (!r->traffic && !ms_row_in_bytes(r))
         return drawn_tokens(s, r, c, run - s->batch->config[c].first_run, err);
-    if (!ms_traffic_init(&s->traffic, &s->arena, r->ranks,
-                         (r->ranks + r->gpus_per_node - 1) / r->gpus_per_node, r->experts,
-                         r->experts))
-        return ms_err_set(err, MS_NOMEM, "out of memory for traffic");
-    recorded_tokens(s, r);
-    return MS_OK;
+    bool ok = ms_row_in_bytes(r) ? ms_row_bytes(&s->arena, r, &s->traffic)
+                                 : ms_row_traffic(&s->arena, r, &s->traffic);
+    return ok ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for traffic");
 }
 
 static const struct ms_traffic *traffic(void *ctx, int run, int step, int layer, int group)

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/files.h"
+#include "hardware/form.h"
 
 enum ms_measured_fit { MS_FIT_YES, MS_FIT_NO, MS_FIT_SKIP };
 /** How a library moves data; its words are the column `mode`'s. */
@@ -32,7 +33,6 @@ enum ms_measured_routing {
     MS_ROUTED_PERFECT, /**< distinct ranks, equal loads */
     MS_ROUTED_MATRIX,  /**< as recorded: traffic */
 };
-enum ms_measured_peers { MS_PEERS_ALL, MS_PEERS_OTHER_NODES, MS_PEERS_SAME_RAIL };
 enum ms_measured_leg {
     MS_LEG_DISPATCH,
     MS_LEG_COMBINE,
@@ -71,7 +71,8 @@ struct ms_measured_row {
     const char *file; /**< as it was asked for */
     int line;
     const char *id, *family, *source, *hardware, *library, *expert_dtype, *traffic_key, *note;
-    int fit, mode, routing, peers, leg, statistic;
+    int fit, mode, routing, leg, statistic;
+    int peers;                /**< enum ms_form_peers */
     int ranks, gpus_per_node; /**< gpus_per_node: ranks where the row does not say */
     int hidden, experts, top_k, groups, group_limit, sms,
         expert_intermediate; /**< 0 = not stated */

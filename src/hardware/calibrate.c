@@ -1,0 +1,370 @@
+/* Which rows fix which constants of a profile: groups them by section and leg, fits each group, lets
+ * go of constants that the rows say nothing of, and leaves out each number of ranks in turn. */
+#include "hardware/calibrate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "hardware/row_form.h"
+
+enum { N_STARTS = 32, N_STARTS_LEFT_OUT = 6 };
+static const double NOISE = 0.01; /* of a measured number, at least */
+static const double LOOSE = 0.5;  /* a standard error beyond this fixes nothing */
+
+/* A group of rows under the solver. */
+struct problem {
+    struct ms_hardware_kernels k; /* what is not fitted stays */
+    const struct ms_fit *fit;
+    const struct ms_form_load *load; /* [fit->n] */
+    const bool *out;                 /* [fit->n] rows left out; NULL: none */
+    int n_in;
+    int free[MS_MOST_PARAMETERS]; /* which constants x stands for */
+    int n_free;
+    double low[MS_MOST_PARAMETERS], high[MS_MOST_PARAMETERS], scale[MS_MOST_PARAMETERS];
+};
+
+static void set_constant(struct ms_hardware_kernels *k, const struct ms_fit_constant *c, double v)
+{
+    double *at = (double *)((char *)k + c->of->offset);
+    at[c->leg > 0] = v;
+    if (c->leg < 0 && !c->of->both)
+        at[1] = v;
+}
+
+static double form_us(const struct ms_hardware_kernels *k, const struct ms_measured_row *r,
+                      const struct ms_form_load *load)
+{
+    int leg = ms_row_form_leg(r);
+    if (r->leg == MS_LEG_NOTIFY)
+        return 1e6 * ms_form_notify_s(k, load, leg);
+    double s = ms_form_leg_s(k, load, leg);
+    return 1e6 * (ms_row_without_notify(r) ? s - ms_form_notify_s(k, load, leg) : s);
+}
+
+static void residuals(void *ctx, const double *x, double *r)
+{
+    struct problem *p = ctx;
+    struct ms_hardware_kernels k = p->k;
+    for (int i = 0; i < p->n_free; i++)
+        set_constant(&k, &p->fit->constant[p->free[i]], x[i]);
+    int at = 0;
+    for (size_t i = 0; i < p->fit->n; i++)
+        if (!p->out || !p->out[i])
+            r[at++] = form_us(&k, p->fit->row[i], &p->load[i]) / p->fit->row[i]->value_us - 1;
+}
+
+static struct ms_least_squares set_up(struct problem *p)
+{
+    p->n_free = p->n_in = 0;
+    for (int i = 0; i < p->fit->n_constants; i++) {
+        const struct ms_fit_constant *c = &p->fit->constant[i];
+        if (!c->fixed) {
+            set_constant(&p->k, c, c->base);
+            continue;
+        }
+        p->low[p->n_free] = c->of->low;
+        p->high[p->n_free] = c->of->high;
+        p->scale[p->n_free] = c->of->start;
+        p->free[p->n_free++] = i;
+    }
+    for (size_t i = 0; i < p->fit->n; i++)
+        p->n_in += !p->out || !p->out[i];
+    return (struct ms_least_squares){.n_parameters = p->n_free,
+                                     .n_residuals = p->n_in,
+                                     .low = p->low,
+                                     .high = p->high,
+                                     .scale = p->scale,
+                                     .ctx = p,
+                                     .residuals = residuals};
+}
+
+/* ---- one group ---- */
+
+const char *ms_fit_value_text(const struct ms_fit_constant *c, double value, char *out, size_t size)
+{
+    switch (c->of->unit) {
+    case MS_UNIT_TIME:
+        snprintf(out, size, "%.4gus", value * 1e6);
+        break;
+    case MS_UNIT_RATE:
+        snprintf(out, size, "%.4gGBps", value / 1e9);
+        break;
+    case MS_UNIT_BYTES:
+        snprintf(out, size, "%.0f", value);
+        break;
+    default:
+        snprintf(out, size, "%.4g", value);
+    }
+    return out;
+}
+
+/* Four digits are more than any row fixes. */
+static double rounded(double v)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.4g", v);
+    return strtod(text, NULL);
+}
+
+static void measure(struct ms_fit *fit, const struct ms_form_load *load)
+{
+    double sum = 0;
+    fit->worst = 0;
+    for (size_t i = 0; i < fit->n; i++) {
+        fit->form_us[i] = form_us(&fit->kernels, fit->row[i], &load[i]);
+        double e = fabs(fit->form_us[i] / fit->row[i]->value_us - 1);
+        sum += e;
+        fit->worst = fmax(fit->worst, e);
+    }
+    fit->mean = sum / (double)fit->n;
+}
+
+/* Fit; a constant that comes out loose goes back to the base's, the loosest first, and the others
+ * are fitted again. */
+static enum ms_status fit_all(struct ms_fit *fit, const struct ms_form_load *load,
+                              const struct ms_hardware_kernels *base)
+{
+    double x[MS_MOST_PARAMETERS], error[MS_MOST_PARAMETERS], sum;
+    for (;;) {
+        struct problem p = {.k = *base, .fit = fit, .load = load};
+        struct ms_least_squares ls = set_up(&p);
+        int loosest = -1;
+        for (int i = 0; i < p.n_free; i++) {
+            const struct ms_fit_constant *c = &fit->constant[p.free[i]];
+            x[i] = fmin(c->of->high, fmax(c->of->low, c->base > 0 ? c->base : c->of->start));
+        }
+        if (p.n_free > 0 && (ms_least_squares_solve(&ls, N_STARTS, x, &sum) != MS_OK ||
+                             ms_least_squares_errors(&ls, x, NOISE, error) != MS_OK))
+            return MS_NOMEM;
+        for (int i = 0; i < p.n_free; i++) {
+            struct ms_fit_constant *c = &fit->constant[p.free[i]];
+            c->value = rounded(x[i]);
+            c->error = error[i];
+            if (error[i] > LOOSE && (loosest < 0 || error[i] >= error[loosest]))
+                loosest = i;
+        }
+        fit->kernels = p.k;
+        for (int i = 0; i < p.n_free; i++)
+            set_constant(&fit->kernels, &fit->constant[p.free[i]], fit->constant[p.free[i]].value);
+        if (loosest < 0)
+            return MS_OK;
+        struct ms_fit_constant *c = &fit->constant[p.free[loosest]];
+        c->fixed = false;
+        c->value = c->base;
+    }
+}
+
+/* Each number of ranks predicted from the others, where these are enough. */
+static enum ms_status leave_out(struct ms_fit *fit, const struct ms_form_load *load,
+                                const struct ms_hardware_kernels *base, bool *out)
+{
+    double x[MS_MOST_PARAMETERS], sum;
+    for (size_t first = 0; first < fit->n && fit->n_left_out < 16; first++) {
+        struct problem p = {.k = *base, .fit = fit, .load = load, .out = out};
+        int ranks = fit->row[first]->ranks;
+        bool seen = false;
+        for (int i = 0; i < fit->n_left_out; i++)
+            seen |= fit->left_out[i].ranks == ranks;
+        for (size_t i = 0; i < fit->n; i++)
+            out[i] = fit->row[i]->ranks == ranks;
+        struct ms_least_squares ls = set_up(&p);
+        if (seen || p.n_in <= p.n_free)
+            continue;
+        for (int i = 0; i < p.n_free; i++)
+            x[i] = fit->constant[p.free[i]].value;
+        if (ms_least_squares_solve(&ls, N_STARTS_LEFT_OUT, x, &sum) != MS_OK)
+            return MS_NOMEM;
+        for (int i = 0; i < p.n_free; i++)
+            set_constant(&p.k, &fit->constant[p.free[i]], x[i]);
+        struct ms_fit_left_out *l = &fit->left_out[fit->n_left_out++];
+        *l = (struct ms_fit_left_out){.ranks = ranks};
+        for (size_t i = 0; i < fit->n; i++) {
+            if (!out[i])
+                continue;
+            double e = fabs(form_us(&p.k, fit->row[i], &load[i]) / fit->row[i]->value_us - 1);
+            l->n++;
+            l->mean += e;
+            l->worst = fmax(l->worst, e);
+        }
+        l->mean /= l->n;
+    }
+    return MS_OK;
+}
+
+static void add_constant(struct ms_fit *fit, const struct ms_form_constant *of, int leg,
+                         const struct ms_hardware_kernels *base)
+{
+    if (fit->n_constants == MS_MOST_PARAMETERS)
+        return;
+    struct ms_fit_constant *c = &fit->constant[fit->n_constants++];
+    const double *at = (const double *)((const char *)base + of->offset);
+    *c = (struct ms_fit_constant){.of = of, .leg = leg, .fixed = true, .base = at[leg > 0]};
+    snprintf(c->key, sizeof c->key, "%s%s",
+             leg < 0   ? ""
+             : leg > 0 ? "combine_"
+                       : "dispatch_",
+             of->key);
+}
+
+/* Some constants are for a leg that is not among the rows, or for notify alone. */
+static void choose_constants(struct ms_fit *fit, const struct ms_hardware_kernels *base)
+{
+    bool has[2] = {false, false}, notify = false;
+    for (size_t i = 0; i < fit->n; i++) {
+        has[ms_row_form_leg(fit->row[i])] = true;
+        notify |= fit->row[i]->leg == MS_LEG_NOTIFY;
+    }
+    for (const struct ms_form_constant *of = ms_form_family(fit->section)->constant; of->key;
+         of++) {
+        bool of_notify = strncmp(of->key, "notify", 6) == 0;
+        if (of->both || fit->leg < 0) {
+            if (of->both || !(has[0] && has[1])) {
+                add_constant(fit, of, -1, base);
+                continue;
+            }
+        }
+        for (int leg = 0; leg < 2; leg++)
+            if (has[leg] && (!of_notify || (notify && leg == 0)))
+                add_constant(fit, of, leg, base);
+    }
+}
+
+static void add_word(char *out, size_t size, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = strstr(out, word); at; at = strstr(at + 1, word))
+        if ((at == out || at[-1] == ' ') && (at[n] == '\0' || at[n] == ','))
+            return;
+    snprintf(out + strlen(out), size - strlen(out), "%s%s", *out ? ", " : "", word);
+}
+
+static const struct ms_hardware_kernels *base_section(const struct ms_hardware *base,
+                                                      const char *section)
+{
+    const char *dot = strchr(section, '.');
+    for (size_t i = 0; i < base->n_sections; i++) {
+        const struct ms_hardware_section *s = &base->section[i];
+        const char *library = s->library ? s->library : "";
+        size_t n = dot ? (size_t)(dot - section) : 0;
+        if (strlen(library) == n && strncmp(library, section, n) == 0 &&
+            strcmp(s->name, dot ? dot + 1 : section) == 0)
+            return &s->kernels;
+    }
+    return NULL;
+}
+
+static enum ms_status fit_group(struct ms_calibration *c, struct ms_fit *fit)
+{
+    struct ms_hardware_kernels none, base;
+    struct ms_form_load *load = MS_NEW(&c->arena, struct ms_form_load, fit->n);
+    bool *out = MS_NEW(&c->arena, bool, fit->n);
+    fit->form_us = MS_NEW(&c->arena, double, fit->n);
+    if (!load || !fit->form_us || !out)
+        return MS_NOMEM;
+    memset(&none, 0, sizeof none);
+    ms_field_defaults(ms_hardware_kernel_rows, &none);
+    const struct ms_hardware_kernels *given = base_section(c->base, fit->section);
+    base = given ? *given : none;
+    for (size_t i = 0; i < fit->n; i++) {
+        char size[32];
+        if (ms_row_load(&c->arena, fit->row[i], c->base, &load[i]) != MS_OK)
+            return MS_NOMEM;
+        add_word(fit->families, sizeof fit->families, fit->row[i]->family);
+        snprintf(size, sizeof size, "%d", fit->row[i]->ranks);
+        add_word(fit->sizes, sizeof fit->sizes, size);
+    }
+    choose_constants(fit, &base);
+    enum ms_status s = fit_all(fit, load, &base);
+    if (s == MS_OK)
+        measure(fit, load);
+    return s == MS_OK ? leave_out(fit, load, &base, out) : s;
+}
+
+/* ---- groups ---- */
+
+static bool legs_together(const char *section)
+{
+    for (const struct ms_form_constant *of = ms_form_family(section)->constant; of->key; of++)
+        if (of->both)
+            return true;
+    return false;
+}
+
+static bool is_used(const struct ms_measured_row *r, const char *hardware, struct ms_row_section *s)
+{
+    return r->fit == MS_FIT_YES && strcmp(r->hardware, hardware) == 0 && ms_row_section(r, s);
+}
+
+/* Do other rows of the section know legs? Then an all-to-all is a dispatch. */
+static bool has_legs(const struct ms_measured *m, const char *hardware, const char *section)
+{
+    struct ms_row_section s;
+    for (size_t i = 0; i < m->n; i++)
+        if (m->row[i].leg != MS_LEG_ALLTOALL && is_used(&m->row[i], hardware, &s) &&
+            strcmp(s.name, section) == 0)
+            return true;
+    return false;
+}
+
+static struct ms_fit *group_of(struct ms_calibration *c, const char *section, int leg)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->fit[i].section, section) == 0 && c->fit[i].leg == leg)
+            return &c->fit[i];
+    struct ms_fit *fit = &c->fit[c->n++];
+    snprintf(fit->section, sizeof fit->section, "%s", section);
+    fit->leg = leg;
+    return fit;
+}
+
+static enum ms_status group_rows(struct ms_calibration *c, const struct ms_measured *m,
+                                 const char *hardware)
+{
+    struct ms_row_section s;
+    enum { MOST = 128 };
+    c->fit = MS_NEW(&c->arena, struct ms_fit, MOST);
+    if (!c->fit)
+        return MS_NOMEM;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < m->n; i++) {
+            const struct ms_measured_row *r = &m->row[i];
+            if (!is_used(r, hardware, &s) || (pass == 0 && c->n == MOST))
+                continue;
+            bool together = legs_together(s.name) ||
+                            (r->leg == MS_LEG_ALLTOALL && !has_legs(m, hardware, s.name));
+            struct ms_fit *fit = group_of(c, s.name, together ? -1 : ms_row_form_leg(r));
+            if (pass == 1)
+                fit->row[fit->n] = r;
+            fit->n++;
+        }
+        for (size_t i = 0; i < c->n && pass == 0; i++) {
+            c->fit[i].row = MS_NEW(&c->arena, const struct ms_measured_row *, c->fit[i].n);
+            if (!c->fit[i].row)
+                return MS_NOMEM;
+            c->fit[i].n = 0;
+        }
+    }
+    return MS_OK;
+}
+
+enum ms_status ms_calibrate(const struct ms_measured *m, const char *hardware,
+                            const struct ms_hardware *base, struct ms_calibration *out,
+                            struct ms_err *err)
+{
+    out->base = base;
+    enum ms_status s = group_rows(out, m, hardware);
+    if (s == MS_OK && out->n == 0)
+        return ms_err_set(err, MS_INVALID,
+                          "no row with fit = yes is of hardware '%s' and of an exchange", hardware);
+    for (size_t i = 0; i < out->n && s == MS_OK; i++)
+        s = fit_group(out, &out->fit[i]);
+    return s == MS_OK ? s : ms_err_set(err, s, "out of memory for a fit");
+}
+
+void ms_calibration_finish(struct ms_calibration *c)
+{
+    ms_arena_finish(&c->arena);
+    *c = (struct ms_calibration){0};
+}
