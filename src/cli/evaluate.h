@@ -15,6 +15,7 @@ struct ms_evaluation {
     int64_t tokens;
     double ce, ppl;
     int64_t *counts; /**< [n_layers][n_experts] */
+    double *losses;  /**< [ms_loss_count()], or NULL: not asked for */
 };
 
 /** All of them, text x assignment. */
@@ -22,7 +23,8 @@ struct ms_evaluations {
     struct ms_evaluation *e;
     int n, n_assigns;
     int n_layers, n_experts;
-    double *scratch; /**< [2][n_experts] of the metrics */
+    double *scratch;         /**< [2][n_experts] of the metrics */
+    double *balanced_losses; /**< [ms_loss_count()] of perfect balance, or NULL */
     int window,
         windows_at_once; /**< tokens; windows that assignments which are not causal see together */
 };

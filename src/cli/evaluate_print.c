@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/evaluate.h"
+#include "moe/loss_values.h"
 #include "stats/imbalance.h"
 
 static double max_over_mean(const struct ms_evaluations *all, const struct ms_evaluation *r)
@@ -17,6 +18,16 @@ static double max_over_mean(const struct ms_evaluations *all, const struct ms_ev
         sum += ms_imbalance_of(load, E, scratch).max_over_mean / (double)L;
     }
     return L > 0 ? sum : 1;
+}
+
+static void add_losses(struct ms_json *w, const char *key, const double *value)
+{
+    if (!value)
+        return;
+    ms_json_object(w, key);
+    for (int i = 0; i < ms_loss_count(); i++)
+        ms_json_number(w, ms_losses[i]->name, value[i]);
+    ms_json_end_object(w);
 }
 
 void ms_evaluate_json(const struct ms_evaluations *all, struct ms_buf *out)
@@ -42,9 +53,11 @@ void ms_evaluate_json(const struct ms_evaluations *all, struct ms_buf *out)
             ms_json_end_array(&w);
         }
         ms_json_end_array(&w);
+        add_losses(&w, "losses", r->losses);
         ms_json_end_object(&w);
     }
     ms_json_end_array(&w);
+    add_losses(&w, "balanced_losses", all->balanced_losses);
     ms_json_integer(&w, "seq", all->window);
     ms_json_integer(&w, "windows_at_once", all->windows_at_once);
     ms_json_end_object(&w);
@@ -61,6 +74,25 @@ void ms_evaluate_csv(const struct ms_evaluations *all, struct ms_buf *out)
                       r->causal ? "true" : "false", (long long)r->tokens, ms_number(r->ce, a),
                       ms_number(r->ppl, b), ms_number(max_over_mean(all, r), c));
     }
+}
+
+/* A row a loss and text, a column an assignment. */
+static void losses_table(const struct ms_evaluations *all, int wide, struct ms_buf *out)
+{
+    ms_buf_printf(out, "\n%-*s  %-13s %10s", wide, "text", "loss", "balanced");
+    for (int a = 0; a < all->n_assigns; a++)
+        ms_buf_printf(out, "  %14s", all->e[a].assignment);
+    ms_buf_adds(out, "\n");
+    for (int i = 0; i < all->n; i += all->n_assigns)
+        for (int l = 0; l < ms_loss_count(); l++) {
+            ms_buf_printf(out, "%-*s  %-13s %10.4g", wide, all->e[i].text, ms_losses[l]->name,
+                          all->balanced_losses[l]);
+            for (int a = 0; a < all->n_assigns; a++)
+                ms_buf_printf(out, "  %14.4g", all->e[i + a].losses[l]);
+            ms_buf_adds(out, "\n");
+        }
+    ms_buf_printf(out, "unweighted, batches of %d windows of %d tokens\n", all->windows_at_once,
+                  all->window);
 }
 
 void ms_evaluate_table(const struct ms_evaluations *all, struct ms_buf *out)
@@ -85,4 +117,6 @@ void ms_evaluate_table(const struct ms_evaluations *all, struct ms_buf *out)
                       "tokens too; such a "
                       "perplexity cannot be had when generating text.\n",
                       all->windows_at_once);
+    if (all->balanced_losses)
+        losses_table(all, wide, out);
 }

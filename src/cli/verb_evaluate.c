@@ -5,6 +5,7 @@
 
 #include "cli/evaluate.h"
 #include "cli/moe_args.h"
+#include "moe/loss_values.h"
 #include "moe/text.h"
 
 static const struct ms_option options[] = {
@@ -19,6 +20,8 @@ static const struct ms_option options[] = {
     {"exclude", 'x', "E,…", "experts that top_k_filtered leaves out"},
     {"capacity-factor", 0, "F", "drop tokens of experts above F x k x tokens / experts"},
     {"drop-policy", 0, "WORD", "probs (default) or position"},
+    {"losses", 'l', NULL,
+     "also the value of every balancing loss (`moesim list loss`) on these routings"},
     {"seed", 0, "S", "of the random assignment (default 1)"},
     {"rope", 0, "auto|float32|bfloat16", MS_ROPE_HELP},
     {"threads", 'j', "N", "threads (default: all cores)"},
@@ -45,7 +48,8 @@ struct job {
     double capacity_factor;
     const struct ms_router *assign[MAX_ASSIGNS];
     int n_assigns;
-    uint8_t *excluded; /* [n_experts] */
+    uint8_t *excluded;    /* [n_experts] */
+    double *loss_scratch; /* [losses] */
     struct subject *subjects;
     int n_subjects;
     struct ms_observer observer;
@@ -226,16 +230,34 @@ static enum ms_status open_observer(struct job *j, struct ms_err *err)
     return ms_observer_open(&j->observer, folder, &o, err);
 }
 
+/* Has the losses of each batch taken where they are asked for. @return false: no memory */
+static bool want_losses(struct job *j, const struct ms_router *assign,
+                        struct ms_loss_values *losses, struct ms_perplexity *x,
+                        struct ms_evaluation *e)
+{
+    const struct ms_observer *o = &j->observer;
+    if (!j->results.balanced_losses)
+        return true;
+    e->losses = calloc((size_t)ms_loss_count(), sizeof *e->losses);
+    *losses = (struct ms_loss_values){.score = ms_router_score(o->own, &o->own_params, o->top_k),
+                                      .value = e->losses,
+                                      .batch = j->loss_scratch};
+    x->batch = ms_loss_values_batch;
+    x->ctx = losses;
+    return e->losses != NULL;
+}
+
 static enum ms_status evaluate_one(struct job *j, const struct subject *subject,
                                    const struct ms_router *assign, struct ms_evaluation *e,
                                    struct ms_err *err)
 {
+    struct ms_loss_values losses = {0};
     struct ms_perplexity x = {0};
     *e = (struct ms_evaluation){.text = subject->name, .assignment = assign->name};
     e->counts =
         calloc((size_t)j->observer.n_layers * (size_t)j->observer.n_experts + 1, sizeof *e->counts);
     x.counts = e->counts;
-    if (!e->counts)
+    if (!e->counts || !want_losses(j, assign, &losses, &x, e))
         return ms_err_set(err, MS_NOMEM, "no memory for the counts");
     enum ms_status s = ms_observer_use(
         &j->observer, assign, j->capacity_factor, j->drop_policy,
@@ -247,6 +269,17 @@ static enum ms_status evaluate_one(struct job *j, const struct subject *subject,
     e->ce = x.ce;
     e->ppl = x.ppl;
     return s;
+}
+
+static enum ms_status prepare_losses(struct job *j, struct ms_err *err)
+{
+    size_t n = (size_t)ms_loss_count();
+    j->results.balanced_losses = calloc(n, sizeof *j->results.balanced_losses);
+    j->loss_scratch = calloc(n, sizeof *j->loss_scratch);
+    if (!j->results.balanced_losses || !j->loss_scratch)
+        return ms_err_set(err, MS_NOMEM, "no memory for the losses");
+    return ms_loss_values_balanced(j->observer.n_experts, j->observer.top_k,
+                                   j->results.balanced_losses, err);
 }
 
 static enum ms_status evaluate(struct job *j, struct ms_err *err)
@@ -262,6 +295,8 @@ static enum ms_status evaluate(struct job *j, struct ms_err *err)
     all->scratch = calloc(2 * (size_t)all->n_experts, sizeof *all->scratch);
     if (!all->e || !all->scratch)
         return ms_err_set(err, MS_NOMEM, "no memory for the results");
+    if (ms_args_get(&j->args, "losses", NULL))
+        s = prepare_losses(j, err);
     for (int i = 0; i < j->n_subjects; i++)
         for (int a = 0; a < j->n_assigns && !s; a++)
             s = evaluate_one(j, &j->subjects[i], j->assign[a], &all->e[all->n++], err);
@@ -272,12 +307,16 @@ static enum ms_status evaluate(struct job *j, struct ms_err *err)
 
 static void finish(struct job *j)
 {
-    for (int i = 0; i < j->results.n; i++)
+    for (int i = 0; i < j->results.n; i++) {
         free(j->results.e[i].counts);
+        free(j->results.e[i].losses);
+    }
     for (int i = 0; j->subjects && i < j->n_subjects; i++)
         ms_token_text_finish(&j->subjects[i].text);
     free(j->results.e);
     free(j->results.scratch);
+    free(j->results.balanced_losses);
+    free(j->loss_scratch);
     free(j->subjects);
     free(j->excluded);
     ms_observer_close(&j->observer);

@@ -70,6 +70,8 @@ enum ms_status ms_perplexity_run(struct ms_model *m, const struct ms_windows *w,
             count(m, out);
         if (out->choices)
             keep_choices(m, out);
+        if (out->batch)
+            s = out->batch(out->ctx, m, &in, err);
         out->tokens += (int64_t)(rows * N);
     }
     free(tokens);

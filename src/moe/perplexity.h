@@ -29,6 +29,11 @@ struct ms_perplexity {
     int64_t *counts;
     /** [tokens][moe_layers][K], filled; may be NULL; only for routers with K experts a token */
     uint16_t *choices;
+    /** Called after each batch while the model still has its routings; may be NULL. What it returns
+     *  ends the run where it is not MS_OK. */
+    enum ms_status (*batch)(void *ctx, struct ms_model *m, const struct ms_model_input *in,
+                            struct ms_err *err);
+    void *ctx;
 };
 
 /** Run every window (at most max_windows; 0 = all) through m's present router, not training.
