@@ -36,7 +36,7 @@ const struct ms_verb *ms_verb_find(const char *name)
 }
 
 /* Verbs that are promised and not there yet. */
-static const char *const planned[] = {"explain", "demo", NULL};
+static const char *const planned[] = {"explain", NULL};
 
 static int unknown(const char *word)
 {

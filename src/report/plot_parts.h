@@ -1,5 +1,5 @@
-/** @file plot_parts.h  What the pictures of a comparison share: terminals, colours, quoting. For
- *  plot*.c only. */
+/** @file plot_parts.h  What pictures share: terminals, colours, quoting. For
+ *  the files that draw only. */
 #ifndef MS_REPORT_PLOT_PARTS_H
 #define MS_REPORT_PLOT_PARTS_H
 

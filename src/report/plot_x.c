@@ -6,7 +6,7 @@
 
 #include "report/plot_parts.h"
 
-enum { WIDTH = 900, PANEL = 420, HEAD = 40 };
+enum { WIDTH = 900, PANEL = 420, HEAD = 40, LEGEND_LINE = 70, LETTER = 8 }; /* pixels */
 
 struct point {
     size_t panel, line;
@@ -113,6 +113,17 @@ static void add_panel(struct ms_buf *b, const struct drawing *d, size_t panel, d
     ms_buf_adds(b, "\n");
 }
 
+/* Where the panels end, as a share of the width: the longest name of the legend stands beside
+ * them. */
+static double right_of_panels(const struct ms_strings *lines)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < lines->n; i++)
+        longest = strlen(lines->text[i]) > longest ? strlen(lines->text[i]) : longest;
+    double right = 1 - (double)(LEGEND_LINE + LETTER * (int)longest) / WIDTH;
+    return right > 0.5 ? right : 0.5;
+}
+
 enum ms_status ms_plot_x_script(const struct ms_comparison *c, const char *output,
                                 enum ms_picture kind, struct ms_buf *out, struct ms_err *err)
 {
@@ -120,6 +131,7 @@ enum ms_status ms_plot_x_script(const struct ms_comparison *c, const char *outpu
     char name[160];
     enum ms_status s = collect(c, &d, err);
     int total = HEAD + PANEL * (int)d.panels.n;
+    double right = right_of_panels(&d.lines);
     if (s == MS_OK) {
         ms_plot_head(out, kind, WIDTH, total, output);
         ms_plot_metric_name(c, name, sizeof name);
@@ -127,10 +139,10 @@ enum ms_status ms_plot_x_script(const struct ms_comparison *c, const char *outpu
         ms_plot_quoted(out, c->caption);
         ms_buf_printf(out,
                       " at screen 0.012, screen %.4f left noenhanced font ',14'\nset lmargin at "
-                      "screen 0.10\nset rmargin at screen 0.74\nset key at screen 0.755, graph 1 "
+                      "screen 0.10\nset rmargin at screen %.3f\nset key at screen %.3f, graph 1 "
                       "left top Left reverse samplen 1.2\nset grid xtics ytics lc rgb '#dddddd' lt "
                       "1\nset xlabel ",
-                      1 - 20.0 / total);
+                      1 - 20.0 / total, right, right + 0.015);
         ms_plot_quoted(out, c->x);
         ms_buf_adds(out, "\nset ylabel ");
         ms_plot_quoted(out, name);
