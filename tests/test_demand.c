@@ -175,6 +175,84 @@ START_TEST(test_a_quota_keeps_the_plan_that_nearest_copies_undo)
 }
 END_TEST
 
+static void with_requests(struct study *s, int phase)
+{
+    s->work.requests = (struct ms_request_params){.phase = phase,
+                                                  .length = {.mean = 40, .cv = 1},
+                                                  .domains = {.n = 4},
+                                                  .tilt = 0.3,
+                                                  .mix = {.concentration = 2, .persistence = 30}};
+    s->routing.popularity = law_named("lognormal", NULL, NULL);
+}
+
+/* What a placement looks back on changes nothing of what is drawn: the experts of a step are the same
+ * under every placement, history and staleness. */
+START_TEST(test_looking_back_changes_no_token)
+{
+    for (int phase = MS_REQUESTS_DECODE; phase <= MS_REQUESTS_PREFILL; phase++) {
+        struct study s;
+        study_init(&s);
+        with_requests(&s, phase);
+        struct ms_demand *plain = begin(&s, 1);
+        for (int i = 0; i < 3; i++) {
+            s.place = (struct ms_place_params){
+                .strategy = i < 2 ? "eplb" : "search", .history = 1 + 7 * i, .stale_steps = 50 * i};
+            struct ms_demand *d = begin(&s, 1);
+            for (int l = 0; l < 3; l++)
+                ck_assert_mem_eq(ms_demand_traffic(d, 0, l, 0)->expert_tokens,
+                                 ms_demand_traffic(plain, 0, l, 0)->expert_tokens,
+                                 64 * sizeof(double));
+            ms_demand_destroy(d);
+        }
+        ms_demand_destroy(plain);
+    }
+}
+END_TEST
+
+/* Requests of the past are those of the present while they last: a placement by the step before is
+ * better than one by a step long gone, where the mix moves. */
+START_TEST(test_a_stale_placement_is_worse)
+{
+    struct study s;
+    double top[2] = {0};
+    study_init(&s);
+    with_requests(&s, MS_REQUESTS_DECODE);
+    for (int i = 0; i < 2; i++)
+        for (int repeat = 0; repeat < 6; repeat++) {
+            s.in.seed = 100 + (uint64_t)repeat;
+            s.place = (struct ms_place_params){.strategy = "search",
+                                               .redundant_experts = 32,
+                                               .history = 8,
+                                               .stale_steps = i ? 2000 : 0};
+            top[i] += unevenness(&s) / 6;
+        }
+    ck_assert_double_lt(top[0] + 0.05, top[1]);
+}
+END_TEST
+
+/* On the same history: never worse than eplb, and within a hundredth of an even spread where the batch
+ * is split as well as can be. */
+START_TEST(test_search_is_no_worse_than_eplb)
+{
+    struct study s;
+    double eplb = 0, search = 0, split = 0;
+    study_init(&s);
+    with_requests(&s, MS_REQUESTS_DECODE);
+    for (int repeat = 0; repeat < 4; repeat++) {
+        s.in.seed = 200 + (uint64_t)repeat;
+        s.place = (struct ms_place_params){
+            .strategy = "eplb", .redundant_experts = 32, .history = 8, .stale_steps = 20};
+        eplb += unevenness(&s) / 4;
+        s.place.strategy = "search";
+        search += unevenness(&s) / 4;
+        s.place.replica_choice = "balanced";
+        split += unevenness(&s) / 4;
+    }
+    ck_assert_double_le(search, eplb + 0.02);
+    ck_assert_double_lt(split, 1.01);
+}
+END_TEST
+
 /* A quota sends to the own rank and node what their copies are meant to take. */
 START_TEST(test_a_quota_stays_near)
 {
@@ -737,6 +815,9 @@ int main(void)
     tcase_add_test(t, test_counts_hold_together_under_every_choice);
     tcase_add_test(t, test_a_quota_keeps_the_plan_that_nearest_copies_undo);
     tcase_add_test(t, test_a_quota_stays_near);
+    tcase_add_test(t, test_looking_back_changes_no_token);
+    tcase_add_test(t, test_a_stale_placement_is_worse);
+    tcase_add_test(t, test_search_is_no_worse_than_eplb);
     tcase_add_test(t, test_traffic_is_the_same_for_any_threads_order_and_company);
     tcase_add_test(t, test_nodes_count_in_order_of_first_appearance);
     tcase_add_test(t, test_redraw_tokens_keeps_the_popularity);

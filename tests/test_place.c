@@ -72,6 +72,76 @@ START_TEST(test_lpt_spreads_hot_experts_over_nodes)
 }
 END_TEST
 
+/* The load of the fullest rank, no replicas. */
+static double fullest(const struct ms_placement *p, const double *load)
+{
+    double top = 0;
+    for (int r = 0; r < p->n_ranks; r++) {
+        double sum = 0;
+        for (int i = 0; i < p->n_slots / p->n_ranks; i++)
+            sum += load[p->slot_expert[r * (p->n_slots / p->n_ranks) + i]];
+        top = sum > top ? sum : top;
+    }
+    return top;
+}
+
+START_TEST(test_search_never_fills_a_rank_beyond_lpt)
+{
+    for (int seed = 0; seed < 10; seed++) {
+        double load[64];
+        int node[8] = {0, 0, 1, 1, 2, 2, 3, 3};
+        struct ms_rng rng;
+        struct ms_placement lpt = {0}, search = {0};
+        ms_rng_init(&rng, 5, "test", (uint64_t)seed, 0, 0);
+        for (int e = 0; e < 64; e++)
+            load[e] = ms_rng_exponential(&rng);
+        struct ms_place_problem p = {.n_layers = 1,
+                                     .n_experts = 64,
+                                     .n_ranks = 8,
+                                     .n_slots = 64,
+                                     .n_nodes = 4,
+                                     .n_groups = 1,
+                                     .load = load,
+                                     .rank_node = node};
+        ck_assert_int_eq(ms_place_solve(ms_place_find("lpt"), &p, &rng, &lpt, NULL), MS_OK);
+        ck_assert_int_eq(ms_place_solve(ms_place_find("search"), &p, &rng, &search, NULL), MS_OK);
+        ck_assert_double_le(fullest(&search, load), fullest(&lpt, load) * (1 + 1e-9));
+        ms_place_finish(&lpt);
+        ms_place_finish(&search);
+    }
+}
+END_TEST
+
+/* Tokens that go from expert e of a layer to e + 4 of the next: affinity keeps them on a rank. */
+START_TEST(test_affinity_follows_tokens)
+{
+    double load[16], follows[64] = {0};
+    int node[4] = {0, 0, 1, 1}, kept = 0;
+    struct ms_placement out = {0};
+    struct ms_rng rng;
+    ms_rng_init(&rng, 1, "test", 0, 0, 0);
+    for (int i = 0; i < 16; i++)
+        load[i] = 10;
+    for (int e = 0; e < 8; e++)
+        follows[e * 8 + (e + 4) % 8] = 10;
+    struct ms_place_problem p = {.n_layers = 2,
+                                 .n_experts = 8,
+                                 .n_ranks = 4,
+                                 .n_slots = 8,
+                                 .n_nodes = 2,
+                                 .n_groups = 1,
+                                 .load = load,
+                                 .follows = follows,
+                                 .rank_node = node};
+    ck_assert_int_eq(ms_place_solve(ms_place_find("affinity"), &p, &rng, &out, NULL), MS_OK);
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 8; k++)
+            kept += i / 2 == k / 2 && out.slot_expert[8 + k] == (out.slot_expert[i] + 4) % 8;
+    ck_assert_int_eq(kept, 8);
+    ms_place_finish(&out);
+}
+END_TEST
+
 /* One map in the four formats it is found in; a serving system's layer numbers start with dense
  * layers, which only the count of MoE layers tells from the others. */
 START_TEST(test_production_maps_are_read_and_placed)
@@ -170,6 +240,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_every_placement_holds_every_expert);
     tcase_add_test(t, test_lpt_spreads_hot_experts_over_nodes);
+    tcase_add_test(t, test_search_never_fills_a_rank_beyond_lpt);
+    tcase_add_test(t, test_affinity_follows_tokens);
     tcase_add_test(t, test_production_maps_are_read_and_placed);
     tcase_add_test(t, test_eplb_is_deepseeks);
     SRunner *r = srunner_create(s);

@@ -12,7 +12,7 @@
 #include "place/place_map.h"
 
 static const struct ms_option options[] = {
-    {"strategy", 's', "NAME", "contiguous, round_robin, random, lpt, eplb (default: eplb)"},
+    {"strategy", 's', "NAME", "contiguous, round_robin, random, lpt, eplb, search (default: eplb)"},
     {"ranks", 'r', "N", "ranks to place on; must be given"},
     {"nodes", 'n', "N", "nodes of equally many ranks (default: 1)"},
     {"groups", 'g', "N", "expert groups of the model (default: 1)"},

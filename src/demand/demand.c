@@ -193,6 +193,8 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     d->twin = NULL;
     d->twin_begun = false;
     d->mean_f = NULL;
+    d->past_popularity = NULL;
+    d->seen = NULL;
     enum ms_status s = allocate_traffic(d, &d->traffic, err);
     if (s != MS_OK)
         return s;

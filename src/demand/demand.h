@@ -34,6 +34,7 @@ struct ms_demand_input {
     int n_threads;              /**< >= 1 */
     struct ms_files *files;     /**< what the command has read; NULL = read the files now */
     enum ms_twin_kinds twin_by; /**< of the exchange algorithm */
+    bool node_copies;           /**< a token crosses to a node once (hierarchical) */
 };
 
 /** What the record says about the routing, beside the counts. */

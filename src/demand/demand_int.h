@@ -24,8 +24,9 @@ struct ms_demand {
     int *rank_node;          /* [Q][G] node column */
     int *group_placement;    /* [Q] first group with the same nodes: its placement is shared */
     const struct ms_place_strategy *strategy;
-    struct ms_twin **twin_maker;     /* [Q], NULL: made for group_placement only */
-    struct ms_place_map map;         /* of a strategy that copies one */
+    struct ms_twin **twin_maker; /* [Q], NULL: made for group_placement only */
+    double *follows;             /* [L - 1][E][E], of a trace of token ids; NULL: not asked for */
+    struct ms_place_map map;     /* of a strategy that copies one */
     struct ms_placement *placement;  /* [Q], only those of group_placement are filled */
     const struct ms_popularity *law; /* NULL: the source is none */
     struct ms_trace trace;
@@ -51,7 +52,11 @@ struct ms_demand {
     int token_layers;     /* 1 or L */
     double *popularity;   /* laws: [popularity_steps][L][D][E] */
     int popularity_steps; /* P where it drifts, else 1 */
+    /** laws that drift: [past_steps][L][D][E], step -1 first; NULL: none is looked at */
+    double *past_popularity;
+    int64_t past_steps;
     struct ms_requests requests;
+    double *seen;               /**< requests of past batches, for a placement: demand_history.c */
     double *mean_f;             /* requests: [popularity_steps][L][E] all domains by weight */
     struct ms_traffic *traffic; /* [P][L][Q] */
     struct ms_traffic *twin;    /* the same shape, NULL until a twin is begun */

@@ -2,7 +2,7 @@
  * drifts from step to step. */
 #include <math.h>
 
-#include "demand/demand_int.h"
+#include "demand/demand_history.h"
 #include "routing/sample.h"
 
 /* One draw now finds what the law refuses for this model. */
@@ -81,6 +81,41 @@ static enum ms_status drift(struct ms_demand *d, const double *before, struct ms
         now[e] = exp(now[e] - top);
     scale_capped(now, d->E, d->law->law->inclusion ? 1.0 / d->K : 1);
     return MS_OK;
+}
+
+enum ms_status ms_demand_draw_past(struct ms_demand *d, int repeat, int64_t n_steps,
+                                   struct ms_err *err)
+{
+    const struct ms_routing_params *r = d->in.routing;
+    if (!d->law || r->drift <= 0)
+        return MS_OK;
+    uint64_t draw = r->redraw == MS_REDRAW_POPULARITY ? (uint64_t)repeat : 0;
+    size_t E = (size_t)d->E, a_step = ms_cell(d->L, d->D, 0) * E;
+    double *fresh = MS_NEW(&d->run, double, E);
+    d->past_steps = n_steps;
+    d->past_popularity = MS_NEW(&d->run, double, (size_t)n_steps *a_step);
+    if (!fresh || !d->past_popularity)
+        return ms_err_set(err, MS_NOMEM, "out of memory for %lld past steps", (long long)n_steps);
+    for (int64_t back = 0; back < n_steps; back++)
+        for (int i = 0; i < d->L * d->D; i++) {
+            double *f = d->past_popularity + (size_t)back * a_step + (size_t)i * E;
+            struct ms_rng rng;
+            ms_rng_init(&rng, d->in.seed, "past_popularity", draw, (uint64_t)(i / d->D),
+                        (uint64_t)(i % d->D) << 32 | (uint64_t)back);
+            enum ms_status s =
+                drift(d, back ? f - a_step : d->popularity + (size_t)i * E, &rng, fresh, f, err);
+            if (s != MS_OK)
+                return s;
+        }
+    return MS_OK;
+}
+
+const double *ms_demand_past(const struct ms_demand *d, int64_t step, int layer, int domain)
+{
+    if (!d->past_popularity || step >= 0 || -step > d->past_steps)
+        return NULL;
+    size_t row = (size_t)(-step - 1) * (size_t)d->L + (size_t)layer;
+    return d->past_popularity + (row * (size_t)d->D + (size_t)domain) * (size_t)d->E;
 }
 
 enum ms_status ms_demand_draw_popularity(struct ms_demand *d, int repeat, struct ms_err *err)

@@ -1,14 +1,11 @@
-/* Decides which loads a placement is computed from: another draw of the same popularity, never the
- * tokens it is scored on. One placement serves all groups whose ranks sit alike. */
+/* Decides who holds what: a strategy, the past loads it sees and what its slots would cost. One
+ * placement serves all groups whose ranks sit alike. */
 #include <stdlib.h>
 
-#include "demand/demand_int.h"
-#include "routing/sample.h"
+#include "demand/demand_cost.h"
 
-enum { SAMPLE_TOKENS = 16384 }; /* that a placement sees of a layer */
-
-static enum ms_status solve(struct ms_demand *d, const double *load, uint64_t stream,
-                            struct ms_err *err)
+static enum ms_status solve(struct ms_demand *d, const double *load,
+                            const struct ms_demand_past *past, uint64_t stream, struct ms_err *err)
 {
     for (int q = 0; q < d->Q; q++) {
         if (d->group_placement[q] != q)
@@ -22,11 +19,18 @@ static enum ms_status solve(struct ms_demand *d, const double *load, uint64_t st
                                      .load = load,
                                      .map = d->strategy->needs_map ? &d->map : NULL,
                                      .moe_layers = d->in.model->moe_layers,
+                                     .batch_load = past->load,
+                                     .n_batches = past->n_batches,
+                                     .follows = past->follows,
                                      .rank_node = ms_demand_rank_node(d, q)};
+        struct ms_place_costing costing = {.d = d, .group = q, .past = past};
+        if (past->load && !ms_demand_costing(&costing, &p))
+            return ms_err_set(err, MS_NOMEM, "out of memory");
         struct ms_rng rng;
         ms_rng_init(&rng, d->in.seed, "placement", stream, 0, 0);
         struct ms_placement fresh = {0};
         enum ms_status s = ms_place_solve(d->strategy, &p, &rng, &fresh, err);
+        ms_demand_costing_finish(&costing);
         if (s != MS_OK)
             return s;
         ms_place_finish(&d->placement[q]);
@@ -78,59 +82,50 @@ enum ms_status ms_demand_open_placement(struct ms_demand *d, struct ms_err *err)
         s = read_map(d, err);
     if (s != MS_OK)
         return s;
+    if (d->strategy->needs_follows && !d->trace.ids)
+        return ms_err_at(
+            err, MS_INVALID, NULL, 0, 0, "placement.strategy",
+            "'%s' needs to know which experts the same token uses in consecutive layers: "
+            "a trace of token ids has them, counts and laws have not",
+            d->strategy->name);
     d->placement = MS_NEW(&d->arena, struct ms_placement, (size_t)d->Q);
     double *load = MS_NEW(&d->run, double, ms_cell(d->L, d->E, 0));
     if (!d->placement || !load)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (size_t i = 0; i < ms_cell(d->L, d->E, 0); i++)
         load[i] = 1;
-    return solve(d, load, 0, err);
+    return solve(d, load, &(struct ms_demand_past){0}, 0, err);
 }
 
-/* n tokens as a rank would choose in a layer, added to load [E]. */
-static enum ms_status add_choice(struct ms_demand *d, struct ms_sampler *s, struct ms_rng *stream,
-                                 int layer, int rank, int n, uint16_t *chosen, double *load,
-                                 struct ms_err *err)
+/* How often an expert of a layer follows one of the layer before, over all tokens of the trace. Kept:
+ * it is the same in every repeat. */
+static const double *follows_of(struct ms_demand *d)
 {
-    if (d->trace.ids) {
-        ms_demand_draw_ids(d, stream, layer, n, chosen);
-    } else {
-        enum ms_status status =
-            ms_sampler_set(s, ms_demand_frequencies(d, 0, layer, 0, rank), d->inclusion, err);
-        if (status != MS_OK)
-            return status;
-        stream->ctr[1] = (uint32_t)rank;
-        ms_sampler_begin(s, *stream);
-        ms_sampler_draw(s, n, chosen, NULL);
-    }
-    for (int i = 0; i < n * d->K; i++)
-        load[chosen[i]]++;
-    return MS_OK;
-}
-
-static enum ms_status other_draw(struct ms_demand *d, int repeat, double *load, struct ms_err *err)
-{
-    struct ms_sampler *s = ms_sampler_create(d->in.model);
-    uint16_t *chosen = malloc(SAMPLE_TOKENS * (size_t)d->K * sizeof *chosen);
-    bool differ = ms_demand_ranks_differ(d);
-    int n_ranks = differ ? d->G : 1, n = differ ? SAMPLE_TOKENS / d->G + 1 : SAMPLE_TOKENS;
-    enum ms_status status = s && chosen ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
-    for (int l = 0; l < d->L && status == MS_OK; l++) {
-        struct ms_rng stream;
-        ms_rng_init(&stream, d->in.seed, "loads", (uint64_t)repeat, (uint64_t)l, 0);
-        for (int r = 0; r < n_ranks && status == MS_OK; r++)
-            status = add_choice(d, s, &stream, l, r, n, chosen, load + ms_cell(l, d->E, 0), err);
-    }
-    ms_sampler_destroy(s);
-    free(chosen);
-    return status;
+    const struct ms_trace *t = &d->trace;
+    size_t E = (size_t)d->E, K = (size_t)d->K;
+    if (!d->strategy->needs_follows || !t->ids || d->follows || d->L < 2)
+        return d->follows;
+    d->follows = MS_NEW(&d->arena, double, (size_t)(d->L - 1) * E * E);
+    for (int l = 0; l + 1 < d->L && d->follows; l++)
+        for (int i = 0; i < t->n_tokens; i++) {
+            const uint16_t *a = t->ids + ms_cell(i, t->n_layers, l % t->n_layers) * K;
+            const uint16_t *b = t->ids + ms_cell(i, t->n_layers, (l + 1) % t->n_layers) * K;
+            for (size_t j = 0; j < K * K; j++)
+                if (a[j / K] < E && b[j % K] < E)
+                    d->follows[((size_t)l * E + a[j / K]) * E + b[j % K]]++;
+        }
+    return d->follows;
 }
 
 enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, struct ms_err *err)
 {
+    struct ms_demand_past past = {.follows = follows_of(d)};
     double *load = MS_NEW(&d->run, double, ms_cell(d->L, d->E, 0));
     if (!load)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    enum ms_status s = other_draw(d, repeat, load, err);
-    return s == MS_OK ? solve(d, load, (uint64_t)repeat, err) : s;
+    enum ms_status s = ms_demand_past_loads(d, repeat, &past.load, &past.n_batches, err);
+    size_t n = ms_cell(d->L, d->E, 0);
+    for (size_t i = 0; s == MS_OK && i < n * (size_t)past.n_batches; i++)
+        load[i % n] += past.load[i];
+    return s == MS_OK ? solve(d, load, &past, (uint64_t)repeat, err) : s;
 }

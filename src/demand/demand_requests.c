@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "demand/demand_int.h"
+#include "demand/demand_history.h"
 #include "routing/inclusion.h"
 #include "routing/sample.h"
 
@@ -80,7 +80,9 @@ enum ms_status ms_demand_draw_requests(struct ms_demand *d, int repeat, struct m
                                     .n_recorded = d->trace.n_requests};
     if (d->recorded)
         p.recorded_tokens = d->trace.n_tokens / d->trace.n_requests;
-    enum ms_status s = ms_requests_draw(&p, &d->run, &d->requests, err);
+    enum ms_status s = ms_demand_look_back(d, &p, err);
+    if (s == MS_OK)
+        s = ms_requests_draw(&p, &d->run, &d->requests, err);
     if (s == MS_OK)
         s = fill_bank(d, err);
     if (s == MS_OK && !d->recorded)
@@ -134,12 +136,12 @@ static bool sort_runs(const struct ms_demand *d, struct ms_arena *a, int step, i
     return true;
 }
 
-/* What the tokens of a pattern choose in a layer: f [E] of sum 1. */
-static void pattern_inclusion(const struct ms_demand *d, int step, int layer, int pattern,
-                              double *f)
+void ms_demand_pattern(const struct ms_demand *d, int64_t step, int layer, int pattern, double *f)
 {
     int domain = d->bank ? pattern / MS_VARIANTS : pattern;
-    memcpy(f, ms_demand_domain(d, step, layer, domain), (size_t)d->E * sizeof *f);
+    const double *past = ms_demand_past(d, step, layer, domain);
+    memcpy(f, past ? past : ms_demand_domain(d, step < 0 ? 0 : (int)step, layer, domain),
+           (size_t)d->E * sizeof *f);
     if (d->bank) {
         const float *factor = d->bank + ms_cell(pattern, d->L, layer) * (size_t)d->E;
         for (int e = 0; e < d->E; e++)
@@ -186,7 +188,7 @@ static enum ms_status choose_by_pattern(const struct ms_demand *d, struct ms_sam
         ms_rng_init(&stream, d->in.seed, "pattern", (uint64_t)x.repeat,
                     (uint64_t)x.step << 32 | (unsigned)x.layer,
                     (uint64_t)x.group << 32 | (unsigned)p);
-        pattern_inclusion(d, x.step, x.layer, p, f);
+        ms_demand_pattern(d, x.step, x.layer, p, f);
         enum ms_status status = ms_sampler_set(sampler, f, true, err);
         if (status != MS_OK)
             return status;

@@ -54,7 +54,7 @@ int32_t ms_request_length_found(const struct ms_request_params *p, struct ms_rng
 struct drawing {
     const struct ms_requests_problem *p;
     struct ms_mix *mix;
-    struct ms_recorded *recorded;
+    struct ms_recorded *recorded, *recorded_past;
     struct ms_requests *out;
 };
 
@@ -104,6 +104,32 @@ static size_t row_of(const struct ms_requests_problem *p, int step, int group, i
     return ms_cell(step, p->n_groups, group) * (size_t)p->n_ranks + (size_t)rank;
 }
 
+/* What a slot held before the request it is found with: the stream of arrivals is as steady backwards,
+ * so lengths are plain ones and each arrived when the next one found the slot empty. */
+static bool look_back(struct drawing *w, struct held h, int group, int rank, int64_t slot)
+{
+    const struct ms_requests_problem *p = w->p;
+    struct drawing past = *w;
+    struct ms_rng rng;
+    int64_t arrival = -(int64_t)h.age;
+    past.recorded = w->recorded_past;
+    ms_rng_init(&rng, p->seed, "requests_past", (uint64_t)p->repeat,
+                (uint64_t)group << 32 | (unsigned)rank, (uint64_t)slot);
+    for (int b = 0; b < p->n_past; b++) {
+        while (arrival > p->past[b]) {
+            int64_t left = arrival;
+            h.length = w->recorded ? p->recorded_tokens : ms_request_length(p->params, &rng);
+            arrival = left - h.length;
+            if (!arrive(&past, &rng, arrival, rank, &h))
+                return false;
+        }
+        p->see(p->ctx, b,
+               &(struct ms_run){
+                   .n_tokens = 1, .first = (int32_t)(p->past[b] - arrival), .request = h.id});
+    }
+    return true;
+}
+
 /* One slot through all steps: it has a token in each that has so many slots. */
 static bool fill_slot(struct drawing *w, int group, int rank, int64_t slot)
 {
@@ -113,6 +139,8 @@ static bool fill_slot(struct drawing *w, int group, int rank, int64_t slot)
     ms_rng_init(&rng, p->seed, "requests", (uint64_t)p->repeat,
                 (uint64_t)group << 32 | (unsigned)rank, (uint64_t)slot);
     bool ok = find(w, &rng, rank, &h);
+    if (ok && slot < tokens_of(p, 0, group, rank))
+        ok = look_back(w, h, group, rank, slot);
     for (int step = 0; step < p->n_steps && ok; step++) {
         if (slot < tokens_of(p, step, group, rank))
             w->out->run[w->out->start[row_of(p, step, group, rank)] + (size_t)slot] =
@@ -168,11 +196,13 @@ static bool add(struct growing *all, struct ms_run run)
     return true;
 }
 
-/* Whole prompts until the rank's tokens are full; the last one is cut. */
-static bool pack(struct drawing *w, int step, int group, int rank, struct growing *all)
+/* Whole prompts until the rank's tokens are full; the last one is cut. A step of the past (batch) has
+ * the tokens of the first one, and is only seen. */
+static bool pack(struct drawing *w, int64_t step, int batch, int group, int rank,
+                 struct growing *all)
 {
     const struct ms_requests_problem *p = w->p;
-    int64_t left = tokens_of(p, step, group, rank);
+    int64_t left = tokens_of(p, step < 0 ? 0 : (int)step, group, rank);
     struct ms_rng rng;
     bool ok = true;
     ms_rng_init(&rng, p->seed, "prompts", (uint64_t)p->repeat, (uint64_t)step,
@@ -181,9 +211,27 @@ static bool pack(struct drawing *w, int step, int group, int rank, struct growin
         struct held h;
         ok = follow(w, &rng, step, rank, &h);
         int32_t n = (int32_t)(h.length < left ? h.length : left);
-        ok = ok && add(all, (struct ms_run){.n_tokens = n, .request = h.id});
+        struct ms_run run = {.n_tokens = n, .request = h.id};
+        if (ok && all)
+            ok = add(all, run);
+        else if (ok)
+            p->see(p->ctx, batch, &run);
         left -= n;
     }
+    return ok;
+}
+
+/* The prompts of batches of the past. */
+static bool prefill_past(const struct drawing *w)
+{
+    const struct ms_requests_problem *p = w->p;
+    struct drawing past = *w;
+    bool ok = true;
+    past.recorded = w->recorded_past;
+    for (int b = 0; b < p->n_past && ok; b++)
+        for (int g = 0; g < p->n_groups && ok; g++)
+            for (int r = 0; r < p->n_ranks && ok; r++)
+                ok = pack(&past, p->past[b], b, g, r, NULL);
     return ok;
 }
 
@@ -191,12 +239,12 @@ static enum ms_status prefill(struct drawing *w, struct ms_arena *arena, struct 
 {
     const struct ms_requests_problem *p = w->p;
     struct growing all = {0};
-    bool ok = true;
+    bool ok = prefill_past(w);
     for (int step = 0; step < p->n_steps && ok; step++)
         for (int g = 0; g < p->n_groups && ok; g++)
             for (int r = 0; r < p->n_ranks && ok; r++) {
                 w->out->start[row_of(p, step, g, r)] = all.n;
-                ok = pack(w, step, g, r, &all);
+                ok = pack(w, step, -1, g, r, &all);
             }
     w->out->start[row_of(p, p->n_steps, 0, 0)] = all.n;
     w->out->run = ok ? MS_NEW(arena, struct ms_run, all.n) : NULL;
@@ -214,14 +262,19 @@ enum ms_status ms_requests_draw(const struct ms_requests_problem *p, struct ms_a
     enum ms_status s = w.mix ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
     *out = (struct ms_requests){0};
     out->start = MS_NEW(arena, size_t, row_of(p, p->n_steps, 0, 0) + 1);
-    if (p->recorded)
+    struct ms_requests_problem before = *p;
+    before.seed = ms_rng_derive(p->seed, "recorded_past", 0, 0, 0);
+    if (p->recorded) {
         w.recorded = ms_recorded_create(p);
-    if (s == MS_OK && (!out->start || (p->recorded && !w.recorded)))
+        w.recorded_past = ms_recorded_create(&before);
+    }
+    if (s == MS_OK && (!out->start || (p->recorded && (!w.recorded || !w.recorded_past))))
         s = ms_err_set(err, MS_NOMEM, "out of memory for the requests of a run");
     if (s == MS_OK)
         s = p->params->phase == MS_REQUESTS_DECODE ? decode(&w, arena, err)
                                                    : prefill(&w, arena, err);
     ms_mix_destroy(w.mix);
     ms_recorded_destroy(w.recorded);
+    ms_recorded_destroy(w.recorded_past);
     return s;
 }

@@ -43,6 +43,12 @@ struct ms_requests_problem {
      *  NULL: drawn. */
     const int *recorded;
     int n_recorded, recorded_tokens;
+    /** Batches before the first step, for who looks back: steps -1, -2, … falling, and what is told
+     *  of them, a run of tokens at a time. Looking back changes nothing that is drawn forward. */
+    const int64_t *past; /**< [n_past], NULL: none */
+    int n_past;
+    void (*see)(void *ctx, int batch, const struct ms_run *run);
+    void *ctx;
 };
 
 /** The batches of one repeat. */

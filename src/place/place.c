@@ -2,6 +2,7 @@
  * themselves are a table. */
 #include "place/place.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,7 +98,19 @@ enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms
         free(slot);
         return status;
     }
-    *out = (struct ms_placement){p->n_layers, p->n_experts, p->n_ranks, p->n_slots, slot, NULL};
+    double *share = NULL;
+    if (s->plans_shares && p->cost) {
+        share = calloc(n, sizeof *share);
+        if (!share) {
+            free(slot);
+            return ms_err_set(err, MS_NOMEM, "out of memory");
+        }
+        for (int l = 0; l < p->n_layers; l++) {
+            size_t at = ms_cell(l, p->n_slots, 0);
+            p->cost(p->cost_ctx, l, slot + at, INFINITY, NULL, share + at);
+        }
+    }
+    *out = (struct ms_placement){p->n_layers, p->n_experts, p->n_ranks, p->n_slots, slot, share};
     return MS_OK;
 }
 

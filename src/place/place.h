@@ -18,6 +18,18 @@ struct ms_place_problem {             /* borrowed for the call */
     int n_nodes, n_groups; /**< nodes of the ranks; expert groups of the model (1 = none) */
     /** [n_layers][n_experts], tokens per step, >= 0; NULL when the strategy needs none */
     const double *load;
+    /** [n_batches][n_layers][n_experts] the batches that load is the sum of; NULL: load is one */
+    const double *batch_load;
+    int n_batches;
+    /** [n_layers - 1][n_experts][n_experts] how often an expert of a layer was followed by one of the
+     *  next, of the same tokens; NULL: not known */
+    const double *follows;
+    /** What a layer's slots [n_slots] cost over all batches; NULL: the ranks' loads alone.
+     *  @param limit of no interest above  @param fullest a rank that it would help to relieve, or
+     *  NULL  @param share [n_slots] planned shares that the cost is of, out, or NULL */
+    double (*cost)(void *ctx, int layer, const int *slot_expert, double limit, int *fullest,
+                   double *share);
+    void *cost_ctx;
     const int *rank_node; /**< [n_ranks] */
     /** of strategies that copy one; and how many MoE layers the model has, of which the first
      *  n_layers are placed */
@@ -37,7 +49,9 @@ struct ms_placement {
 struct ms_place_strategy {
     const char *name, *help;
     int needs_load;
-    int needs_map; /**< placement.map must be given, and says how many slots there are */
+    int needs_map;     /**< placement.map must be given, and says how many slots there are */
+    int needs_follows; /**< works on the ids of tokens: a trace of counts has none */
+    int plans_shares;  /**< its copies' shares are planned by the loads, not all alike */
     enum ms_status (*solve)(const struct ms_place_problem *p, struct ms_rng *rng, int *slot_expert,
                             struct ms_err *err);
 };
@@ -47,6 +61,8 @@ struct ms_place_params {
     const char *strategy;
     int redundant_experts;
     const char *replica_choice; /**< a name of demand's table, or auto; NULL: auto */
+    int history;                /**< steps before the first whose loads a placement sees */
+    int stale_steps;            /**< and how many lie between */
     const char *map;            /**< a file of place_map.h, or NULL */
 };
 

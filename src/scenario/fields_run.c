@@ -30,6 +30,8 @@ ACTS(capped, "routing.capacity_factor", s->routing.capacity_factor > 0, NULL, fa
 ACTS(copied, "placement.redundant_experts",
      s->placement.redundant_experts > 0 || ms_place_find(s->placement.strategy)->needs_map, NULL,
      false);
+ACTS(planned, "placement.strategy", ms_place_find(s->placement.strategy)->needs_load, NULL, false);
+ACTS(ages, "placement.strategy", ms_place_find(s->placement.strategy)->needs_load, NULL, false);
 ACTS(of_map, "placement.strategy", ms_place_find(s->placement.strategy)->needs_map,
      "; did you mean strategy: file?", true);
 ACTS(grouped, "workload.groups", s->workload.groups > 1, NULL, false);
@@ -224,6 +226,12 @@ static const struct ms_field placement[] = {
      MS_NAME(ms_names_replica_choices, "a replica choice"), .fallback = "auto", .acts = &copied,
      .help = "which copy of an expert a token goes to; auto: quota where the placement looks at "
              "loads, else nearest"},
+    {.key = "history", MS_AT(struct ms_place_params, history),
+     MS_INT32(1, 1e6), .fallback = "8", .acts = &planned,
+     .help = "past steps whose loads the placement sees (12 of them at most, evenly spread)"},
+    {.key = "stale_steps", MS_AT(struct ms_place_params, stale_steps),
+     MS_INT32(0, 1e6), .fallback = "0", .acts = &ages,
+     .help = "steps between the last one that the placement has seen and the first simulated"},
     {0},
 };
 

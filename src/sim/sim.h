@@ -166,6 +166,8 @@ struct ms_sim_name {
 const struct ms_sim_name *ms_sim_exchanges(void);
 /** Which pairs the balanced twin of an exchange keeps apart. */
 enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p);
+/** Does a token cross to a node once, whatever it needs there? */
+bool ms_sim_node_copies(const struct ms_exchange_params *p);
 /** Which keys of the section exchange do something with its algorithm. */
 struct ms_exchange_heeds {
     bool window, chunk_tokens, forwarding;

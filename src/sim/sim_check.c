@@ -21,6 +21,12 @@ const struct ms_sim_name *ms_sim_exchanges(void)
     return names;
 }
 
+bool ms_sim_node_copies(const struct ms_exchange_params *p)
+{
+    const struct ms_exchange *x = ms_exchange_find(p->algorithm);
+    return x && ms_exchange_dedup(x, p->deduplicate) == MS_DEDUP_NODE;
+}
+
 enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p)
 {
     const struct ms_exchange *x = ms_exchange_find(p->algorithm);

@@ -39,7 +39,8 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                           .seed = s->seed,
                                           .n_threads = n_threads,
                                           .files = files,
-                                          .twin_by = ms_sim_twin_by(&s->sim.exchange)};
+                                          .twin_by = ms_sim_twin_by(&s->sim.exchange),
+                                          .node_copies = ms_sim_node_copies(&s->sim.exchange)};
     in->sim = (struct ms_sim_input){.platform = platform,
                                     .model = &in->s.model,
                                     .workload = &in->s.workload,
