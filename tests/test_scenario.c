@@ -39,7 +39,7 @@ START_TEST(test_defaults_are_those_of_the_contract)
     ck_assert_str_eq(s->placement.strategy, "contiguous");
     ck_assert_str_eq(s->sim.exchange.algorithm, "direct");
     ck_assert_int_eq(s->sim.exchange.window, 8);
-    ck_assert_int_eq(s->sim.exchange.chunk_tokens, 32);
+    ck_assert_int_eq(s->sim.exchange.chunk_tokens, 0);
     ck_assert_str_eq(s->sim.compute.profile, "auto");
     ck_assert_str_eq(s->sim.hardware.profile, "auto");
     ck_assert_str_eq(s->sim.network.model, "fluid");

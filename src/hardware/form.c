@@ -35,10 +35,17 @@ int ms_form_sms(const struct ms_hardware_kernels *k, const struct ms_form_load *
     return (load->experts + each - 1) / each;
 }
 
-static double channels(const struct ms_hardware_kernels *k, const struct ms_form_load *load)
+double ms_form_channels(const struct ms_hardware_kernels *k, const struct ms_form_load *load)
 {
     int sms = ms_form_sms(k, load);
     return sms > 1 ? sms / 2.0 : 1;
+}
+
+double ms_form_chunk_tokens(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                            int leg)
+{
+    return load->chunk_tokens > 0 ? load->chunk_tokens
+                                  : ms_form_channels(k, load) * k->chunk_tokens[leg];
 }
 
 /* Peers beyond those of a node of eight. */
@@ -64,8 +71,8 @@ double ms_form_nvlink_Bps(const struct ms_hardware_kernels *k, const struct ms_f
     return own_or_wire(k->nvlink_Bps[leg], load->nvlink_Bps) / fan_in(k, load, leg);
 }
 
-static double notify_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
-                       const struct ms_form_rank *r, int leg)
+double ms_form_rank_notify_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                             const struct ms_form_rank *r, int leg)
 {
     return k->notify_s[leg] + k->notify_per_doubling_s[leg] * doublings(k, load) +
            k->notify_copy_s[leg] * copies_out(r);
@@ -76,7 +83,7 @@ double ms_form_notify_s(const struct ms_hardware_kernels *k, const struct ms_for
 {
     double most_s = 0;
     for (size_t i = 0; i < load->n_rank; i++)
-        most_s = fmax(most_s, notify_s(k, load, &load->rank[i], leg));
+        most_s = fmax(most_s, ms_form_rank_notify_s(k, load, &load->rank[i], leg));
     return most_s;
 }
 
@@ -104,13 +111,13 @@ static double lane_s(const struct ms_hardware_kernels *k, const struct ms_form_l
     if (load->nodes > 1)
         return 0;
     double copy_s = k->sender_copy_s[leg] + over(load->copy_bytes, k->lane_Bps[leg]);
-    return (r->tokens * k->sender_token_s[leg] + r->lane * copy_s) / channels(k, load);
+    return (r->tokens * k->sender_token_s[leg] + r->lane * copy_s) / ms_form_channels(k, load);
 }
 
 static double chunks_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
                        const struct ms_form_rank *r, int leg)
 {
-    return over(r->tokens * k->chunk_s[leg], channels(k, load) * k->chunk_tokens[leg]);
+    return over(r->tokens * k->chunk_s[leg], ms_form_chunk_tokens(k, load, leg));
 }
 
 /* Experts that are on other nodes, nodes being alike. */
@@ -152,8 +159,17 @@ static double nic_s(const struct ms_hardware_kernels *k, const struct ms_form_lo
     return rails * (k->gap_rule == MS_GAP_ADDITIVE ? bytes_s + gaps_s : fmax(bytes_s, gaps_s));
 }
 
-/* Ports and, in normal kernels between nodes, the two sides of a stream: a chunk passes the one
- * before the other begins, and the last chunk passes the other alone. */
+/* The two sides of a stream, a chunk apart: the network's and the node's. In dispatch the node's
+ * side has the copies of its own node to do meanwhile. */
+static double streams_s(double network_s, double node_s, double own_node_s, double chunk, int leg)
+{
+    if (leg == 1)
+        return fmax(network_s, node_s) + chunk * fmin(network_s, node_s);
+    return fmax(node_s + fmax(0, chunk * network_s - own_node_s),
+                network_s + chunk * (node_s - own_node_s));
+}
+
+/* Ports and, in normal kernels between nodes, channels. */
 static double network_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
                         const struct ms_form_rank *r, int leg)
 {
@@ -161,16 +177,17 @@ static double network_s(const struct ms_hardware_kernels *k, const struct ms_for
                       nic_s(k, load, r, r->far_in, r->messages_in, leg)),
            nvlink =
                fmax(r->near_out, r->near_in) * load->copy_bytes / ms_form_nvlink_Bps(k, load, leg);
-    if (load->kind != MS_KERNELS_NORMAL || load->nodes < 2)
+    if (load->kind != MS_KERNELS_NORMAL || load->nodes < 2 || !(r->crossings > 0))
         return fmax(nic, nvlink);
-    double c = channels(k, load), per_node = r->crossings / load->nodes;
-    double sender = (r->tokens * k->sender_token_s[leg] + r->crossings * k->sender_copy_s[leg]) / c;
+    double c = ms_form_channels(k, load);
+    double owner = (r->tokens * k->sender_token_s[leg] + r->crossings * k->sender_copy_s[leg]) / c;
     double forwarder = (r->passed_tokens * k->forwarder_token_s[leg] +
                         r->passed_copies * k->forwarder_copy_s[leg]) /
                        c;
-    double network = fmax(nic, sender), node = fmax(nvlink, forwarder);
-    double chunk = per_node > 0 ? fmin(1, c * k->chunk_tokens[leg] / per_node) : 0;
-    return fmax(network, node) + chunk * fmin(network, node);
+    double stream = r->crossings / load->nodes, own_node = 1 - r->far_out / r->crossings;
+    double chunk = fmin(1, ms_form_chunk_tokens(k, load, leg) / stream);
+    double node = fmax(nvlink, forwarder);
+    return streams_s(fmax(nic, owner), node, own_node * node, chunk, leg);
 }
 
 /* A rank's time from the start-up on; `after` needs everybody's sending. */

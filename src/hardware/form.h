@@ -33,6 +33,7 @@ struct ms_form_load {
     enum ms_comm_kernels kind;
     int ranks, nodes, experts;
     int sms;                    /**< 0: the section's */
+    double chunk_tokens;        /**< of a chunk, over all channels; 0: the section's */
     double copy_bytes;          /**< one copy as it crosses, its header too */
     double latency_s;           /**< of the longest route */
     double nic_Bps, nvlink_Bps; /**< of the wire; INFINITY: no limit */
@@ -48,6 +49,8 @@ double ms_form_notify_s(const struct ms_hardware_kernels *k, const struct ms_for
 
 /* The parts, as the simulator takes them. */
 
+double ms_form_rank_notify_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                             const struct ms_form_rank *r, int leg);
 /** What a rank does of a leg apart from the network. */
 struct ms_form_work {
     double beside_s; /**< from its start, while the network carries */
@@ -61,6 +64,11 @@ double ms_form_alpha_s(const struct ms_hardware_kernels *k, const struct ms_form
 struct ms_form_work ms_form_work(const struct ms_hardware_kernels *k,
                                  const struct ms_form_load *load, const struct ms_form_rank *r,
                                  int leg, bool low);
+/** Tokens of a chunk, over all channels. 0: unknown */
+double ms_form_chunk_tokens(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
+                            int leg);
+/** Channels that the SMs make, two each. */
+double ms_form_channels(const struct ms_hardware_kernels *k, const struct ms_form_load *load);
 /** SMs that take part, of those there are. 0: unknown */
 int ms_form_sms(const struct ms_hardware_kernels *k, const struct ms_form_load *load);
 /** Rates of a rank's ports: the section's own or the wire's, by fan-in. */

@@ -315,13 +315,22 @@ static void check_hardware(const struct check *c)
 {
     const struct ms_hardware *h = c->s->in_force;
     const struct ms_exchange *x = ms_exchange_find(c->s->sim.exchange.algorithm);
-    if (!h || !x || h->only >= 0 || ms_hardware_section(h, NULL, x->kernels, false) ||
-        ms_hardware_section(h, NULL, x->kernels, true))
+    const char *library = c->s->sim.hardware.library;
+    bool usual = !library || strcmp(library, "auto") == 0;
+    if (!usual && !(h && ms_hardware_has_library(h, library))) {
+        fail(c, "hardware.library", "'%s' is not a library that the profile %s%s%s has costs of",
+             library, h ? "'" : "", h ? h->name : "none", h ? "'" : "");
+        return;
+    }
+    struct ms_scenario s = *c->s;
+    ms_scenario_resolve(&s, c->platform);
+    if (!h || !x || s.sim.hardware.kernels.given)
         return;
     fail(c, "hardware",
-         "the profile '%s' says nothing of the %s kernels that exchange.algorithm: %s stands for; "
-         "another algorithm, another profile or none",
-         h->name, ms_hardware_kernels_name(x->kernels), x->name);
+         "the profile '%s' says nothing of the %s kernels%s%s that exchange.algorithm: %s stands "
+         "for; another algorithm, another profile or none",
+         h->name, ms_hardware_kernels_name(x->kernels), usual ? "" : " of ", usual ? "" : library,
+         x->name);
 }
 
 /* What the simulator knows better: algorithms that need nodes, rails that do not meet, profiles. */

@@ -63,7 +63,7 @@ static const struct ms_field top[] = {
      .type = MS_FIELD_ODD, .shape = &ms_shape_hardware, .fields = ms_hardware_fields,
      .fallback = "auto",
      .help = "start-up and per-message costs: auto (the platform's profile), none, a profile's name "
-             "or file, or {profile, dispatch_alpha, combine_alpha, message_gap, count_exchange}"},
+             "or file, or {profile, library, dispatch_alpha, combine_alpha, message_gap, count_exchange}"},
     {0},
 };
 
@@ -243,8 +243,14 @@ static const struct ms_field exchange[] = {
      MS_INT32(1, 65536), .fallback = "8", .acts = &windowed,
      .help = "messages a rank has under way (windowed)"},
     {.key = "chunk_tokens", MS_AT(struct ms_exchange_params, chunk_tokens),
-     MS_INT32(1, 1e6), .fallback = "32", .acts = &chunked,
-     .help = "tokens before the fan-out inside a node starts (hierarchical)"},
+     MS_INT32(1, 1e6), MS_WORD("auto", 0), .fallback = "auto", .acts = &chunked,
+     .help = "tokens before the fan-out inside a node starts (hierarchical); auto: the profile's, else 32"},
+    {.key = "sms", MS_AT(struct ms_exchange_params, sms),
+     MS_INT32(1, 1024), MS_WORD("auto", 0), .fallback = "auto",
+     .help = "SMs that the communication kernels take; auto: the profile's"},
+    {.key = "message_bytes", MS_AT(struct ms_exchange_params, message_bytes),
+     MS_QUANTITY(BYTES, 0, 1e15), .fallback = "0",
+     .help = "a message is cut into network writes of this size; 0: not"},
     {.key = "deduplicate", MS_AT(struct ms_exchange_params, deduplicate),
      MS_ONE_OF("auto", "none", "rank", "node"), .fallback = "auto",
      .help = "one copy of a token per expert (none), rank or node"},

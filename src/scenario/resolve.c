@@ -29,22 +29,43 @@ static void fill_in(double *number, double usual)
         *number = usual;
 }
 
-static void resolve_hardware(struct ms_scenario *s, const struct ms_platform *p)
+/* The section in force, NULL: no costs. */
+static const struct ms_hardware_kernels *section(const struct ms_scenario *s, int nodes)
 {
     const struct ms_hardware *h = s->in_force;
     const struct ms_exchange *x = ms_exchange_find(s->sim.exchange.algorithm);
+    const char *library = s->sim.hardware.library;
+    if (!h || !x)
+        return NULL;
+    if (library && strcmp(library, "auto") == 0)
+        library = NULL;
+    return ms_hardware_section(
+        h, library, h->only >= 0 ? (enum ms_comm_kernels)h->only : x->kernels, nodes == 1);
+}
+
+/* A start-up of the scenario's own is the whole start-up, whatever the protocol. */
+static void own_alpha(struct ms_hardware_kernels *k, int leg, double alpha_s)
+{
+    if (isnan(alpha_s))
+        return;
+    k->alpha_s[leg] = k->low_alpha_s[leg] = alpha_s;
+    k->alpha_per_doubling_s[leg] = k->low_alpha_per_doubling_s[leg] = 0;
+}
+
+static void resolve_hardware(struct ms_scenario *s, const struct ms_platform *p)
+{
+    const struct ms_hardware *h = s->in_force;
     struct ms_hardware_params *to = &s->sim.hardware;
-    struct ms_hardware_kernels free_of_cost = {0};
-    const struct ms_hardware_kernels *k = &free_of_cost;
     int nodes = h ? count_nodes(&s->workload, p) : 1;
-    if (h && x)
-        k = ms_hardware_section(h, NULL, h->only >= 0 ? (enum ms_comm_kernels)h->only : x->kernels,
-                                nodes == 1);
-    if (!k)
-        k = &free_of_cost;
+    const struct ms_hardware_kernels *found = section(s, nodes);
+    struct ms_hardware_kernels *k = &to->kernels;
+    *k = found ? *found : (struct ms_hardware_kernels){0};
+    own_alpha(k, 0, to->dispatch_alpha_s);
+    own_alpha(k, 1, to->combine_alpha_s);
     fill_in(&to->dispatch_alpha_s, ms_hardware_alpha_s(k, 0, s->workload.ranks, nodes));
     fill_in(&to->combine_alpha_s, ms_hardware_alpha_s(k, 1, s->workload.ranks, nodes));
     fill_in(&to->message_gap_s, k->message_gap_s);
+    k->message_gap_s = to->message_gap_s;
     to->gap_adds = k->gap_rule == MS_GAP_ADDITIVE;
     to->profile = h ? h->name : "none";
     if (s->sim.compute.profile && strcmp(s->sim.compute.profile, "auto") == 0)

@@ -24,6 +24,9 @@ const struct ms_field ms_hardware_fields[] = {
     {.key = "profile", MS_AT(struct ms_hardware_params, profile),
      .type = MS_FIELD_STRING, .fallback = "auto",
      .help = "the profile whose other numbers are kept: auto, none, a name or a file"},
+    {.key = "library", MS_AT(struct ms_hardware_params, library),
+     .type = MS_FIELD_STRING, .fallback = "auto",
+     .help = "whose kernels: a library of the profile's (list hardware NAME); auto: the usual ones"},
     {.key = "dispatch_alpha", MS_AT(struct ms_hardware_params, dispatch_alpha_s),
      MS_TIME, MS_WORD("auto", NAN), .fallback = "auto",
      .help = "start-up of a dispatch leg, without the route's latency"},
@@ -84,7 +87,7 @@ static void parse_hardware(struct ms_reading *r, const char *path, const struct 
 static bool is_word(const struct ms_hardware_params *p)
 {
     return isnan(p->dispatch_alpha_s) && isnan(p->combine_alpha_s) && isnan(p->message_gap_s) &&
-           p->count_exchange_s == 0;
+           p->count_exchange_s == 0 && (!p->library || strcmp(p->library, "auto") == 0);
 }
 
 static void echo_hardware(struct ms_echo *o, const char *name, const struct ms_field *f,
@@ -115,8 +118,8 @@ static void schema_hardware(struct ms_json *j, const struct ms_field *f)
 
 const struct ms_shape ms_shape_hardware = {
     parse_hardware, echo_hardware, schema_hardware,
-    "auto, none, the name or file of a profile, or {profile, dispatch_alpha, combine_alpha, "
-    "message_gap, count_exchange}"};
+    "auto, none, the name or file of a profile, or {profile, library, dispatch_alpha, "
+    "combine_alpha, message_gap, count_exchange}"};
 
 /* ---- links ---- */
 

@@ -109,7 +109,7 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
     int what = MS_NOISE_START + 2 * (int)phase + actor->half;
     double entry_s = actor->now_s;
     double ready_s =
-        entry_s + c->alpha_s[dispatch ? 0 : 1] *
+        entry_s + c->start_s[dispatch ? 0 : 1] *
                       ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, what);
     if (phase == MS_PHASE_DISPATCH && c->in->exchanges_counts)
         ready_s += c->in->params->hardware.count_exchange_s;

@@ -16,6 +16,7 @@
 
 #include "sim/exchange.h"
 #include "sim/exec.h"
+#include "sim/kernel_work.h"
 #include "sim/noise.h"
 #include "sim/platform_events.h"
 #include "sim/route_table.h"
@@ -43,6 +44,7 @@ struct ms_leg_run {
     size_t phase_cap;
     double first_entry_s, last_entry_s, last_complete_s;
     double quantum_s; /**< completions closer than this are settled together: of its last phase */
+    struct ms_kernel_work work;
     void *carried;    /**< the transport's own data of the leg: leg_size bytes, zeroed once */
 };
 
@@ -153,7 +155,10 @@ struct ms_core {
     void *net;                                                    /**< of the model's transport */
     int n_groups, n_ranks, n_layers, n_steps, n_halves, n_phases; /**< n_ranks: of a group */
     int n_total;                                                  /**< R = groups x ranks */
-    double alpha_s[2], gap_s;
+    double alpha_s[2]; /**< start-up of every dispatch, combine leg */
+    double start_s[2]; /**< what ranks wait of it before a leg is planned */
+    double gap_s;
+    struct ms_kernel_case kernels;
     bool gap_adds; /**< to the bytes' time; else the larger of the two counts */
     bool latency_at_sender;
     struct ms_noise noise;

@@ -96,6 +96,8 @@ void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32
 {
     double bytes = copies * p->copy_bytes;
     int relay = pxn_relay(p, src, dst);
+    if (p->message_bytes > 0)
+        messages = ms_exchange_messages(bytes / p->message_bytes);
     struct ms_leg_flow f = {.gate = gate,
                             .meet = ms_exchange_meet(p, posted),
                             .end = end,
@@ -160,6 +162,21 @@ static enum ms_status check_bytes(const struct ms_exchange *x, const struct ms_l
     return MS_OK;
 }
 
+/* What ranks work beside the network: nobody's leg ends before everybody's kernels have sent. */
+static void add_work(const struct ms_leg_problem *p, struct ms_leg *leg)
+{
+    uint32_t worked = MS_LEG_NONE;
+    for (int r = 0; r < leg->n_ranks; r++) {
+        if (!(p->beside_s[r] > 0))
+            continue;
+        if (worked == MS_LEG_NONE)
+            worked = ms_leg_join(leg);
+        ms_leg_edge(leg, ms_leg_start(leg, r), worked, p->beside_s[r]);
+    }
+    for (int r = 0; r < leg->n_ranks && worked != MS_LEG_NONE; r++)
+        ms_leg_edge(leg, worked, ms_leg_complete(leg, r), 0);
+}
+
 enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg_problem *p,
                                 struct ms_leg *leg, struct ms_err *err)
 {
@@ -181,6 +198,8 @@ enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg
                 q.completion == MS_COMPLETION_BOTH);
     if (!leg->failed)
         x->plan(&q, leg);
+    if (!leg->failed && p->beside_s)
+        add_work(p, leg);
     enum ms_status s = ms_leg_close(leg, err);
     return s ? s : check_bytes(x, &q, leg, err);
 }

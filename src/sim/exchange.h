@@ -46,9 +46,14 @@ struct ms_leg_problem { /* borrowed for the call */
     int dedup;           /**< enum ms_dedup, not AUTO */
     int forwarding;      /**< enum ms_forwarding */
     int window;
-    int meeting;    /**< enum ms_meeting, not AUTO */
-    int completion; /**< enum ms_completion, not AUTO */
-    bool coupled;   /**< the transport moves streams as one flow */
+    int meeting;            /**< enum ms_meeting, not AUTO */
+    int completion;         /**< enum ms_completion, not AUTO */
+    bool coupled;           /**< the transport moves streams as one flow */
+    const double *beside_s; /**< [G] what a rank works beside the network; NULL: nothing */
+    /** channel time, over all channels: for a token and node of the rank whose token it is, for one that
+     *  is passed on, for a copy of it; 0: nothing */
+    double owner_copy_s, forwarder_token_s, forwarder_copy_s;
+    double message_bytes; /**< of one network write; 0: a message is one */
     struct ms_route_hint (*route)(void *ctx, int src, int dst);
     void *ctx;
 };

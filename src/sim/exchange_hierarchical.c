@@ -15,6 +15,27 @@ static double part_bytes(const struct ms_leg_problem *p, const struct stream *t,
     return r == t->f ? 0 : ms_exchange_copies(p, t->s, r) * p->copy_bytes;
 }
 
+/* Do the kernels' channels cost anything? Then every hop is a stream. */
+static bool has_work(const struct ms_leg_problem *p)
+{
+    return p->owner_copy_s > 0 || p->forwarder_token_s > 0 || p->forwarder_copy_s > 0;
+}
+
+/* The channels' time for the tokens of s that are for `node`: `copies` of them cross or, on their own
+ * node, stay. */
+static void add_work(const struct ms_leg_problem *p, struct ms_leg *leg, int s, int node,
+                     double copies)
+{
+    const struct ms_layout *l = p->layout;
+    double passed = 0;
+    if (!has_work(p))
+        return;
+    for (int i = l->first[node]; i < l->first[node + 1]; i++)
+        passed += ms_exchange_copies(p, s, l->member[i]);
+    ms_leg_stream_work(leg, copies * p->owner_copy_s,
+                       copies * p->forwarder_token_s + passed * p->forwarder_copy_s);
+}
+
 static bool has_parts(const struct ms_leg_problem *p, const struct stream *t)
 {
     const struct ms_layout *l = p->layout;
@@ -76,12 +97,13 @@ static void dispatch_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
     hop.delivered = t->own * p->copy_bytes;
     if (t->own > 0)
         hop.end = ms_leg_complete(leg, t->f);
-    if (!has_parts(p, t)) {
+    if (!has_parts(p, t) && !(p->coupled && has_work(p))) {
         ms_leg_add(leg, &hop);
     } else if (!p->coupled) {
         dispatch_tied(p, leg, t, &hop);
     } else {
         ms_leg_add_stream(leg, MS_STREAM_OUT, &hop, p->chunk_bytes);
+        add_work(p, leg, t->s, t->node, t->copies);
         for (int i = l->first[t->node]; i < l->first[t->node + 1]; i++) {
             int r = l->member[i];
             double part = part_bytes(p, t, r);
@@ -148,7 +170,7 @@ static void combine_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
     hop.meet = ms_exchange_meet(p, ms_leg_start(leg, t->s));
     hop.delivered = hop.bytes;
     hop.passed_on = !(t->own > 0);
-    if (!has_parts(p, t)) {
+    if (!has_parts(p, t) && !(p->coupled && has_work(p))) {
         hop.gate = ms_leg_start(leg, t->f);
         ms_leg_add(leg, &hop);
     } else if (!p->coupled) {
@@ -156,6 +178,7 @@ static void combine_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
     } else {
         hop.gate = contributors(p, leg, t);
         ms_leg_add_stream(leg, MS_STREAM_IN, &hop, p->chunk_bytes);
+        add_work(p, leg, t->s, t->node, t->copies);
         for (int i = l->first[t->node]; i < l->first[t->node + 1]; i++) {
             int r = l->member[i];
             double part = part_bytes(p, t, r);
@@ -194,6 +217,8 @@ static void within_node(const struct ms_leg_problem *p, struct ms_leg *leg, int 
     if (!(all.bytes > 0))
         return;
     ms_leg_add_stream(leg, MS_STREAM_LOCAL, &all, 0);
+    if (p->layout->n_nodes > 1)
+        add_work(p, leg, s, node, ms_exchange_node_copies(p, s, node));
     for (int i = l->first[node]; i < l->first[node + 1]; i++) {
         int r = l->member[i];
         double part = r == s ? 0 : ms_exchange_sent(p, s, r) * p->copy_bytes;

@@ -211,12 +211,21 @@ void ms_leg_add_stream(struct ms_leg *leg, enum ms_stream kind, const struct ms_
     add_flow(leg, main, main->passed_on ? MS_LEG_NONE : sender_join(leg, main->src));
     if (leg->failed)
         return;
-    leg->streams[leg->n_streams++] = (struct ms_leg_stream){kind, leg->n_parts, 0, chunk_bytes};
+    leg->streams[leg->n_streams++] =
+        (struct ms_leg_stream){kind, leg->n_parts, 0, chunk_bytes, 0, 0};
     leg->stream[leg->n_flows - 1] = leg->n_streams;
     if (kind == MS_STREAM_LOCAL)
         return;
     leg->delivered[main->dst] += main->delivered;
     leg->total_bytes += main->bytes;
+}
+
+void ms_leg_stream_work(struct ms_leg *leg, double owner_s, double forwarder_s)
+{
+    if (leg->failed || !leg->n_streams)
+        return;
+    leg->streams[leg->n_streams - 1].owner_s = owner_s;
+    leg->streams[leg->n_streams - 1].forwarder_s = forwarder_s;
 }
 
 void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double delivered,

@@ -61,6 +61,9 @@ struct ms_leg_stream {
     enum ms_stream kind;
     uint32_t first_part, n_parts;
     double chunk_bytes; /**< of main's bytes */
+    /** channel time of the rank whose tokens they are, and of the one that passes them on (of a
+     *  LOCAL stream both are its src); 0: none */
+    double owner_s, forwarder_s;
 };
 
 /** Build: init, then joins, flows, edges, queues in any order, then close. A plan may be reset
@@ -146,6 +149,8 @@ void ms_leg_add(struct ms_leg *leg, const struct ms_leg_flow *f);
  *  part's `delivered` bytes are for its dst. */
 void ms_leg_add_stream(struct ms_leg *leg, enum ms_stream kind, const struct ms_leg_flow *main,
                        double chunk_bytes);
+/** What the channels of its ranks take for the stream added last. */
+void ms_leg_stream_work(struct ms_leg *leg, double owner_s, double forwarder_s);
 void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double delivered,
                      uint32_t end);
 /** Flows added from now on are of this phase: those of one phase are under way together, and the

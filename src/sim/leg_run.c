@@ -9,6 +9,9 @@
 #include "sim/core.h"
 #include "sim/network_model.h"
 
+/* Where neither the scenario nor a profile says. */
+#define DEFAULT_CHUNK_TOKENS 32
+
 /* Do bytes flow from experts to tokens? */
 static bool is_combine(enum ms_phase phase)
 {
@@ -65,15 +68,30 @@ static double copy_bytes(const struct ms_core *c, enum ms_phase phase, const str
            (phase == MS_PHASE_DISPATCH ? w->dispatch_bytes_per_value : w->combine_bytes_per_value);
 }
 
+/* Dispatch or combine of what the kernels are told apart by. */
+static int kernel_leg(enum ms_phase phase)
+{
+    return phase == MS_PHASE_DISPATCH || phase == MS_PHASE_DISPATCH_BACK ? 0 : 1;
+}
+
+static double chunk_tokens(const struct ms_core *c, enum ms_phase phase)
+{
+    struct ms_form_load load = {
+        .kind = c->kernels.kind, .sms = c->kernels.sms, .chunk_tokens = c->kernels.chunk_tokens};
+    double tokens = ms_form_chunk_tokens(c->kernels.kernels, &load, kernel_leg(phase));
+    return tokens > 0 ? tokens : DEFAULT_CHUNK_TOKENS;
+}
+
 /* A chunk of a byte matrix: its tokens are not known; those of DeepSeek-V3 in FP8, unless the
  * model is given. */
-static double chunk_bytes(const struct ms_core *c, double copy, const struct ms_traffic *t)
+static double chunk_bytes(const struct ms_core *c, enum ms_phase phase, double copy,
+                          const struct ms_traffic *t)
 {
     const struct ms_workload *w = c->in->workload;
     if (!t->is_matrix)
-        return c->in->params->exchange.chunk_tokens * copy;
+        return chunk_tokens(c, phase) * copy;
     int hidden = c->in->model && c->in->model->hidden > 0 ? ms_model_width(c->in->model) : 7168;
-    return c->in->params->exchange.chunk_tokens * hidden * w->dispatch_bytes_per_value;
+    return chunk_tokens(c, phase) * hidden * w->dispatch_bytes_per_value;
 }
 
 /* All routes of a plan; the time it takes is the platform's. */
@@ -194,7 +212,7 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
         return c->status;
     const struct ms_exchange_params *e = &c->in->params->exchange;
     struct hint_ctx hint = {c, leg->group};
-    double copy = copy_bytes(c, leg->phase, t), chunk = chunk_bytes(c, copy, t);
+    double copy = copy_bytes(c, leg->phase, t), chunk = chunk_bytes(c, leg->phase, copy, t);
     struct ms_leg_problem p = {
         .traffic = t,
         .layout = &c->platform.layout[leg->group],
@@ -207,13 +225,19 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
         .dedup = ms_exchange_dedup(c->exchange, e->deduplicate),
         .forwarding = e->forwarding,
         .window = e->window,
+        .message_bytes = e->message_bytes,
         .meeting = e->meeting,
         .completion = e->completion,
         .coupled = c->model->transport->couples,
         .route = route_hint,
         .ctx = &hint,
     };
-    enum ms_status s = ms_exchange_plan(c->exchange, &p, &leg->plan, c->err);
+    int of = kernel_leg(leg->phase);
+    ms_kernel_channels(&c->kernels, of, &p);
+    enum ms_status s = ms_kernel_work(&c->kernels, &p, of, c->alpha_s[of], &leg->work, c->err);
+    p.beside_s = leg->work.acts ? leg->work.beside_s : NULL;
+    if (s == MS_OK)
+        s = ms_exchange_plan(c->exchange, &p, &leg->plan, c->err);
     if (s || (s = learn_routes(c, leg)))
         return ms_core_note(c, s);
     if (ms_exchange_streams(c->exchange, e->forwarding))
@@ -232,6 +256,7 @@ static void leg_complete(struct ms_exec *x, int rank, double at_s)
     struct ms_leg_run *leg = x->owner;
     struct ms_core *c = leg->core;
     struct ms_actor *actor = ms_core_actor(c, leg->group, rank, leg->half);
+    at_s += leg->work.acts ? leg->work.after_s[rank] : 0;
     leg->last_complete_s = fmax(leg->last_complete_s, at_s);
     actor->complete_s = at_s;
     ms_actor_wake(actor);
@@ -312,6 +337,7 @@ enum ms_status ms_leg_run_enter(struct ms_core *c, struct ms_actor *actor, int s
         return c->status;
     leg->first_entry_s = fmin(leg->first_entry_s, entry_s);
     leg->last_entry_s = fmax(leg->last_entry_s, entry_s);
+    ready_s += leg->work.acts ? leg->work.start_of_rank_s[actor->rank] : 0;
     ms_exec_enter(&leg->exec, actor->rank, ready_s);
     return c->status;
 }
@@ -325,6 +351,7 @@ static void free_list(const struct ms_transport *t, struct ms_leg_run *leg)
         t->leg_finish(leg->carried);
         free(leg->carried);
         free(leg->phase_s);
+        ms_kernel_work_finish(&leg->work);
         free(leg);
         leg = next;
     }

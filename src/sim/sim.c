@@ -61,6 +61,21 @@ static enum ms_status make_layouts(struct ms_core *c)
     return MS_OK;
 }
 
+/* Whose costs the legs have, and what every leg waits for. */
+static void set_kernels(struct ms_core *c)
+{
+    const struct ms_sim_params *p = c->in->params;
+    const struct ms_exchange_params *e = &p->exchange;
+    c->kernels = (struct ms_kernel_case){.kernels = &p->hardware.kernels,
+                                         .experts = c->in->model ? c->in->model->experts : 0,
+                                         .sms = e->sms,
+                                         .chunk_tokens = e->chunk_tokens,
+                                         .kind = c->exchange->kernels};
+    for (int leg = 0; leg < 2; leg++)
+        c->start_s[leg] = ms_kernel_start_s(&c->kernels, leg, c->alpha_s[leg], c->n_ranks,
+                                            c->platform.layout[0].n_nodes);
+}
+
 static enum ms_status set_up(struct ms_core *c)
 {
     const struct ms_workload *w = c->in->workload;
@@ -85,6 +100,8 @@ static enum ms_status set_up(struct ms_core *c)
     if (!c->run.traffic)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d layers", c->n_layers);
     enum ms_status s = make_layouts(c);
+    if (s == MS_OK)
+        set_kernels(c);
     if (s == MS_OK)
         s = ms_core_note(c,
                          ms_route_table_init(&c->platform.routes, c->n_groups, c->n_ranks, c->err));

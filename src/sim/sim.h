@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "cluster/platform.h"
 #include "demand/balanced_twin.h"
+#include "hardware/kernels.h"
 #include "routing/routing.h"
 #include "routing/traffic.h"
 
@@ -30,7 +31,10 @@ enum ms_overlap { MS_OVERLAP_NONE, MS_OVERLAP_TWO_BATCH };
 
 struct ms_exchange_params {
     const char *algorithm; /**< a name of the exchange table */
-    int window, chunk_tokens;
+    int window;
+    int chunk_tokens;     /**< 0: auto, the hardware profile's or 32 */
+    int sms;              /**< the kernels' SMs; 0: auto, the hardware profile's */
+    double message_bytes; /**< of one network write; 0: a message is what the algorithm says */
     int deduplicate, forwarding; /**< enum ms_dedup, ms_forwarding */
     int meeting, completion;     /**< enum ms_meeting, ms_completion */
 };
@@ -46,10 +50,13 @@ struct ms_compute_params {
 
 struct ms_hardware_params {
     const char *profile; /**< as asked: auto, none, a name or a file; the simulator takes numbers */
+    const char *library; /**< of the profile's; "auto": the system's usual one */
     /** NAN = the profile's: filled in before anything is simulated (ms_scenario_resolve) */
     double dispatch_alpha_s, combine_alpha_s, message_gap_s;
     double count_exchange_s; /**< before a dispatch whose copies are split by all ranks' counts */
     int gap_adds; /**< a message costs bytes / rate + the gap; 0: the larger of the two */
+    /** what else the kernels in force cost; zeros: nothing */
+    struct ms_hardware_kernels kernels;
 };
 
 struct ms_network_params {

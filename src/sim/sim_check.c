@@ -194,7 +194,7 @@ static void check_exchange(const struct ms_sim_input *in, struct ms_errs *errs)
             x->name);
     if (e->window < 1)
         say(errs, "exchange.window", "%d: at least 1", e->window);
-    if (e->chunk_tokens < 1)
+    if (e->chunk_tokens < 0)
         say(errs, "exchange.chunk_tokens", "%d: at least 1", e->chunk_tokens);
     if (in->platform->transit == MS_TRANSIT_PXN && nodes && !x->needs_nodes)
         check_rails(in, x, errs);

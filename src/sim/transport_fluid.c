@@ -18,6 +18,7 @@ struct net {
     struct ms_wires wires;
     struct ms_pool *pool;
     sg_sem_t sem;
+    size_t n_links; /* of the solver: the platform's, and the ranks' resources */
     bool poked;
     bool running; /* the solver runs: flows that its ends let go are no news */
 };
@@ -102,12 +103,28 @@ static struct ms_wires_ports ports_of(const struct ms_core *c)
 {
     return (struct ms_wires_ports){.gap_s = c->gap_s,
                                    .adds = c->gap_adds,
+                                   .cross_rail_factor = c->kernels.kernels->cross_rail_factor,
                                    .first_link = (uint32_t)c->platform.n_links,
                                    .n_ranks = c->n_ranks,
                                    .n_total = c->n_total,
                                    .layout = c->platform.layout,
                                    .capacity_Bps = c->out->link_bandwidth,
                                    .shared = c->platform.link_shared};
+}
+
+/* What the kernels get of their ports: the section's own rates, fan-in and the slow-down of a GPU that
+ * computes meanwhile. */
+static struct ms_port_rates rates_of(const struct ms_core *c, size_t n_before)
+{
+    struct ms_port_rates r = {.first_link = (uint32_t)n_before,
+                              .n_ranks = c->n_ranks,
+                              .n_total = c->n_total,
+                              .layout = c->platform.layout,
+                              .capacity_Bps = c->out->link_bandwidth,
+                              .shared = c->platform.link_shared};
+    for (int leg = 0; leg < 2; leg++)
+        ms_kernel_rates(&c->kernels, leg, c->n_ranks, &r.nic_Bps[leg], &r.nvlink_Bps[leg]);
+    return r;
 }
 
 /* A fresh solver for each run: its time starts at 0 again. The ranks' ports follow the platform's
@@ -118,13 +135,26 @@ static enum ms_status begin(struct ms_core *c)
     struct ms_wires_ports ports = ports_of(c);
     size_t n_links = (size_t)c->platform.n_links;
     size_t n_ports = ports.gap_s > 0 ? 2 * (size_t)c->n_total : 0;
-    struct ms_fluid_link *links = calloc(n_links + n_ports + 1, sizeof *links);
+    struct ms_port_rates rates = rates_of(c, n_links + n_ports);
+    size_t n_rates = ms_port_rates_links(&rates);
+    size_t n_channels = ms_kernel_passes_on(&c->kernels) ? 2 * (size_t)c->n_total : 0;
+    struct ms_wires_channels channels = {(uint32_t)(n_links + n_ports + n_rates), c->n_ranks,
+                                         c->n_total};
+    struct ms_fluid_link *links =
+        calloc(n_links + n_ports + n_rates + n_channels + 1, sizeof *links);
     if (!links)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n_links);
     for (size_t i = 0; i < n_links; i++)
         links[i] = (struct ms_fluid_link){c->out->link_bandwidth[i], !c->platform.link_shared[i]};
     for (size_t i = 0; i < n_ports; i++)
         links[n_links + i] = (struct ms_fluid_link){ms_wires_port_capacity(&ports), false};
+    for (size_t i = 0; i < n_rates; i++)
+        links[n_links + n_ports + i] =
+            (struct ms_fluid_link){ms_port_rates_capacity(&rates, i), false};
+    for (size_t i = 0; i < n_channels; i++)
+        links[channels.first_link + i] = (struct ms_fluid_link){1, false};
+    n_ports += n_rates + n_channels;
+    n->n_links = n_links + n_ports;
     ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     n->fluid = NULL;
@@ -132,6 +162,10 @@ static enum ms_status begin(struct ms_core *c)
     free(links);
     if (s == MS_OK)
         s = ms_wires_init(&n->wires, n->fluid, &c->platform.routes, &ports, c->err);
+    if (s == MS_OK && n_rates)
+        ms_wires_rates(&n->wires, &rates);
+    if (s == MS_OK && n_channels)
+        s = ms_wires_channels(&n->wires, &channels);
     if (s == MS_OK && (c->platform.events.n_events || c->platform.events.n_outages))
         s = ms_wires_weather(&n->wires, &c->platform.events, n_links + n_ports);
     return s == MS_OK ? MS_OK : ms_core_note(c, s);
@@ -156,6 +190,7 @@ static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
     struct ms_wires_leg *w = leg->carried;
     w->exec = &leg->exec;
     w->group = leg->group;
+    w->leg = leg->phase == MS_PHASE_DISPATCH || leg->phase == MS_PHASE_DISPATCH_BACK ? 0 : 1;
     w->proportional = ms_exchange_streams(c->exchange, c->in->params->exchange.forwarding);
     enum ms_status s = ms_wires_open(&n->wires, w);
     set_quantum(c);
@@ -197,8 +232,7 @@ static enum ms_status end(struct ms_core *c)
     ms_fluid_get_stats(n->fluid, &stats);
     c->out->n_solves += (int64_t)stats.n_solves;
     const double *want = c->out->link_bytes + (size_t)c->run.number * (size_t)c->platform.n_links;
-    size_t n_ports = c->gap_s > 0 ? 2 * (size_t)c->n_total : 0;
-    double *got = malloc(((size_t)c->platform.n_links + n_ports + 1) * sizeof *got);
+    double *got = malloc((n->n_links + 1) * sizeof *got);
     enum ms_status s = got ? MS_OK : ms_core_fail(c, MS_NOMEM, "out of memory for links");
     if (got)
         ms_fluid_link_bytes(n->fluid, got);

@@ -49,6 +49,9 @@ void ms_wires_finish(struct ms_wires *f)
     free(f->fluid_route);
     free(f->port_route);
     free(f->port);
+    free(f->channel_route);
+    free(f->rated_route[0]);
+    free(f->rated_route[1]);
     free(f->leg);
     free(f->batch);
     free(f->use);
@@ -173,6 +176,64 @@ static enum ms_status register_routes(struct ms_wires *f)
     return MS_OK;
 }
 
+enum ms_status ms_wires_channels(struct ms_wires *f, const struct ms_wires_channels *channels)
+{
+    uint32_t n = 2 * (uint32_t)channels->n_total;
+    f->channels = *channels;
+    f->channel_route = malloc((n + 1u) * sizeof *f->channel_route);
+    if (!f->channel_route)
+        return no_memory(f);
+    for (uint32_t i = 0; i < n && f->status == MS_OK; i++) {
+        uint32_t link = channels->first_link + i;
+        f->status = ms_fluid_route(f->fluid, &link, 1, &f->channel_route[i], f->err);
+    }
+    return f->status;
+}
+
+void ms_wires_rates(struct ms_wires *f, const struct ms_port_rates *rates)
+{
+    f->rates = *rates;
+    f->has_rates = true;
+}
+
+/* Room for every known route in the table of a leg; new ones are not made yet. */
+static bool hold_rated(struct ms_wires *f, int leg)
+{
+    uint32_t n = f->routes->n_routes, had = f->n_rated[leg];
+    if (n <= had)
+        return true;
+    uint32_t *p = realloc(f->rated_route[leg], n * sizeof *p);
+    if (!p)
+        return false;
+    for (uint32_t i = had; i < n; i++)
+        p[i] = MS_FLUID_NO_ROUTE;
+    f->rated_route[leg] = p;
+    f->n_rated[leg] = n;
+    return true;
+}
+
+/* A pair's route with its ports' own rates, told to the solver when it is first used. */
+static uint32_t rated_route(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t route,
+                            uint32_t src, uint32_t dst)
+{
+    uint32_t *known = &f->rated_route[leg->leg][route];
+    size_t n_links = (size_t)(f->routes->first[route + 1] - f->routes->first[route]);
+    if (*known != MS_FLUID_NO_ROUTE || f->status)
+        return *known;
+    uint32_t *link = malloc((n_links + 2) * sizeof *link);
+    if (!link) {
+        no_memory(f);
+        return *known;
+    }
+    size_t n = ms_port_rates_route(&f->rates, f->routes, leg->group, src, dst, leg->leg, link);
+    if (n == n_links)
+        *known = f->fluid_route[route];
+    else
+        f->status = ms_fluid_route(f->fluid, link, n, known, f->err);
+    free(link);
+    return *known;
+}
+
 /* A flow leaves or reaches a port over this link. */
 static void note_port_link(struct ms_wires *f, struct ms_wires_port *p, uint32_t link)
 {
@@ -232,9 +293,29 @@ static void judge_ports(struct ms_wires *f, const struct ms_wires_leg *leg)
     }
 }
 
-static uint32_t known_route(const struct ms_wires *f, int group, uint32_t src, uint32_t dst)
+/* The solver's route of a pair: with its ports' own rates where they have some in this leg. */
+static uint32_t known_route(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t src,
+                            uint32_t dst)
 {
-    return f->fluid_route[ms_route_table_known(f->routes, group, src, dst)];
+    uint32_t route = ms_route_table_known(f->routes, leg->group, src, dst);
+    return f->has_rates && ms_port_rates_act(&f->rates, leg->leg)
+               ? rated_route(f, leg, route, src, dst)
+               : f->fluid_route[route];
+}
+
+/* A stream's channels with one of its hops. */
+static enum ms_status tie_channels(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t k,
+                                   uint32_t one)
+{
+    const struct ms_leg *plan = leg->exec->leg;
+    const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
+    uint32_t base = (uint32_t)leg->group * (uint32_t)f->channels.n_ranks;
+    bool in = s->kind == MS_STREAM_IN, local = s->kind == MS_STREAM_LOCAL;
+    uint32_t owner = in ? plan->dst[k] : plan->src[k],
+             forwarder = in || local ? plan->src[k] : plan->dst[k];
+    uint32_t uses[] = {one, f->channel_route[2 * (base + owner)],
+                       f->channel_route[2 * (base + forwarder) + 1]};
+    return ms_fluid_tie(f->fluid, uses, 3, f->err);
 }
 
 /* The routes that a flow of the plan uses together: a stream's hops, and ports where messages can
@@ -246,7 +327,7 @@ static enum ms_status tie_flow(struct ms_wires *f, const struct ms_wires_leg *le
     uint32_t base = (uint32_t)leg->group * (uint32_t)f->ports.n_ranks, one = MS_FLUID_NO_ROUTE;
     enum ms_status status = MS_OK;
     if (ms_leg_has_main(plan, k)) {
-        one = known_route(f, leg->group, plan->src[k], plan->dst[k]);
+        one = known_route(f, leg, plan->src[k], plan->dst[k]);
         uint32_t uses[] = {one, one, one};
         if (f->ports_bind) {
             uses[1] = f->port_route[2 * (base + plan->src[k])];
@@ -256,10 +337,12 @@ static enum ms_status tie_flow(struct ms_wires *f, const struct ms_wires_leg *le
     }
     for (uint32_t i = 0; s && i < s->n_parts && !status; i++) {
         const struct ms_leg_part *p = &plan->parts[s->first_part + i];
-        uint32_t route = known_route(f, leg->group, p->src, p->dst);
+        uint32_t route = known_route(f, leg, p->src, p->dst);
         one = one == MS_FLUID_NO_ROUTE ? route : one;
         status = ms_fluid_tie(f->fluid, (uint32_t[]){one, route}, 2, f->err);
     }
+    if (s && f->channel_route && one != MS_FLUID_NO_ROUTE && !status)
+        status = tie_channels(f, leg, k, one);
     return status;
 }
 
@@ -310,6 +393,8 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
     enum ms_status s = register_routes(f);
     if (s)
         return s;
+    if (f->has_rates && ms_port_rates_act(&f->rates, leg->leg) && !hold_rated(f, leg->leg))
+        return no_memory(f);
     if (plan->n_joins > leg->sink_cap) {
         free(leg->sink);
         leg->sink = malloc(plan->n_joins * sizeof *leg->sink);
@@ -369,7 +454,7 @@ static uint32_t pair_route(const struct making *m, uint32_t src, uint32_t dst, d
     uint32_t route = ms_route_table_known(m->f->routes, m->leg->group, src, dst);
     double of_route_s = ms_route_table_shape(m->f->routes, route).latency_s;
     *latency_s = of_route_s > *latency_s ? of_route_s : *latency_s;
-    return m->f->fluid_route[route];
+    return known_route(m->f, m->leg, src, dst);
 }
 
 /* The ports of both ends of a hop that leaves its node: its messages a byte, at the sender and at
@@ -384,7 +469,13 @@ static uint32_t use_ports(struct making *m, uint32_t src, uint32_t dst, double b
     double weight = messages / bytes;
     if (p->adds) {
         uint32_t route = ms_route_table_known(m->f->routes, m->leg->group, src, dst);
-        weight = weight * p->gap_s + 1 / ms_route_table_shape(m->f->routes, route).bandwidth_Bps;
+        double Bps = ms_route_table_shape(m->f->routes, route).bandwidth_Bps;
+        if (m->f->has_rates && m->f->rates.nic_Bps[m->leg->leg] < Bps)
+            Bps = m->f->rates.nic_Bps[m->leg->leg];
+        const int *rail = p->layout[m->leg->group].rail;
+        weight = weight * p->gap_s + 1 / Bps;
+        if (p->cross_rail_factor > 1 && rail[src] != rail[dst])
+            weight *= p->cross_rail_factor;
     }
     uint32_t base = (uint32_t)m->leg->group * (uint32_t)p->n_ranks;
     *m->use++ = (struct ms_fluid_use){weight, m->f->port_route[2 * (base + src)]};
@@ -427,6 +518,18 @@ static uint32_t use_parts(struct making *m, const struct ms_leg_stream *s, doubl
     return s->n_parts;
 }
 
+/* Channels of a rank: the side of its own tokens, or that of what it passes on. @return uses made */
+static uint32_t use_channels(struct making *m, uint32_t rank, bool forwards, double work_s,
+                             double bytes)
+{
+    uint32_t base = (uint32_t)m->leg->group * (uint32_t)m->f->channels.n_ranks;
+    if (!(work_s > 0) || !m->f->channel_route)
+        return 0;
+    *m->use++ =
+        (struct ms_fluid_use){work_s / bytes, m->f->channel_route[2 * (base + rank) + forwards]};
+    return 1;
+}
+
 static void tell_parts(struct making *m, const struct ms_leg_stream *s)
 {
     for (uint32_t i = 0; i < s->n_parts; i++)
@@ -442,8 +545,10 @@ static void make_out(struct making *m, uint32_t k, const struct ms_leg_stream *s
     o->route = pair_route(m, plan->src[k], plan->dst[k], latency_s);
     o->with = m->use;
     o->n_with = use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
+    o->n_with += use_channels(m, plan->src[k], false, s->owner_s, o->bytes);
     o->then = m->use;
     o->n_then = use_parts(m, s, o->bytes, &hop_s);
+    o->n_then += use_channels(m, plan->dst[k], true, s->forwarder_s, o->bytes);
     if (s->n_parts == 1) /* pxn: the second hop is the one that leaves the node */
         o->n_then += use_ports(m, plan->parts[s->first_part].src, plan->parts[s->first_part].dst,
                                o->bytes, plan->messages[k]);
@@ -463,9 +568,11 @@ static void make_in(struct making *m, uint32_t k, const struct ms_leg_stream *s,
     o->route = MS_FLUID_NO_ROUTE;
     o->with = m->use;
     o->n_with = use_parts(m, s, o->bytes, latency_s);
+    o->n_with += use_channels(m, plan->src[k], true, s->forwarder_s, o->bytes);
     o->then = m->use;
     *m->use++ = (struct ms_fluid_use){1, pair_route(m, plan->src[k], plan->dst[k], &hop_s)};
     o->n_then = 1 + use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
+    o->n_then += use_channels(m, plan->dst[k], false, s->owner_s, o->bytes);
     o->chunk_bytes = s->chunk_bytes;
     *latency_s += hop_s;
     for (uint32_t i = 0; plan->both && i < s->n_parts; i++)
@@ -481,6 +588,8 @@ static void make_local(struct making *m, uint32_t k, const struct ms_leg_stream 
     o->route = MS_FLUID_NO_ROUTE;
     o->with = m->use;
     o->n_with = use_parts(m, s, o->bytes, latency_s);
+    o->n_with += use_channels(m, m->plan->src[k], false, s->owner_s, o->bytes);
+    o->n_with += use_channels(m, m->plan->src[k], true, s->forwarder_s, o->bytes);
     tell_parts(m, s);
     tell_too(m, m->plan->sent[k]);
 }
@@ -516,11 +625,12 @@ static bool hold(void **p, uint32_t *cap, size_t n, size_t size)
     return *p != NULL;
 }
 
-/* Memory for a batch: a plain flow has two ports and a sender's sink, a stream its parts besides. */
+/* Memory for a batch: a flow has two ports and a sender's sink, a stream its parts and two sides of
+ * channels besides. */
 static bool hold_batch(struct ms_wires *f, const struct ms_leg *plan, const uint32_t *flow,
                        uint32_t n)
 {
-    size_t most = 6 * (size_t)n;
+    size_t most = 8 * (size_t)n;
     for (uint32_t i = 0; i < n; i++) {
         const struct ms_leg_stream *s = ms_leg_stream_of(plan, flow[i]);
         most += s ? s->n_parts : 0;

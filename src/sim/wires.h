@@ -13,12 +13,14 @@
 #include "sim/fluid/fluid.h"
 #include "sim/layout.h"
 #include "sim/platform_events.h"
+#include "sim/port_rates.h"
 #include "sim/route_table.h"
 
 /** What messages cost at a port. */
 struct ms_wires_ports {
-    double gap_s;        /**< of each message; 0: nothing, and no other field counts */
-    bool adds;           /**< bytes / bandwidth + messages x gap; else the larger of the two */
+    double gap_s;             /**< of each message; 0: nothing, and no other field counts */
+    bool adds;                /**< bytes / bandwidth + messages x gap; else the larger of the two */
+    double cross_rail_factor; /**< and so many times both between rails, where they add; 0: once */
     uint32_t first_link; /**< the solver's links first_link + 2 r, + 1: rank r sending, receiving */
     int n_ranks;         /**< of a group; ranks of group g count from g x n_ranks */
     int n_total;         /**< of all groups */
@@ -38,10 +40,17 @@ struct ms_wires_port {
     double Bps; /**< the sum of their rates; INFINITY: not bounded */
 };
 
+/** Channels of kernels that pass tokens on: seconds a second of each rank's two sides. */
+struct ms_wires_channels {
+    uint32_t first_link;  /**< the solver's links first_link + 2 r: own tokens; + 1: passing on */
+    int n_ranks, n_total; /**< of a group; of all groups */
+};
+
 /** One plan under way on the wires. Zero-initialise; memory is kept from use to use. */
 struct ms_wires_leg {
     struct ms_exec *exec;
     int group;
+    int leg;            /**< whose costs: 0 dispatch, 1 combine */
     bool proportional;  /**< a rank's flows progress in proportion to their bytes */
     uint32_t *sink;     /**< [n_joins] */
     double *rank_bytes; /**< [G] of each rank's flows, where proportional */
@@ -53,6 +62,10 @@ struct ms_wires {
     struct ms_fluid *fluid;
     struct ms_route_table *routes;
     struct ms_wires_ports ports;
+    struct ms_port_rates rates;
+    bool has_rates;
+    struct ms_wires_channels channels;
+    uint32_t *channel_route;                  /**< [2 n_total]; NULL: channels cost nothing */
     const struct ms_platform_events *weather; /**< NULL: nothing happens to the links */
     double *started; /**< [outages] bytes started over each one's link, so far */
     size_t n_links;  /**< of the solver, ports included */
@@ -64,6 +77,9 @@ struct ms_wires {
     /** messages can make a port wait: as long as they cannot, flows do not use the ports' rates, which
      *  changes nothing but the work. Never false again in a run. */
     bool ports_bind;
+    /** [routes] a route with its ports' own rates, in dispatch and combine; NULL: there are none */
+    uint32_t *rated_route[2];
+    uint32_t n_rated[2];
     uint32_t n_registered, register_cap;
     struct ms_wires_leg **leg; /**< by slot; NULL = free */
     uint32_t n_slots;
@@ -92,6 +108,10 @@ enum ms_status ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid,
                              struct ms_route_table *routes, const struct ms_wires_ports *ports,
                              struct ms_err *err);
 void ms_wires_finish(struct ms_wires *f);
+/** Let channels cost; before the first plan. The solver has their links, of capacity 1. */
+enum ms_status ms_wires_channels(struct ms_wires *f, const struct ms_wires_channels *channels);
+/** Give the ports rates of their own; before the first plan. The solver has their links. */
+void ms_wires_rates(struct ms_wires *f, const struct ms_port_rates *rates);
 /** Let links change and go off as e says (borrowed); before the first plan.
  *  @param n_links of the solver, ports included */
 enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_events *e,
