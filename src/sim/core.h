@@ -45,7 +45,7 @@ struct ms_leg_run {
     double first_entry_s, last_entry_s, last_complete_s;
     double quantum_s; /**< completions closer than this are settled together: of its last phase */
     struct ms_kernel_work work;
-    void *carried;    /**< the transport's own data of the leg: leg_size bytes, zeroed once */
+    void *carried; /**< the transport's own data of the leg: leg_size bytes, zeroed once */
 };
 
 struct ms_actor {
