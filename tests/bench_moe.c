@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "moe/adamw.h"
-#include "moe/blas.h"
+#include "blas.h"
 #include "moe/kernels.h"
 #include "moe/loss.h"
 #include "moe/model.h"

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/safetensors.h"
-#include "moe/blas.h"
 #include "moe/checkpoint.h"
 #include "moe/model.h"
 
@@ -364,9 +363,8 @@ START_TEST(test_what_is_not_computed_is_refused_by_key)
 }
 END_TEST
 
-int main(int argc, char **argv)
+int main(void)
 {
-    ms_blas_pick(argv);
     Suite *s = suite_create("moe_checkpoint");
     TCase *tc = tcase_create("folders"), *text = tcase_create("config");
     tcase_add_checked_fixture(tc, setup, teardown);

@@ -9,7 +9,6 @@
 
 #include "base/safetensors.h"
 #include "moe/adamw.h"
-#include "moe/blas.h"
 #include "moe/checkpoint.h"
 #include "moe/loss.h"
 #include "moe/model.h"
@@ -229,9 +228,8 @@ START_TEST(test_ten_steps_of_adamw_follow_the_curve)
 }
 END_TEST
 
-int main(int argc, char **argv)
+int main(void)
 {
-    ms_blas_pick(argv);
     Suite *s = suite_create("moe_hf");
     TCase *tc = tcase_create("families");
     tcase_add_loop_test(tc, test_forward_equals_transformers, 0, 3);

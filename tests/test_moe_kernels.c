@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "moe/blas.h"
+#include "blas.h"
 #include "moe/kernels.h"
 
 static const struct ms_kernels *sets[3];

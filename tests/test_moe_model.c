@@ -3,7 +3,6 @@
 #include <check.h>
 
 #include "base/rng.h"
-#include "moe/blas.h"
 #include "moe/router.h"
 #include "moe_naive.h"
 
@@ -392,9 +391,8 @@ START_TEST(test_wrong_input_is_refused)
 }
 END_TEST
 
-int main(int argc, char **argv)
+int main(void)
 {
-    ms_blas_pick(argv);
     Suite *s = suite_create("moe_model");
     TCase *tc = tcase_create("model");
     tcase_set_timeout(tc, 60);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/pool.h"
-#include "moe/blas.h"
 #include "moe/checkpoint.h"
 #include "moe/data.h"
 #include "moe/router.h"
@@ -172,9 +171,8 @@ START_TEST(test_five_texts_as_hugging_face)
 }
 END_TEST
 
-int main(int argc, char **argv)
+int main(void)
 {
-    ms_blas_pick(argv);
     if (!mkdtemp(root))
         return 1;
     Suite *s = suite_create("moe_small");

@@ -1,12 +1,12 @@
 /* Decides what --help and --version print: examples first, then what the tables of verbs and
  * options say. */
-#include <cblas.h>
 #include <stdbool.h>
 #include <string.h>
 #include <yaml.h>
 
 #include "cli/cli.h"
 #include "cli_version.h"
+#include "moe/kernels.h"
 #include "sim/sim.h"
 
 /* What a stranger wants to do, and the verbs for it; a verb named nowhere is listed under
@@ -150,7 +150,7 @@ void ms_help_version(FILE *out)
 {
     fprintf(out, "moesim %s\n", MS_VERSION);
     fprintf(out, "SimGrid %s\n", ms_sim_simgrid_version());
-    fprintf(out, "BLAS %s (kernel %s)\n", openblas_get_config(), openblas_get_corename());
+    fprintf(out, "matrix kernels %s\n", ms_kernels_pick()->name);
     fprintf(out, "libyaml %s\n", yaml_get_version_string());
     fprintf(out, "build %s\n", MS_BUILD);
 }

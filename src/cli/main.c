@@ -11,7 +11,6 @@
 
 #include "base/err.h"
 #include "cli/cli.h"
-#include "moe/blas.h"
 
 #define X(name) extern const struct ms_verb ms_verb_##name;
 #include "verb_registry.inc"
@@ -121,7 +120,6 @@ static int close_output(int code)
 int main(int argc, char **argv)
 {
     hold_standard_streams();
-    ms_blas_pick(argv);
     signal(SIGPIPE, SIG_IGN); /* `run … | head` must not lose the cases still running */
     return close_output(dispatch(argc, argv));
 }

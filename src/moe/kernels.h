@@ -2,8 +2,10 @@
  *  on rows of float32.
  *
  *  One source (kernels_body.inc) compiled for several instruction sets; ms_kernels_pick takes the
- *  widest the CPU has, so results are the same for the same CPU type. Sums run in a fixed order of
- *  that type's vectors. exp is our own polynomial, within 2 units in the last place on [-87, 88],
+ *  widest the CPU has, so results are the same for the same CPU type; MOESIM_KERNELS=base, avx2 or
+ *  avx512 in the environment takes that one where the CPU has it, so that two types agree. Every
+ *  product of the model is computed here, with no other library, and sums run in a fixed order of
+ *  the type's vectors. exp is our own polynomial, within 2 units in the last place on [-87, 88],
  *  clamped outside. ld = floats from row to row. */
 #ifndef MS_MOE_KERNELS_H
 #define MS_MOE_KERNELS_H
@@ -83,6 +85,7 @@ struct ms_kernels {
 };
 
 extern const struct ms_kernels ms_kernels_base, ms_kernels_avx2, ms_kernels_avx512;
+/** Never NULL; a name that the CPU has not, or that there is not, is passed over. */
 const struct ms_kernels *ms_kernels_pick(void);
 
 static inline size_t ms_packed_size(const struct ms_kernels *k, int K, int N)

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "moe/blas.h"
 #include "moe/model_internal.h"
 
 /* ---- parameters ---- */
@@ -183,7 +182,6 @@ enum ms_status ms_model_create(const struct ms_moe_config *c, const struct ms_mo
     m->router = o->router ? o->router : ms_router_find("top_k");
     m->router_params = o->params ? *o->params : ms_router_params_default();
     m->noise_gate = m->router->noise_gate;
-    ms_blas_one_thread();
     s = ms_router_check(m->router, &m->router_params, c->experts, c->top_k, err);
     bool ok = !s && make_params(m);
     if (ok) {

@@ -52,14 +52,14 @@ struct acts {
 
 /* Dense weights packed for the products of one step: forward x W^T, backward dy W. */
 struct packs {
-    float *qkv, *out, *qkv_back, *out_back;
+    float *qkv, *out, *gate, *noise, *qkv_back, *out_back, *gate_back, *noise_back;
 };
 
 /* A work item. */
 struct task {
     void (*run)(struct ms_model *m, const struct task *t, float *scratch);
     int layer, a, b, c;
-    /* products: C [M][N] = A[K][M]^T B[K][N]; sums over rows: C [N] (+)= sum of B [K][N] */
+    /* products: C [M][N] = A[K][M]^T B[K][N], B packed; sums over rows: C [N] (+)= sum of B [K][N] */
     const float *A, *B;
     float *C, *D;
     int M, N, K, lda, ldb;
@@ -94,7 +94,8 @@ struct ms_model {
 
     struct packs *packs; /* [L] */
     float *head_pack, *head_back;
-    struct acts *acts;                                                 /* [L] */
+    float *xf_pack;    /* [N][C] of the last forward, for the head's gradient */
+    struct acts *acts; /* [L] */
     float **router_logits, **router_dlogits, **noise_logits, **dnoise; /* [n_moe] -> [N][E] */
     float *cosines, *sines;                                            /* [T][hd/2] */
     float *xn2, *xlast, *xf, *rf, *logits, *lse, *nll; /* [N][C] x3, [N], [N][V], [N], [N] */

@@ -124,6 +124,17 @@ static void make_shared(struct ms_model *m, size_t N, bool *ok)
     m->parts = floats(r, B < GROUPS ? B : GROUPS, m->part_ld, ok);
 }
 
+static void make_packs_back(struct ms_model *m, struct packs *w, bool *ok)
+{
+    struct ms_arena *r = &m->arena;
+    int C = m->c.hidden, E = m->c.experts;
+    w->qkv_back = floats(r, ms_packed_size(m->k, m->W, C), 1, ok);
+    w->out_back = floats(r, ms_packed_size(m->k, C, m->HD), 1, ok);
+    w->gate_back = floats(r, ms_packed_size(m->k, E, C), 1, ok);
+    if (m->noise_gate)
+        w->noise_back = floats(r, ms_packed_size(m->k, E, C), 1, ok);
+}
+
 static void make_packs(struct ms_model *m, bool *ok)
 {
     struct ms_arena *r = &m->arena;
@@ -138,15 +149,18 @@ static void make_packs(struct ms_model *m, bool *ok)
         }
         w->qkv = floats(r, ms_packed_size(m->k, C, m->W), 1, ok);
         w->out = floats(r, ms_packed_size(m->k, m->HD, C), 1, ok);
-        if (m->train) {
-            w->qkv_back = floats(r, ms_packed_size(m->k, m->W, C), 1, ok);
-            w->out_back = floats(r, ms_packed_size(m->k, C, m->HD), 1, ok);
-        }
+        w->gate = floats(r, ms_packed_size(m->k, C, m->c.experts), 1, ok);
+        if (m->noise_gate)
+            w->noise = floats(r, ms_packed_size(m->k, C, m->c.experts), 1, ok);
+        if (m->train)
+            make_packs_back(m, w, ok);
     }
     if (!m->no_head)
         m->head_pack = floats(r, ms_packed_size(m->k, C, V), 1, ok);
-    if (m->train)
+    if (m->train) {
         m->head_back = floats(r, ms_packed_size(m->k, V, C), 1, ok);
+        m->xf_pack = floats(r, ms_packed_size(m->k, m->B * m->T, C), 1, ok);
+    }
 }
 
 static void make_scratch(struct ms_model *m, bool *ok)
@@ -225,7 +239,8 @@ enum ms_status ms_model_make_routes(struct ms_model *m, struct ms_err *err)
     make_whole(m, N, &ok);
     m->max_tasks = (size_t)m->B + VOCAB_BLOCKS + 2 * ((size_t)E + SEGMENTS + 1) +
                    4 * (size_t)m->c.layers + 32 +
-                   (size_t)(m->W + m->c.vocab + m->c.hidden + 2 * E) / BLOCK_ROWS;
+                   (size_t)(m->W + m->c.vocab + m->c.hidden + 2 * E) / BLOCK_ROWS +
+                   (size_t)(m->c.hidden / m->k->panel);
     m->tasks = MS_NEW(a, struct task, m->max_tasks);
     return ok && m->tasks ? MS_OK
                           : ms_err_set(err, MS_NOMEM, "out of memory for the model's pairs");

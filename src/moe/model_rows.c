@@ -3,7 +3,6 @@
  * two waits only. */
 #include <string.h>
 
-#include "moe/blas.h"
 #include "moe/model_internal.h"
 
 void ms_model_sum_pairs(const struct ms_model *m, const struct ms_routes *r, size_t n,
@@ -92,11 +91,11 @@ void ms_model_row_forward(struct ms_model *m, const struct task *t, float *scrat
     if (y->moe < 0)
         return;
     size_t row = first * (size_t)y->E;
-    ms_sgemm(0, 1, T, y->E, C, 1, m->xn2 + at, C, value_at(m, y->gate), C, 0,
-             m->router_logits[y->moe] + row, y->E);
+    m->k->gemm(T, y->E, C, 1, m->xn2 + at, (size_t)C, 1, w->gate, (size_t)C, 0,
+               m->router_logits[y->moe] + row, (size_t)y->E);
     if (m->noise_gate)
-        ms_sgemm(0, 1, T, y->E, C, 1, m->xn2 + at, C, value_at(m, y->noise), C, 0,
-                 m->noise_logits[y->moe] + row, y->E);
+        m->k->gemm(T, y->E, C, 1, m->xn2 + at, (size_t)C, 1, w->noise, (size_t)C, 0,
+                   m->noise_logits[y->moe] + row, (size_t)y->E);
 }
 
 void ms_model_head_forward(struct ms_model *m, const struct task *t, float *scratch)

@@ -3,7 +3,6 @@
  * their factors are in the core's cache; a later stage adds the groups, in order. */
 #include <string.h>
 
-#include "moe/blas.h"
 #include "moe/model_internal.h"
 
 static float *part_of(const struct ms_model *m, const struct task *t, size_t piece)
@@ -38,16 +37,17 @@ static void gather_dxn2(struct ms_model *m, int layer, int b, float *dxn2)
 {
     const struct layer *y = &m->layers[layer];
     const struct ms_routes *r = routes_of(m, layer);
+    const struct packs *w = &m->packs[layer];
     int T = m->in.T, C = m->c.hidden, E = y->E;
     size_t first = ms_model_token(m, b), row = first * (size_t)E;
     if (y->moe < 0)
         memset(dxn2, 0, (size_t)T * (size_t)C * sizeof *dxn2);
     else
-        ms_sgemm(0, 0, T, C, E, 1, m->router_dlogits[y->moe] + row, E, value_at(m, y->gate), C, 0,
-                 dxn2, C);
+        m->k->gemm(T, C, E, 1, m->router_dlogits[y->moe] + row, (size_t)E, 1, w->gate_back,
+                   (size_t)E, 0, dxn2, (size_t)C);
     if (y->moe >= 0 && m->noise_gate)
-        ms_sgemm(0, 0, T, C, E, 1, m->dnoise[y->moe] + row, E, value_at(m, y->noise), C, 1, dxn2,
-                 C);
+        m->k->gemm(T, C, E, 1, m->dnoise[y->moe] + row, (size_t)E, 1, w->noise_back, (size_t)E, 1,
+                   dxn2, (size_t)C);
     for (size_t t = 0; t < (size_t)T; t++)
         ms_model_sum_pairs(m, r, first + t, m->dxg, NULL, dxn2 + t * (size_t)C,
                            dxn2 + t * (size_t)C);
@@ -87,7 +87,7 @@ static void back_to_mid(struct ms_model *m, const struct back *r)
 {
     int T = m->in.T, C = m->c.hidden, E = r->y->E;
     size_t ld = (size_t)C, row = r->first * (size_t)E;
-    float *dnorm = part_of(m, r->t, m->piece.norm2), beta = r->add ? 1 : 0;
+    float *dnorm = part_of(m, r->t, m->piece.norm2);
     if (!r->add)
         memset(dnorm, 0, ld * sizeof *dnorm);
     gather_dxn2(m, r->t->layer, r->b, r->wide);
@@ -98,11 +98,12 @@ static void back_to_mid(struct ms_model *m, const struct back *r)
         return;
     m->k->norm(ms_model_norm_shape(m), (float)m->c.rms_eps, r->a->mid + r->at, ld,
                value_at(m, r->y->norm2), r->xn, ld, r->a->r2 + r->first);
-    ms_sgemm(1, 0, E, C, T, 1, m->router_dlogits[r->y->moe] + row, E, r->xn, C, beta,
-             part_of(m, r->t, m->piece.gate), C);
+    m->k->pack(0, T, C, r->xn, ld, r->pack);
+    m->k->gemm(E, C, T, 1, m->router_dlogits[r->y->moe] + row, 1, (size_t)E, r->pack, (size_t)T,
+               r->add, part_of(m, r->t, m->piece.gate), ld);
     if (m->noise_gate)
-        ms_sgemm(1, 0, E, C, T, 1, m->dnoise[r->y->moe] + row, E, r->xn, C, beta,
-                 part_of(m, r->t, m->piece.noise), C);
+        m->k->gemm(E, C, T, 1, m->dnoise[r->y->moe] + row, 1, (size_t)E, r->pack, (size_t)T, r->add,
+                   part_of(m, r->t, m->piece.noise), ld);
 }
 
 /* dqkv from dmid; the gradient of the output projection. */

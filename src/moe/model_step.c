@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "moe/blas.h"
 #include "moe/model_internal.h"
 
 /* ---- work items ---- */
@@ -81,7 +80,8 @@ static void push_experts(struct ms_model *m, task_fn fn, int layer, bool backwar
 
 static void run_product(struct ms_model *m, const struct task *t, float *scratch)
 {
-    ms_sgemm(1, 0, t->M, t->N, t->K, 1, t->A, t->lda, t->B, t->ldb, 0, t->C, t->N);
+    m->k->gemm(t->M, t->N, t->K, 1, t->A, 1, (size_t)t->lda, t->B, (size_t)t->K, 0, t->C,
+               (size_t)t->N);
 }
 
 /* a: what is there already counts */
@@ -117,20 +117,34 @@ static void push_spare_sums(struct ms_model *m, int layer)
     }
 }
 
-/* gradient [out][in] = A [K][out]^T B [K][in], `block` of its rows in an item */
-static void push_product(struct ms_model *m, size_t gradient, int out, int in, int K,
-                         const float *A, int lda, const float *B, int ldb, int block)
+/* The head's gradient [V][C] = logits' [N][V]^T xf [N][C], BLOCK_ROWS of its rows in an item. */
+static void push_head_gradient(struct ms_model *m)
 {
-    for (int i = 0; i < out; i += block)
+    int V = m->c.vocab, C = m->c.hidden, block = BLOCK_ROWS;
+    for (int i = 0; i < V; i += block)
         push(m, (struct task){.run = run_product,
-                              .A = A + i,
-                              .B = B,
-                              .C = m->gradients + gradient + (size_t)i * (size_t)in,
-                              .M = out - i < block ? out - i : block,
-                              .N = in,
-                              .K = K,
-                              .lda = lda,
-                              .ldb = ldb});
+                              .A = m->logits + i,
+                              .B = m->xf_pack,
+                              .C = m->gradients + m->head + (size_t)i * (size_t)C,
+                              .M = V - i < block ? V - i : block,
+                              .N = C,
+                              .K = m->in.B * m->in.T,
+                              .lda = V});
+}
+
+/* a, b: columns of xf, a on a panel's edge */
+static void run_pack_xf(struct ms_model *m, const struct task *t, float *scratch)
+{
+    int N = m->in.B * m->in.T;
+    m->k->pack(0, N, t->b - t->a, m->xf + t->a, (size_t)m->c.hidden,
+               m->xf_pack + (size_t)t->a * (size_t)N);
+}
+
+static void push_xf_packs(struct ms_model *m)
+{
+    int C = m->c.hidden, block = m->k->panel;
+    for (int i = 0; i < C; i += block)
+        push(m, (struct task){.run = run_pack_xf, .a = i, .b = C - i < block ? C : i + block});
 }
 
 /* gradient [n] = sum over the groups of batch rows of a piece of their parts */
@@ -206,6 +220,22 @@ static void route(struct ms_model *m, int layer)
         memset(m->dnoise[i], 0, n * sizeof(float));
 }
 
+static void pack_gates(struct ms_model *m, int layer)
+{
+    const struct layer *y = &m->layers[layer];
+    const struct packs *p = &m->packs[layer];
+    int C = m->c.hidden, E = y->E;
+    if (y->moe < 0)
+        return;
+    m->k->pack(1, C, E, value_at(m, y->gate), (size_t)C, p->gate);
+    if (m->noise_gate)
+        m->k->pack(1, C, E, value_at(m, y->noise), (size_t)C, p->noise);
+    if (m->train)
+        m->k->pack(0, E, C, value_at(m, y->gate), (size_t)C, p->gate_back);
+    if (m->train && m->noise_gate)
+        m->k->pack(0, E, C, value_at(m, y->noise), (size_t)C, p->noise_back);
+}
+
 /* layer < 0: the head */
 static void run_pack(struct ms_model *m, const struct task *t, float *scratch)
 {
@@ -229,6 +259,7 @@ static void run_pack(struct ms_model *m, const struct task *t, float *scratch)
                 *out = value_at(m, m->layers[t->layer].wo);
     m->k->pack(1, C, W, qkv, (size_t)C, p->qkv);
     m->k->pack(1, HD, C, out, (size_t)HD, p->out);
+    pack_gates(m, t->layer);
     if (m->train) {
         m->k->pack(0, W, C, qkv, (size_t)C, p->qkv_back);
         m->k->pack(0, C, HD, out, (size_t)HD, p->out_back);
@@ -326,8 +357,7 @@ static void push_weights(struct ms_model *m, int l)
 {
     size_t C = (size_t)m->c.hidden, HD = (size_t)m->HD;
     if (l == m->c.layers) {
-        push_product(m, m->head, m->c.vocab, m->c.hidden, m->in.B * m->in.T, m->logits, m->c.vocab,
-                     m->xf, m->c.hidden, BLOCK_ROWS);
+        push_head_gradient(m);
         push_parts(m, m->norm, m->piece.last, C);
         return;
     }
@@ -363,6 +393,7 @@ static void run_embedding(struct ms_model *m, const struct task *t, float *scrat
 void ms_model_backward(struct ms_model *m)
 {
     assert(m->train && m->in.targets);
+    push_xf_packs(m);
     push_groups(m, ms_model_head_backward, -1);
     run(m);
     for (int l = m->c.layers - 1; l >= 0; l--) {

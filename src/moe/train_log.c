@@ -8,6 +8,7 @@
 
 #include "base/csv.h"
 #include "base/json.h"
+#include "moe/kernels.h"
 #include "moe/train_run.h"
 
 static const char loads_header[] = "step,domain,layer_id,expert_id,count\n";
@@ -106,6 +107,7 @@ static void history_line(struct ms_train_run *r, bool evaluated, struct ms_buf *
     ms_json_number(&j, "loss", r->loss);
     ms_json_number(&j, "grad_norm", r->grad_norm);
     ms_json_number(&j, "lr", r->adamw.lr_now);
+    ms_json_string(&j, "kernels", ms_kernels_pick()->name); /* other CPUs may round otherwise */
     add_imbalance(r, &j);
     if (evaluated)
         add_heldout(r, &j);

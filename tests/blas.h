@@ -1,10 +1,11 @@
-/** @file blas.h  OpenBLAS: one thread a call, and the kernel that fits the CPU.
+/** @file blas.h  OpenBLAS as a witness and a yardstick: one thread a call, and the kernel that fits the CPU.
+ *  The program does without it.
  *
  *  Debian's 0.3.21 takes its Prescott kernel (SSE3) on CPUs newer than itself; the choice is read
  *  from OPENBLAS_CORETYPE when the library is loaded, so it can only be corrected by starting
  *  again. */
-#ifndef MS_MOE_BLAS_H
-#define MS_MOE_BLAS_H
+#ifndef TESTS_BLAS_H
+#define TESTS_BLAS_H
 
 /** Call first in main: where the loaded kernel is below what the CPU can do, start this program
  *  again (once) with OPENBLAS_CORETYPE set: SkylakeX with AVX-512 (measured 157 against Haswell's

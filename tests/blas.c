@@ -1,6 +1,6 @@
 /* OpenBLAS with one thread a call, and starting the program again where the library's kernel is
  * below what the CPU can do. */
-#include "moe/blas.h"
+#include "blas.h"
 
 #include <cblas.h>
 #include <stdbool.h>
