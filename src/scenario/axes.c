@@ -121,7 +121,7 @@ static struct ms_axes_key *from_range(struct ms_reading *r, struct ms_axes *s, c
 
 static bool known_key(struct ms_reading *r, const struct ms_entry *at, const char *key)
 {
-    static const char *const never[] = {"name", "sweep", "report", "train"};
+    static const char *const never[] = {"name", "sweep", "report"};
     char hint[600], path[160];
     path_of(path, sizeof path, key);
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) {

@@ -183,6 +183,15 @@ static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_err
     ms_case_input_finish(&in);
 }
 
+/* A training has names only: nothing is routed before it is trained. */
+static void name_training(struct planner *p, const struct ms_case *c, struct ms_errs *found)
+{
+    struct ms_hash demand;
+    struct ms_err err = {0};
+    if (name_case(p, c, &demand, &err) != MS_OK)
+        add_placed(found, &c->s, &err);
+}
+
 /* A profile that the platform names is no error of a line of the scenario, but it is told there. */
 static void add_hardware(struct planner *p, struct ms_case *c, struct ms_errs *found)
 {
@@ -214,7 +223,9 @@ static void check_case(struct planner *p, struct ms_case *c, struct ms_errs *fou
         add_placed(found, s, &err);
     ms_errors_merge(found, &of_platform, 0);
     ms_errs_finish(&of_platform);
-    if (found->n == 0 && out->platform)
+    if (found->n == 0 && p->use == MS_USE_TRAIN)
+        name_training(p, c, found);
+    else if (found->n == 0 && out->platform)
         try_inputs(p, c, found);
 }
 
@@ -354,7 +365,7 @@ static enum ms_status plan_all(struct planner *p, struct ms_errs *errs, struct m
     }
     warn_of_profiles(plan, errs);
     ms_idle_tell(&p->idle, errs);
-    return p->use == MS_USE_RUN ? describe_study(p, err) : MS_OK;
+    return p->use == MS_USE_RUN || p->use == MS_USE_TRAIN ? describe_study(p, err) : MS_OK;
 }
 
 enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,

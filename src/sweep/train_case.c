@@ -1,0 +1,180 @@
+/* Trains one case of a study in its folder, and decides what its record says of the training. */
+#include "sweep/train_case.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "moe/train.h"
+#include "sim/sim.h"
+#include "stats/imbalance.h"
+#include "sweep/lines.h"
+
+enum { PATH = 4200 };
+
+static const char *file_of(const struct ms_store_case *c, const char *dir, const char *name,
+                           char *path)
+{
+    snprintf(path, PATH, "%s/%s%s%s", dir, c->id, *name ? "/" : "", name);
+    return path;
+}
+
+static bool same_key(const struct ms_store_case *c, const char *dir)
+{
+    char path[PATH];
+    struct ms_buf b = {0};
+    bool same = access(file_of(c, dir, "key", path), F_OK) == 0 &&
+                ms_file_read(path, &b, NULL) == MS_OK &&
+                strncmp(b.p ? b.p : "", c->key.hex, strlen(c->key.hex)) == 0;
+    ms_buf_finish(&b);
+    return same;
+}
+
+bool ms_train_case_whole(const struct ms_store_case *c, const char *dir)
+{
+    char path[PATH];
+    return same_key(c, dir) && access(file_of(c, dir, "checkpoint/config.json", path), F_OK) == 0;
+}
+
+/* ---- what the history says ---- */
+
+struct told {
+    int64_t first, n; /* of the steps that means are over */
+    double ce;
+    const struct ms_train_params *p;
+    double *loss; /* [n_losses] */
+    double *metric;
+    json_t *eval; /* of the last evaluation */
+};
+
+static double number_of(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static bool take_line(void *ctx, const char *line, json_t *o)
+{
+    struct told *t = ctx;
+    json_t *eval = json_object_get(o, "eval");
+    if (eval) {
+        json_decref(t->eval);
+        t->eval = json_incref(eval);
+    }
+    if (json_integer_value(json_object_get(o, "step")) < t->first)
+        return true;
+    double share = 1.0 / (double)t->n;
+    t->ce += number_of(o, "ce") * share;
+    for (size_t i = 0; i < t->p->n_losses; i++)
+        t->loss[i] += number_of(o, t->p->losses[i].loss->name) * share;
+    const json_t *imbalance = json_object_get(o, "imbalance");
+    for (int m = 0; ms_imbalance_metrics[m].name; m++)
+        t->metric[m] += number_of(imbalance, ms_imbalance_metrics[m].name) * share;
+    return true;
+}
+
+static void add_domains(struct ms_json *j, const struct told *t)
+{
+    const char *name;
+    json_t *of;
+    double ce = 0, n = (double)json_object_size(t->eval);
+    ms_json_object(j, "domains");
+    json_object_foreach(t->eval, name, of)
+    {
+        ms_json_object(j, name);
+        ms_json_number(j, "ce", number_of(of, "ce"));
+        ms_json_number(j, "ppl", number_of(of, "ppl"));
+        ms_json_end_object(j);
+        ce += number_of(of, "ce") / n;
+    }
+    ms_json_end_object(j);
+    ms_json_number(j, "heldout_ce", n > 0 ? ce : NAN);
+    ms_json_number(j, "heldout_ppl", n > 0 ? exp(ce) : NAN);
+}
+
+static void add_told(struct ms_json *j, const struct ms_scenario *s, const struct told *t)
+{
+    ms_json_object(j, "training");
+    ms_json_integer(j, "steps", t->p->steps);
+    ms_json_number(j, "ce", t->ce);
+    add_domains(j, t);
+    ms_json_end_object(j);
+    ms_json_object(j, "losses");
+    for (size_t i = 0; i < t->p->n_losses; i++)
+        ms_json_number(j, t->p->losses[i].loss->name, t->loss[i]);
+    ms_json_end_object(j);
+    ms_json_object(j, "imbalance");
+    for (int m = 0; ms_imbalance_metrics[m].name; m++)
+        ms_json_number(j, ms_imbalance_metrics[m].name, t->metric[m]);
+    ms_json_end_object(j);
+    ms_json_object(j, "caption");
+    ms_json_string(j, "scenario", s->name);
+    ms_json_string(j, "source", "training");
+    ms_json_end_object(j);
+}
+
+static void add_identity(struct ms_json *j, const struct ms_scenario *s)
+{
+    struct ms_hash none = ms_hash128("training", 8);
+    ms_json_null(j, "platform_hash");
+    ms_json_string(j, "work_hash", none.hex);
+    ms_json_integer(j, "seed", (int64_t)s->seed);
+    ms_json_object(j, "versions");
+    ms_json_string(j, "moesim", MS_VERSION);
+    ms_json_end_object(j);
+}
+
+static enum ms_status write_record(const struct ms_scenario *s, const char *history,
+                                   struct ms_buf *out, struct ms_err *err)
+{
+    struct ms_buf text = {0};
+    struct ms_json j = {.out = out};
+    int n_metrics = 0;
+    while (ms_imbalance_metrics[n_metrics].name)
+        n_metrics++;
+    struct told t = {.p = s->train};
+    t.n = s->train->steps >= 10 ? s->train->steps / 10 : 1;
+    t.first = s->train->steps - t.n;
+    t.loss = calloc(s->train->n_losses + 1, sizeof *t.loss);
+    t.metric = calloc((size_t)n_metrics, sizeof *t.metric);
+    enum ms_status status = t.loss && t.metric ? ms_lines_each(history, &text, take_line, &t, err)
+                                               : ms_err_set(err, MS_NOMEM, "out of memory");
+    if (status == MS_OK) {
+        add_identity(&j, s);
+        add_told(&j, s, &t);
+    }
+    json_decref(t.eval);
+    free(t.loss);
+    free(t.metric);
+    ms_buf_finish(&text);
+    return status;
+}
+
+enum ms_status ms_train_case_run(const struct ms_scenario *s, const struct ms_store_case *c,
+                                 const char *dir, int threads, struct ms_message *out,
+                                 struct ms_err *err)
+{
+    char folder[PATH], path[PATH];
+    double start = ms_clock_s();
+    struct ms_json timing = {.out = &out->part[MS_PART_TIMING]};
+    struct ms_train_options o = {
+        .dir = file_of(c, dir, "", folder), .threads = threads, .force = !same_key(c, dir)};
+    folder[strlen(folder)] = '\0';
+    enum ms_status status = ms_dir_make(folder, err);
+    if (status == MS_OK && o.force)
+        unlink(file_of(c, dir, "key", path)); /* until the old training is gone */
+    if (status == MS_OK && o.force)
+        status = ms_train_reset(folder, err);
+    if (status == MS_OK)
+        status = ms_file_write(file_of(c, dir, "key", path), c->key.hex, strlen(c->key.hex), err);
+    if (status == MS_OK)
+        status = ms_train_run(s->train, &o, err);
+    if (status == MS_OK)
+        status = write_record(s, file_of(c, dir, "history.jsonl", path),
+                              &out->part[MS_PART_RECORD], err);
+    ms_json_number(&timing, "wall_s", ms_clock_s() - start);
+    return status;
+}
