@@ -6,9 +6,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/pool.h"
+#include "cli/run_watch.h"
 #include "cli/verb.h"
 #include "report/overview.h"
-#include "report/progress.h"
 #include "sweep/run.h"
 
 static const struct ms_option options[] = {
@@ -188,25 +188,6 @@ static void list_cases(const struct job *j, const struct setting *s)
 
 /* ---- running ---- */
 
-static void on_progress(void *ctx, const struct ms_run_state *st)
-{
-    ms_progress_show(ctx, st);
-}
-
-static void on_failure(void *ctx, const char *id, const char *axes, const char *error)
-{
-    ms_progress_clear(ctx);
-    fprintf(stderr, "moesim run: case %s %s failed: %s\n", id, axes, error);
-}
-
-static void on_talk(void *ctx, const char *id, const char *text)
-{
-    size_t n = strlen(text);
-    ms_progress_clear(ctx);
-    fprintf(stderr, "moesim run: case %s said: %s%s", id, text,
-            n && text[n - 1] == '\n' ? "" : "\n");
-}
-
 static enum ms_status print_file(const char *dir, const char *name)
 {
     char path[4200];
@@ -226,47 +207,28 @@ static enum ms_status print_results(const struct job *j, enum format format)
 {
     if (format != FORMAT_TABLE)
         return print_file(j->dir, format == FORMAT_CSV ? "summary.csv" : "results.jsonl");
-    struct ms_results r = {0};
-    struct ms_err err = {0};
-    struct ms_term term = ms_term_of(stdout);
-    const char *dir = j->dir;
-    if (term.width > 100)
-        term.width = 100;
-    enum ms_status s = ms_results_read(&r, &dir, 1, &err);
-    if (s == MS_OK)
-        s = ms_overview_print(&r, stdout, &term);
-    if (s != MS_OK)
-        ms_err_print(stderr, &err, "error");
-    ms_results_finish(&r);
-    return s;
+    return ms_print_overview(j->dir);
 }
 
 /* @return an exit code; 128 + the signal that interrupted it */
 static int run_job(struct job *j, const struct setting *s)
 {
-    struct ms_progress bar = ms_progress_start(stderr, j->study.base.name, s->progress);
-    struct ms_run_watch watch = {&bar, on_progress, on_failure, on_talk};
+    struct ms_run_talk talk = {"run", ms_progress_start(stderr, j->study.base.name, s->progress)};
+    struct ms_run_watch watch = ms_run_watch_of(&talk);
     struct ms_run_options o = s->run;
     struct ms_run_state st;
     struct ms_err err = {0};
-    char text[32];
     int sig;
     o.dir = j->dir;
     enum ms_status status = ms_plan_run(&j->plan, &o, &watch, &st, &sig, &err);
-    ms_progress_clear(&bar);
+    ms_progress_clear(&talk.bar);
     if (status != MS_OK && status != MS_FAILED && status != MS_INTERRUPTED) {
         ms_err_print(stderr, &err, "error");
         return ms_exit_code(status);
     }
     enum ms_status printed = st.n_done > 0 ? print_results(j, s->format) : MS_OK;
     fflush(stdout);
-    fprintf(stderr, "moesim run: %zu of %zu cases in %s", st.n_done, st.n_cases, j->dir);
-    if (st.n_reused)
-        fprintf(stderr, " (%zu were there)", st.n_reused);
-    fprintf(stderr, ", %s\n", ms_duration(st.elapsed_s, text, sizeof text));
-    if (status != MS_OK)
-        fprintf(stderr, "moesim run: %s%s\n", err.text,
-                status == MS_INTERRUPTED ? "; what is done is kept, the same command goes on" : "");
+    ms_run_tell_end(&talk, &st, j->dir, status, &err);
     if (status == MS_INTERRUPTED)
         return 128 + sig;
     return status != MS_OK ? ms_exit_code(status) : ms_exit_code(printed);

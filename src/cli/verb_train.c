@@ -8,14 +8,18 @@
 
 #include "base/pool.h"
 #include "cli/moe_args.h"
+#include "cli/run_watch.h"
 #include "moe/train.h"
 #include "scenario/scenario.h"
 #include "sweep/plan.h"
 
 static const struct ms_option options[] = {
-    {"output", 'o', "DIR", "folder of the run (default: results/NAME)"},
+    {"output", 'o', "DIR",
+     "folder of the run (default: results/NAME); with a sweep a folder a case inside"},
     {"set", 's', "KEY=VALUE", "replace a key of the scenario (VALUE is YAML); may be repeated"},
-    {"threads", 'j', "N", "threads (default: all cores); the result does not depend on them"},
+    {"threads", 'j', "N",
+     "threads, or trainings at once where the scenario has a sweep (default: all cores); the "
+     "result does not depend on them"},
     {"force", 0, NULL, "start over where the folder holds another run"},
     {"progress", 0, "WHEN", "auto (default: when stderr is a terminal), always or never"},
     {"quiet", 'q', NULL, "no summary"},
@@ -118,6 +122,41 @@ static int train(const struct ms_scenario *s, const struct ms_args *args, bool b
     return MS_OK;
 }
 
+/* Every case of a sweep in a folder of its own, as many at once as there are threads. */
+static int train_study(const struct ms_plan *plan, const char *name, const struct ms_args *args,
+                       int progress, int threads)
+{
+    char folder[4096];
+    const char *dir = ms_args_get(args, "output", NULL);
+    struct ms_run_talk talk = {"train", ms_progress_start(stderr, name,
+                                                          progress == 0   ? MS_PROGRESS_AUTO
+                                                          : progress == 1 ? MS_PROGRESS_ALWAYS
+                                                                          : MS_PROGRESS_NEVER)};
+    struct ms_run_watch watch = ms_run_watch_of(&talk);
+    struct ms_run_state st;
+    struct ms_err err = {0};
+    int sig;
+    snprintf(folder, sizeof folder, "results/%s", name);
+    dir = dir ? dir : folder;
+    struct ms_run_options o = {.dir = dir,
+                               .n_procs = threads,
+                               .shard = 1,
+                               .n_shards = 1,
+                               .force = ms_args_get(args, "force", NULL) != NULL,
+                               .train = true};
+    enum ms_status status = ms_plan_run(plan, &o, &watch, &st, &sig, &err);
+    ms_progress_clear(&talk.bar);
+    if (status != MS_OK && status != MS_FAILED && status != MS_INTERRUPTED) {
+        ms_err_print(stderr, &err, "error");
+        return ms_exit_code(status);
+    }
+    if (st.n_done > 0 && !ms_args_get(args, "quiet", NULL))
+        ms_print_overview(dir);
+    fflush(stdout);
+    ms_run_tell_end(&talk, &st, dir, status, &err);
+    return status == MS_INTERRUPTED ? 128 + sig : ms_exit_code(status);
+}
+
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
     static const char *const when[] = {"auto", "always", "never", NULL};
@@ -145,7 +184,9 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         s = ms_plan_make(&plan, &study, MS_USE_TRAIN, false, &inputs, &errs);
     ms_errs_print(stderr, &errs);
     int code = ms_exit_code(s);
-    if (s == MS_OK)
+    if (s == MS_OK && study.n_axes > 0)
+        code = train_study(&plan, study.base.name, &args, progress, (int)threads);
+    else if (s == MS_OK)
         code = train(&study.base, &args, progress == 1 || (progress == 0 && isatty(STDERR_FILENO)),
                      (int)threads);
     ms_errs_finish(&errs);
@@ -161,6 +202,7 @@ const struct ms_verb ms_verb_train = {
     .summary = "Train or fine-tune the MoE language model; resumes exactly",
     .examples =
         "moesim train scenarios/train-jargon.yaml\n"
+        "moesim train losses.yaml -o results/losses && moesim compare results/losses\n"
         "moesim train mine.yaml -o runs/a --set train.losses.switch=0.02\n"
         "moesim train mine.yaml -o runs/b --set train.init=mixtral-folder --set train.steps=200",
     .options = options,

@@ -127,8 +127,62 @@ static void add_row(struct ms_table *t, const struct ms_results *s, const struct
     add_plain(t, ms_result_number(r, "imbalance.rank_max_over_mean"), "");
 }
 
+/* ---- trainings ---- */
+
+static const struct {
+    const char *title, *path;
+    int decimals;
+} training_columns[] = {
+    {"steps", "training.steps", 0},
+    {"ce", "training.ce", 3},
+    {"held-out ce", "training.heldout_ce", 3},
+    {"perplexity", "training.heldout_ppl", 2},
+    {"Gini", "imbalance.gini", 3},
+    {"max/mean", "imbalance.max_over_mean", 2},
+};
+enum { N_TRAINING = sizeof training_columns / sizeof *training_columns };
+
+static bool is_training(const struct ms_results *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!isnan(ms_result_number(&s->r[i], "training.steps")))
+            return true;
+    return false;
+}
+
+static enum ms_status print_trainings(const struct ms_results *s, FILE *out,
+                                      const struct ms_term *term)
+{
+    struct ms_table *t = ms_table_create();
+    if (!t)
+        return MS_NOMEM;
+    ms_table_column(t, "case", MS_LEFT, 0);
+    for (size_t k = 0; k < s->n_keys; k++)
+        ms_table_column(t, last_word(s, s->key[k]), MS_LEFT, 0);
+    for (size_t c = 0; c < N_TRAINING; c++)
+        ms_table_column(t, training_columns[c].title, MS_RIGHT, 0);
+    for (size_t i = 0; i < s->n; i++) {
+        ms_table_row(t);
+        ms_table_cell(t, MS_PLAIN, "%s", s->r[i].id);
+        for (size_t k = 0; k < s->n_keys; k++)
+            ms_table_cell(t, MS_PLAIN, "%s", ms_result_label(s, &s->r[i], s->key[k]));
+        for (size_t c = 0; c < N_TRAINING && s->r[i].ok; c++)
+            ms_table_cell(t, MS_PLAIN, "%.*f", training_columns[c].decimals,
+                          ms_result_number(&s->r[i], training_columns[c].path));
+        if (!s->r[i].ok)
+            ms_table_cell(t, MS_RED, "failed");
+    }
+    bool printed = ms_table_print(t, out, term);
+    ms_table_destroy(t);
+    fprintf(out, "ce, Gini and max/mean: means of the last tenth of the steps; each case's folder "
+                 "has its history, loads and checkpoint\n");
+    return printed ? MS_OK : MS_NOMEM;
+}
+
 enum ms_status ms_overview_print(const struct ms_results *s, FILE *out, const struct ms_term *term)
 {
+    if (is_training(s))
+        return print_trainings(s, out, term);
     struct ms_table *t = ms_table_create();
     const char *series = series_of(s);
     bool starred = false;

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "demand/control.h"
+#include "moe/train.h"
 #include "scenario/errors.h"
 #include "scenario/idle.h"
 #include "sweep/case_run.h"
@@ -190,6 +191,9 @@ static void name_training(struct planner *p, const struct ms_case *c, struct ms_
     struct ms_err err = {0};
     if (name_case(p, c, &demand, &err) != MS_OK)
         add_placed(found, &c->s, &err);
+    const struct ms_train_params *t = c->s.train;
+    p->plan->c[c->index].cost_s =
+        (double)(t->steps * t->batch * t->seq * t->model.layers * t->model.hidden) / 1e7;
 }
 
 /* A profile that the platform names is no error of a line of the scenario, but it is told there. */

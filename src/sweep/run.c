@@ -10,6 +10,7 @@
 #include "sweep/case_run.h"
 #include "sweep/farm.h"
 #include "sweep/lines.h"
+#include "sweep/train_case.h"
 
 struct runner {
     const struct ms_plan *plan;
@@ -33,6 +34,12 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
     enum ms_status s = ms_study_case(r->plan->study, job, &c, err);
     if (s != MS_OK)
         return s;
+    if (r->options->train) {
+        s = ms_train_case_run(&c.s, &r->plan->store.c[job], r->options->dir, r->n_threads, out,
+                              err);
+        ms_case_finish(&c);
+        return s;
+    }
     c.s.in_force = r->plan->c[job].hardware;
     struct ms_case_options o = {.n_threads = r->n_threads, .samples = r->options->samples};
     if (r->options->timeline) {
@@ -121,7 +128,9 @@ static enum ms_status choose_jobs(struct runner *r, struct ms_err *err)
         if (r->plan->c[i].invalid) {
             r->state->n_done++;
             s = fail(r, i, r->plan->c[i].invalid, err);
-        } else if (ms_store_has(r->store, i)) {
+        } else if (ms_store_has(r->store, i) &&
+                   (!r->options->train ||
+                    ms_train_case_whole(&r->plan->store.c[i], r->options->dir))) {
             r->state->n_done++;
             r->state->n_reused++;
         } else {

@@ -1,6 +1,9 @@
 /* Trains one case of a study in its folder, and decides what its record says of the training. */
+#define _XOPEN_SOURCE 700
 #include "sweep/train_case.h"
 
+#include <errno.h>
+#include <ftw.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +12,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "moe/train.h"
-#include "sim/sim.h"
 #include "stats/imbalance.h"
 #include "sweep/lines.h"
 
@@ -153,6 +155,19 @@ static enum ms_status write_record(const struct ms_scenario *s, const char *hist
     return status;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    return remove(path);
+}
+
+/* Of another key: nothing of it may be taken for this one's. */
+static enum ms_status start_over(const char *folder, struct ms_err *err)
+{
+    if (access(folder, F_OK) == 0 && nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        return ms_err_at(err, MS_IO, folder, 0, 0, NULL, "cannot be removed: %s", strerror(errno));
+    return ms_dir_make(folder, err);
+}
+
 enum ms_status ms_train_case_run(const struct ms_scenario *s, const struct ms_store_case *c,
                                  const char *dir, int threads, struct ms_message *out,
                                  struct ms_err *err)
@@ -160,21 +175,15 @@ enum ms_status ms_train_case_run(const struct ms_scenario *s, const struct ms_st
     char folder[PATH], path[PATH];
     double start = ms_clock_s();
     struct ms_json timing = {.out = &out->part[MS_PART_TIMING]};
-    struct ms_train_options o = {
-        .dir = file_of(c, dir, "", folder), .threads = threads, .force = !same_key(c, dir)};
-    folder[strlen(folder)] = '\0';
-    enum ms_status status = ms_dir_make(folder, err);
-    if (status == MS_OK && o.force)
-        unlink(file_of(c, dir, "key", path)); /* until the old training is gone */
-    if (status == MS_OK && o.force)
-        status = ms_train_reset(folder, err);
+    struct ms_train_options o = {.dir = file_of(c, dir, "", folder), .threads = threads};
+    enum ms_status status = same_key(c, dir) ? MS_OK : start_over(folder, err);
     if (status == MS_OK)
         status = ms_file_write(file_of(c, dir, "key", path), c->key.hex, strlen(c->key.hex), err);
     if (status == MS_OK)
         status = ms_train_run(s->train, &o, err);
     if (status == MS_OK)
-        status = write_record(s, file_of(c, dir, "history.jsonl", path),
-                              &out->part[MS_PART_RECORD], err);
+        status = write_record(s, file_of(c, dir, "history.jsonl", path), &out->part[MS_PART_RECORD],
+                              err);
     ms_json_number(&timing, "wall_s", ms_clock_s() - start);
     return status;
 }
