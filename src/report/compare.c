@@ -214,11 +214,13 @@ static enum ms_status make_caption(struct ms_comparison *c, const struct ms_resu
     struct ms_buf b = {0};
     char path[40];
     snprintf(path, sizeof path, "%s.n", c->is_series ? ms_series_name(c->series) : "exchange");
-    ms_buf_printf(&b, "%s, %g ranks", ms_result_text(r, "caption.scenario", "results"),
-                  ms_result_number(r, "ranks"));
+    bool training = !isnan(ms_result_number(r, "training.steps"));
+    ms_buf_printf(&b, "%s, %g %s", ms_result_text(r, "caption.scenario", "results"),
+                  ms_result_number(r, training ? "training.steps" : "ranks"),
+                  training ? "steps of training" : "ranks");
     if (ms_result_number(r, "groups") > 1)
         ms_buf_printf(&b, " in each of %g groups", ms_result_number(r, "groups"));
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    for (size_t i = 0; !training && i < sizeof own / sizeof *own; i++) {
         bool same = strcmp(own[i], c->by) != 0;
         for (size_t k = 0; k < s->n_keys; k++)
             same = same && strcmp(s->key[k], own[i]) != 0;

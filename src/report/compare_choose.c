@@ -124,13 +124,15 @@ enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms
     if (!r)
         return ms_err_set(err, MS_INVALID,
                           "every case of these results failed: there is nothing to compare");
+    static const char *const usual[] = {"layer.p99_us", "step.p99_us", "training.heldout_ppl",
+                                        "training.ce"};
     c->metric = told                ? told
                 : s->metric         ? s->metric
                 : has_stragglers(r) ? "layer.p99_us"
                                     : "exchange.p99_us";
-    if (!told && isnan(ms_result_number(
-                     r, c->metric))) /* no exchanges with overlap: the layer is what there is */
-        c->metric = isnan(ms_result_number(r, "layer.p99_us")) ? "step.p99_us" : "layer.p99_us";
+    /* no exchanges with overlap: the layer is what there is; a training has neither */
+    for (size_t i = 0; !told && i < 4 && isnan(ms_result_number(r, c->metric)); i++)
+        c->metric = usual[i];
     if (isnan(ms_result_number(r, c->metric))) {
         const char *names[128];
         char allowed[512];

@@ -42,6 +42,22 @@ static const char *const paths[] = {
     "key",
     "error",
 };
+/* Of a training (train_case.h), which has no blocks. */
+static const char *const training_paths[] = {
+    "training.steps",
+    "training.ce",
+    "training.heldout_ce",
+    "training.heldout_ppl",
+    "imbalance.gini",
+    "imbalance.cv",
+    "imbalance.variance",
+    "imbalance.entropy",
+    "imbalance.max_over_mean",
+    "seed",
+    "key",
+    "error",
+};
+
 enum { N_BLOCKS = sizeof blocks / sizeof *blocks, N_MEMBERS = sizeof members / sizeof *members };
 
 static void add_value(struct ms_buf *out, const json_t *v)
@@ -73,7 +89,20 @@ static void add_name(struct ms_buf *out, const char *path)
         ms_buf_add(out, *c == '.' ? "_" : c, 1);
 }
 
-static void add_header(struct ms_buf *out, json_t *axes)
+struct columns {
+    int n_blocks;
+    const char *const *path;
+    size_t n_paths;
+};
+
+static struct columns columns_of(const json_t *record)
+{
+    if (json_object_get(record, "training"))
+        return (struct columns){0, training_paths, sizeof training_paths / sizeof *training_paths};
+    return (struct columns){N_BLOCKS, paths, sizeof paths / sizeof *paths};
+}
+
+static void add_header(struct ms_buf *out, json_t *axes, struct columns c)
 {
     const char *key;
     json_t *value;
@@ -84,17 +113,17 @@ static void add_header(struct ms_buf *out, json_t *axes)
         ms_csv_cell(out, key);
     }
     ms_buf_adds(out, ",status");
-    for (int b = 0; b < N_BLOCKS; b++)
+    for (int b = 0; b < c.n_blocks; b++)
         for (int m = 0; m < N_MEMBERS; m++)
             ms_buf_printf(out, ",%s_%s", blocks[b], members[m]);
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    for (size_t i = 0; i < c.n_paths; i++) {
         ms_buf_adds(out, ",");
-        add_name(out, paths[i]);
+        add_name(out, c.path[i]);
     }
     ms_buf_adds(out, "\n");
 }
 
-static void add_row(struct ms_buf *out, json_t *axes, const json_t *record)
+static void add_row(struct ms_buf *out, json_t *axes, const json_t *record, struct columns c)
 {
     const char *key;
     json_t *value;
@@ -106,14 +135,14 @@ static void add_row(struct ms_buf *out, json_t *axes, const json_t *record)
     }
     ms_buf_adds(out, ",");
     add_value(out, json_object_get(record, "status"));
-    for (int b = 0; b < N_BLOCKS; b++)
+    for (int b = 0; b < c.n_blocks; b++)
         for (int m = 0; m < N_MEMBERS; m++) {
             ms_buf_adds(out, ",");
             add_value(out, json_object_get(json_object_get(record, blocks[b]), members[m]));
         }
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    for (size_t i = 0; i < c.n_paths; i++) {
         ms_buf_adds(out, ",");
-        add_value(out, at(record, paths[i]));
+        add_value(out, at(record, c.path[i]));
     }
     ms_buf_adds(out, "\n");
 }
@@ -122,6 +151,7 @@ enum ms_status ms_summary_csv(const char *const *records, size_t n, struct ms_bu
                               struct ms_err *err)
 {
     json_t *first = NULL;
+    struct columns c = {0};
     enum ms_status s = MS_OK;
     for (size_t i = 0; s == MS_OK && i < n; i++) {
         json_t *o = json_loads(records[i], 0, NULL);
@@ -132,9 +162,10 @@ enum ms_status ms_summary_csv(const char *const *records, size_t n, struct ms_bu
         }
         if (!first) {
             first = json_incref(o);
-            add_header(out, json_object_get(first, "axes"));
+            c = columns_of(first);
+            add_header(out, json_object_get(first, "axes"), c);
         }
-        add_row(out, json_object_get(first, "axes"), o);
+        add_row(out, json_object_get(first, "axes"), o, c);
         json_decref(o);
     }
     json_decref(first);
