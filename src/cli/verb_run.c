@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/pool.h"
+#include "cli/run_emit.h"
 #include "cli/run_watch.h"
 #include "cli/verb.h"
 #include "report/overview.h"
@@ -21,6 +22,9 @@ static const struct ms_option options[] = {
     {"shard", 0, "K/N",
      "only every Nth case, starting with the Kth of 1..N; join with `moesim merge`"},
     {"dry-run", 'n', NULL, "list the cases and their estimated cost; simulate nothing"},
+    {"emit", 0, "slurm|parallel",
+     "print a job script instead: the cases as an array of shards, and a last job that joins them"},
+    {"shard-minutes", 0, "N", "how long a shard of --emit shall take (default: 10)"},
     {"keep-going", 'k', NULL, "record cases with invalid input as failed and run the others"},
     {"progress", 0, "auto|always|never", "progress bar on stderr (default: when it is a terminal)"},
     {"samples", 0, NULL, "also write samples/cNNNN.csv: every exchange and rank time"},
@@ -44,6 +48,9 @@ struct setting {
     enum format format;
     enum ms_progress_when progress;
     bool dry_run, keep_going;
+    const char *emit; /* NULL: simulate */
+    double shard_minutes;
+    const struct ms_args *args;
     const char *output;
     const char *sets[256];
     size_t n_sets;
@@ -89,14 +96,34 @@ static int parse_words(const struct ms_verb *self, const struct ms_args *a, stru
     return MS_OK;
 }
 
+static int parse_emit(const struct ms_verb *self, const struct ms_args *a, struct setting *s)
+{
+    int64_t minutes = 10;
+    s->emit = ms_args_get(a, "emit", NULL);
+    if (!ms_args_integer(self, a, "shard-minutes", 1, 100000, &minutes))
+        return MS_USAGE;
+    s->shard_minutes = (double)minutes;
+    if (!s->emit)
+        return ms_args_get(a, "shard-minutes", NULL)
+                   ? ms_usage(self, "--shard-minutes belongs to --emit")
+                   : MS_OK;
+    if (!ms_emit_known(s->emit))
+        return ms_usage(self, "--emit: '%s' is not one of slurm, parallel", s->emit);
+    if (a->n_operands != 1 || strcmp(a->operand[0], "-") == 0)
+        return ms_usage(self, "--emit takes one scenario's file");
+    if (s->dry_run || ms_args_get(a, "shard", NULL))
+        return ms_usage(self, "--emit cuts the shards itself: no --shard or --dry-run beside it");
+    return MS_OK;
+}
+
 static int parse(const struct ms_verb *self, const struct ms_args *a, struct setting *s)
 {
     int64_t n = ms_cores();
     const char *jobs = ms_args_get(a, "jobs", NULL),
                *timeout = ms_args_get(a, "case-timeout", "3600");
     char *end;
-    *s = (struct setting){.run = {.shard = 1, .n_shards = 1},
-                          .output = ms_args_get(a, "output", NULL)};
+    *s = (struct setting){
+        .run = {.shard = 1, .n_shards = 1}, .args = a, .output = ms_args_get(a, "output", NULL)};
     if (a->n_operands == 0)
         return ms_usage(self, "no scenario given");
     if (jobs && !ms_integer_parse(jobs, 1, 4096, &n))
@@ -115,6 +142,7 @@ static int parse(const struct ms_verb *self, const struct ms_args *a, struct set
             s->sets[s->n_sets++] = a->option[i].value;
     const char *shard = ms_args_get(a, "shard", NULL);
     int code = shard ? parse_shard(self, shard, s) : MS_OK;
+    code = code ? code : parse_emit(self, a, s);
     return code ? code : parse_words(self, a, s);
 }
 
@@ -186,6 +214,27 @@ static void list_cases(const struct job *j, const struct setting *s)
            s->run.n_procs, s->run.n_procs == 1 ? "" : "es");
 }
 
+/* ---- --emit ---- */
+
+static int emit(const struct job *j, const char *path, const struct setting *s)
+{
+    struct ms_emit e = {.how = s->emit,
+                        .scenario = path,
+                        .dir = j->dir,
+                        .plan = &j->plan,
+                        .args = s->args,
+                        .n_procs = s->run.n_procs,
+                        .minutes = s->shard_minutes};
+    struct ms_buf script = {0};
+    bool made = ms_emit_script(&e, &script);
+    if (made)
+        fwrite(script.p, 1, script.n, stdout);
+    else
+        fprintf(stderr, "moesim run: error: out of memory\n");
+    ms_buf_finish(&script);
+    return made ? MS_OK : MS_INTERNAL;
+}
+
 /* ---- running ---- */
 
 static enum ms_status print_file(const char *dir, const char *name)
@@ -250,6 +299,8 @@ static int run_all(const struct ms_verb *self, struct job *j, char **paths, int 
     code = name_folders(self, j, n, s);
     for (int i = 0; code == MS_OK && s->dry_run && i < n; i++)
         list_cases(&j[i], s);
+    if (code == MS_OK && s->emit)
+        return emit(&j[0], paths[0], s);
     for (int i = 0; !s->dry_run && i < n && (code == MS_OK || code == MS_FAILED); i++) {
         int this = run_job(&j[i], s);
         code = this != MS_OK ? this : code;
@@ -291,7 +342,8 @@ const struct ms_verb ms_verb_run = {
     .examples = "moesim run scenarios/compare-topologies.yaml\n"
                 "moesim run mine.yaml --set repeats=2 -j 4 -o results/quick\n"
                 "moesim run mine.yaml --dry-run\n"
-                "moesim run mine.yaml --shard 1/3 -o results/part1",
+                "moesim run mine.yaml --shard 1/3 -o results/part1\n"
+                "moesim run mine.yaml --emit slurm -j 16 > job.sh; bash job.sh",
     .options = options,
     .run = run,
 };

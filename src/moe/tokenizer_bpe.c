@@ -411,7 +411,8 @@ bool ms_bpe_run(struct ms_bpe *b, const char *text, size_t n, struct ms_token_id
     if (ok && c && made <= CACHE_IDS) {
         *c = (struct cached){.n = (uint8_t)n, .n_ids = (uint8_t)made};
         memcpy(c->text, text, n);
-        memcpy(c->id, out->id + first, made * sizeof *c->id);
+        if (made > 0) /* else there may be no list yet */
+            memcpy(c->id, out->id + first, made * sizeof *c->id);
     }
     return ok;
 }

@@ -63,7 +63,8 @@ static enum ms_status boot(const struct ms_comparison *c, const struct ms_cluste
                            const struct ms_clustered *b, int stat, const struct ms_result *base,
                            struct ms_ratio *out, struct ms_err *err)
 {
-    uint64_t seed = (uint64_t)ms_result_number(base, "seed");
+    double said = ms_result_number(base, "seed"); /* NaN in a record that has none */
+    uint64_t seed = said >= 0 && said < 18e18 ? (uint64_t)said : 0;
     if (a->n_repeats != b->n_repeats)
         return MS_OK;
     return ms_boot_ratio(a, b, stat, seed, c->margin, out, err);

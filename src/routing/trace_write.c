@@ -256,8 +256,14 @@ static enum ms_status write_rank(const struct ms_trace *t, int rank, const char 
                 ms_trace_layer(t, i, l, sum);
             else
                 c = t->count + ms_trace_row(t, i, rank, l);
-            for (size_t e = 0; e < E; e++)
-                whole[at * E + e] = (int64_t)(c[e] + 0.5);
+            for (size_t e = 0; s == MS_OK && e < E; e++)
+                if (c[e] < 9e18)
+                    whole[at * E + e] = (int64_t)(c[e] + 0.5);
+                else
+                    s = ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                                  "layer %d, expert %zu: a count of %.3g is none of 64 bits, which "
+                                  "this format has",
+                                  t->layer_id[l], e, c[e]);
             snprintf(names + at * 32, 32, "%d_%d", i, t->layer_id[l]);
             tensor[at] = (struct ms_st_tensor){.name = names + at * 32,
                                                .type = MS_ST_I64,

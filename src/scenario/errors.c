@@ -10,9 +10,10 @@ static bool same(const struct ms_err *a, const struct ms_err *b)
            strcmp(a->key, b->key) == 0 && strcmp(a->text, b->text) == 0;
 }
 
-static bool among(const struct ms_err *list, size_t n, const struct ms_err *e)
+/* Among list[start..n-1]; an empty list may be NULL. */
+static bool among(const struct ms_err *list, size_t start, size_t n, const struct ms_err *e)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = start; i < n; i++)
         if (same(&list[i], e))
             return true;
     return false;
@@ -21,11 +22,11 @@ static bool among(const struct ms_err *list, size_t n, const struct ms_err *e)
 void ms_errors_merge(struct ms_errs *into, const struct ms_errs *from, size_t start)
 {
     for (size_t i = 0; i < from->n; i++)
-        if (!among(into->e + start, into->n - start, &from->e[i]))
+        if (!among(into->e, start, into->n, &from->e[i]))
             ms_errs_add(into, &from->e[i]);
     for (size_t i = 0; i < from->n_warnings; i++) {
         const struct ms_err *w = &from->warn[i];
-        if (!among(into->warn, into->n_warnings, w))
+        if (!among(into->warn, 0, into->n_warnings, w))
             ms_errs_warn_at(into, w->file, w->line, w->col, w->key, "%s", w->text);
     }
 }
