@@ -128,10 +128,15 @@ static enum ms_status choose(struct study *t, struct ms_errs *errs)
 static void compute_row(struct study *t, struct ms_fidelity_row *f, const struct ms_hardware *h)
 {
     const struct ms_measured_row *r = f->row;
-    struct ms_compute_params p = {.profile = h->experts};
+    char table[96];
+    struct ms_compute_params p = {.profile = table};
     double one = (double)r->tokens;
+    /* the profile's table is of a GPU; number format and kind of kernels are the row's */
+    snprintf(table, sizeof table, "%.*s%s%s", (int)strcspn(h->experts ? h->experts : "", "-"),
+             h->experts ? h->experts : "", strcmp(r->expert_dtype, "fp8") == 0 ? "-fp8" : "",
+             strcmp(r->library, "torch-grouped") == 0 ? "-grouped" : "");
     if (!h->experts || !ms_compute_known(&p)) {
-        f->skipped = say(t, "profile '%s' has no table of expert times%s", h->name, "");
+        f->skipped = say(t, "profile '%s' has no table of expert times '%s'", h->name, table);
         return;
     }
     f->simulated_us =

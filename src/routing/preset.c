@@ -7,8 +7,9 @@
 #define CONFIG "Hugging Face config.json as copied in ai-dynamo/aiconfigurator model_configs"
 
 /* One row: name, help, moe layers, hidden, experts, shared, top_k, intermediate, groups, limit,
- * score, source. */
-#define ROW(name_, help_, L_, H_, E_, S_, K_, F_, groups_, limit_, score_, source_)                \
+ * score, source; where attention is known, its heads, heads of keys (0: latent) and head size before. */
+#define WITH_ATTENTION(heads_, kv_heads_, head_dim_, name_, help_, L_, H_, E_, S_, K_, F_,         \
+                       groups_, limit_, score_, source_)                                           \
     {                                                                                              \
         name_, help_,                                                                              \
             {.preset = name_,                                                                      \
@@ -20,38 +21,43 @@
              .expert_intermediate = F_,                                                            \
              .groups = groups_,                                                                    \
              .group_limit = limit_,                                                                \
-             .group_score = score_},                                                               \
+             .group_score = score_,                                                                \
+             .heads = heads_,                                                                      \
+             .kv_heads = kv_heads_,                                                                \
+             .head_dim = head_dim_},                                                               \
             source_                                                                                \
     }
 
+#define ROW(...) WITH_ATTENTION(0, 0, 128, __VA_ARGS__)
+
 /* clang-format off */
 static const struct ms_model_preset presets[] = {
-    ROW("mixtral-8x7b", "Mistral's Mixtral 8x7B", 32, 4096, 8, 0, 2, 14336, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("mixtral-8x22b", "Mistral's Mixtral 8x22B", 56, 6144, 8, 0, 2, 16384, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(32, 8, 128, "mixtral-8x7b", "Mistral's Mixtral 8x7B", 32, 4096, 8, 0, 2, 14336, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(48, 8, 128, "mixtral-8x22b", "Mistral's Mixtral 8x22B", 56, 6144, 8, 0, 2, 16384, 1, 1, MS_GROUP_MAX, CONFIG),
     ROW("deepseek-v2-lite", "DeepSeek-V2-Lite", 26, 2048, 64, 2, 6, 1408, 1, 1, MS_GROUP_MAX,
         "DeepSeek's published inference configuration"),
-    ROW("deepseek-v2", "DeepSeek-V2: 8 groups, at most 3 a token", 59, 5120, 160, 2, 6, 1536, 8, 3, MS_GROUP_MAX,
+    WITH_ATTENTION(128, 0, 192, "deepseek-v2", "DeepSeek-V2: 8 groups, at most 3 a token", 59, 5120, 160, 2, 6, 1536, 8, 3, MS_GROUP_MAX,
         "Hugging Face config.json (topk_method group_limited_greedy)"),
-    ROW("deepseek-v3", "DeepSeek-V3 and R1: 8 groups, at most 4 a token", 58, 7168, 256, 1, 8, 2048, 8, 4,
+    WITH_ATTENTION(128, 0, 192, "deepseek-v3", "DeepSeek-V3 and R1: 8 groups, at most 4 a token", 58, 7168, 256, 1, 8, 2048, 8, 4,
         MS_GROUP_TOP2_SUM, CONFIG " (topk_method noaux_tc)"),
-    ROW("qwen3-235b-a22b", "Qwen3-235B-A22B", 94, 4096, 128, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("qwen3-30b-a3b", "Qwen3-30B-A3B", 48, 2048, 128, 0, 8, 768, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(64, 4, 128, "qwen3-235b-a22b", "Qwen3-235B-A22B", 94, 4096, 128, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(32, 4, 128, "qwen3-30b-a3b", "Qwen3-30B-A3B", 48, 2048, 128, 0, 8, 768, 1, 1, MS_GROUP_MAX, CONFIG),
     ROW("qwen3.5-397b-a17b", "Qwen3.5-397B-A17B", 60, 4096, 512, 1, 10, 1024, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("olmoe-1b-7b", "AllenAI's OLMoE-1B-7B", 16, 2048, 64, 0, 8, 1024, 1, 1, MS_GROUP_MAX,
+    WITH_ATTENTION(16, 16, 128, "olmoe-1b-7b", "AllenAI's OLMoE-1B-7B", 16, 2048, 64, 0, 8, 1024, 1, 1, MS_GROUP_MAX,
         "OLMoE paper (arXiv 2409.02060), table of the model"),
-    ROW("dbrx", "Databricks' DBRX", 40, 6144, 16, 0, 4, 10752, 1, 1, MS_GROUP_MAX, "Hugging Face config.json"),
-    ROW("grok-1", "xAI's Grok-1", 64, 6144, 8, 0, 2, 32768, 1, 1, MS_GROUP_MAX, "xai-org/grok-1 run.py"),
-    ROW("llama4-maverick", "Llama 4 Maverick: every second layer is MoE", 24, 5120, 128, 1, 1, 8192, 1, 1,
+    WITH_ATTENTION(48, 8, 128, "dbrx", "Databricks' DBRX", 40, 6144, 16, 0, 4, 10752, 1, 1, MS_GROUP_MAX, "Hugging Face config.json"),
+    WITH_ATTENTION(48, 8, 128, "grok-1", "xAI's Grok-1", 64, 6144, 8, 0, 2, 32768, 1, 1, MS_GROUP_MAX, "xai-org/grok-1 run.py"),
+    WITH_ATTENTION(40, 8, 128, "llama4-maverick", "Llama 4 Maverick: every second layer is MoE", 24, 5120, 128, 1, 1, 8192, 1, 1,
         MS_GROUP_MAX, CONFIG),
-    ROW("llama4-scout", "Llama 4 Scout", 48, 5120, 16, 1, 1, 8192, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("kimi-k2", "Moonshot's Kimi K2", 60, 7168, 384, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
-    ROW("gpt-oss-120b", "OpenAI's gpt-oss-120b", 36, 2880, 128, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("gpt-oss-20b", "OpenAI's gpt-oss-20b", 24, 2880, 32, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("glm-4.5", "Zhipu's GLM-4.5", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX,
+    WITH_ATTENTION(40, 8, 128, "llama4-scout", "Llama 4 Scout", 48, 5120, 16, 1, 1, 8192, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(64, 0, 192, "kimi-k2", "Moonshot's Kimi K2", 60, 7168, 384, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
+    WITH_ATTENTION(64, 8, 64, "gpt-oss-120b", "OpenAI's gpt-oss-120b", 36, 2880, 128, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(64, 8, 64, "gpt-oss-20b", "OpenAI's gpt-oss-20b", 24, 2880, 32, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(96, 8, 128, "glm-4.5", "Zhipu's GLM-4.5", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX,
         "sizes of zai-org/GLM-4.7's " CONFIG ", which has the same shape"),
-    ROW("glm-4.5-air", "Zhipu's GLM-4.5-Air", 45, 4096, 128, 1, 8, 1408, 1, 1, MS_GROUP_MAX, "unverified"),
+    WITH_ATTENTION(96, 8, 128, "glm-4.5-air", "Zhipu's GLM-4.5-Air", 45, 4096, 128, 1, 8, 1408, 1, 1, MS_GROUP_MAX, "unverified"),
     ROW("glm-5", "Zhipu's GLM-5", 75, 6144, 256, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
-    ROW("glm-4.7", "Zhipu's GLM-4.7", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
+    WITH_ATTENTION(96, 8, 128, "glm-4.7", "Zhipu's GLM-4.7", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
     ROW("qwen3-next-80b-a3b", "Qwen3-Next-80B-A3B", 48, 2048, 512, 1, 10, 512, 1, 1, MS_GROUP_MAX, CONFIG),
     ROW("deepseek-v4-pro", "DeepSeek-V4-Pro; its config names no dense layer", 61, 7168, 384, 1, 6, 3072, 1, 1,
         MS_GROUP_MAX, CONFIG),

@@ -32,8 +32,9 @@ struct ms_model_shape {
     int shared_experts;
     int top_k; /**< K */
     int expert_intermediate;
-    int groups, group_limit; /**< groups 1 = no limit */
-    int group_score;         /**< enum ms_group_score */
+    int groups, group_limit;       /**< groups 1 = no limit */
+    int group_score;               /**< enum ms_group_score */
+    int heads, kv_heads, head_dim; /**< of attention; heads 0: unknown; kv_heads 0: latent */
 };
 
 /** Values of the vector that is dispatched and that experts take. */
@@ -101,6 +102,7 @@ struct ms_workload {
     int synchronise_layer; /**< 1: a barrier after each layer */
     double dispatch_bytes_per_value, combine_bytes_per_value;
     struct ms_request_params requests;
+    double context; /**< tokens that attention sees behind each: of a whole sequence */
 };
 
 struct ms_law;

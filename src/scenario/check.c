@@ -1,5 +1,6 @@
 /** @file check.c  What no single key can say: sections against each other, against the platform,
  *  against the disk. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -369,6 +370,15 @@ static void check_train(const struct check *c)
     check_file(c, "train.data.tokens", t->data.tokens);
 }
 
+static void check_attention(const struct check *c)
+{
+    const struct ms_scenario *s = c->s;
+    if (!DOUBTFUL(c, "model", "compute") && isnan(s->sim.compute.dense_s) && s->has_model &&
+        s->model.heads == 0)
+        fail(c, "compute.dense",
+             "'auto' needs to know the model's attention: model.heads, kv_heads and head_dim");
+}
+
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,
                        enum ms_scenario_use use, struct ms_errs *errs)
 {
@@ -384,6 +394,7 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_redundancy(&c);
     check_replicas(&c);
     check_report(&c);
+    check_attention(&c);
     size_t n = errs->n;
     if (platform) {
         check_hosts(&c);

@@ -1,5 +1,7 @@
 /* The keys of everything but training: what each takes, its default and its line of help. A new
  * key is a new row here; only an odd value needs a shape. */
+#include <math.h>
+
 #include "moe/train.h"
 #include "scenario/fields.h"
 #include "scenario/scenario.h"
@@ -40,6 +42,7 @@ ACTS(chunked, "exchange.algorithm", ms_sim_exchange_heeds(&s->sim.exchange).chun
      false);
 ACTS(forwarded, "exchange.algorithm", ms_sim_exchange_heeds(&s->sim.exchange).forwarding, NULL,
      false);
+ACTS(attended, "compute.dense", isnan(s->sim.compute.dense_s), NULL, false);
 ACTS(settled, "network.model", ms_sim_heeds_quantum(s->sim.network.model), NULL, false);
 
 /* clang-format off */
@@ -117,6 +120,15 @@ static const struct ms_field model[] = {
     {.key = "group_score", MS_AT(struct ms_model_shape, group_score),
      MS_ONE_OF("max", "top2_sum"), .fallback = "max",
      .help = "what ranks the groups: their best expert, or the sum of the two best"},
+    {.key = "heads", MS_AT(struct ms_model_shape, heads),
+     MS_INT32(0, 65536), .fallback = "0",
+     .help = "attention heads, for compute.dense: auto; 0 = unknown"},
+    {.key = "kv_heads", MS_AT(struct ms_model_shape, kv_heads),
+     MS_INT32(0, 65536), .fallback = "0",
+     .help = "heads of keys and values; 0 = latent attention as DeepSeek's"},
+    {.key = "head_dim", MS_AT(struct ms_model_shape, head_dim),
+     MS_INT32(1, 65536), .fallback = "128",
+     .help = "values of a head"},
     {0},
 };
 
@@ -155,6 +167,9 @@ static const struct ms_field workload[] = {
     {.key = "combine_bytes_per_value", MS_AT(struct ms_workload, combine_bytes_per_value),
      MS_NUMBER(0, 64), .above_min = true, .fallback = "2",
      .help = "2 = BF16"},
+    {.key = "context", MS_AT(struct ms_workload, context),
+     MS_NUMBER(1, 1e9), .fallback = "4096", .acts = &attended,
+     .help = "tokens of a sequence that attention looks at, for compute.dense: auto"},
     {0},
 };
 
@@ -273,8 +288,12 @@ static const struct ms_field compute[] = {
      .help = "expert time: auto (the hardware profile's), none (free), a measured profile, or "
              "{flops, bandwidth, floor}"},
     {.key = "dense", MS_AT(struct ms_compute_params, dense_s),
+     MS_TIME, MS_WORD("auto", NAN), .fallback = "0us",
+     .help = "attention and dense time a layer, or auto: the attention table's by the rank's tokens and "
+             "workload.context (H100, bf16; model.heads, kv_heads, head_dim)"},
+    {.key = "outside", MS_AT(struct ms_compute_params, outside_s),
      MS_TIME, .fallback = "0us",
-     .help = "attention and dense time a layer"},
+     .help = "time of a step outside its MoE layers: dense layers, embedding, head"},
     {.key = "overlap", MS_AT(struct ms_compute_params, overlap),
      MS_ONE_OF("none", "two_batch"), .fallback = "none",
      .help = "two_batch: one half's exchange hides behind the other's experts"},

@@ -211,7 +211,8 @@ static bool forward(struct ms_actor *actor, int step, int layer)
     if (!t)
         return false;
     if (!t->is_matrix)
-        compute(actor, "dense", step, layer, MS_NOISE_DENSE, p->dense_s * share);
+        compute(actor, "dense", step, layer, MS_NOISE_DENSE,
+                ms_compute_dense_s(p, c->in->model, c->in->workload, t, actor->rank, share));
     if (!exchange(actor, step, layer, MS_PHASE_DISPATCH))
         return false;
     if (t->is_matrix)
@@ -234,7 +235,8 @@ static bool backward(struct ms_actor *actor, int step, int layer)
             2 * ms_compute_experts_s(p, c->in->model, t, actor->rank, share));
     if (!exchange(actor, step, layer, MS_PHASE_DISPATCH_BACK))
         return false;
-    compute(actor, "dense backward", step, layer, MS_NOISE_DENSE + 2, 2 * p->dense_s * share);
+    compute(actor, "dense backward", step, layer, MS_NOISE_DENSE + 2,
+            2 * ms_compute_dense_s(p, c->in->model, c->in->workload, t, actor->rank, share));
     return true;
 }
 
@@ -255,6 +257,8 @@ static bool one_step(struct ms_actor *actor, int step)
         (size_t)step * (size_t)c->n_total + (size_t)(actor->group * c->n_ranks + actor->rank);
     bool sync = c->in->workload->synchronise_layer, ok = true;
     c->samples.rank_begin_s[at] = fmin(c->samples.rank_begin_s[at], actor->now_s);
+    compute(actor, "outside", step, c->n_layers, MS_NOISE_DENSE,
+            c->in->params->compute.outside_s / c->n_halves);
     for (int l = 0; l < c->n_layers && ok; l++)
         ok = one_layer(actor, step, l, false) && (!sync || barrier(actor));
     for (int l = c->n_layers - 1; l >= 0 && ok && c->n_phases == 4; l--)

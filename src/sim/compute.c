@@ -5,22 +5,59 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "ffn_h200.inc"
+#include "sim/attention.h"
 
-#define N_TOKENS (sizeof h200_tokens / sizeof *h200_tokens)
-#define N_SHAPES (sizeof h200_shapes / sizeof *h200_shapes)
+enum { MOST_TOKENS = 20 };
+
+struct ffn_shape {
+    double weights; /* 3 x hidden x intermediate */
+    double us[MOST_TOKENS];
+};
+
+#include "ffn_tables.inc"
+
+#define LENGTH(array) (int)(sizeof(array) / sizeof *(array))
+#define TABLE(gpu_dtype)                                                                           \
+    gpu_dtype##_tokens, LENGTH(gpu_dtype##_tokens), gpu_dtype##_shapes, LENGTH(gpu_dtype##_shapes)
+
+/* A GPU and a number format, alone or as one grouped kernel. */
+static const struct ffn_table {
+    const char *name;
+    const double *tokens;
+    int n_tokens;
+    const struct ffn_shape *shape;
+    int n_shapes;
+    bool grouped;
+} tables[] = {
+    {"h200", TABLE(h200_bf16), false},    {"h200-grouped", TABLE(h200_bf16), true},
+    {"h100", TABLE(h100_bf16), false},    {"h100-grouped", TABLE(h100_bf16), true},
+    {"h100-fp8", TABLE(h100_fp8), false}, {"h100-fp8-grouped", TABLE(h100_fp8), true},
+};
 
 static const struct ms_sim_name profiles[] = {
     {"auto", "what the hardware profile in force says; none without one"},
     {"none", "computing is free"},
-    {"h200", "measured on an H200: a rank's experts one after another in one CUDA graph"},
-    {"h200-grouped", "measured on an H200: a rank's experts as one grouped kernel"},
+    {"h200", "measured on an H200, bf16: a rank's experts one after another in one CUDA graph"},
+    {"h200-grouped", "the same as one grouped kernel, measured on an H200"},
+    {"h100", "measured on an H100, bf16: one after another in one CUDA graph"},
+    {"h100-grouped",
+     "the same as one grouped kernel, which costs more than its experts as on an H200"},
+    {"h100-fp8", "measured on an H100, fp8 with activations quantised between the products"},
+    {"h100-fp8-grouped", "the same as one grouped kernel, as for h100-grouped"},
     {NULL, NULL},
 };
 
 const struct ms_sim_name *ms_sim_compute_profiles(void)
 {
     return profiles;
+}
+
+static const struct ffn_table *find_table(const char *name)
+{
+    for (int i = 0; i < LENGTH(tables); i++)
+        if (strcmp(tables[i].name, name) == 0)
+            return &tables[i];
+    return NULL;
 }
 
 bool ms_compute_known(const struct ms_compute_params *p)
@@ -34,33 +71,33 @@ bool ms_compute_known(const struct ms_compute_params *p)
 }
 
 /* Linear between the measured counts; beyond them at the last one's rate. */
-static double at_tokens(const struct h200_shape *s, double tokens)
+static double at_tokens(const struct ffn_table *t, const struct ffn_shape *s, double tokens)
 {
-    size_t i = 1;
-    if (tokens <= h200_tokens[0])
+    int i = 1, last = t->n_tokens - 1;
+    if (tokens <= t->tokens[0])
         return s->us[0];
-    if (tokens >= h200_tokens[N_TOKENS - 1])
-        return s->us[N_TOKENS - 1] * tokens / h200_tokens[N_TOKENS - 1];
-    while (h200_tokens[i] < tokens)
+    if (tokens >= t->tokens[last])
+        return s->us[last] * tokens / t->tokens[last];
+    while (t->tokens[i] < tokens)
         i++;
-    double w = (tokens - h200_tokens[i - 1]) / (h200_tokens[i] - h200_tokens[i - 1]);
+    double w = (tokens - t->tokens[i - 1]) / (t->tokens[i] - t->tokens[i - 1]);
     return s->us[i - 1] + w * (s->us[i] - s->us[i - 1]);
 }
 
 /* Between the measured shapes linear in the weights, as the roofline is: a fixed part, then
- * reading the weights, then flops (the floors at 4.7, 44 and 176 million weights lie on a line).
- * Beyond them what lies above the fixed part is in proportion to the weights. */
+ * reading the weights, then flops (the floors of the H200 at 4.7, 44 and 176 million weights lie on
+ * a line). Beyond them what lies above the fixed part is in proportion to the weights. */
 #define FIXED_SHARE 0.8 /* of the smallest shape's floor */
 
-static double h200_us(double weights, double tokens)
+static double expert_us(const struct ffn_table *t, double weights, double tokens)
 {
-    size_t i = 1;
-    while (i < N_SHAPES - 1 && h200_shapes[i].weights < weights)
+    int i = 1;
+    while (i < t->n_shapes - 1 && t->shape[i].weights < weights)
         i++;
-    const struct h200_shape *a = &h200_shapes[i - 1], *b = &h200_shapes[i];
-    double ta = at_tokens(a, tokens), tb = at_tokens(b, tokens);
+    const struct ffn_shape *a = &t->shape[i - 1], *b = &t->shape[i];
+    double ta = at_tokens(t, a, tokens), tb = at_tokens(t, b, tokens);
     double w = (weights - a->weights) / (b->weights - a->weights);
-    double fixed = FIXED_SHARE * h200_shapes[0].us[0];
+    double fixed = FIXED_SHARE * t->shape[0].us[0];
     if (w < 0)
         return fixed + (ta - fixed) * weights / a->weights;
     if (w > 1)
@@ -69,27 +106,24 @@ static double h200_us(double weights, double tokens)
 }
 
 /* What a list of experts takes. Launches in one graph overlap by 3 us each; a grouped kernel
- * pays the fixed 12 us once and is slower per expert, more so for larger ones (both fitted to
- * the measurements of grouped experts in tests/data/h200_grouped_ffn_dev.csv, mean error 6 and 9
- * %). */
+ * pays most of the fixed part once and is slower per expert, more so for larger ones (both fitted to
+ * grouped_ffn.csv, H200: mean error 5 and 6 %). */
 #define GRAPH_OVERLAP_US 3
-#define GROUPED_FIXED_US 12
+#define GROUPED_FIXED_SHARE 0.7 /* of the smallest shape's floor */
 
 static double grouped_factor(double weights)
 {
     return fmax(1, 1.03 + 0.058 * log(weights / (3.0 * 2048 * 768)));
 }
 
-static double of_profile(const char *profile, double weights, const double *tokens, int n)
+static double of_table(const struct ffn_table *t, double weights, const double *tokens, int n)
 {
-    double sum = 0, fixed = !strcmp(profile, "h200-grouped") ? GROUPED_FIXED_US : GRAPH_OVERLAP_US;
+    double sum = 0, fixed = t->grouped ? GROUPED_FIXED_SHARE * t->shape[0].us[0] : GRAPH_OVERLAP_US;
     int busy = 0;
     for (int i = 0; i < n; i++)
-        if (tokens[i] > 0) {
-            sum += h200_us(weights, tokens[i]) - (busy++ ? fixed : 0);
-        }
-    bool grouped = !strcmp(profile, "h200-grouped") && busy > 1;
-    return 1e-6 * sum * (grouped ? grouped_factor(weights) : 1);
+        if (tokens[i] > 0)
+            sum += expert_us(t, weights, tokens[i]) - (busy++ ? fixed : 0);
+    return 1e-6 * sum * (t->grouped && busy > 1 ? grouped_factor(weights) : 1);
 }
 
 double ms_compute_ffns_s(const struct ms_compute_params *p, int hidden, int intermediate,
@@ -98,13 +132,24 @@ double ms_compute_ffns_s(const struct ms_compute_params *p, int hidden, int inte
     double shape = (double)hidden * intermediate, sum = 0;
     if (p->profile && !strcmp(p->profile, "none"))
         return 0;
+    const struct ffn_table *t = p->profile ? find_table(p->profile) : NULL;
     if (p->profile)
-        return of_profile(p->profile, 3 * shape, tokens, n);
+        return t ? of_table(t, 3 * shape, tokens, n) : 0;
     double read_s = p->bandwidth > 0 ? 3 * shape * 2 / p->bandwidth : 0;
     for (int i = 0; i < n; i++)
         if (tokens[i] > 0)
             sum += fmax(p->flops > 0 ? 6 * shape * tokens[i] / p->flops : 0, read_s);
     return sum;
+}
+
+double ms_compute_dense_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
+                          const struct ms_workload *w, const struct ms_traffic *t, int rank,
+                          double share)
+{
+    if (!isnan(p->dense_s))
+        return p->dense_s * share;
+    double tokens = ms_compute_own_tokens(t, m->top_k, rank) * share;
+    return ms_attention_s(m, w->requests.phase == MS_REQUESTS_DECODE, tokens, w->context);
 }
 
 double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank)

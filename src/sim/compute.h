@@ -17,6 +17,11 @@ bool ms_compute_known(const struct ms_compute_params *p);
  *  matrices. */
 double ms_compute_experts_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
                             const struct ms_traffic *t, int rank, double share);
+/** Attention and what else is dense in a layer, of `share` of a rank's own tokens: the time given, or
+ *  the attention table's. */
+double ms_compute_dense_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
+                          const struct ms_workload *w, const struct ms_traffic *t, int rank,
+                          double share);
 /** Tokens that a rank has itself: what it sent out, with the dropped ones put back on average. */
 double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank);
 /** n experts of one shape on one rank, with tokens[n] each; those without tokens cost nothing. */

@@ -44,7 +44,8 @@ struct ms_compute_params {
      *  NULL with the roofline below */
     const char *profile;
     double flops, bandwidth, floor_s;
-    double dense_s; /**< attention and dense time a layer */
+    double dense_s;   /**< attention and dense time a layer; NAN: of the attention table */
+    double outside_s; /**< of a step, beside its MoE layers: dense layers, embedding, head */
     int overlap;
 };
 
