@@ -23,12 +23,22 @@ static void number(struct ms_buf *b, const char *key, double v)
     ms_buf_printf(b, "%s: %s", key, ms_number(v, text));
 }
 
+static void number_after(struct ms_buf *b, const char *before, const char *key, double v)
+{
+    ms_buf_adds(b, before);
+    number(b, key, v);
+}
+
 void ms_row_scenario(const struct ms_measured_row *r, const struct ms_hardware *h,
                      const char *platform, struct ms_buf *out)
 {
     bool bytes = ms_row_in_bytes(r);
-    ms_buf_printf(out, "name: %s\nrepeats: 1\ntwin: false\nplatform: %s\nhardware: none\n", "row",
-                  platform);
+    struct ms_row_section section;
+    ms_row_section(r, &section);
+    ms_buf_printf(out,
+                  "name: row\nrepeats: 1\ntwin: false\nplatform: %s\n"
+                  "hardware: {profile: auto, library: %s}\n",
+                  platform, *section.library ? section.library : "auto");
     if (!bytes) {
         ms_buf_printf(
             out, "model: {hidden: %d, moe_layers: 1, experts: %d, shared_experts: 0, top_k: %d",
@@ -50,7 +60,12 @@ void ms_row_scenario(const struct ms_measured_row *r, const struct ms_hardware *
     ms_buf_adds(out, "}\n");
     if (r->routing == MS_ROUTED_PERFECT)
         ms_buf_adds(out, "routing: {assignment: perfect}\n");
-    ms_buf_printf(out, "exchange: {algorithm: %s}\ncompute: {profile: none}\n", algorithm_of(r));
+    ms_buf_printf(out, "exchange: {algorithm: %s", algorithm_of(r));
+    if (r->sms > 0 && section.kind == MS_KERNELS_NORMAL)
+        ms_buf_printf(out, ", sms: %d", r->sms);
+    if (r->message_bytes > 0)
+        number_after(out, ", ", "message_bytes", r->message_bytes);
+    ms_buf_adds(out, "}\ncompute: {profile: none}\n");
 }
 
 enum ms_status ms_row_platform(const struct ms_measured_row *r, const struct ms_hardware *h,
