@@ -314,7 +314,7 @@ START_TEST(test_cutting_a_flow_changes_nothing_where_shares_are_proportional)
         world_init(&w, 4, 1);
         w.proportional = true;
         struct ms_leg leg = {0};
-        ms_leg_init(&leg, 4, false, true);
+        ms_leg_init(&leg, 4, false, true, false);
         struct ms_leg_flow f = {.meet = MS_LEG_NONE, .messages = 1};
         const double bytes[] = {3e6, 1e6, 2e6}; /* 0 -> 1, 0 -> 2, 3 -> 1 */
         const int src[] = {0, 0, 3}, dst[] = {1, 2, 1};
@@ -395,7 +395,7 @@ START_TEST(test_frame_catches_what_cannot_be)
     p.dedup = MS_DEDUP_AUTO;
     w.traffic.rank_copies[1] = NAN;
     ck_assert_int_eq(ms_exchange_plan(ms_exchange_find("direct"), &p, &plan, &err), MS_INTERNAL);
-    ms_leg_init(&plan, 2, false, false); /* a join that nothing fires */
+    ms_leg_init(&plan, 2, false, false, false); /* a join that nothing fires */
     ms_leg_join(&plan);
     ck_assert_int_eq(ms_leg_close(&plan, NULL), MS_INTERNAL);
     ms_leg_finish(&plan);

@@ -1,5 +1,5 @@
-/* What a case gets from its platform and its hardware profile: the number of ranks, the costs the
- * scenario leaves to the profile, and the times of its experts. */
+/* What a case gets from its platform, its hardware profile and its algorithm: the number of ranks, the
+ * costs the scenario leaves to the profile, the times of its experts, and what every auto means. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,9 +67,21 @@ static void resolve_hardware(struct ms_scenario *s, const struct ms_platform *p)
     fill_in(&to->message_gap_s, k->message_gap_s);
     k->message_gap_s = to->message_gap_s;
     to->gap_adds = k->gap_rule == MS_GAP_ADDITIVE;
-    to->profile = h ? h->name : "none";
+    bool costs = to->dispatch_alpha_s > 0 || to->combine_alpha_s > 0 || to->message_gap_s > 0;
+    to->profile = h ? h->name : costs ? "given" : "none";
     if (s->sim.compute.profile && strcmp(s->sim.compute.profile, "auto") == 0)
         s->sim.compute.profile = h && h->experts ? h->experts : "none";
+}
+
+/* What the algorithm's autos mean. */
+static void resolve_exchange(struct ms_exchange_params *p)
+{
+    const struct ms_exchange *x = ms_exchange_find(p->algorithm);
+    if (!x)
+        return;
+    p->deduplicate = ms_exchange_dedup(x, p->deduplicate);
+    p->meeting = ms_exchange_meeting(x, p->meeting);
+    p->completion = ms_exchange_completion(x, p->completion);
 }
 
 void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p)
@@ -77,4 +89,5 @@ void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p)
     if (s->workload.ranks == 0 && s->workload.groups > 0)
         s->workload.ranks = p->n_hosts / s->workload.groups;
     resolve_hardware(s, p);
+    resolve_exchange(&s->sim.exchange);
 }

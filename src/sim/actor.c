@@ -306,8 +306,10 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     c->run.wall_start_s = ms_clock_s();
     c->run.start_s = simgrid_get_clock();
     c->run.ahead_s = -INFINITY;
-    for (int i = 0; i < c->n_total * c->n_halves; i++)
+    for (int i = 0; i < c->n_total * c->n_halves; i++) {
         c->crew.actor[i].now_s = c->crew.actor[i].complete_s = 0;
+        c->crew.actor[i].n_complete = 0;
+    }
     for (int i = 0; i < c->n_total; i++) {
         c->crew.gpu[i].free_s = 0;
         c->crew.gpu[i].slowdown = ms_noise_slowdown(&c->noise, c->run.repeat, i);

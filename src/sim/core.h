@@ -38,6 +38,7 @@ struct ms_leg_run {
     struct ms_leg_run *next; /**< in the list of active or of free ones */
     int step, layer, group, half;
     enum ms_phase phase;
+    int number; /**< of the legs that its ranks go through */
     struct ms_leg plan;
     struct ms_exec exec;
     double *phase_s; /**< [plan.n_phases] what each phase takes at least */
@@ -53,6 +54,7 @@ struct ms_actor {
     int group, rank, half; /**< rank within its group */
     double now_s;          /**< since the run's start */
     double complete_s;     /**< of the leg it waits for */
+    int n_complete;        /**< legs of this run behind it */
     sg_sem_t sem;
 };
 

@@ -99,7 +99,7 @@ void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32
     if (p->message_bytes > 0)
         messages = ms_exchange_messages(bytes / p->message_bytes);
     struct ms_leg_flow f = {.gate = gate,
-                            .meet = ms_exchange_meet(p, posted),
+                            .meet = ms_exchange_meet(p, leg, posted, dst),
                             .end = end,
                             .src = src,
                             .dst = dst,
@@ -195,7 +195,7 @@ enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg
     if (x->forwards)
         q.forwarding = MS_FORWARD_NONE;
     ms_leg_init(leg, p->layout->n_ranks, q.meeting == MS_MEETING_GROUP,
-                q.completion == MS_COMPLETION_BOTH);
+                q.completion == MS_COMPLETION_BOTH, q.follows && q.meeting == MS_MEETING_NONE);
     if (!leg->failed)
         x->plan(&q, leg);
     if (!leg->failed && p->beside_s)

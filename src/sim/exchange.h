@@ -50,6 +50,7 @@ struct ms_leg_problem { /* borrowed for the call */
     int completion;         /**< enum ms_completion, not AUTO */
     bool coupled;           /**< the transport moves streams as one flow */
     const double *beside_s; /**< [G] what a rank works beside the network; NULL: nothing */
+    bool follows; /**< legs follow each other: one-sided data queue behind the leg before */
     /** channel time, over all channels: for a token and node of the rank whose token it is, for one that
      *  is passed on, for a copy of it; 0: nothing */
     double owner_copy_s, forwarder_token_s, forwarder_copy_s;
@@ -128,10 +129,16 @@ double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node);
 double ms_exchange_tokens(const struct ms_leg_problem *p, int r);
 /** The time one chunk takes alone on a route, of a stream of `bytes`. */
 double ms_exchange_chunk_s(const struct ms_leg_problem *p, int src, int dst, double bytes);
-/** The join that a flow must meet at: `posted`, when its receiver has posted it, or MS_LEG_NONE. */
-static inline uint32_t ms_exchange_meet(const struct ms_leg_problem *p, uint32_t posted)
+/** The join that a flow to dst must meet at: `posted`, when dst has posted it; one-sided, when dst
+ *  has all of the leg before: queue pairs keep order, so a late rank's data are not overtaken by
+ *  what comes after them (two GPUs, DeepEP: an early combine never shares a link with the dispatch
+ *  before it). Or MS_LEG_NONE. */
+static inline uint32_t ms_exchange_meet(const struct ms_leg_problem *p, const struct ms_leg *leg,
+                                        uint32_t posted, int dst)
 {
-    return p->meeting == MS_MEETING_PAIR ? posted : MS_LEG_NONE;
+    return p->meeting == MS_MEETING_PAIR   ? posted
+           : p->meeting == MS_MEETING_NONE ? ms_leg_clear(leg, dst)
+                                           : MS_LEG_NONE;
 }
 /** One message of `copies` > 0 from src to dst for dst itself: a flow, or a stream by pxn.
  *  @param posted the join from which dst takes it  */

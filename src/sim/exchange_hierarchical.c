@@ -93,7 +93,7 @@ static void dispatch_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
     const struct ms_layout *l = p->layout;
     struct ms_leg_flow hop = network_hop(p, t);
     hop.gate = ms_leg_start(leg, t->s);
-    hop.meet = ms_exchange_meet(p, ms_leg_start(leg, t->f));
+    hop.meet = ms_exchange_meet(p, leg, ms_leg_start(leg, t->f), t->f);
     hop.delivered = t->own * p->copy_bytes;
     if (t->own > 0)
         hop.end = ms_leg_complete(leg, t->f);
@@ -167,7 +167,7 @@ static void combine_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
     const struct ms_layout *l = p->layout;
     struct ms_leg_flow hop = network_hop(p, t);
     hop.end = ms_leg_complete(leg, t->s);
-    hop.meet = ms_exchange_meet(p, ms_leg_start(leg, t->s));
+    hop.meet = ms_exchange_meet(p, leg, ms_leg_start(leg, t->s), t->s);
     hop.delivered = hop.bytes;
     hop.passed_on = !(t->own > 0);
     if (!has_parts(p, t) && !(p->coupled && has_work(p))) {
@@ -203,14 +203,15 @@ static void within_node(const struct ms_leg_problem *p, struct ms_leg *leg, int 
         int r = l->member[i];
         double part = r == s ? 0 : ms_exchange_sent(p, s, r) * p->copy_bytes;
         if (part > 0 && (!p->coupled || p->meeting == MS_MEETING_PAIR))
-            ms_leg_add(leg, &(struct ms_leg_flow){.gate = ms_leg_start(leg, s),
-                                                  .meet = ms_exchange_meet(p, ms_leg_start(leg, r)),
-                                                  .end = ms_leg_complete(leg, r),
-                                                  .src = s,
-                                                  .dst = r,
-                                                  .bytes = part,
-                                                  .messages = 1,
-                                                  .delivered = part});
+            ms_leg_add(leg, &(struct ms_leg_flow){
+                                .gate = ms_leg_start(leg, s),
+                                .meet = ms_exchange_meet(p, leg, ms_leg_start(leg, r), r),
+                                .end = ms_leg_complete(leg, r),
+                                .src = s,
+                                .dst = r,
+                                .bytes = part,
+                                .messages = 1,
+                                .delivered = part});
         else
             all.bytes += part;
     }

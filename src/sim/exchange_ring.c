@@ -27,7 +27,7 @@ static void step(const struct ms_leg_problem *p, struct ms_leg *leg, int i, stru
         if (left > 0) {
             done = ms_leg_join(leg);
             ms_leg_add(leg, &(struct ms_leg_flow){.gate = g->gate[s],
-                                                  .meet = ms_exchange_meet(p, g->gate[r]),
+                                                  .meet = ms_exchange_meet(p, leg, g->gate[r], r),
                                                   .end = done,
                                                   .src = s,
                                                   .dst = r,

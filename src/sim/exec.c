@@ -161,6 +161,12 @@ void ms_exec_enter(struct ms_exec *x, int rank, double at_s)
     settle(x);
 }
 
+void ms_exec_clear(struct ms_exec *x, int rank, double at_s)
+{
+    satisfy(x, ms_leg_clear(x->leg, rank), at_s);
+    settle(x);
+}
+
 void ms_exec_ended(struct ms_exec *x, uint32_t join, double at_s)
 {
     satisfy(x, join, at_s);

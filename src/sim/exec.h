@@ -43,6 +43,8 @@ enum ms_status ms_exec_init(struct ms_exec *x, const struct ms_leg *leg,
 void ms_exec_finish(struct ms_exec *x);
 /** Rank enters at at_s (once). */
 void ms_exec_enter(struct ms_exec *x, int rank, double at_s);
+/** Rank has all of the leg before (once; plans that queue only). */
+void ms_exec_clear(struct ms_exec *x, int rank, double at_s);
 /** Everything that ends in `join` (leg->ends of it) has ended, the last at at_s: once for each
  *  join with ends. */
 void ms_exec_ended(struct ms_exec *x, uint32_t join, double at_s);

@@ -82,13 +82,25 @@ static void add_meeting(struct ms_leg *leg)
         ms_leg_edge(leg, met, ms_leg_join(leg), 0);
 }
 
-void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both)
+/* One join a rank, fired from outside like its entry. */
+static void add_clears(struct ms_leg *leg)
+{
+    leg->first_clear = leg->n_joins;
+    for (int r = 0; r < leg->n_ranks; r++) {
+        uint32_t j = ms_leg_join(leg);
+        if (!leg->failed)
+            leg->need[j] = 1;
+    }
+}
+
+void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both, bool queued)
 {
     leg->n_ranks = n_ranks;
     leg->both = both;
     leg->n_flows = leg->n_joins = leg->n_edges = leg->n_queued = 0;
     leg->n_streams = leg->n_parts = leg->n_meets = 0;
     leg->first_start = 0;
+    leg->first_clear = MS_LEG_NONE;
     leg->n_phases = 1;
     leg->window = 0;
     leg->total_bytes = 0;
@@ -108,6 +120,8 @@ void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both)
         leg->need[r] = 1; /* the entry itself */
     if (group)
         add_meeting(leg);
+    if (queued)
+        add_clears(leg);
     for (int r = 0; r < n_ranks && !leg->failed; r++)
         ms_leg_edge(leg, ms_leg_start(leg, r), ms_leg_complete(leg, r), 0);
 }

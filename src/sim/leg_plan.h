@@ -12,6 +12,7 @@
  *      join r          rank r has entered the leg (after its start-up time), 0 <= r < G
  *      join G + r      the leg is over for rank r
  *      start of r      rank r may send: its entry or, where the group meets, everybody's
+ *      clear of r      rank r is through with the leg before, where flows to it queue behind that
  *      join ...        whatever the algorithm needs between them
  *
  *  Streams: bytes that another GPU passes on. The *main* hop crosses from src to dst; *parts* are
@@ -74,6 +75,7 @@ struct ms_leg {
     bool both; /**< a rank's leg is over when its own sends are, too */
     uint32_t n_flows, n_joins, n_edges, n_queued, n_streams, n_parts, n_meets;
     uint32_t first_start; /**< join first_start + r: rank r may send */
+    uint32_t first_clear; /**< join first_clear + r: rank r has done with the leg before */
 
     /* flows: structure of arrays; after close in the order of their gates */
     uint32_t *src, *dst; /**< [n_flows] */
@@ -119,8 +121,9 @@ struct ms_leg {
 
 /** Start an empty plan with joins 0..2G-1. The plan may hold an older one.
  *  @param group nobody starts before everybody has entered
- *  @param both a leg is over for a rank when its own sends are done, too */
-void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both);
+ *  @param both a leg is over for a rank when its own sends are done, too
+ *  @param queued what goes to a rank may queue behind its leg before: makes ms_leg_clear */
+void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both, bool queued);
 void ms_leg_finish(struct ms_leg *leg);
 /** Take memory at once for plans that know their size. */
 void ms_leg_reserve(struct ms_leg *leg, size_t n_flows, size_t n_joins, size_t n_edges);
@@ -137,6 +140,11 @@ static inline uint32_t ms_leg_complete(const struct ms_leg *leg, int rank)
 static inline uint32_t ms_leg_start(const struct ms_leg *leg, int rank)
 {
     return leg->first_start + (uint32_t)rank;
+}
+/** Rank has all that it waits for of the leg before; MS_LEG_NONE in a plan that does not queue. */
+static inline uint32_t ms_leg_clear(const struct ms_leg *leg, int rank)
+{
+    return leg->first_clear == MS_LEG_NONE ? MS_LEG_NONE : leg->first_clear + (uint32_t)rank;
 }
 
 /** A new join that fires when everything added to it later has happened. */

@@ -229,6 +229,7 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
         .meeting = e->meeting,
         .completion = e->completion,
         .coupled = c->model->transport->couples,
+        .follows = true,
         .route = route_hint,
         .ctx = &hint,
     };
@@ -251,15 +252,36 @@ static void leg_start(struct ms_exec *x, const uint32_t *flow, const double *at_
     leg->core->model->transport->flows(leg->core, leg, flow, at_s, n);
 }
 
+/* The leg after this one, if somebody has entered it already. */
+static struct ms_leg_run *leg_after(const struct ms_leg_run *leg)
+{
+    struct ms_leg_run *next = leg->core->run.active;
+    while (next && !(next->number == leg->number + 1 && next->group == leg->group &&
+                     next->half == leg->half))
+        next = next->next;
+    return next;
+}
+
 static void leg_complete(struct ms_exec *x, int rank, double at_s)
 {
-    struct ms_leg_run *leg = x->owner;
+    struct ms_leg_run *leg = x->owner, *next = leg_after(leg);
     struct ms_core *c = leg->core;
     struct ms_actor *actor = ms_core_actor(c, leg->group, rank, leg->half);
     at_s += leg->work.acts ? leg->work.after_s[rank] : 0;
     leg->last_complete_s = fmax(leg->last_complete_s, at_s);
     actor->complete_s = at_s;
+    actor->n_complete++;
+    if (next && next->plan.first_clear != MS_LEG_NONE)
+        ms_exec_clear(&next->exec, rank, at_s);
     ms_actor_wake(actor);
+}
+
+/* Who is through with the leg before already. */
+static void clear_early(struct ms_core *c, struct ms_leg_run *leg)
+{
+    for (int r = 0; leg->plan.first_clear != MS_LEG_NONE && r < c->n_ranks && !c->status; r++)
+        if (ms_core_actor(c, leg->group, r, leg->half)->n_complete >= leg->number)
+            ms_exec_clear(&leg->exec, r, 0);
 }
 
 static void leg_done(struct ms_exec *x)
@@ -308,6 +330,7 @@ static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_actor *act
     leg->group = actor->group;
     leg->half = actor->half;
     leg->phase = phase;
+    leg->number = actor->n_complete;
     leg->first_entry_s = actor->now_s;
     leg->last_entry_s = leg->last_complete_s = -INFINITY;
     leg->next = c->run.active;
@@ -321,6 +344,8 @@ static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_actor *act
         ms_core_note(c, s);
     else
         c->model->transport->open(c, leg);
+    if (!c->status)
+        clear_early(c, leg);
     return c->status ? NULL : leg;
 }
 
