@@ -192,7 +192,7 @@ static inline void world_complete(struct ms_exec *x, int rank, double at_s)
 /* Run a plan with the ranks entering at w->entry; fills w->done (NAN = never). @return all done */
 static inline bool world_play(struct world *w, const struct ms_leg *plan)
 {
-    static const struct ms_exec_ops ops = {world_start, world_complete, NULL};
+    static const struct ms_exec_ops ops = {.start = world_start, .complete = world_complete};
     size_t n_links = 4 * (size_t)w->n_ranks, n_ports = w->gap_s > 0 ? 2 * (size_t)w->n_ranks : 0;
     struct ms_fluid_link *links = calloc(n_links + n_ports, sizeof *links);
     struct ms_wires_ports ports = {.gap_s = w->gap_s,

@@ -143,6 +143,8 @@ struct ms_check {
     struct ms_names *points, *links;
     struct ms_buf files;    /**< hashes of the files referred to */
     struct ms_buf profiles; /**< struct ms_platform_profile, what they say */
+    /** [xml->n] latency that a latency_file gives a link from time 0 on, NAN: none; NULL: no file does */
+    double *latency_s;
     struct ms_check_note note[24];
     int n_notes;
     bool copy; /**< SimGrid must not see the file as it is */
@@ -173,6 +175,9 @@ void ms_check_cluster(struct ms_check *c, int el, int parent_zone);
 void ms_check_cabinet(struct ms_check *c, int el, int zone);
 /** A profile file: inside the folder, regular, sane. */
 void ms_check_file(struct ms_check *c, int el, const struct ms_attr_rule *rule, const char *value);
+
+/** A link's latency: its latency_file's where that speaks of time 0 alone, else its own. */
+double ms_check_latency(const struct ms_check *c, int el);
 
 /** The real path of a file that stays in the platform's folder. full: PATH_MAX bytes.
  * @return NULL, or what is wrong */

@@ -1,6 +1,7 @@
 /* The file as SimGrid may load it: without what is read over, in plain UTF-8, every element on the
  * line where it was, so that SimGrid's own messages still point at the right place. */
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -38,7 +39,14 @@ static const char *copied_value(const struct ms_check *c, int i, const struct ms
             return value;
         snprintf(buf, size, "%sf", ms_number(speed, number));
         return buf;
-    case ATTR_FILE: /* the copy has no folder */
+    case ATTR_TIME:
+        if (!c->latency_s || isnan(c->latency_s[i]))
+            return value;
+        snprintf(buf, size, "%ss", ms_number(c->latency_s[i], number));
+        return buf;
+    case ATTR_FILE: /* the copy has no folder; what links and hosts go through is the simulator's */
+        if (strcmp(r->name, "speed_file") != 0 && strcmp(r->name, "availability_file") != 0)
+            return NULL;
         return *value && !ms_check_confine(c->path, value, buf) ? buf : value;
     default:
         return !strcmp(value, "FULLDUPLEX") ? "SPLITDUPLEX" : value;

@@ -94,8 +94,41 @@ static int read_profile(const char *text, struct ms_platform_profile *out, struc
     return 0;
 }
 
-/* Keep a profile for whoever simulates. Where latency is taken out of the flows (cm02, fluid) nobody
- * would follow a latency_file. */
+/* A latency from time 0 on is the link's own. Later changes would be followed by nobody: latency is
+ * taken out of the flows (cm02, fluid). */
+static void keep_latency(struct ms_check *c, int i, const char *value,
+                         const struct ms_platform_profile *p, const struct ms_profile_event *event)
+{
+    if (p->n != 1 || event[0].at_s > 0) {
+        ms_check_error(c, i,
+                       "latency_file '%.200s' changes the latency after time 0, which no network "
+                       "model follows; write the latency into the link, or use bandwidth_file or "
+                       "state_file",
+                       value);
+        return;
+    }
+    if (!c->latency_s) {
+        c->latency_s = MS_NEW(c->arena, double, (size_t)c->xml->n);
+        for (int k = 0; c->latency_s && k < c->xml->n; k++)
+            c->latency_s[k] = NAN;
+    }
+    c->nomem |= !c->latency_s;
+    if (c->latency_s)
+        c->latency_s[i] = event[0].value;
+}
+
+double ms_check_latency(const struct ms_check *c, int el)
+{
+    const char *text = ms_xml_get(&c->xml->el[el], "latency", "0");
+    double latency_s = 0;
+    if (c->latency_s && !isnan(c->latency_s[el]))
+        return c->latency_s[el];
+    ms_quantity(*text ? text : "0", ATTR_TIME, &latency_s);
+    return latency_s;
+}
+
+/* Keep a profile for whoever simulates; SimGrid, whose clock runs through all repeats, does not see
+ * it. */
 static void keep_profile(struct ms_check *c, int i, const struct ms_attr_rule *rule,
                          const char *value, struct ms_platform_profile *p,
                          const struct ms_buf *events)
@@ -103,13 +136,13 @@ static void keep_profile(struct ms_check *c, int i, const struct ms_attr_rule *r
     const struct ms_xml_el *e = &c->xml->el[i];
     const struct ms_profile_event *event = (const void *)events->p;
     bool host = !strcmp(e->name, "host");
-    if (!strcmp(rule->name, "latency_file"))
-        ms_check_error(c, i,
-                       "latency_file '%.200s' is followed by no network model; write the latency "
-                       "into the link, or use bandwidth_file or state_file",
-                       value);
-    if (!strcmp(rule->name, "latency_file") || !strcmp(rule->name, "speed_file"))
+    if (!strcmp(rule->name, "speed_file"))
         return;
+    c->copy = true;
+    if (!strcmp(rule->name, "latency_file")) {
+        keep_latency(c, i, value, p, event);
+        return;
+    }
     if (p->period && p->n) {
         p->repeat_s -= event[p->n - 1].at_s;
         p->repeat_s = p->repeat_s > 0 ? p->repeat_s : 0;

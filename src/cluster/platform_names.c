@@ -243,15 +243,14 @@ static enum ms_routing routing_of(const char *word)
 static void name_link(struct ms_check *c, int i)
 {
     const struct ms_xml_el *e = &c->xml->el[i];
-    const char *cables = prop_of(c, i, "cables"), *lat = ms_xml_get(e, "latency", "0");
-    double bw = 0, latency = 0;
+    const char *cables = prop_of(c, i, "cables");
+    double bw = 0;
     int n = cables ? atoi(cables) : 0;
     ms_quantity(ms_xml_get(e, "bandwidth", ""), ATTR_RATE, &bw);
-    ms_quantity(*lat ? lat : "0", ATTR_TIME, &latency);
     if (cables && (n < 1 || n > 1000000 || strspn(cables, "0123456789") != strlen(cables)))
         ms_check_error(c, i, "link '%s': property cables '%s' must be a whole number, 1 or more",
                        ms_xml_get(e, "id", ""), cables);
-    ms_graph_duplex(c, i, ms_xml_get(e, "id", ""), bw, latency,
+    ms_graph_duplex(c, i, ms_xml_get(e, "id", ""), bw, ms_check_latency(c, i),
                     ms_xml_get(e, "sharing_policy", "SHARED"), n);
 }
 

@@ -20,8 +20,8 @@
 struct ms_compare_options {
     /** NULL: the study's, else platform when it varies, else the first key that does */
     const char *by;
-    /** NULL: the study's, else exchange.p99_us (layer with stragglers); then a percentile the
-     *  samples do not carry falls back to the highest they do */
+    /** NULL: the study's, which is asked for like this one; else exchange.p99_us (layer with
+     *  stragglers), and a percentile the samples do not carry falls back to the highest they do */
     const char *metric;
     const char *baseline; /**< NULL: the first value in record order */
     const char *x;        /**< a key or a number of the records to plot against; NULL = none */

@@ -111,6 +111,31 @@ static enum ms_status fall_back(struct ms_comparison *c, const struct ms_results
     return c->metric ? MS_OK : nomem(err);
 }
 
+/* Has any record this number? */
+static bool met(const struct ms_results *s, const char *metric)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->n && !any; i++)
+        any = s->r[i].ok && !isnan(ms_result_number(&s->r[i], metric));
+    return any;
+}
+
+/* The exchange, or what every record has: with overlap there are no exchanges, a training has no
+ * times at all. */
+static const char *usual_metric(const struct ms_results *s, bool layer_at_least)
+{
+    static const char *const usual[] = {"exchange.p99_us", "layer.p99_us", "step.p99_us",
+                                        "training.heldout_ppl", "training.ce"};
+    for (size_t k = layer_at_least; k < sizeof usual / sizeof *usual; k++) {
+        bool all = true;
+        for (size_t i = 0; i < s->n && all; i++)
+            all = !s->r[i].ok || !isnan(ms_result_number(&s->r[i], usual[k]));
+        if (all)
+            return usual[k];
+    }
+    return usual[layer_at_least];
+}
+
 /* A straggler enters late and waits in no exchange of its own: the layer is what feels it. */
 static bool has_stragglers(const struct ms_result *r)
 {
@@ -124,23 +149,17 @@ enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms
     if (!r)
         return ms_err_set(err, MS_INVALID,
                           "every case of these results failed: there is nothing to compare");
-    static const char *const usual[] = {"layer.p99_us", "step.p99_us", "training.heldout_ppl",
-                                        "training.ce"};
-    c->metric = told                ? told
-                : s->metric         ? s->metric
-                : has_stragglers(r) ? "layer.p99_us"
-                                    : "exchange.p99_us";
-    /* no exchanges with overlap: the layer is what there is; a training has neither */
-    for (size_t i = 0; !told && i < 4 && isnan(ms_result_number(r, c->metric)); i++)
-        c->metric = usual[i];
-    if (isnan(ms_result_number(r, c->metric))) {
+    const char *wanted = told ? told : s->metric;
+    c->metric = wanted ? wanted : usual_metric(s, has_stragglers(r));
+    if (!met(s, c->metric)) {
         const char *names[128];
         char allowed[512];
         size_t n = list_metrics(r, names, 128);
         return ms_err_set(
-            err, MS_USAGE,
-            "--metric: '%s' is not a number of these records, such as exchange.p99_us%s", c->metric,
-            ms_allowed(allowed, sizeof allowed, c->metric, names, n));
+            err, MS_USAGE, "%s: '%s' is not a number of these records, such as step.p99_us%s%s",
+            told ? "--metric" : "report.metric", c->metric,
+            ms_allowed(allowed, sizeof allowed, c->metric, names, n),
+            told ? "" : " (the study asks for it; --metric NAME asks for another)");
     }
     c->is_series = parse_series(c, c->metric);
     c->is_rate = strcmp(c->metric, "step.tokens_per_s") == 0;
@@ -148,7 +167,7 @@ enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms
         c->series = MS_SERIES_STEP;
         c->stat = MS_STAT_MEAN;
     }
-    return c->is_series && !told ? fall_back(c, s, err) : MS_OK;
+    return c->is_series && !wanted ? fall_back(c, s, err) : MS_OK;
 }
 
 enum ms_status ms_compare_choose_baseline(struct ms_comparison *c, const struct ms_results *s,

@@ -148,6 +148,13 @@ static void note_hardware(struct ms_comparison *c, const struct ms_compare_group
             g->title, *g->title ? ": " : "");
 }
 
+static void note_no_hardware(struct ms_comparison *c)
+{
+    char note[200];
+    if (ms_results_hardware_note(c->results, note, sizeof note))
+        add(c, "%s.", note);
+}
+
 /* A star has ports and no fabric: whoever is as fast as it cannot be waiting for a fabric. */
 static void note_ports(struct ms_comparison *c, const struct ms_compare_group *g)
 {
@@ -304,6 +311,7 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
         note_spread(c, g);
     }
     note_along(c);
+    note_no_hardware(c);
     note_baseline(c);
     note_verdicts(c, &t);
     note_support(c);

@@ -175,7 +175,8 @@ static void add_ratio(struct ms_buf *b, const struct ms_comparison *c,
                       ms_compare_word(c, r->verdict));
 }
 
-static void add_row(struct ms_buf *b, const struct ms_comparison *c, const struct ms_compare_row *r)
+static void add_row(struct ms_buf *b, const struct ms_comparison *c,
+                    const struct ms_compare_group *g, const struct ms_compare_row *r)
 {
     static const int percents[] = {50, 95, 99};
     char path[40];
@@ -195,6 +196,8 @@ static void add_row(struct ms_buf *b, const struct ms_comparison *c, const struc
     if (!c->is_series)
         cell(b, r->value, "", 3, "");
     add_ratio(b, c, r);
+    if (g->mixed_hardware)
+        element(b, "td", " class=\"left\"", ms_result_text(r->r, "hardware", "-"));
     cell(b, ms_compare_slowdown(c, r->r), "x", 2, "");
     cell(b, ms_result_number(r->r, "imbalance.rank_max_over_mean"), "", 2, "");
     cell(b, ms_result_number(r->r, "platform.cables"), "", 0, "");
@@ -219,6 +222,8 @@ static void add_table(struct ms_buf *b, const struct ms_comparison *c,
         head(b, c->metric, false);
     head(b, "ratio (95 %)", false);
     head(b, "verdict", true);
+    if (g->mixed_hardware)
+        head(b, "hardware", true);
     snprintf(title, sizeof title, "slowdown p%d", c->stat);
     head(b, title, false);
     head(b, "rank max/mean", false);
@@ -226,7 +231,7 @@ static void add_table(struct ms_buf *b, const struct ms_comparison *c,
     head(b, "bisection GB/s a GPU", false);
     ms_buf_adds(b, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < g->n; i++)
-        add_row(b, c, &g->row[i]);
+        add_row(b, c, g, &g->row[i]);
     ms_buf_adds(b, "</tbody></table></div>\n");
 }
 

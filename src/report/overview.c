@@ -20,22 +20,6 @@ static const char *series_of(const struct ms_results *s)
     return names[0];
 }
 
-/* Times without start-ups are no forecast of a real machine's: which cases are that. */
-static void print_hardware(const struct ms_results *s, FILE *out)
-{
-    size_t none = 0;
-    for (size_t i = 0; i < s->n; i++)
-        none += strcmp(ms_result_text(&s->r[i], "hardware", ""), "none") == 0;
-    if (none == 0)
-        return;
-    fprintf(out,
-            "%s without a hardware profile: start-ups and message costs count as nothing "
-            "(hardware: NAME; moesim list hardware)\n",
-            none < s->n ? "some cases run"
-            : s->n == 1 ? "the case runs"
-                        : "all cases run");
-}
-
 /* "32 exchanges a case", or the range. */
 static void print_counts(const struct ms_results *s, const char *series, FILE *out)
 {
@@ -199,6 +183,8 @@ enum ms_status ms_overview_print(const struct ms_results *s, FILE *out, const st
                 "%zu, p99 %zu)",
                 ms_percentile_needs(50), ms_percentile_needs(95), ms_percentile_needs(99));
     fputc('\n', out);
-    print_hardware(s, out);
+    char note[200];
+    if (ms_results_hardware_note(s, note, sizeof note))
+        fprintf(out, "%s\n", note);
     return printed ? MS_OK : MS_NOMEM;
 }

@@ -41,6 +41,22 @@ bool ms_result_true(const struct ms_result *r, const char *path)
     return strcmp(ms_result_text(r, path, ""), "true") == 0;
 }
 
+bool ms_results_hardware_note(const struct ms_results *s, char *out, size_t size)
+{
+    size_t none = 0, ok = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        ok += s->r[i].ok;
+        none += strcmp(ms_result_text(&s->r[i], "hardware", ""), "none") == 0;
+    }
+    snprintf(out, size,
+             "%s without a hardware profile: start-ups and message costs count as nothing "
+             "(hardware: NAME; moesim list hardware)",
+             none < ok ? "some cases run"
+             : ok == 1 ? "the case runs"
+                       : "all cases run");
+    return none > 0;
+}
+
 double ms_result_units(const struct ms_result *r)
 {
     double units = ms_result_number(r, "units"), repeats = ms_result_number(r, "repeats");

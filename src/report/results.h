@@ -91,6 +91,9 @@ double ms_result_number(const struct ms_result *r, const char *path);
 const char *ms_result_text(const struct ms_result *r, const char *path, const char *fallback);
 /** Is it true by path? */
 bool ms_result_true(const struct ms_result *r, const char *path);
+/** Times without start-ups are no forecast of a real machine's: which cases are that, as a sentence.
+ *  @return false: none is */
+bool ms_results_hardware_note(const struct ms_results *s, char *out, size_t size);
 /** The whole record, for its lists; NULL: no memory. The caller's to decref. */
 json_t *ms_result_json(const struct ms_result *r);
 /** Independent units behind a record's percentiles: its own number, else its repeats. */

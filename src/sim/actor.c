@@ -308,7 +308,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     c->run.ahead_s = -INFINITY;
     for (int i = 0; i < c->n_total * c->n_halves; i++) {
         c->crew.actor[i].now_s = c->crew.actor[i].complete_s = 0;
-        c->crew.actor[i].n_complete = 0;
+        c->crew.actor[i].n_complete = c->crew.actor[i].n_sent = 0;
     }
     for (int i = 0; i < c->n_total; i++) {
         c->crew.gpu[i].free_s = 0;

@@ -55,6 +55,7 @@ struct ms_actor {
     double now_s;          /**< since the run's start */
     double complete_s;     /**< of the leg it waits for */
     int n_complete;        /**< legs of this run behind it */
+    int n_sent;            /**< legs whose sends are, where that is told */
     sg_sem_t sem;
 };
 

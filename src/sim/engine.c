@@ -183,11 +183,26 @@ static enum ms_status tell_links(struct ms_core *c)
     return MS_OK;
 }
 
+static bool is_rank(const struct ms_core *c, const char *host)
+{
+    for (int i = 0; i < c->n_total; i++)
+        if (strcmp(sg_host_get_name(c->platform.host[i]), host) == 0)
+            return true;
+    return false;
+}
+
 static enum ms_status find_events(struct ms_core *c)
 {
     struct ms_link_list links = {c->platform.n_links, c->out->link_name, c->out->link_bandwidth};
-    return ms_core_note(c, ms_platform_events_make(c->in->platform, &c->in->params->faults, &links,
-                                                   &c->arena, &c->platform.events, c->err));
+    struct ms_platform_events *e = &c->platform.events;
+    enum ms_status s = ms_platform_events_make(c->in->platform, &c->in->params->faults, &links,
+                                               &c->arena, e, c->err);
+    size_t kept = 0;
+    for (size_t i = 0; s == MS_OK && i < e->n_outages; i++)
+        if (!e->outage[i].host || is_rank(c, e->outage[i].host))
+            e->outage[kept++] = e->outage[i];
+    e->n_outages = kept;
+    return ms_core_note(c, s);
 }
 
 enum ms_status ms_engine_start(struct ms_core *c)

@@ -129,10 +129,8 @@ double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node);
 double ms_exchange_tokens(const struct ms_leg_problem *p, int r);
 /** The time one chunk takes alone on a route, of a stream of `bytes`. */
 double ms_exchange_chunk_s(const struct ms_leg_problem *p, int src, int dst, double bytes);
-/** The join that a flow to dst must meet at: `posted`, when dst has posted it; one-sided, when dst
- *  has all of the leg before: queue pairs keep order, so a late rank's data are not overtaken by
- *  what comes after them (two GPUs, DeepEP: an early combine never shares a link with the dispatch
- *  before it). Or MS_LEG_NONE. */
+/** The join that a flow to dst must meet at: `posted`, when dst has posted it; one-sided, where it
+ *  queues, when dst has all of the leg before; or MS_LEG_NONE. */
 static inline uint32_t ms_exchange_meet(const struct ms_leg_problem *p, const struct ms_leg *leg,
                                         uint32_t posted, int dst)
 {

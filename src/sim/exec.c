@@ -138,6 +138,8 @@ static void fire(struct ms_exec *x, uint32_t j)
         advance_queue(x, leg->slot[j] - 1, 1, at_s);
     if (leg->window && j - leg->first_start < n_ranks)
         advance_queue(x, j - leg->first_start, leg->window, at_s);
+    if (leg->first_sent != MS_LEG_NONE && j - leg->first_sent < n_ranks)
+        x->ops->sent(x, (int)(j - leg->first_sent), at_s);
     if (j >= n_ranks && j < 2 * n_ranks)
         x->ops->complete(x, (int)(j - n_ranks), at_s);
 }
@@ -161,10 +163,24 @@ void ms_exec_enter(struct ms_exec *x, int rank, double at_s)
     settle(x);
 }
 
+void ms_exec_out(struct ms_exec *x, int rank, double at_s)
+{
+    satisfy(x, ms_leg_start(x->leg, rank), at_s);
+    settle(x);
+}
+
 void ms_exec_clear(struct ms_exec *x, int rank, double at_s)
 {
     satisfy(x, ms_leg_clear(x->leg, rank), at_s);
     settle(x);
+}
+
+void ms_exec_catch_up(struct ms_exec *x, int rank, bool out, bool clear)
+{
+    if (out)
+        satisfy(x, ms_leg_start(x->leg, rank), 0);
+    if (clear)
+        satisfy(x, ms_leg_clear(x->leg, rank), 0);
 }
 
 void ms_exec_ended(struct ms_exec *x, uint32_t join, double at_s)

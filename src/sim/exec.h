@@ -17,6 +17,8 @@ struct ms_exec_ops {
     void (*start)(struct ms_exec *x, const uint32_t *flow, const double *at_s, uint32_t n);
     /** Rank's leg is complete at at_s, which may be ahead. */
     void (*complete)(struct ms_exec *x, int rank, double at_s);
+    /** Rank's own sends are over; told in plans that queue. */
+    void (*sent)(struct ms_exec *x, int rank, double at_s);
     /** Everything has happened; x may be initialised anew from here. NULL: not told. */
     void (*done)(struct ms_exec *x);
 };
@@ -43,8 +45,12 @@ enum ms_status ms_exec_init(struct ms_exec *x, const struct ms_leg *leg,
 void ms_exec_finish(struct ms_exec *x);
 /** Rank enters at at_s (once). */
 void ms_exec_enter(struct ms_exec *x, int rank, double at_s);
-/** Rank has all of the leg before (once; plans that queue only). */
+/** Rank's sends of the leg before are over; it has all that it waits for of the leg before (each
+ *  once, in plans that queue). */
+void ms_exec_out(struct ms_exec *x, int rank, double at_s);
 void ms_exec_clear(struct ms_exec *x, int rank, double at_s);
+/** The same of a rank that was so before the leg began; nothing starts before a rank enters. */
+void ms_exec_catch_up(struct ms_exec *x, int rank, bool out, bool clear);
 /** Everything that ends in `join` (leg->ends of it) has ended, the last at at_s: once for each
  *  join with ends. */
 void ms_exec_ended(struct ms_exec *x, uint32_t join, double at_s);

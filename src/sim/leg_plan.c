@@ -82,14 +82,23 @@ static void add_meeting(struct ms_leg *leg)
         ms_leg_edge(leg, met, ms_leg_join(leg), 0);
 }
 
-/* One join a rank, fired from outside like its entry. */
-static void add_clears(struct ms_leg *leg)
+/* A rank starts when it has entered and its sends of the leg before are out, which somebody else
+ * tells, as he does when it is clear. */
+static void add_queueing(struct ms_leg *leg)
 {
-    leg->first_clear = leg->n_joins;
-    for (int r = 0; r < leg->n_ranks; r++) {
-        uint32_t j = ms_leg_join(leg);
-        if (!leg->failed)
-            leg->need[j] = 1;
+    uint32_t n = (uint32_t)leg->n_ranks, first = leg->n_joins;
+    for (uint32_t i = 0; i < 3 * n; i++)
+        ms_leg_join(leg);
+    leg->first_sent = first;
+    leg->first_start = first + n;
+    leg->first_clear = first + 2 * n;
+    for (int r = 0; r < leg->n_ranks && !leg->failed; r++) {
+        uint32_t sent = leg->first_sent + (uint32_t)r;
+        leg->need[ms_leg_start(leg, r)] = leg->need[ms_leg_clear(leg, r)] = 1;
+        ms_leg_edge(leg, ms_leg_entry(r), ms_leg_start(leg, r), 0);
+        ms_leg_edge(leg, ms_leg_start(leg, r), sent, 0);
+        if (leg->both)
+            ms_leg_edge(leg, sent, ms_leg_complete(leg, r), 0);
     }
 }
 
@@ -100,7 +109,7 @@ void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both, bool qu
     leg->n_flows = leg->n_joins = leg->n_edges = leg->n_queued = 0;
     leg->n_streams = leg->n_parts = leg->n_meets = 0;
     leg->first_start = 0;
-    leg->first_clear = MS_LEG_NONE;
+    leg->first_sent = leg->first_clear = MS_LEG_NONE;
     leg->n_phases = 1;
     leg->window = 0;
     leg->total_bytes = 0;
@@ -121,7 +130,7 @@ void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both, bool qu
     if (group)
         add_meeting(leg);
     if (queued)
-        add_clears(leg);
+        add_queueing(leg);
     for (int r = 0; r < n_ranks && !leg->failed; r++)
         ms_leg_edge(leg, ms_leg_start(leg, r), ms_leg_complete(leg, r), 0);
 }
@@ -178,9 +187,11 @@ static void count_end(struct ms_leg *leg, uint32_t j)
         leg->need[j]++;
 }
 
-static uint32_t sender_join(const struct ms_leg *leg, int src)
+uint32_t ms_leg_sender(const struct ms_leg *leg, int rank)
 {
-    return leg->both ? ms_leg_complete(leg, src) : MS_LEG_NONE;
+    if (leg->first_sent != MS_LEG_NONE)
+        return leg->first_sent + (uint32_t)rank;
+    return leg->both ? ms_leg_complete(leg, rank) : MS_LEG_NONE;
 }
 
 static void add_flow(struct ms_leg *leg, const struct ms_leg_flow *f, uint32_t sent)
@@ -206,7 +217,7 @@ static void add_flow(struct ms_leg *leg, const struct ms_leg_flow *f, uint32_t s
 
 void ms_leg_add(struct ms_leg *leg, const struct ms_leg_flow *f)
 {
-    add_flow(leg, f, f->passed_on ? MS_LEG_NONE : sender_join(leg, f->src));
+    add_flow(leg, f, f->passed_on ? MS_LEG_NONE : ms_leg_sender(leg, f->src));
     if (leg->failed)
         return;
     leg->delivered[f->dst] += f->delivered;
@@ -222,7 +233,7 @@ void ms_leg_add_stream(struct ms_leg *leg, enum ms_stream kind, const struct ms_
         if (!leg->failed)
             leg->stream_cap = cap;
     }
-    add_flow(leg, main, main->passed_on ? MS_LEG_NONE : sender_join(leg, main->src));
+    add_flow(leg, main, main->passed_on ? MS_LEG_NONE : ms_leg_sender(leg, main->src));
     if (leg->failed)
         return;
     leg->streams[leg->n_streams++] =
@@ -260,7 +271,7 @@ void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double 
     leg->total_bytes += bytes;
     count_end(leg, end);
     if (s->kind == MS_STREAM_IN)
-        count_end(leg, sender_join(leg, src));
+        count_end(leg, ms_leg_sender(leg, src));
 }
 
 void ms_leg_phase(struct ms_leg *leg, uint32_t phase)

@@ -13,6 +13,7 @@
  *      join G + r      the leg is over for rank r
  *      start of r      rank r may send: its entry or, where the group meets, everybody's
  *      clear of r      rank r is through with the leg before, where flows to it queue behind that
+ *      sent of r       rank r's own sends are over, where those of the leg after queue behind that
  *      join ...        whatever the algorithm needs between them
  *
  *  Streams: bytes that another GPU passes on. The *main* hop crosses from src to dst; *parts* are
@@ -75,7 +76,8 @@ struct ms_leg {
     bool both; /**< a rank's leg is over when its own sends are, too */
     uint32_t n_flows, n_joins, n_edges, n_queued, n_streams, n_parts, n_meets;
     uint32_t first_start; /**< join first_start + r: rank r may send */
-    uint32_t first_clear; /**< join first_clear + r: rank r has done with the leg before */
+    /** plans that queue: joins first_sent + r, first_clear + r; else MS_LEG_NONE */
+    uint32_t first_sent, first_clear;
 
     /* flows: structure of arrays; after close in the order of their gates */
     uint32_t *src, *dst; /**< [n_flows] */
@@ -122,7 +124,8 @@ struct ms_leg {
 /** Start an empty plan with joins 0..2G-1. The plan may hold an older one.
  *  @param group nobody starts before everybody has entered
  *  @param both a leg is over for a rank when its own sends are done, too
- *  @param queued what goes to a rank may queue behind its leg before: makes ms_leg_clear */
+ *  @param queued data queue behind the leg before: a rank's sends behind its own sends, and what
+ *  goes to a rank (flows that meet at ms_leg_clear) behind all that it waits for */
 void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both, bool queued);
 void ms_leg_finish(struct ms_leg *leg);
 /** Take memory at once for plans that know their size. */
@@ -141,6 +144,8 @@ static inline uint32_t ms_leg_start(const struct ms_leg *leg, int rank)
 {
     return leg->first_start + (uint32_t)rank;
 }
+/** What hears of a rank's own sends: MS_LEG_NONE where nothing does. */
+uint32_t ms_leg_sender(const struct ms_leg *leg, int rank);
 /** Rank has all that it waits for of the leg before; MS_LEG_NONE in a plan that does not queue. */
 static inline uint32_t ms_leg_clear(const struct ms_leg *leg, int rank)
 {

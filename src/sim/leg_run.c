@@ -276,12 +276,21 @@ static void leg_complete(struct ms_exec *x, int rank, double at_s)
     ms_actor_wake(actor);
 }
 
-/* Who is through with the leg before already. */
-static void clear_early(struct ms_core *c, struct ms_leg_run *leg)
+static void leg_sent(struct ms_exec *x, int rank, double at_s)
 {
-    for (int r = 0; leg->plan.first_clear != MS_LEG_NONE && r < c->n_ranks && !c->status; r++)
-        if (ms_core_actor(c, leg->group, r, leg->half)->n_complete >= leg->number)
-            ms_exec_clear(&leg->exec, r, 0);
+    struct ms_leg_run *leg = x->owner, *next = leg_after(leg);
+    ms_core_actor(leg->core, leg->group, rank, leg->half)->n_sent++;
+    if (next)
+        ms_exec_out(&next->exec, rank, at_s);
+}
+
+/* Who is through with the leg before already. */
+static void catch_up(struct ms_core *c, struct ms_leg_run *leg)
+{
+    for (int r = 0; leg->plan.first_clear != MS_LEG_NONE && r < c->n_ranks && !c->status; r++) {
+        const struct ms_actor *a = ms_core_actor(c, leg->group, r, leg->half);
+        ms_exec_catch_up(&leg->exec, r, a->n_sent >= leg->number, a->n_complete >= leg->number);
+    }
 }
 
 static void leg_done(struct ms_exec *x)
@@ -299,7 +308,7 @@ static void leg_done(struct ms_exec *x)
     c->run.n_active--;
 }
 
-static const struct ms_exec_ops leg_ops = {leg_start, leg_complete, leg_done};
+static const struct ms_exec_ops leg_ops = {leg_start, leg_complete, leg_sent, leg_done};
 
 static struct ms_leg_run *take_idle(struct ms_core *c)
 {
@@ -345,7 +354,7 @@ static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_actor *act
     else
         c->model->transport->open(c, leg);
     if (!c->status)
-        clear_early(c, leg);
+        catch_up(c, leg);
     return c->status ? NULL : leg;
 }
 

@@ -56,7 +56,7 @@ static void add_bandwidth(struct making *m, const struct ms_profile_event *e, si
                           uint32_t link)
 {
     for (size_t i = 0; i < n; i++) {
-        struct ms_link_event out = {e[i].at_s, e[i].value, link, true};
+        struct ms_link_event out = {e[i].at_s, e[i].value, link};
         ms_buf_add(&m->events, &out, sizeof out);
     }
 }
@@ -135,7 +135,7 @@ static void add_faults(struct making *m, const struct ms_fault_params *p,
         if (!isfinite(at_s) || !hits(f, links->name[l]))
             continue;
         struct ms_link_event e = {
-            at_s, links->bandwidth_Bps[l] * share_left(p, links->name[l], at_s), l, false};
+            at_s, links->bandwidth_Bps[l] * share_left(p, links->name[l], at_s), l};
         ms_buf_add(&m->events, &e, sizeof e);
     }
 }

@@ -21,7 +21,6 @@ enum { MS_EVENTS_MOST = 65536 }; /**< of one profile */
 struct ms_link_event {
     double at_s, capacity_Bps;
     uint32_t link;
-    bool of_file; /**< of the platform's own: SimGrid does it by itself, once */
 };
 
 /** A link or a host that is off. */

@@ -112,13 +112,6 @@ static enum ms_status set_up(struct ms_core *c)
 static enum ms_status check_end(struct ms_core *c)
 {
     int n = c->n_total * c->n_halves;
-    for (size_t i = 0; i < c->platform.events.n_outages && !c->status; i++) {
-        const struct ms_outage *off = &c->platform.events.outage[i];
-        if (off->host && off->from_s <= simgrid_get_clock() && c->crew.n_homed != n)
-            return ms_core_fail(c, MS_INFEASIBLE,
-                                "%s goes off %.9g s after the start, and the exchange needs it",
-                                off->what, off->from_s);
-    }
     if (!c->status && (!c->crew.over || c->crew.n_homed != n))
         return ms_core_fail(c, MS_INTERNAL, "the simulation stopped with %d of %d ranks finished",
                             c->crew.n_homed, n);

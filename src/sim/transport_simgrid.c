@@ -245,22 +245,78 @@ static int by_time(const void *a, const void *b)
     return (x->at_s > y->at_s) - (x->at_s < y->at_s);
 }
 
-/* Changes the links of one run. SimGrid follows the platform's own files by itself, once: in later
- * runs they are done here. A rate of 0 would be none of SimGrid's. */
+/* The run that an actor of the weather was made for is still under way. */
+static bool goes_on(const struct ms_core *c, int run)
+{
+    return c->run.number == run && !c->status && !c->crew.over;
+}
+
+/* Changes the links of one run. A rate of 0 would be none of SimGrid's. */
 static void weather_main(int argc, char **argv)
 {
     struct ms_core *c = sg_actor_self_get_data();
     const struct ms_platform_events *w = &c->platform.events;
     int run = c->run.number;
-    for (size_t i = 0; i < w->n_events && !c->status && !c->crew.over; i++) {
+    for (size_t i = 0; i < w->n_events && goes_on(c, run); i++) {
         const struct ms_link_event *e = &w->event[i];
-        if (e->of_file && !c->run.start_s)
-            continue;
         ms_engine_sleep_until(c, e->at_s);
-        if (c->run.number != run)
-            return;
-        sg_link_set_bandwidth(c->platform.link[e->link], fmax(e->capacity_Bps, 1e-3));
+        if (goes_on(c, run))
+            sg_link_set_bandwidth(c->platform.link[e->link], fmax(e->capacity_Bps, 1e-3));
     }
+}
+
+/* SimGrid's C interface has these for hosts only; a method without arguments is called like a
+ * function of its object. */
+extern void sg_link_turn_off(sg_link_t link) __asm__("_ZN7simgrid3s4u4Link8turn_offEv");
+extern void sg_link_turn_on(sg_link_t link) __asm__("_ZN7simgrid3s4u4Link7turn_onEv");
+
+struct outing {
+    struct ms_core *c;
+    const struct ms_outage *off;
+};
+
+/* Switches one link off and on again, or ends the run of a host. */
+static void outage_main(int argc, char **argv)
+{
+    struct outing *o = sg_actor_self_get_data();
+    struct ms_core *c = o->c;
+    const struct ms_outage *off = o->off;
+    int run = c->run.number;
+    free(o);
+    ms_engine_sleep_until(c, off->from_s);
+    if (!goes_on(c, run))
+        return;
+    if (off->host) {
+        ms_core_fail(c, MS_INFEASIBLE,
+                     "%s goes off %.9g s after the start, and the exchange needs it", off->what,
+                     off->from_s);
+        return;
+    }
+    sg_link_turn_off(c->platform.link[off->link]);
+    if (!isfinite(off->to_s))
+        return;
+    ms_engine_sleep_until(c, off->to_s);
+    if (goes_on(c, run))
+        sg_link_turn_on(c->platform.link[off->link]);
+}
+
+static enum ms_status start_outages(struct ms_core *c)
+{
+    const struct ms_platform_events *w = &c->platform.events;
+    for (size_t i = 0; i < w->n_outages; i++) {
+        const struct ms_outage *off = &w->outage[i];
+        struct outing *o = malloc(sizeof *o);
+        if (!o)
+            return ms_core_fail(c, MS_NOMEM, "out of memory for the events of links");
+        *o = (struct outing){c, off};
+        if (!off->host && c->run.start_s > 0)
+            sg_link_turn_on(c->platform.link[off->link]);
+        sg_actor_t a = sg_actor_init("outage", c->platform.host[0]);
+        sg_actor_set_data(a, o);
+        sg_actor_daemonize(a);
+        sg_actor_start(a, outage_main, 0, NULL);
+    }
+    return MS_OK;
 }
 
 static void start_weather(struct ms_core *c)
@@ -283,7 +339,7 @@ static enum ms_status begin(struct ms_core *c)
     n->sent = n->received = 0;
     if (c->platform.events.n_events)
         start_weather(c);
-    return MS_OK;
+    return start_outages(c);
 }
 
 /* Memory for the leg's own tables. */

@@ -575,8 +575,8 @@ static void make_in(struct making *m, uint32_t k, const struct ms_leg_stream *s,
     o->n_then += use_channels(m, plan->dst[k], false, s->owner_s, o->bytes);
     o->chunk_bytes = s->chunk_bytes;
     *latency_s += hop_s;
-    for (uint32_t i = 0; plan->both && i < s->n_parts; i++)
-        tell_early(m, ms_leg_complete(plan, (int)plan->parts[s->first_part + i].src));
+    for (uint32_t i = 0; i < s->n_parts; i++)
+        tell_early(m, ms_leg_sender(plan, (int)plan->parts[s->first_part + i].src));
     tell_too(m, plan->end[k]);
     tell_too(m, plan->sent[k]);
 }
