@@ -105,6 +105,22 @@ static bool text_fits(const json_t *s, const json_t *v)
     return ok;
 }
 
+static const json_t *by_pattern(const json_t *patterns, const char *key)
+{
+    const char *pattern;
+    json_t *sub;
+    json_object_foreach((json_t *)patterns, pattern, sub)
+    {
+        regex_t re;
+        ck_assert_int_eq(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB), 0);
+        bool ok = regexec(&re, key, 0, NULL, 0) == 0;
+        regfree(&re);
+        if (ok)
+            return sub;
+    }
+    return NULL;
+}
+
 static bool members_fit(const json_t *s, const json_t *v, char *why)
 {
     const json_t *properties = json_object_get(s, "properties");
@@ -117,6 +133,8 @@ static bool members_fit(const json_t *s, const json_t *v, char *why)
     json_object_foreach((json_t *)v, key, value)
     {
         const json_t *sub = json_object_get(properties, key);
+        if (!sub)
+            sub = by_pattern(json_object_get(s, "patternProperties"), key);
         if (!sub && json_is_false(more)) {
             snprintf(why, 256, "key %s", key);
             return false;
@@ -227,10 +245,17 @@ START_TEST(test_schema_refuses_what_the_reader_refuses)
                                         "no-value",
                                         "not-finite",
                                         "name-is-a-path",
-                                        "train-names"};
-    static const char *const right[] = {"too-many-ranks", "slots",       "no-nodes",
-                                        "missing-trace",  "no-platform", "train-heads",
-                                        "sweep-bad-value"};
+                                        "train-names",
+                                        "unknown-law-parameter",
+                                        "straggler-law",
+                                        "sweep-not-a-list",
+                                        "sweep-unknown-key",
+                                        "sweep-bad-value",
+                                        "unknown-metric",
+                                        "no-unit"};
+    static const char *const right[] = {"too-many-ranks",   "slots",       "no-nodes",
+                                        "missing-trace",    "no-platform", "train-heads",
+                                        "sweep-zip-lengths"};
     char path[300], why[256];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         snprintf(path, sizeof path, TEST_DATA "/bad/scenarios/%s.yaml", wrong[i]);

@@ -199,11 +199,78 @@ static void sections(struct ms_json *j, const char *prefix)
     }
 }
 
-static const char sweep_schema[] =
-    "{\"description\":\"every combination of the axes: key: [values], key: {from, to, step}, or "
-    "any "
-    "word: {zip: {key: [values], …}}\",\"type\":[\"object\",\"null\"],\"additionalProperties\":{"
-    "\"anyOf\":[{\"type\":\"array\",\"minItems\":1},{\"type\":\"object\"}]}}";
+/* ---- sweep ---- */
+
+/* Values of a key: a list, or numbers from one to another. */
+static void axis(struct ms_json *j, const char *path, const struct ms_field *f)
+{
+    ms_json_object(j, path);
+    ms_json_array(j, "anyOf");
+    ms_json_object(j, NULL);
+    ms_json_string(j, "type", "array");
+    ms_json_integer(j, "minItems", 1);
+    ms_json_object(j, "items");
+    if (f)
+        ms_schema_value(j, f);
+    ms_json_end_object(j);
+    ms_json_end_object(j);
+    ms_json_raw(j, NULL,
+                "{\"type\":\"object\",\"properties\":{\"from\":{},\"to\":{},\"step\":{}},"
+                "\"required\":[\"from\",\"to\"],\"additionalProperties\":false}");
+    ms_json_end_array(j);
+    ms_json_end_object(j);
+}
+
+/* Every key that may be swept, as members of an open "properties" object; the parameters of laws
+ * are those of all laws. */
+static void axes(struct ms_json *j)
+{
+    struct ms_key_cursor c = {0};
+    struct ms_key k;
+    char path[200];
+    while (ms_key_next(&c, &k)) {
+        axis(j, k.path, k.field);
+        for (const struct ms_field *f = k.field->fields; f && f->key; f++) {
+            snprintf(path, sizeof path, "%s.%s", k.path, f->key);
+            axis(j, path, f);
+        }
+    }
+}
+
+/* What stands inside values that are no plain tables: laws, filters, mixes. */
+static const char inside[] =
+    "{\"^(routing\\\\.popularity|routing\\\\.trace_filter|workload\\\\.requests|"
+    "workload\\\\.tokens_per_rank"
+    "|train\\\\.[a-z_]+)\\\\.[A-Za-z0-9_.]+$\":{\"type\":[\"array\",\"object\"]}}";
+
+static void sweep(struct ms_json *j)
+{
+    ms_json_object(j, "sweep");
+    ms_json_string(j, "description",
+                   "every combination of the axes: key: [values], key: {from, to, step}, or any "
+                   "word: {zip: {key: [values], …}}");
+    ms_json_raw(j, "type", "[\"object\",\"null\"]");
+    ms_json_object(j, "properties");
+    axes(j);
+    ms_json_end_object(j);
+    ms_json_raw(j, "patternProperties", inside);
+    ms_json_object(j, "additionalProperties");
+    ms_json_string(j, "type", "object");
+    ms_json_object(j, "properties");
+    ms_json_object(j, "zip");
+    ms_json_string(j, "type", "object");
+    ms_json_object(j, "properties");
+    axes(j);
+    ms_json_end_object(j);
+    ms_json_raw(j, "patternProperties", inside);
+    ms_json_bool(j, "additionalProperties", false);
+    ms_json_end_object(j);
+    ms_json_end_object(j);
+    ms_json_raw(j, "required", "[\"zip\"]");
+    ms_json_bool(j, "additionalProperties", false);
+    ms_json_end_object(j);
+    ms_json_end_object(j);
+}
 
 void ms_scenario_schema(struct ms_buf *out)
 {
@@ -214,7 +281,7 @@ void ms_scenario_schema(struct ms_buf *out)
     ms_json_string(&j, "type", "object");
     ms_json_object(&j, "properties");
     properties(&j, &ms_sections[0]);
-    ms_json_raw(&j, "sweep", sweep_schema);
+    sweep(&j);
     ms_json_end_object(&j);
     ms_json_bool(&j, "additionalProperties", false);
     ms_json_end_object(&j);

@@ -182,6 +182,38 @@ static void echo_popularity(struct ms_echo *o, const char *name, const struct ms
     ms_json_end_object(&o->j);
 }
 
+/* A mapping of one law: its name or a preset's that stands for it, and its own parameters. */
+static void schema_law(struct ms_json *j, const struct ms_law *law)
+{
+    ms_json_object(j, NULL);
+    ms_json_string(j, "type", "object");
+    ms_json_object(j, "properties");
+    ms_json_object(j, "law");
+    ms_json_array(j, "enum");
+    ms_json_string(j, NULL, law->name);
+    for (const struct ms_law_preset *p = ms_law_presets(); p->name; p++)
+        if (ms_law_find(p->name) == law)
+            ms_json_string(j, NULL, p->name);
+    ms_json_end_array(j);
+    ms_json_end_object(j);
+    ms_json_object(j, "order");
+    ms_schema_value(j, &order_field);
+    ms_json_end_object(j);
+    for (const struct ms_field *f = law->fields; f && f->key; f++) {
+        ms_json_object(j, f->key);
+        ms_schema_value(j, f);
+        ms_json_end_object(j);
+    }
+    ms_json_end_object(j);
+    if (law != ms_law_find("uniform")) { /* what a mapping without a law means */
+        ms_json_array(j, "required");
+        ms_json_string(j, NULL, "law");
+        ms_json_end_array(j);
+    }
+    ms_json_bool(j, "additionalProperties", false);
+    ms_json_end_object(j);
+}
+
 static void schema_popularity(struct ms_json *j, const struct ms_field *f)
 {
     const struct ms_field law = ms_shape_name(f);
@@ -189,19 +221,8 @@ static void schema_popularity(struct ms_json *j, const struct ms_field *f)
     ms_json_object(j, NULL);
     ms_schema_value(j, &law);
     ms_json_end_object(j);
-    ms_json_object(j, NULL);
-    ms_json_string(j, "type", "object");
-    ms_json_object(j, "properties");
-    ms_json_object(j, "law");
-    ms_schema_value(j, &law);
-    ms_json_end_object(j);
-    ms_json_object(j, "order");
-    ms_schema_value(j, &order_field);
-    ms_json_end_object(j);
-    ms_json_end_object(j);
-    ms_json_raw(j, "additionalProperties",
-                "{\"anyOf\":[{\"type\":\"number\"},{\"const\":\"none\"}]}");
-    ms_json_end_object(j);
+    for (const struct ms_law *const *l = ms_laws(); *l; l++)
+        schema_law(j, *l);
     ms_json_end_array(j);
 }
 
