@@ -361,6 +361,21 @@ static const struct ms_entry *spelled_out(struct ms_arena *arena, const struct m
     return &e[0];
 }
 
+/* The member that a word alone stands for; NULL: a word and a mapping are different things. */
+static const char *word_key(const char *path)
+{
+    static const struct {
+        const char *path, *key;
+    } words[] = {{"routing.popularity", "law"},
+                 {"train.router", "name"},
+                 {"hardware", "profile"},
+                 {"compute.profile", "profile"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(path, words[i].path) == 0)
+            return words[i].key;
+    return NULL;
+}
+
 const struct ms_yaml *ms_axes_put(struct ms_arena *arena, const struct ms_yaml *doc,
                                   const char *path, const struct ms_entry *e)
 {
@@ -371,9 +386,9 @@ const struct ms_yaml *ms_axes_put(struct ms_arena *arena, const struct ms_yaml *
         if (!on_way || on_way->value->kind != MS_YAML_SCALAR || ms_yaml_null(on_way->value) ||
             strcmp(on_way->value->text, "none") == 0)
             continue;
-        const char *key = strcmp(prefix, "routing.popularity") == 0 ? "law"
-                          : strcmp(prefix, "train.router") == 0     ? "name"
-                                                                    : "profile";
+        const char *key = word_key(prefix);
+        if (!key)
+            continue; /* the mapping takes the word's place */
         const struct ms_entry *map = spelled_out(arena, on_way, key);
         doc = map ? ms_yaml_set(arena, doc, prefix, map) : NULL;
     }

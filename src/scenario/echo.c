@@ -86,6 +86,12 @@ static bool absent(const struct ms_key *k, const struct ms_scenario *s)
            (strcmp(k->section->prefix, "model") == 0 && !s->has_model);
 }
 
+/* A file that this case does not look at, be it there or not. */
+static bool idle_file(const struct ms_key *k, const struct ms_scenario *s)
+{
+    return k->field->type == MS_FIELD_PATH && k->field->acts && !k->field->acts->acts(s);
+}
+
 /* Close and open objects on the way from one section to the next. */
 static void change_section(struct ms_json *j, const char *from, const char *to)
 {
@@ -118,6 +124,10 @@ static enum ms_status echo_all(const struct ms_scenario *s, struct ms_files *fil
             continue;
         change_section(&o.j, section, k.section->prefix);
         section = k.section->prefix;
+        if (files && idle_file(&k, s)) {
+            ms_json_null(&o.j, k.field->key);
+            continue;
+        }
         const void *at = (const char *)ms_section_base(k.section, s) + k.field->offset;
         ms_echo_value(&o, k.field->key, k.field, at);
     }
