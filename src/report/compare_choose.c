@@ -155,11 +155,11 @@ enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms
         const char *names[128];
         char allowed[512];
         size_t n = list_metrics(r, names, 128);
-        return ms_err_set(
-            err, MS_USAGE, "%s: '%s' is not a number of these records, such as step.p99_us%s%s",
-            told ? "--metric" : "report.metric", c->metric,
-            ms_allowed(allowed, sizeof allowed, c->metric, names, n),
-            told ? "" : " (the study asks for it; --metric NAME asks for another)");
+        return ms_err_set(err, MS_USAGE,
+                          "%s: '%s' is not a number of these records, such as step.p99_us%s%s",
+                          told ? "--metric" : "report.metric", c->metric,
+                          ms_allowed(allowed, sizeof allowed, c->metric, names, n),
+                          told ? "" : " (the study asks for it; --metric NAME asks for another)");
     }
     c->is_series = parse_series(c, c->metric);
     c->is_rate = strcmp(c->metric, "step.tokens_per_s") == 0;

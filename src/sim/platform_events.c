@@ -134,8 +134,8 @@ static void add_faults(struct making *m, const struct ms_fault_params *p,
         double at_s = i % 2 ? f->until_s : f->at_s;
         if (!isfinite(at_s) || !hits(f, links->name[l]))
             continue;
-        struct ms_link_event e = {
-            at_s, links->bandwidth_Bps[l] * share_left(p, links->name[l], at_s), l};
+        struct ms_link_event e = {at_s,
+                                  links->bandwidth_Bps[l] * share_left(p, links->name[l], at_s), l};
         ms_buf_add(&m->events, &e, sizeof e);
     }
 }
