@@ -5,84 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/figure_parts.h"
 #include "report/plot_parts.h"
 
-enum { W = 720, H = 300, LEFT = 62, RIGHT = 14, TOP = 12, BOTTOM = 44, ROW = 26, LABEL = 190 };
 enum { MOST_CURVES = 12, MOST_POINTS = 300 };
-
-void ms_html_text(struct ms_buf *b, const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        if (*c == '&')
-            ms_buf_adds(b, "&amp;");
-        else if (*c == '<')
-            ms_buf_adds(b, "&lt;");
-        else if (*c == '>')
-            ms_buf_adds(b, "&gt;");
-        else if (*c == '"')
-            ms_buf_adds(b, "&quot;");
-        else
-            ms_buf_add(b, (unsigned char)*c < ' ' ? " " : c, 1);
-    }
-}
-
-static void begin(struct ms_buf *b, const char *name, int height)
-{
-    ms_buf_printf(b, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", W, height);
-    ms_html_text(b, name);
-    ms_buf_adds(b, "\">\n");
-}
-
-static void end(struct ms_buf *b, const char *caption)
-{
-    ms_buf_adds(b, "</svg>\n<figcaption>");
-    ms_html_text(b, caption);
-    ms_buf_adds(b, "</figcaption></figure>\n");
-}
-
-/* ---- axes ---- */
-
-struct scale {
-    double lo, hi;   /* of the data */
-    double from, to; /* on the page */
-};
-
-static double at(const struct scale *s, double v)
-{
-    double span = s->hi - s->lo;
-    return s->from + (span > 0 ? (v - s->lo) / span : 0.5) * (s->to - s->from);
-}
-
-/* 1, 2 or 5 times a power of ten, for about five marks. */
-static double mark_step(const struct scale *s)
-{
-    double rough = (s->hi - s->lo) / 5, power = pow(10, floor(log10(rough)));
-    double m = rough / power;
-    return power * (m < 1.5 ? 1 : m < 3.5 ? 2 : m < 7.5 ? 5 : 10);
-}
-
-static void x_axis(struct ms_buf *b, const struct scale *x, double y, double top, const char *title)
-{
-    double step = x->hi > x->lo ? mark_step(x) : 1;
-    char number[32];
-    for (double v = ceil(x->lo / step) * step; v <= x->hi + 1e-9 * step; v += step)
-        ms_buf_printf(b,
-                      "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text "
-                      "x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n",
-                      at(x, v), at(x, v), top, y, at(x, v), y + 16, ms_plain_number(v, number));
-    ms_buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", (x->from + x->to) / 2,
-                  y + 34);
-    ms_html_text(b, title);
-    ms_buf_adds(b, "</text>\n");
-}
-
-static void y_mark(struct ms_buf *b, double y, const char *text)
-{
-    ms_buf_printf(b,
-                  "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text "
-                  "x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
-                  LEFT, W - RIGHT, y, y, LEFT - 6, y + 4, text);
-}
 
 /* ---- survival ---- */
 
@@ -97,8 +23,8 @@ static int by_double(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void draw_curve(struct ms_buf *b, const struct curve *c, const struct scale *x,
-                       const struct scale *y, size_t number)
+static void draw_curve(struct ms_buf *b, const struct curve *c, const struct ms_scale *x,
+                       const struct ms_scale *y, size_t number)
 {
     size_t skip = c->n > MOST_POINTS ? c->n / MOST_POINTS : 1, tail = c->n > 100 ? c->n - 100 : 0;
     ms_buf_printf(b, "<path fill=\"none\" stroke-width=\"%s\" class=\"c%zu\" d=\"",
@@ -107,29 +33,17 @@ static void draw_curve(struct ms_buf *b, const struct curve *c, const struct sca
         if (i % skip != 0 && i < tail)
             continue;
         double share = log10((double)(c->n - i) / (double)c->n);
-        ms_buf_printf(b, i ? "H%.1fV%.1f" : "M%.1f %.1f", at(x, c->value[i]), at(y, share));
+        ms_buf_printf(b, i ? "H%.1fV%.1f" : "M%.1f %.1f", ms_figure_at(x, c->value[i]),
+                      ms_figure_at(y, share));
     }
     ms_buf_adds(b, "\"/>\n");
-}
-
-static void legend(struct ms_buf *b, const struct ms_compare_group *g, size_t n)
-{
-    ms_buf_adds(b, "<ul class=\"legend\">");
-    for (size_t i = 0; i < n; i++) {
-        ms_buf_printf(b,
-                      "<li><svg viewBox=\"0 0 20 6\" aria-hidden=\"true\"><path class=\"c%zu\" "
-                      "stroke-width=\"3\" d=\"M0 3H20\"/></svg> ",
-                      i % 12);
-        ms_html_text(b, g->row[i].label);
-        ms_buf_adds(b, "</li>");
-    }
-    ms_buf_adds(b, "</ul>\n");
 }
 
 static void draw_survival(struct ms_buf *b, const struct ms_comparison *c,
                           const struct ms_compare_group *g, const struct curve *curve, size_t n)
 {
-    struct scale x = {INFINITY, 0, LEFT, W - RIGHT}, y = {-1, 0, H - BOTTOM, TOP};
+    struct ms_scale x = {INFINITY, 0, MS_FIGURE_LEFT, MS_FIGURE_W - MS_FIGURE_RIGHT},
+                    y = {-1, 0, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP};
     char text[200];
     for (size_t i = 0; i < n; i++) {
         if (curve[i].n == 0)
@@ -138,14 +52,14 @@ static void draw_survival(struct ms_buf *b, const struct ms_comparison *c,
         x.hi = fmax(x.hi, curve[i].value[curve[i].n - 1]);
         y.lo = fmin(y.lo, -log10((double)curve[i].n));
     }
-    begin(b, "Share of times longer than t, one curve a case", H);
+    ms_figure_begin(b, "Share of times longer than t, one curve a case", MS_FIGURE_H);
     for (int p = 0; p >= (int)floor(y.lo); p--) {
         snprintf(text, sizeof text, "%g %%", 100 * pow(10, p));
         if (p >= y.lo)
-            y_mark(b, at(&y, p), text);
+            ms_figure_y_mark(b, ms_figure_at(&y, p), text);
     }
     snprintf(text, sizeof text, "t, microseconds of %s", ms_series_name(c->series));
-    x_axis(b, &x, H - BOTTOM, TOP, text);
+    ms_figure_x_axis(b, &x, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP, text);
     for (size_t i = n; i-- > 0;)
         if (curve[i].n > 0)
             draw_curve(b, &curve[i], &x, &y, i);
@@ -153,8 +67,8 @@ static void draw_survival(struct ms_buf *b, const struct ms_comparison *c,
              "Share of %ss that take longer than t, on a logarithmic scale: the further right a "
              "curve ends, the longer its tail.",
              ms_series_name(c->series));
-    end(b, text);
-    legend(b, g, n);
+    ms_figure_end(b, text);
+    ms_figure_legend(b, g, n);
 }
 
 enum ms_status ms_figure_survival(struct ms_buf *b, const struct ms_comparison *c,
@@ -191,48 +105,43 @@ static double percentile(const struct ms_comparison *c, const struct ms_result *
     return ms_result_number(r, path);
 }
 
-static void row_name(struct ms_buf *b, const char *label, double y)
-{
-    ms_buf_printf(b, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABEL - 8, y + 4);
-    ms_html_text(b, label);
-    ms_buf_adds(b, "</text>\n");
-}
-
 void ms_figure_percentiles(struct ms_buf *b, const struct ms_comparison *c,
                            const struct ms_compare_group *g)
 {
-    struct scale x = {0, 0, LABEL, W - RIGHT};
+    struct ms_scale x = {0, 0, MS_FIGURE_LABEL, MS_FIGURE_W - MS_FIGURE_RIGHT};
     char title[80];
-    int height = TOP + ROW * (int)g->n + BOTTOM;
+    int height = MS_FIGURE_TOP + MS_FIGURE_ROW * (int)g->n + MS_FIGURE_BOTTOM;
     for (size_t i = 0; i < g->n; i++)
         x.hi = fmax(x.hi, fmax(0, percentile(c, g->row[i].r, 99)));
     if (!(x.hi > 0) || g->n > 200)
         return;
-    begin(b, "Median, p95 and p99 of every case", height);
+    ms_figure_begin(b, "Median, p95 and p99 of every case", height);
     snprintf(title, sizeof title, "%s, microseconds", ms_series_name(c->series));
-    x_axis(b, &x, height - BOTTOM, TOP, title);
+    ms_figure_x_axis(b, &x, height - MS_FIGURE_BOTTOM, MS_FIGURE_TOP, title);
     for (size_t i = 0; i < g->n; i++) {
         const struct ms_compare_row *r = &g->row[i];
-        double y = TOP + ROW * ((double)i + 0.5), p50 = percentile(c, r->r, 50),
+        double y = MS_FIGURE_TOP + MS_FIGURE_ROW * ((double)i + 0.5), p50 = percentile(c, r->r, 50),
                p95 = percentile(c, r->r, 95), p99 = percentile(c, r->r, 99);
-        row_name(b, r->label, y);
+        ms_figure_row_name(b, r->label, y);
         if (!r->r->ok || isnan(p50))
             continue;
         ms_buf_printf(b, "<path class=\"c%zu\" stroke-width=\"2\" d=\"M%.1f %.1fH%.1f\"/>", i % 12,
-                      at(&x, p50), y, at(&x, p99));
+                      ms_figure_at(&x, p50), y, ms_figure_at(&x, p99));
         if (!isnan(r->value_lo))
             ms_buf_printf(b,
                           "<path class=\"c%zu\" stroke-width=\"7\" opacity=\"0.35\" d=\"M%.1f "
                           "%.1fH%.1f\"/>",
-                          i % 12, at(&x, r->value_lo), y, at(&x, r->value_hi));
+                          i % 12, ms_figure_at(&x, r->value_lo), y, ms_figure_at(&x, r->value_hi));
         ms_buf_printf(
             b,
             "<circle class=\"c%zu\" fill=\"var(--back)\" cx=\"%.1f\" cy=\"%.1f\" "
             "r=\"4\"/><path class=\"c%zu\" stroke-width=\"2\" d=\"M%.1f %.1fv10\"/><circle "
             "class=\"f%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n",
-            i % 12, at(&x, p50), y, i % 12, at(&x, p95), y - 5, i % 12, at(&x, p99), y);
+            i % 12, ms_figure_at(&x, p50), y, i % 12, ms_figure_at(&x, p95), y - 5, i % 12,
+            ms_figure_at(&x, p99), y);
     }
-    end(b, "Open circle p50, bar p95, full circle p99; the broad band is the 95 % interval of the "
+    ms_figure_end(
+        b, "Open circle p50, bar p95, full circle p99; the broad band is the 95 % interval of the "
            "compared percentile.");
 }
 
@@ -248,7 +157,8 @@ static bool point_of(const struct ms_comparison *c, const struct ms_result *r, d
 void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c)
 {
     const struct ms_results *s = c->results;
-    struct scale x = {INFINITY, 0, LEFT, W - RIGHT}, y = {1, 1, H - BOTTOM, TOP};
+    struct ms_scale x = {INFINITY, 0, MS_FIGURE_LEFT, MS_FIGURE_W - MS_FIGURE_RIGHT},
+                    y = {1, 1, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP};
     double vx, vy;
     char number[32];
     for (size_t i = 0; i < s->n; i++)
@@ -260,20 +170,23 @@ void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c)
         }
     if (!(x.hi > x.lo) || !(y.hi > y.lo))
         return;
-    begin(b, "Slowdown against the balanced twin, by imbalance of rank loads", H);
-    double step = mark_step(&y);
+    ms_figure_begin(b, "Slowdown against the balanced twin, by imbalance of rank loads",
+                    MS_FIGURE_H);
+    double step = ms_figure_step(&y);
     for (double v = ceil(y.lo / step) * step; v <= y.hi; v += step)
-        y_mark(b, at(&y, v), ms_plain_number(v, number));
-    x_axis(b, &x, H - BOTTOM, TOP, "busiest rank's selections over the mean");
+        ms_figure_y_mark(b, ms_figure_at(&y, v), ms_plain_number(v, number));
+    ms_figure_x_axis(b, &x, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP,
+                     "busiest rank's selections over the mean");
     for (size_t i = 0; i < s->n; i++) {
         if (!point_of(c, &s->r[i], &vx, &vy))
             continue;
-        ms_buf_printf(b, "<circle class=\"f1\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>", at(&x, vx),
-                      at(&y, vy));
+        ms_buf_printf(b, "<circle class=\"f1\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>",
+                      ms_figure_at(&x, vx), ms_figure_at(&y, vy));
         ms_html_text(b, s->r[i].id);
         ms_buf_printf(b, ": x%.2f at %.2f</title></circle>\n", vy, vx);
     }
-    end(b,
+    ms_figure_end(
+        b,
         "Slowdown of each case against its own balanced twin (vertical), by how uneven the loads "
         "of its ranks are.");
 }
@@ -285,33 +198,35 @@ enum ms_status ms_figure_links(struct ms_buf *b, const struct ms_compare_row *r)
     json_t *record = ms_result_json(r->r);
     const json_t *links = json_object_get(record, "links"), *link;
     size_t i, n = json_array_size(links);
-    struct scale x = {0, 1, LABEL, W - RIGHT};
-    int height = TOP + ROW * (int)n + BOTTOM;
+    struct ms_scale x = {0, 1, MS_FIGURE_LABEL, MS_FIGURE_W - MS_FIGURE_RIGHT};
+    int height = MS_FIGURE_TOP + MS_FIGURE_ROW * (int)n + MS_FIGURE_BOTTOM;
     char caption[300];
     if (!record)
         return MS_NOMEM;
     if (n > 0) {
-        begin(b, "The busiest links", height);
-        x_axis(b, &x, height - BOTTOM, TOP, "utilisation while an exchange is active");
+        ms_figure_begin(b, "The busiest links", height);
+        ms_figure_x_axis(b, &x, height - MS_FIGURE_BOTTOM, MS_FIGURE_TOP,
+                         "utilisation while an exchange is active");
     }
     json_array_foreach((json_t *)links, i, link)
     {
         const char *name = json_string_value(json_object_get(link, "name"));
         double u = json_number_value(json_object_get(link, "utilisation")),
-               bytes = json_number_value(json_object_get(link, "bytes")), y = TOP + ROW * (double)i;
+               bytes = json_number_value(json_object_get(link, "bytes")),
+               y = MS_FIGURE_TOP + MS_FIGURE_ROW * (double)i;
         char number[32];
-        row_name(b, name ? name : "", y + ROW / 2.0);
+        ms_figure_row_name(b, name ? name : "", y + MS_FIGURE_ROW / 2.0);
         ms_buf_printf(b,
                       "<rect class=\"f1\" x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"%d\"><title>"
                       "%.1f %%, %sB</title></rect>\n",
-                      LABEL, y + 5, at(&x, fmin(u, 1)) - LABEL, ROW - 10, 100 * u,
-                      ms_plain_number(bytes, number));
+                      MS_FIGURE_LABEL, y + 5, ms_figure_at(&x, fmin(u, 1)) - MS_FIGURE_LABEL,
+                      MS_FIGURE_ROW - 10, 100 * u, ms_plain_number(bytes, number));
     }
     snprintf(caption, sizeof caption,
              "The busiest links of %s, the slowest here: bytes over what the link can carry.",
              r->label);
     if (n > 0)
-        end(b, caption);
+        ms_figure_end(b, caption);
     json_decref(record);
     return MS_OK;
 }

@@ -21,4 +21,8 @@ void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c);
 /** The busiest links of one row: utilisation, a bar a link. @return MS_OK or MS_NOMEM */
 enum ms_status ms_figure_links(struct ms_buf *b, const struct ms_compare_row *r);
 
+/** Cross-entropy and evenness by step of the group's trainings, the first twelve rows (their folders'
+ *  history.jsonl). Nothing where they are no trainings. @return MS_OK or MS_NOMEM */
+enum ms_status ms_figure_training(struct ms_buf *b, const struct ms_compare_group *g);
+
 #endif

@@ -100,6 +100,8 @@ static void add_verdict(struct ms_buf *b, const struct ms_comparison *c,
 
 static void condition(struct ms_buf *b, const char *name, const char *value)
 {
+    if (!*value)
+        return; /* these records do not say */
     element(b, "dt", "", name);
     element(b, "dd", "", value);
 }
@@ -122,24 +124,49 @@ static void add_conditions(struct ms_buf *b, const struct ms_comparison *c)
     snprintf(margin, sizeof margin, "%g %%, Holm's correction over the alternatives",
              100 * c->margin);
     condition(b, "margin", margin);
-    condition(b, "hardware", ms_result_text(r, "hardware", "none: no start-up, no message rate"));
-    condition(b, "exchange", ms_result_text(r, "caption.algorithm", "-"));
-    condition(b, "placement", ms_result_text(r, "caption.placement", "-"));
-    condition(b, "routing", ms_result_text(r, "caption.source", "-"));
-    condition(b, "network model", ms_result_text(r, "network_model", "-"));
+    bool timed = !isnan(ms_result_number(r, "ranks"));
+    condition(b, "hardware",
+              ms_result_text(r, "hardware", timed ? "none: no start-up, no message rate" : ""));
+    condition(b, "exchange", ms_result_text(r, "caption.algorithm", ""));
+    condition(b, "placement", ms_result_text(r, "caption.placement", ""));
+    condition(b, "routing", ms_result_text(r, "caption.source", ""));
+    condition(b, "network model", ms_result_text(r, "network_model", ""));
     number_condition(b, r, "ranks", "ranks");
     number_condition(b, r, "layers", "layers");
     number_condition(b, r, "steps", "steps");
     number_condition(b, r, "repeats", "repeats");
     number_condition(b, r, "independent units", "units");
     number_condition(b, r, "exchanges a case", "exchange.n");
-    condition(b, "moesim", ms_result_text(r, "versions.moesim", "-"));
-    condition(b, "SimGrid", ms_result_text(r, "versions.simgrid", "-"));
+    condition(b, "moesim", ms_result_text(r, "versions.moesim", ""));
+    condition(b, "SimGrid", ms_result_text(r, "versions.simgrid", ""));
     ms_buf_adds(b, "</dl>\n<p class=\"dim\">Values of the first case; what differs between cases "
                    "stands in the tables.</p>\n");
 }
 
 /* ---- tables ---- */
+
+/* Columns behind the verdict: those that some row of the page has. */
+static const struct {
+    const char *title, *path;
+    double unit;
+    int digits;
+} behind_verdict[] = {
+    {"rank max/mean", "imbalance.rank_max_over_mean", 1, 2},
+    {"Gini", "imbalance.gini", 1, 3},
+    {"max/mean", "imbalance.max_over_mean", 1, 2},
+    {"cables", "platform.cables", 1, 0},
+    {"bisection GB/s a GPU", "platform.bisection_per_gpu_Bps", 1e9, 1},
+};
+enum { N_BEHIND = sizeof behind_verdict / sizeof *behind_verdict };
+
+static bool somewhere(const struct ms_comparison *c, const char *path)
+{
+    for (size_t g = 0; g < c->n_groups; g++)
+        for (size_t i = 0; i < c->group[g].n; i++)
+            if (!isnan(ms_result_number(c->group[g].row[i].r, path)))
+                return true;
+    return false;
+}
 
 static void head(struct ms_buf *b, const char *title, bool left)
 {
@@ -198,10 +225,12 @@ static void add_row(struct ms_buf *b, const struct ms_comparison *c,
     add_ratio(b, c, r);
     if (g->mixed_hardware)
         element(b, "td", " class=\"left\"", ms_result_text(r->r, "hardware", "-"));
-    cell(b, ms_compare_slowdown(c, r->r), "x", 2, "");
-    cell(b, ms_result_number(r->r, "imbalance.rank_max_over_mean"), "", 2, "");
-    cell(b, ms_result_number(r->r, "platform.cables"), "", 0, "");
-    cell(b, ms_result_number(r->r, "platform.bisection_per_gpu_Bps") / 1e9, "", 1, "");
+    if (c->is_series)
+        cell(b, ms_compare_slowdown(c, r->r), "x", 2, "");
+    for (size_t i = 0; i < N_BEHIND; i++)
+        if (somewhere(c, behind_verdict[i].path))
+            cell(b, ms_result_number(r->r, behind_verdict[i].path) / behind_verdict[i].unit, "",
+                 behind_verdict[i].digits, "");
     ms_buf_adds(b, "</tr>\n");
 }
 
@@ -225,10 +254,11 @@ static void add_table(struct ms_buf *b, const struct ms_comparison *c,
     if (g->mixed_hardware)
         head(b, "hardware", true);
     snprintf(title, sizeof title, "slowdown p%d", c->stat);
-    head(b, title, false);
-    head(b, "rank max/mean", false);
-    head(b, "cables", false);
-    head(b, "bisection GB/s a GPU", false);
+    if (c->is_series)
+        head(b, title, false);
+    for (size_t i = 0; i < N_BEHIND; i++)
+        if (somewhere(c, behind_verdict[i].path))
+            head(b, behind_verdict[i].title, false);
     ms_buf_adds(b, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < g->n; i++)
         add_row(b, c, g, &g->row[i]);
@@ -251,6 +281,8 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
         ms_figure_percentiles(b, c, g);
         s = ms_figure_survival(b, c, g);
     }
+    if (s == MS_OK)
+        s = ms_figure_training(b, g);
     return s == MS_OK && slowest->r->ok ? ms_figure_links(b, slowest) : s;
 }
 
