@@ -61,12 +61,15 @@ static bool say_uplinks(struct ms_map *m, const struct ms_levels *l)
     int *down = calloc(2 * n, sizeof *down), *up = down + n;
     double *rate = calloc(2 * (size_t)l->n_levels + 4, sizeof *rate);
     struct count *row = calloc(n, sizeof *row);
+    double beside = 0; /* rates between leaves, as both see them */
     bool good = down && rate && row;
     for (int c = 0; good && c < m->n_cables; c++) {
         const struct ms_map_cable *k = &m->cable[c];
         int x = k->a < 0 ? 0 : m->sw[k->a].level, y = k->b < 0 ? 0 : m->sw[k->b].level;
-        if (x == y)
+        if (x == y) {
+            beside += x == 1 ? 2 * k->rate_Bps : 0;
             continue;
+        }
         int low = x < y ? k->a : k->b, high = x < y ? k->b : k->a, level = x < y ? y : x;
         if (high < 0)
             continue;
@@ -86,6 +89,8 @@ static bool say_uplinks(struct ms_map *m, const struct ms_levels *l)
     for (int level = 1; good && level < l->n_levels; level++)
         ms_map_fact(m, "oversubscription of level %d: %.4g", level,
                     rate[2 * level] / rate[2 * level + 1]);
+    if (good && beside > 0)
+        ms_map_fact(m, "cables between leaves: NICs have %.4g times their rate", rate[2] / beside);
     free(down);
     free(rate);
     free(row);

@@ -94,9 +94,10 @@ static int order_nics(struct ms_join *j, struct ordered **out)
     int n = 0, named = 0;
     for (int i = 0; i < m->n_nics; i++)
         named += m->nic[i].node >= 0;
-    for (int i = 0; row && i < m->n_nics && !named && !m->nodes.n; i++)
+    bool nameless = !named && m->n_nics && !m->nodes.n;
+    for (int i = 0; row && i < m->n_nics && nameless; i++)
         m->nic[i].node = ms_map_node(m, m->nic[i].id); /* no name tells them apart: a node each */
-    if (!named && m->n_nics && (int)m->nodes.n == m->n_nics)
+    if (nameless)
         ms_map_assume(m, "no NIC names a host, so each is a host of its own: %d hosts", m->n_nics);
     bool good = row && name_devices(m);
     for (int i = 0; good && i < m->n_nics; i++)

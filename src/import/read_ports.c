@@ -155,7 +155,8 @@ static const char *take_name(const char *p, char *out, size_t size)
 
 struct ledger {
     struct ms_map *m;
-    struct ms_strings guids, ends;
+    struct ms_strings guids, ends, words; /* devices, cables, rates */
+    int count[16];                        /* of each rate */
     int place[65536];
     int n_down, seen[65536];
 };
@@ -213,8 +214,11 @@ static enum ms_status port_line(struct ms_reading *r, struct ledger *l, const ch
              turned ? a.guid : b.guid, turned ? a.port : b.port);
     size_t known = l->ends.n;
     ms_strings_add(&l->ends, key);
-    if (l->ends.n > known)
+    if (l->ends.n > known) {
+        size_t word = ms_strings_add(&l->words, from);
+        l->count[word < 15 ? word : 15]++;
         ms_map_add_cable(l->m, x, y, Bps, -1);
+    }
     return MS_OK;
 }
 
@@ -241,12 +245,15 @@ enum ms_status ms_read_ports(struct ms_reading *r, struct ms_map *m)
                     records, m->n_switches, m->n_nics, m->nodes.n);
         ms_map_fact(m, "cables: %d (%d to NICs, %d between switches), %d ports down", m->n_cables,
                     nic_cables, m->n_cables - nic_cables, l->n_down);
+        for (size_t w = 0; w < l->words.n && w < 16; w++)
+            ms_map_fact(m, "rate %s: %d cables", l->words.text[w], l->count[w]);
         if (m->failed || l->guids.failed || l->ends.failed)
             s = MS_NOMEM;
     }
     if (l) {
         ms_strings_finish(&l->guids);
         ms_strings_finish(&l->ends);
+        ms_strings_finish(&l->words);
     }
     free(l);
     return s;

@@ -32,7 +32,7 @@ says "small.ib node.xml" "joined: 3 nodes as in node.xml (1 by GUID, 2 by NIC na
     "gpu1 0000:02:00.0: PCIe 32.0 GT/s PCIe x16; 18 NVLinks; nearest NICs mlx5_0 (PIX, 1 bridges); matched mlx5_1" \
     "next to no GPU, so taken for storage or management: eth0" "up to 450 GB/s a GPU one way"
 holds 'id="nvl_0" bandwidth="450GBps"'
-says small.ports "4 records, 1 switches, 2 NICs, 2 hosts named" "1 ports down" "NIC rates, Gb/s:NICs: 100:2"
+says small.ports "rate 4x EDR: 2 cables" "4 records, 1 switches, 2 NICs, 2 hosts named" "1 ports down" "NIC rates, Gb/s:NICs: 100:2"
 says small.simai "header 8 2 2 2 12 H100; 4 GPUs, 2 a server, 2 servers" "planes: 2" "1 blank lines" "400 Gb/s a GPU"
 holds '<prop id="planes" value="2"/>'
 says "tree.conf --link-rate 400Gbps --gpus-per-node 2 --oversubscription 2" "3 switches, 2 leaves, 1 roots, 2 levels (1:2 2:1), 6 nodes"
@@ -40,6 +40,11 @@ says "topologies.yaml --topology blocks --link-rate 400Gbps --gpus-per-node 4 --
     "tree:tree blocks:block nothing:flat" "topology/block: 2 blocks, 3 nodes, 1 to 2 a block, block sizes 2" \
     "NVLink of a GPU: 900 GB/s each way, GPUs of a block together"
 says "node.xml" "the node stands alone"
+printf '%s\n' 'Switch 4 "S-1" # "a"' '[1] "H-1"[1] # "MT23108 InfiniHost" 4xSDR' '[2] "H-2"[1] # "MT23108 InfiniHost" 4xSDR' '[3] "S-2"[1] # "b" 4xSDR' \
+    'Switch 4 "S-2" # "b"' '[1] "S-1"[3] # "a" 1xSDR' '[2] "H-3"[1] # "MT23108 InfiniHost" 4xSDR' 'Ca 1 "H-1" # "MT23108 InfiniHost"' '[1] "S-1"[1] # "a" 4xSDR' \
+    'Ca 1 "H-2" # "MT23108 InfiniHost"' '[1] "S-1"[2] # "a" 4xSDR' 'Ca 1 "H-3" # "MT23108 InfiniHost"' '[1] "S-2"[2] # "b" 4xSDR' >"$tmp/nameless.ib"
+says "$tmp/nameless.ib" "no NIC names a host, so each is a host of its own: 3 hosts" "switch levels: 1 (switches a level 1:2)" "leaf down/up cables x leaves: 1/0x1 2/0x1" \
+    "the ends of the cable" "cables between leaves: NICs have 6 times their rate"
 # names by GUID, insides by pattern, and a scheduler's names beside cables
 says guids.ib "6 NICs, 2 NICs without a host name, 2 hosts named" "2 NICs name no host (default descriptions): left out; --hosts FILE"
 holds '<host id="n3-gpu1"' # a name without a device: nic0, nic1
