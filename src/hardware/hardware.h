@@ -35,6 +35,7 @@ struct ms_hardware {
     struct ms_hardware_section *section; /**< [n_sections] in the order of the file */
     /** rates and latencies of the wire, 0 where the file does not say */
     double nic_Bps, nic_latency_s, trunk_latency_s, nvlink_Bps, nvlink_latency_s;
+    double memory_bytes; /**< of a GPU; 0: not said */
     const char *experts; /**< the compute table of its GPUs; NULL: none */
     double jitter_sigma, jitter_tail_share, jitter_tail_alpha, jitter_network_sigma;
     size_t n_values;

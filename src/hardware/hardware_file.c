@@ -10,6 +10,8 @@
 static const struct ms_field compute_rows[] = {
     {.key = "experts", MS_AT(struct ms_hardware, experts), .type = MS_FIELD_STRING, MS_OPTIONAL,
      .help = "the measured table of expert times (list compute)"},
+    {.key = "memory", MS_AT(struct ms_hardware, memory_bytes), MS_QUANTITY(BYTES, 1, 1e18), MS_OPTIONAL,
+     .help = "memory of a GPU"},
     {0},
 };
 

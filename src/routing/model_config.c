@@ -257,6 +257,57 @@ static void read_groups(struct reader *r, struct ms_model_shape *m)
     m->group_score = two ? MS_GROUP_TOP2_SUM : MS_GROUP_MAX;
 }
 
+/* Bytes of a word for a number's type; 0: not one of them. */
+static double word_bytes(const char *word)
+{
+    static const struct {
+        const char *word;
+        double bytes;
+    } types[] = {{"float32", 4},     {"bfloat16", 2},  {"float16", 2}, {"fp8", 1},
+                 {"float8", 1},      {"int8", 1},      {"fbgemm", 1},  {"mxfp4", 4.25 / 8},
+                 {"nvfp4", 4.5 / 8}, {"fp4", 4.5 / 8}, {"int4", 0.5}};
+    for (size_t k = 0; word && k < sizeof types / sizeof *types; k++)
+        if (strstr(word, types[k].word))
+            return types[k].bytes;
+    return 0;
+}
+
+/* Of quantised weights: by the method's name, or by bits; groups of compressed-tensors agree on the
+ * experts, so the first one's count. */
+static double quantised_bytes(const json_t *q)
+{
+    static const char *const bits[] = {"bits", "w_bit", "num_bits", "nbits"};
+    const json_t *groups = given(q, "config_groups"), *group;
+    const char *key;
+    if (json_is_object(groups))
+        json_object_foreach((json_t *)groups, key, group)
+        {
+            const json_t *w = given(group, "weights");
+            return json_is_object(w) ? quantised_bytes(w) : 0;
+        }
+    for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
+        if (json_is_integer(given(q, bits[k])))
+            return (double)json_integer_value(given(q, bits[k])) / 8;
+    double bytes = word_bytes(json_string_value(given(q, "quant_method")));
+    return bytes > 0 ? bytes : word_bytes(json_string_value(given(q, "quant_algo")));
+}
+
+/* Of an expert's weights: what is said of experts, of the quantised model, of the whole. */
+static double weight_bytes(const json_t *root, const json_t *text)
+{
+    static const char *const keys[] = {"expert_dtype", "quantization_config", "compression_config",
+                                       "dtype", "torch_dtype"};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+        for (int at = 0; at < 2; at++) {
+            const json_t *v = given(at ? root : text, keys[k]);
+            double bytes =
+                json_is_object(v) ? quantised_bytes(v) : word_bytes(json_string_value(v));
+            if (bytes > 0)
+                return bytes;
+        }
+    return 0;
+}
+
 static void read_shape(struct reader *r, struct ms_model_shape *m)
 {
     int layers = number(r, k_layers, -1);
@@ -352,6 +403,8 @@ enum ms_status ms_model_config_parse(const char *path, const char *text, size_t 
              "moe_num_experts): this is no configuration of a mixture of experts");
     else
         read_shape(&r, &m);
+    if (r.status == MS_OK)
+        m.weight_bytes = weight_bytes(root, r.o);
     json_decref(root);
     if (r.status == MS_OK)
         *out = m;

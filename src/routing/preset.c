@@ -71,6 +71,26 @@ static const struct ms_model_preset presets[] = {
 };
 /* clang-format on */
 
+/* Weights that are published in fewer bytes than bfloat16's two (quantization_config of the same
+ * files): FP8 with scales of 128 x 128, MXFP4 with scales of 32. */
+static const struct {
+    const char *name;
+    double bytes;
+} narrow[] = {
+    {"deepseek-v3", 1},
+    {"kimi-k2", 1},
+    {"gpt-oss-120b", 4.25 / 8},
+    {"gpt-oss-20b", 4.25 / 8},
+};
+
+double ms_model_preset_weight_bytes(const char *name)
+{
+    for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++)
+        if (strcmp(narrow[i].name, name) == 0)
+            return narrow[i].bytes;
+    return 2;
+}
+
 const struct ms_model_preset *ms_model_presets(void)
 {
     return presets;

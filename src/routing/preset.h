@@ -17,6 +17,9 @@ struct ms_model_preset {
 const struct ms_model_preset *ms_model_presets(void);
 const struct ms_model_preset *ms_model_preset_find(const char *name);
 
+/** Bytes of a value of the experts' weights as that preset's model is published. */
+double ms_model_preset_weight_bytes(const char *name);
+
 /** Other names that ms_model_preset_find knows ("deepseek-r1", "Qwen/Qwen3-235B-A22B"); NULL past
  *  the last. */
 const char *ms_model_preset_alias(size_t i);

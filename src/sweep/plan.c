@@ -13,6 +13,7 @@
 #include "scenario/errors.h"
 #include "scenario/idle.h"
 #include "sweep/case_run.h"
+#include "sweep/fits.h"
 
 struct planner {
     struct ms_plan *plan;
@@ -227,6 +228,8 @@ static void check_case(struct planner *p, struct ms_case *c, struct ms_errs *fou
         add_placed(found, s, &err);
     ms_errors_merge(found, &of_platform, 0);
     ms_errs_finish(&of_platform);
+    if (found->n == 0 && out->platform && s->routing.source != MS_SOURCE_MATRIX)
+        ms_fits_warn(s, out->platform, found);
     if (found->n == 0 && p->use == MS_USE_TRAIN)
         name_training(p, c, found);
     else if (found->n == 0 && out->platform)
