@@ -21,6 +21,11 @@ void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c);
 /** The busiest links of one row: utilisation, a bar a link. @return MS_OK or MS_NOMEM */
 enum ms_status ms_figure_links(struct ms_buf *b, const struct ms_compare_row *r);
 
+/** A row's experts by layer as a heat map. Nothing where its record has none. @return MS_OK or
+ *  MS_NOMEM */
+enum ms_status ms_figure_experts(struct ms_buf *b, const struct ms_compare_row *r);
+/** The rows' rank loads from the busiest on, one curve where all rows have the same. */
+enum ms_status ms_figure_ranks(struct ms_buf *b, const struct ms_compare_group *g);
 /** Cross-entropy and evenness by step of the group's trainings, the first twelve rows (their folders'
  *  history.jsonl). Nothing where they are no trainings. @return MS_OK or MS_NOMEM */
 enum ms_status ms_figure_training(struct ms_buf *b, const struct ms_compare_group *g);

@@ -283,6 +283,10 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
     }
     if (s == MS_OK)
         s = ms_figure_training(b, g);
+    if (s == MS_OK)
+        s = ms_figure_ranks(b, g);
+    if (s == MS_OK && g->row[0].r->ok)
+        s = ms_figure_experts(b, &g->row[0]);
     return s == MS_OK && slowest->r->ok ? ms_figure_links(b, slowest) : s;
 }
 

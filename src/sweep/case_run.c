@@ -78,6 +78,7 @@ struct source {
     struct ms_imbalance sum;   /* over n_exchanges */
     double rank_max_sum, realised_sum, dropped, requested, copies, first_layer_requested;
     size_t n_exchanges;
+    struct ms_record_sums sums; /* of loads, by expert and by rank */
     double routing_s;
 };
 
@@ -143,6 +144,10 @@ static void measure(struct source *s, const struct ms_traffic *t, int layer, int
         for (int k = 0; k < per_rank; k++)
             rank[r] += t->slot_tokens[r * per_rank + k];
     }
+    for (int e = 0; e < t->n_experts; e++)
+        s->sums.expert[layer * t->n_experts + e] += t->expert_tokens[e];
+    for (int r = 0; r < t->n_ranks; r++)
+        s->sums.rank[r] += rank[r];
     *hot = hottest(t, rank, ms_demand_placement(s->demand, group), layer);
     m = ms_imbalance_of(rank, (size_t)t->n_ranks, s->scratch);
     hot->max_over_mean = m.max_over_mean;
@@ -199,11 +204,16 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
     s->hot = MS_NEW(arena, struct ms_record_hot,
                     R * (size_t)w->steps * (size_t)w->layers * (size_t)w->groups);
     bool view = w->requests.phase == MS_REQUESTS_DECODE && w->steps > 1 && w->steps <= 256;
+    s->sums = (struct ms_record_sums){
+        .n_layers = w->layers, .n_experts = in->s.model.experts, .n_ranks = w->ranks};
+    s->sums.expert = MS_NEW(arena, double, (size_t)w->layers *(size_t)in->s.model.experts + 1);
+    s->sums.rank = MS_NEW(arena, double, (size_t)w->ranks);
     s->stays_size = (size_t)w->groups * (size_t)w->steps * (size_t)w->steps;
     s->stays = view ? MS_NEW(arena, double, R * s->stays_size) : NULL;
     if (view && !s->stays)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
-    if (!s->hot || !s->repeat_run || !s->twin_run || !s->twin_key || !s->scratch)
+    if (!s->hot || !s->repeat_run || !s->twin_run || !s->twin_key || !s->scratch ||
+        !s->sums.expert || !s->sums.rank)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     for (size_t r = 0; r < R; r++)
         s->repeat_run[r] = (int)r * s->stride;
@@ -279,6 +289,7 @@ static enum ms_status answer(const struct source *s, const struct ms_platform *p
                                  .load = &load,
                                  .hot = load.has_experts ? s->hot : NULL,
                                  .stays = s->stays,
+                                 .sums = load.has_experts ? &s->sums : NULL,
                                  .note = ms_demand_note(s->demand),
                                  .work_hash = work_hash};
     status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);

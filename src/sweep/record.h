@@ -11,6 +11,8 @@
  *  - tail: of the slowest 1 % of exchanges (at least one) how many (n); the layer met most often
  *    together with its most loaded rank and the expert that loads it most; their share of n; that
  *    rank's load over the mean; repeats: how many the frequent ones come from. Who is there when it is slow, not yet why.
+ *  - loads: expert [layer][expert] and rank [rank], selections over their mean to three digits;
+ *    expert is left out where it would have more than 4096 numbers.
  *  - samples: [repeat][step, layer, group] times in us, rounded to nine significant digits:
  *    exchange_us, dispatch_us, layer_us, and step_us [repeat][step, group]. The paired bootstrap
  *    needs them, and samples/ is there on request only; combine = exchange - dispatch. Three series
@@ -46,6 +48,14 @@ struct ms_record_hot {
     double max_over_mean; /**< of the ranks' selections computed */
 };
 
+/** Selections over all repeats, steps and groups: what each expert was asked for in each layer, and
+ *  what each rank computed. */
+struct ms_record_sums {
+    int n_layers, n_experts, n_ranks;
+    double *expert; /**< [n_layers][n_experts] */
+    double *rank;   /**< [n_ranks] */
+};
+
 struct ms_record_input {
     const struct ms_scenario *s; /**< resolved */
     const struct ms_platform *platform;
@@ -58,6 +68,7 @@ struct ms_record_input {
     /** [repeat][group][first step][last step] requests in a batch from first to last; NULL: none,
      *  or one step */
     const double *stays;
+    const struct ms_record_sums *sums; /**< NULL: a matrix */
     struct ms_demand_note note;
     struct ms_hash work_hash;
 };
@@ -72,6 +83,8 @@ enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_i
 /** The member `tail` (record_tail.c). */
 enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_input *in,
                                   struct ms_err *err);
+/** The member `loads` (record_loads.c), where there are sums. */
+void ms_record_add_loads(struct ms_json *j, const struct ms_record_input *in);
 /** samples/cNNNN.csv: a row for every exchange (rank "all") and every rank of it. */
 void ms_record_samples_csv(const struct ms_record_input *in, struct ms_buf *out);
 
