@@ -71,20 +71,22 @@ START_TEST(test_attention)
 {
     struct ms_model_shape qwen = {.hidden = 2048, .heads = 32, .kv_heads = 4, .head_dim = 128},
                           v3 = {.hidden = 7168, .heads = 128, .head_dim = 192}, none = {0};
-    ck_assert(fabs(ms_attention_s(&qwen, false, 8192, 2048) / 731.52e-6 - 1) < 1e-3);
-    ck_assert(fabs(ms_attention_s(&qwen, true, 128, 4096) / 394.56e-6 - 1) < 1e-3);
-    ck_assert(fabs(ms_attention_s(&v3, false, 8192, 2048) / 7696.768e-6 - 1) < 1e-3);
-    ck_assert(ms_attention_s(&none, false, 8192, 2048) == 0);
+    ck_assert(fabs(ms_attention_s(&qwen, false, false, 8192, 2048) / 731.52e-6 - 1) < 1e-3);
+    ck_assert(fabs(ms_attention_s(&qwen, true, false, 128, 4096) / 394.56e-6 - 1) < 1e-3);
+    ck_assert(fabs(ms_attention_s(&v3, false, false, 8192, 2048) / 7696.768e-6 - 1) < 1e-3);
+    ck_assert(ms_attention_s(&none, false, false, 8192, 2048) == 0);
     for (double tokens = 64; tokens < 1e5; tokens *= 1.4)
         for (double context = 512; context < 60000; context *= 1.4) {
-            double us = ms_attention_s(&v3, false, tokens, context);
-            ck_assert(us > 0 && ms_attention_s(&v3, false, 2 * tokens, context) > us);
-            ck_assert(ms_attention_s(&v3, false, tokens, 2 * context) > 0.98 * us);
+            double us = ms_attention_s(&v3, false, false, tokens, context);
+            ck_assert(us > 0 && ms_attention_s(&v3, false, false, 2 * tokens, context) > us);
+            ck_assert(ms_attention_s(&v3, false, false, tokens, 2 * context) > 0.98 * us);
         }
+    ck_assert(ms_attention_s(&v3, false, true, 8192, 2048) <
+              0.9 * ms_attention_s(&v3, false, false, 8192, 2048));
     /* a shape that was not measured lies near one that was */
     struct ms_model_shape other = {.hidden = 2048, .heads = 32, .kv_heads = 8, .head_dim = 128};
-    double a = ms_attention_s(&other, false, 8192, 2048),
-           b = ms_attention_s(&qwen, false, 8192, 2048);
+    double a = ms_attention_s(&other, false, false, 8192, 2048),
+           b = ms_attention_s(&qwen, false, false, 8192, 2048);
     ck_assert_msg(a > 0.9 * b && a < 1.25 * b, "%g %g", a, b);
 }
 END_TEST

@@ -66,6 +66,26 @@ const char *ms_hardware_in_force(const char *asked, const char *property)
     return name && *name && strcmp(name, "none") != 0 ? name : NULL;
 }
 
+void ms_hardware_share_gpu(struct ms_hardware_kernels *k, const struct ms_hardware *h)
+{
+    for (int leg = 0; leg < 2; leg++) {
+        double f = k->overlap_slowdown[leg];
+        if (!(f > 1))
+            continue;
+        k->nic_Bps[leg] = k->nic_Bps[leg] > 0 ? k->nic_Bps[leg] : h->nic_Bps;
+        k->nvlink_Bps[leg] = k->nvlink_Bps[leg] > 0 ? k->nvlink_Bps[leg] : h->nvlink_Bps;
+        double *const rates[] = {k->nic_Bps,  k->nvlink_Bps, k->sm_send_Bps, k->sm_receive_Bps,
+                                 k->copy_Bps, k->lane_Bps,   k->low_pair_Bps};
+        double *const times[] = {k->copy_s,         k->sender_token_s,    k->sender_copy_s,
+                                 k->chunk_s,        k->forwarder_token_s, k->forwarder_copy_s,
+                                 k->count_message_s};
+        for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+            rates[i][leg] /= f;
+        for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+            times[i][leg] *= f;
+    }
+}
+
 double ms_hardware_alpha_s(const struct ms_hardware_kernels *k, int leg, int ranks, int nodes)
 {
     int n = k->doubling_of == MS_DOUBLING_OF_NODES ? nodes : ranks;

@@ -60,6 +60,8 @@ static void resolve_hardware(struct ms_scenario *s, const struct ms_platform *p)
     const struct ms_hardware_kernels *found = section(s, nodes);
     struct ms_hardware_kernels *k = &to->kernels;
     *k = found ? *found : (struct ms_hardware_kernels){0};
+    if (found && s->sim.compute.overlap == MS_OVERLAP_TWO_BATCH)
+        ms_hardware_share_gpu(k, h);
     own_alpha(k, 0, to->dispatch_alpha_s);
     own_alpha(k, 1, to->combine_alpha_s);
     fill_in(&to->dispatch_alpha_s, ms_hardware_alpha_s(k, 0, s->workload.ranks, nodes));

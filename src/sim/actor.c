@@ -11,6 +11,7 @@
 #include "sim/actor.h"
 #include "sim/compute.h"
 #include "sim/core.h"
+#include "sim/kernel_work.h"
 #include "sim/network_model.h"
 
 void ms_actor_wait(struct ms_actor *actor)
@@ -75,6 +76,24 @@ static void sleep_until(struct ms_actor *actor, double at_s)
     c->crew.wake_s[actor - c->crew.actor] = -INFINITY;
 }
 
+/* Work that shares the GPU with the other half's communication kernels has fewer SMs: looked at piece
+ * by piece, since legs begin and end meanwhile. */
+static void work(struct ms_actor *actor, double for_s)
+{
+    enum { PIECES = 16 };
+    struct ms_core *c = actor->core;
+    double slower = c->n_halves > 1 ? ms_compute_sharing(&c->in->params->compute,
+                                                         ms_kernel_sms_taken(&c->kernels))
+                                    : 1;
+    int n = slower > 1 ? PIECES : 1;
+    const struct ms_actor *other =
+        n > 1 ? ms_core_actor(c, actor->group, actor->rank, 1 - actor->half) : actor;
+    for (int i = 0; i < n; i++) {
+        actor->now_s += for_s / n * (other->in_leg ? slower : 1);
+        sleep_until(actor, actor->now_s);
+    }
+}
+
 /* The rank's processor works for `for_s`; a second actor waits its turn. */
 static void compute(struct ms_actor *actor, const char *what, int step, int layer,
                     enum ms_noise_of kind, double for_s)
@@ -88,11 +107,12 @@ static void compute(struct ms_actor *actor, const char *what, int step, int laye
              ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, (int)kind + actor->half);
     if (gpu->lock)
         sg_sem_acquire(gpu->lock);
-    actor->now_s = fmax(actor->now_s, gpu->free_s) + for_s;
+    double start_s = actor->now_s = fmax(actor->now_s, gpu->free_s);
+    work(actor, for_s);
     gpu->free_s = actor->now_s;
-    ms_timeline_span(c, actor, what, step, layer, actor->now_s - for_s, actor->now_s);
-    c->samples.rank_busy_s[(size_t)step * (size_t)c->n_total + (size_t)rank] += for_s;
-    sleep_until(actor, actor->now_s);
+    ms_timeline_span(c, actor, what, step, layer, start_s, actor->now_s);
+    c->samples.rank_busy_s[(size_t)step * (size_t)c->n_total + (size_t)rank] +=
+        actor->now_s - start_s;
     if (gpu->lock)
         sg_sem_release(gpu->lock);
 }
@@ -114,9 +134,11 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
     if (phase == MS_PHASE_DISPATCH && c->in->exchanges_counts)
         ready_s += c->in->params->hardware.count_exchange_s;
     sleep_until(actor, ready_s);
+    actor->in_leg = true;
     if (ms_leg_run_enter(c, actor, step, layer, phase, entry_s, ready_s))
         return false;
     ms_actor_wait(actor);
+    actor->in_leg = false;
     if (c->status)
         return false;
     actor->now_s = actor->complete_s;

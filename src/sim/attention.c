@@ -68,7 +68,16 @@ static double distance2(const struct attention_point *p, double tokens, double c
     return a * a + b * b;
 }
 
-double ms_attention_s(const struct ms_model_shape *m, bool decode, double tokens, double context)
+/* What fp8 saves of the projections in prefill: an expert of DeepSeek-V3 takes 0.71 of its bf16 time
+ * at 16,384 tokens (expert_ffn.csv, H100). */
+static double fp8_saves_us(const struct ms_model_shape *m, double tokens)
+{
+    double weights = projections(m->hidden, m->heads, m->kv_heads, m->head_dim);
+    return (1 - 0.71) * 2 * weights * tokens / (m->kv_heads == 0 ? 468.0e6 : 652.7e6);
+}
+
+double ms_attention_s(const struct ms_model_shape *m, bool decode, bool fp8, double tokens,
+                      double context)
 {
     double sum = 0, weight = 0;
     if (m->heads == 0 || tokens <= 0)
@@ -85,5 +94,6 @@ double ms_attention_s(const struct ms_model_shape *m, bool decode, double tokens
                                            p->tokens, p->context));
         weight += w;
     }
-    return 1e-6 * us * (weight > 0 ? exp(sum / weight) : 1);
+    us *= weight > 0 ? exp(sum / weight) : 1;
+    return 1e-6 * (fp8 && !decode ? us - fp8_saves_us(m, tokens) : us);
 }

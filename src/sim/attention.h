@@ -9,7 +9,9 @@
 
 /** @param decode one token each of `tokens` sequences, with `context` keys behind each; else
  *  `tokens` tokens of sequences of `context` each
+ *  @param fp8 the projections take fp8: as much faster as experts of that size
  *  @return 0 for a model whose attention is not known (heads 0) */
-double ms_attention_s(const struct ms_model_shape *m, bool decode, double tokens, double context);
+double ms_attention_s(const struct ms_model_shape *m, bool decode, bool fp8, double tokens,
+                      double context);
 
 #endif

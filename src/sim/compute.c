@@ -142,6 +142,13 @@ double ms_compute_ffns_s(const struct ms_compute_params *p, int hidden, int inte
     return sum;
 }
 
+double ms_compute_sharing(const struct ms_compute_params *p, int sms_taken)
+{
+    const int sms = 132; /* of an H100 or H200, the only GPUs there are tables of */
+    bool known = p->profile && find_table(p->profile);
+    return known && sms_taken > 0 && sms_taken < sms ? (double)sms / (sms - sms_taken) : 1;
+}
+
 double ms_compute_dense_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
                           const struct ms_workload *w, const struct ms_traffic *t, int rank,
                           double share)
@@ -149,7 +156,8 @@ double ms_compute_dense_s(const struct ms_compute_params *p, const struct ms_mod
     if (!isnan(p->dense_s))
         return p->dense_s * share;
     double tokens = ms_compute_own_tokens(t, m->top_k, rank) * share;
-    return ms_attention_s(m, w->requests.phase == MS_REQUESTS_DECODE, tokens, w->context);
+    bool fp8 = p->profile && strstr(p->profile, "fp8");
+    return ms_attention_s(m, w->requests.phase == MS_REQUESTS_DECODE, fp8, tokens, w->context);
 }
 
 double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank)

@@ -24,6 +24,9 @@ double ms_compute_dense_s(const struct ms_compute_params *p, const struct ms_mod
                           double share);
 /** Tokens that a rank has itself: what it sent out, with the dropped ones put back on average. */
 double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank);
+/** How much longer computing takes while communication kernels hold so many SMs. 1 where the GPU's
+ *  SMs are not known (no measured table). */
+double ms_compute_sharing(const struct ms_compute_params *p, int sms_taken);
 /** n experts of one shape on one rank, with tokens[n] each; those without tokens cost nothing. */
 double ms_compute_ffns_s(const struct ms_compute_params *p, int hidden, int intermediate,
                          const double *tokens, int n);

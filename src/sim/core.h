@@ -56,6 +56,7 @@ struct ms_actor {
     double complete_s;     /**< of the leg it waits for */
     int n_complete;        /**< legs of this run behind it */
     int n_sent;            /**< legs whose sends are, where that is told */
+    bool in_leg;           /**< its exchange is under way */
     sg_sem_t sem;
 };
 

@@ -32,6 +32,13 @@ double ms_kernel_start_s(const struct ms_kernel_case *k, int leg, double alpha_s
                                              : alpha_s;
 }
 
+int ms_kernel_sms_taken(const struct ms_kernel_case *k)
+{
+    if (k->kind != MS_KERNELS_NORMAL)
+        return 0;
+    return k->sms > 0 ? k->sms : k->kernels->sms;
+}
+
 bool ms_kernel_passes_on(const struct ms_kernel_case *k)
 {
     const struct ms_hardware_kernels *h = k->kernels;

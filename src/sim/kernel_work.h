@@ -42,6 +42,9 @@ void ms_kernel_channels(const struct ms_kernel_case *k, int leg, struct ms_leg_p
 /** What a rank gets of its NIC and its NVLink at most; INFINITY: the wire's. */
 void ms_kernel_rates(const struct ms_kernel_case *k, int leg, int n_ranks, double *nic_Bps,
                      double *nvlink_Bps);
+/** SMs that the kernels hold from a leg's start to its end; low latency gives them back while the
+ *  network carries. 0: none, or unknown */
+int ms_kernel_sms_taken(const struct ms_kernel_case *k);
 void ms_kernel_work_finish(struct ms_kernel_work *w);
 
 #endif
