@@ -190,9 +190,9 @@ START_TEST(test_nodes_cost_and_picture_of_every_topology)
     /* an odd number of nodes makes halves of different size: the smaller one bounds */
     ck_assert_msg(cost.bisection_per_gpu_Bps > 0 && cost.bisection_per_gpu_Bps <= port * 2.01,
                   "%s: %g", all[_i], cost.bisection_per_gpu_Bps);
-    ck_assert_msg(ms_svg_platform(&m.file, &cost, &svg, &err) == MS_OK, "%s: %s", all[_i],
+    ck_assert_msg(ms_svg_platform(&m.file, &cost, NULL, &svg, &err) == MS_OK, "%s: %s", all[_i],
                   err.text);
-    ck_assert_int_eq(ms_svg_platform(&m.file, &cost, &again, &err), MS_OK);
+    ck_assert_int_eq(ms_svg_platform(&m.file, &cost, NULL, &again, &err), MS_OK);
     ck_assert(svg.n == again.n && !memcmp(svg.p, again.p, svg.n));
     ck_assert_ptr_null(strstr(svg.p, "nan"));
     ck_assert_ptr_null(strstr(svg.p, "inf"));

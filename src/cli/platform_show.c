@@ -266,7 +266,7 @@ static enum ms_status show(const struct ms_platform *p, const struct request *q,
     if (s == MS_OK && q->from)
         s = ms_route_query_ask(p, &ask, 1, &r, err);
     if (s == MS_OK && q->svg) {
-        s = ms_svg_platform(p, &cost, &out, err);
+        s = ms_svg_platform(p, &cost, NULL, &out, err);
         s = s == MS_OK ? ms_file_write(q->svg, out.p, out.n, err) : s;
     }
     int n = s == MS_OK ? count_kinds(p, row) : 0;

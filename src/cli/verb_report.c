@@ -14,6 +14,9 @@ static const struct ms_option options[] = {
     {"baseline", 0, "VALUE", "the value of KEY that the others are compared with"},
     {"where", 'w', "KEY=VALUE",
      "only the cases that have it, or have not (KEY!=VALUE); repeatable"},
+    {"platform", 'p', "FILE",
+     "a platform of the results, to draw its links on (shipped ones are found by themselves); "
+     "repeatable"},
     {"no-pictures", 0, NULL, "the page alone: gnuplot, which draws the pictures, is not needed"},
     {0}};
 
@@ -28,10 +31,16 @@ static enum ms_status gather(const struct ms_args *a, struct ms_results *r,
     return s == MS_OK && o->by ? ms_results_join(r, o->by, err) : s;
 }
 
-static enum ms_status write_page(const struct ms_comparison *c, const char *dir, struct ms_err *err)
+static enum ms_status write_page(const struct ms_comparison *c, const struct ms_args *a,
+                                 const char *dir, struct ms_err *err)
 {
     struct ms_buf page = {0}, path = {0};
-    enum ms_status s = ms_report_html(c, &page, err);
+    const char *platforms[256];
+    size_t n = 0;
+    for (int i = 0; i < a->n_options; i++)
+        if (strcmp(a->option[i].name, "platform") == 0)
+            platforms[n++] = a->option[i].value;
+    enum ms_status s = ms_report_html(c, platforms, n, &page, err);
     ms_buf_printf(&path, "%s/report.html", dir);
     if (s == MS_OK)
         s = path.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
@@ -76,7 +85,7 @@ static int report(const struct ms_args *a, struct ms_compare_options o)
     if (s == MS_OK)
         s = ms_dir_make(dir, &err);
     if (s == MS_OK)
-        s = write_page(&c, dir, &err);
+        s = write_page(&c, a, dir, &err);
     if (s == MS_OK && !ms_args_get(a, "no-pictures", NULL))
         s = draw(&c, dir, &err);
     if (s == MS_USAGE)
@@ -101,6 +110,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
                              .metric = ms_args_get(&args, "metric", NULL),
                              .baseline = ms_args_get(&args, "baseline", NULL),
                              .margin = -1,
+                             .alone = true,
                          });
 }
 

@@ -83,8 +83,51 @@ static const char *leaf_colour(const struct ms_svg_picture *d, int v)
     return palette[leaf % N_COLOURS];
 }
 
+const char *ms_svg_heat_colour(double utilisation, double most, char *out)
+{
+    static const double stop[][4] = {
+        {0, 222, 227, 235}, {0.4, 107, 174, 214}, {0.75, 253, 174, 97}, {1, 165, 0, 38}};
+    double t = most > 0 ? utilisation / most : 0;
+    int i = 0;
+    t = t < 0 ? 0 : t > 1 ? 1 : t;
+    while (i < 2 && t > stop[i + 1][0])
+        i++;
+    double f = (t - stop[i][0]) / (stop[i + 1][0] - stop[i][0]);
+    unsigned c[3];
+    for (int k = 0; k < 3; k++)
+        c[k] = (unsigned)(stop[i][k + 1] + f * (stop[i + 1][k + 1] - stop[i][k + 1])) & 0xff;
+    snprintf(out, 8, "#%02x%02x%02x", c[0], c[1], c[2]);
+    return out;
+}
+
+/* The busier direction's colour, and the words on both as the edge's title. NULL: the heat knows
+ * neither. */
+static const char *heat_of(const struct ms_svg_picture *d, const struct ms_wiring_edge *e,
+                           char *colour, char *title, size_t size)
+{
+    const char *name = d->p->link[e->link].name;
+    size_t n = strlen(name);
+    char both[2][300], words[160];
+    double u, most = -1;
+    bool up = n > 3 && strcmp(name + n - 3, "_UP") == 0;
+    snprintf(both[0], sizeof both[0], "%s", name);
+    snprintf(both[1], sizeof both[1], up ? "%.*s_DOWN" : "", (int)n - 3, name);
+    *title = '\0';
+    for (int i = 0; i < 2; i++) {
+        if (!*both[i] || !d->heat->of(d->heat->ctx, both[i], &u, words, sizeof words))
+            continue;
+        size_t at = strlen(title);
+        snprintf(title + at, size - at, "%s%s", at ? "; " : "", words);
+        most = u > most ? u : most;
+    }
+    return ms_svg_heat_colour(most > 0 ? most : 0, d->heat->most, colour);
+}
+
 static void draw_edge(struct ms_svg_picture *d, const struct ms_wiring_edge *e, const char *colour)
 {
+    char hot[8], title[400] = "";
+    if (d->heat)
+        colour = heat_of(d, e, hot, title, sizeof title);
     double xa = d->x[e->a], ya = d->y[e->a], xb = d->x[e->b], yb = d->y[e->b], half = 11 * d->k;
     double s = stroke(d, e->bandwidth_Bps), lift = 20 * d->k + 0.32 * fabs(xb - xa);
     const struct ms_wiring_vertex *a = &d->w->vertex[e->a], *b = &d->w->vertex[e->b];
@@ -97,8 +140,17 @@ static void draw_edge(struct ms_svg_picture *d, const struct ms_wiring_edge *e, 
         ms_buf_printf(d->out, "<path d=\"M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f\"", xa,
                       ya - (nic ? d->gpu / 2 : half), xa, ya - (nic ? 40 : 50) * d->k, xb,
                       yb + (nic ? 60 : 50) * d->k, xb, yb + half);
-    ms_buf_printf(d->out, " fill=\"none\" stroke=\"%s\" stroke-width=\"%.2f\" opacity=\"%s\"/>\n",
-                  colour, s, nic ? "0.55" : "0.85");
+    ms_buf_printf(d->out, " fill=\"none\" stroke=\"%s\" stroke-width=\"%.2f\" opacity=\"%s\">",
+                  colour, d->heat ? s + 1 : s,
+                  d->heat ? "1"
+                  : nic   ? "0.55"
+                          : "0.85");
+    if (*title) {
+        ms_buf_adds(d->out, "<title>");
+        escaped(d->out, title);
+        ms_buf_adds(d->out, "</title>");
+    }
+    ms_buf_adds(d->out, "</path>\n");
 }
 
 static void draw_edges(struct ms_svg_picture *d)
@@ -258,6 +310,20 @@ static void draw_legend(struct ms_svg_picture *d)
                 "packets evenly.");
 }
 
+static void draw_scale(struct ms_svg_picture *d)
+{
+    enum { STEPS = 24 };
+    double x = 24, y = d->base + d->box_h + 22 * d->k, w = 9 * d->k;
+    char colour[8], text[64];
+    for (int i = 0; i < STEPS; i++)
+        ms_buf_printf(
+            d->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n",
+            x + i * w, y, w + 0.5, 12 * d->k, ms_svg_heat_colour((i + 0.5) / STEPS, 1, colour));
+    snprintf(text, sizeof text, "0 to %.0f %% of what a link can carry while an exchange is active",
+             100 * d->heat->most);
+    text_at(d, x + STEPS * w + 8 * d->k, y + 10 * d->k, 12 * d->k, "start", "#252525", text);
+}
+
 static enum ms_status draw(struct ms_svg_picture *d, const struct ms_platform_cost *cost)
 {
     const struct ms_wiring *w = d->w;
@@ -272,16 +338,20 @@ static enum ms_status draw(struct ms_svg_picture *d, const struct ms_platform_co
     draw_edges(d);
     draw_switches(d);
     draw_nodes(d);
-    draw_legend(d);
+    if (d->heat)
+        draw_scale(d);
+    else
+        draw_legend(d);
     ms_buf_adds(d->out, "</svg>\n");
     return d->out->failed ? MS_NOMEM : MS_OK;
 }
 
 enum ms_status ms_svg_platform(const struct ms_platform *p, const struct ms_platform_cost *cost,
-                               struct ms_buf *out, struct ms_err *err)
+                               const struct ms_svg_heat *heat, struct ms_buf *out,
+                               struct ms_err *err)
 {
     struct ms_wiring w;
-    struct ms_svg_picture d = {.p = p, .w = &w, .out = out};
+    struct ms_svg_picture d = {.p = p, .w = &w, .out = out, .heat = heat};
     if (p->n_hosts > MAX_HOSTS)
         return ms_err_set(err, MS_INFEASIBLE, "%d GPUs are too many for a picture (at most %d)",
                           p->n_hosts, MAX_HOSTS);

@@ -29,7 +29,8 @@ struct ms_svg_picture {
     double k;        /* text, switches and distances grow with wide pictures */
     double switch_w; /* of the narrowest tier */
     bool nvlink_only;
-    double least_Bps; /* of trunks and NICs */
+    const struct ms_svg_heat *heat; /* NULL: none */
+    double least_Bps;               /* of trunks and NICs */
     struct ms_svg_kind kind[MS_SVG_KINDS];
     int n_kinds;
 };

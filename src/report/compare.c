@@ -242,7 +242,7 @@ static enum ms_status make(struct ms_comparison *c, const struct ms_results *s,
     c->margin = o->margin >= 0 ? o->margin : s->margin;
     c->n_missing = s->n_wanted > s->n ? s->n_wanted - s->n : 0;
     c->x = o->x;
-    enum ms_status status = ms_compare_choose_key(c, s, o->by, err);
+    enum ms_status status = ms_compare_choose_key(c, s, o->by, o->alone, err);
     if (status == MS_OK)
         status = ms_compare_choose_metric(c, s, o->metric, err);
     if (status == MS_OK)

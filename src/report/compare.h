@@ -26,6 +26,7 @@ struct ms_compare_options {
     const char *baseline; /**< NULL: the first value in record order */
     const char *x;        /**< a key or a number of the records to plot against; NULL = none */
     double margin;        /**< < 0: the study's */
+    bool alone;           /**< a case with nothing to compare it with is no error */
 };
 
 struct ms_compare_row {

@@ -18,7 +18,7 @@ static bool is(const char *a, const char *b)
 }
 
 enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_results *s,
-                                     const char *by, struct ms_err *err)
+                                     const char *by, bool alone, struct ms_err *err)
 {
     char allowed[512];
     if (by && ms_results_column(s, by) == s->n_columns)
@@ -32,6 +32,8 @@ enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_re
     for (size_t i = 0; !by && i < s->n_keys; i++)
         if (!is(s->key[i], c->x) || s->n_keys == 1)
             by = s->key[i];
+    if (!by && alone && s->n > 0)
+        by = "platform"; /* a page of one case: what every record answers to */
     if (!by)
         return ms_err_set(err, MS_INVALID,
                           "nothing varies in these results: there is nothing to compare");

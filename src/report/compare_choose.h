@@ -7,10 +7,11 @@
 
 /** NULL: every case failed. */
 const struct ms_result *ms_compare_first_ok(const struct ms_results *s);
-/** Fill c->by. @param by as told, NULL = choose. @return MS_OK; MS_USAGE: no such key; MS_INVALID:
+/** Fill c->by. @param by as told, NULL = choose.
+ *  @param alone one case may stand alone  @return MS_OK; MS_USAGE: no such key; MS_INVALID:
  *  nothing varies */
 enum ms_status ms_compare_choose_key(struct ms_comparison *c, const struct ms_results *s,
-                                     const char *by, struct ms_err *err);
+                                     const char *by, bool alone, struct ms_err *err);
 /** Fill c->metric, is_series, is_rate, series, stat. @return MS_OK; MS_USAGE; MS_INVALID;
  *  MS_NOMEM */
 enum ms_status ms_compare_choose_metric(struct ms_comparison *c, const struct ms_results *s,

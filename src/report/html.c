@@ -30,7 +30,9 @@ static const char style[] =
     ".faster{color:var(--good)}.slower,.failed{color:var(--bad)}.unclear{color:var(--open)}"
     ".dim{color:var(--dim)}\n"
     "figure{margin:1em 0}figure svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);"
-    "font-size:12px}.grid{stroke:var(--line)}figcaption{color:var(--dim);font-size:.9em}\n"
+    "font-size:12px}.map svg "
+    "text{fill:#222;font-size:revert-layer}.grid{stroke:var(--line)}figcaption{color:var(--dim);"
+    "font-size:.9em}\n"
     ".legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:2px 16px;font-size:.9em}"
     ".legend svg{width:20px;height:6px;vertical-align:middle}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px}dt{color:var(--dim)}"
@@ -268,7 +270,8 @@ static void add_table(struct ms_buf *b, const struct ms_comparison *c,
 /* ---- the page ---- */
 
 static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
-                                const struct ms_compare_group *g)
+                                const struct ms_compare_group *g, const char *const *platforms,
+                                size_t n_platforms)
 {
     const struct ms_compare_row *slowest = &g->row[0];
     enum ms_status s = MS_OK;
@@ -287,10 +290,13 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
         s = ms_figure_ranks(b, g);
     if (s == MS_OK && g->row[0].r->ok)
         s = ms_figure_experts(b, &g->row[0]);
+    if (s == MS_OK && slowest->r->ok)
+        s = ms_figure_topology(b, slowest, platforms, n_platforms);
     return s == MS_OK && slowest->r->ok ? ms_figure_links(b, slowest) : s;
 }
 
-enum ms_status ms_report_html(const struct ms_comparison *c, struct ms_buf *out, struct ms_err *err)
+enum ms_status ms_report_html(const struct ms_comparison *c, const char *const *platforms,
+                              size_t n_platforms, struct ms_buf *out, struct ms_err *err)
 {
     enum ms_status s = MS_OK;
     ms_buf_adds(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta "
@@ -309,7 +315,7 @@ enum ms_status ms_report_html(const struct ms_comparison *c, struct ms_buf *out,
     ms_buf_adds(out, "</ul>\n");
     add_conditions(out, c);
     for (size_t g = 0; s == MS_OK && g < c->n_groups; g++)
-        s = add_group(out, c, &c->group[g]);
+        s = add_group(out, c, &c->group[g], platforms, n_platforms);
     ms_figure_slowdown(out, c);
     ms_buf_printf(out, "</main>\n<script>\n%s</script>\n</body></html>\n", script);
     return s != MS_OK || out->failed ? ms_err_set(err, MS_NOMEM, "out of memory for the page")

@@ -8,8 +8,10 @@
 
 #include "report/compare.h"
 
-/** The whole page. @return MS_OK; MS_NOMEM */
-enum ms_status ms_report_html(const struct ms_comparison *c, struct ms_buf *out,
-                              struct ms_err *err);
+/** The whole page.
+ *  @param platforms [n_platforms] files in which the records' platforms may be found
+ *  @return MS_OK; MS_NOMEM */
+enum ms_status ms_report_html(const struct ms_comparison *c, const char *const *platforms,
+                              size_t n_platforms, struct ms_buf *out, struct ms_err *err);
 
 #endif

@@ -13,6 +13,8 @@
  *    rank's load over the mean; repeats: how many the frequent ones come from. Who is there when it is slow, not yet why.
  *  - loads: expert [layer][expert] and rank [rank], selections over their mean to three digits;
  *    expert is left out where it would have more than 4096 numbers.
+ *  - link_utilisation: of every link that carried something by name, at most the 1024 busiest,
+ *    to three digits; links has the ten busiest in full.
  *  - samples: [repeat][step, layer, group] times in us, rounded to nine significant digits:
  *    exchange_us, dispatch_us, layer_us, and step_us [repeat][step, group]. The paired bootstrap
  *    needs them, and samples/ is there on request only; combine = exchange - dispatch. Three series

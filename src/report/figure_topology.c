@@ -1,0 +1,89 @@
+/* The links of a case drawn on its topology, by how busy they are. Decides which platform file is the
+ * record's: one with the hash it was simulated with, or none. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/shipped.h"
+#include "cluster/svg.h"
+#include "report/figure_parts.h"
+
+struct use {
+    const json_t *of; /* name -> utilisation */
+};
+
+static bool use_of(void *ctx, const char *link, double *utilisation, char *words, size_t size)
+{
+    const struct use *u = ctx;
+    const json_t *v = json_object_get(u->of, link);
+    *utilisation = json_is_number(v) ? json_number_value(v) : 0;
+    snprintf(words, size, "%s: %.1f %%", link, 100 * *utilisation);
+    return v != NULL;
+}
+
+static double most_of(const json_t *of)
+{
+    const char *name;
+    json_t *v;
+    double most = 0;
+    json_object_foreach((json_t *)of, name, v) most =
+        json_number_value(v) > most ? json_number_value(v) : most;
+    return most;
+}
+
+/* True: read, and it is the one with that hash. */
+static bool read_same(const char *path, const char *hash, struct ms_platform *out)
+{
+    struct ms_errs errs = {0};
+    bool same = access(path, R_OK) == 0 && ms_platform_read(path, out, &errs) == MS_OK &&
+                strcmp(out->hash.hex, hash) == 0;
+    if (!same)
+        ms_platform_finish(out);
+    ms_errs_finish(&errs);
+    return same;
+}
+
+/* Of the files given, then platforms/NAME.xml here and among the shipped ones. */
+static bool find_platform(const struct ms_result *r, const char *const *paths, size_t n,
+                          struct ms_platform *out)
+{
+    char name[300], path[4096];
+    const char *hash = ms_result_text(r, "platform_hash", "");
+    for (size_t i = 0; i < n; i++)
+        if (read_same(paths[i], hash, out))
+            return true;
+    snprintf(name, sizeof name, "platforms/%s.xml", ms_result_text(r, "platform.name", ""));
+    return !strchr(name + strlen("platforms/"), '/') &&
+           (read_same(name, hash, out) ||
+            read_same(ms_shipped(name, path, sizeof path), hash, out));
+}
+
+enum ms_status ms_figure_topology(struct ms_buf *b, const struct ms_compare_row *r,
+                                  const char *const *platforms, size_t n)
+{
+    struct ms_platform p = {0};
+    struct ms_platform_cost cost;
+    struct ms_buf picture = {0};
+    json_t *record = ms_result_json(r->r);
+    if (!record)
+        return MS_NOMEM;
+    struct use use = {json_object_get(record, "link_utilisation")};
+    struct ms_svg_heat heat = {&use, use_of, most_of(use.of)};
+    bool drawn = heat.most > 0 && find_platform(r->r, platforms, n, &p) &&
+                 ms_platform_cost(&p, &cost, NULL) == MS_OK &&
+                 ms_svg_platform(&p, &cost, &heat, &picture, NULL) == MS_OK;
+    if (drawn) {
+        ms_buf_adds(b, "<figure class=\"map\" role=\"img\" aria-label=\"Links by utilisation, "
+                       "drawn on the topology\">");
+        ms_buf_add(b, picture.p, picture.n);
+        ms_buf_adds(b, "<figcaption>How busy the links of ");
+        ms_html_text(b, r->label);
+        ms_buf_adds(b, " are, the slowest here, over all exchanges: the colour is the busier "
+                       "direction's; NVLink is not "
+                       "drawn.</figcaption></figure>\n");
+    }
+    ms_buf_finish(&picture);
+    ms_platform_finish(&p);
+    json_decref(record);
+    return b->failed ? MS_NOMEM : MS_OK;
+}
