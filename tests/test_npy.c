@@ -46,6 +46,52 @@ START_TEST(test_reads_each_version_and_type)
 }
 END_TEST
 
+/* [[1, 2, 3], [4, 5, 6]] however its bytes and elements are ordered. */
+START_TEST(test_orders_and_halves_are_turned)
+{
+    static const struct {
+        const char *header;
+        unsigned char bytes[24];
+        size_t n;
+    } files[] = {
+        {"{'descr': '>i2', 'fortran_order': False, 'shape': (2, 3)}",
+         {0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6},
+         12},
+        {"{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3)}",
+         {1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6, 0},
+         12},
+        {"{'descr': '>u4', 'fortran_order': True, 'shape': (2, 3)}",
+         {0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0, 6},
+         24},
+        {"{'descr': '<f2', 'fortran_order': False, 'shape': (2, 3)}",
+         {0, 0x3c, 0, 0x40, 0, 0x42, 0, 0x44, 0, 0x45, 0, 0x46},
+         12},
+        {"{'descr': '>f2', 'fortran_order': True, 'shape': (2, 3)}",
+         {0x3c, 0, 0x44, 0, 0x40, 0, 0x45, 0, 0x42, 0, 0x46, 0},
+         12},
+    };
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        struct ms_buf b = file(1, files[f].header, files[f].bytes, files[f].n);
+        struct ms_npy a = {0};
+        ck_assert_int_eq(ms_npy_parse("x.npy", b.p, b.n, &a, NULL), MS_OK);
+        for (size_t i = 0; i < 6; i++)
+            ck_assert_msg(ms_npy_number(&a, i) == (double)(i + 1), "%s: element %zu is %g",
+                          files[f].header, i, ms_npy_number(&a, i));
+        ms_npy_finish(&a);
+        ms_buf_finish(&b);
+    }
+    const unsigned char odd[8] = {0, 0xc0, 1, 0,
+                                  0, 0x7c, 0, 0x80}; /* -2, the least, infinity, -0 */
+    struct ms_buf b = file(1, "{'descr': '<f2', 'fortran_order': False, 'shape': (4,)}", odd, 8);
+    struct ms_npy a = {0};
+    ck_assert_int_eq(ms_npy_parse("x.npy", b.p, b.n, &a, NULL), MS_OK);
+    ck_assert(a.type == MS_NPY_F4 && ms_npy_number(&a, 0) == -2 && ms_npy_number(&a, 1) == 0x1p-24);
+    ck_assert(ms_npy_number(&a, 2) > 1e38 && ms_npy_number(&a, 3) == 0);
+    ms_npy_finish(&a);
+    ms_buf_finish(&b);
+}
+END_TEST
+
 START_TEST(test_write_then_read_is_the_same_for_every_type)
 {
     char path[] = "/tmp/ms_npy_XXXXXX";
@@ -78,9 +124,9 @@ START_TEST(test_damaged_files_are_refused_with_the_reason)
         const char *header, *says;
         size_t n;
     } bad[] = {
-        {"{'descr': '>i4', 'fortran_order': False, 'shape': (2,), }", "'>i4'", 8},
+        {"{'descr': '>c8', 'fortran_order': False, 'shape': (1,), }", "'>c8'", 8},
         {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "'<c8'", 8},
-        {"{'descr': '<i4', 'fortran_order': True, 'shape': (2, 1), }", "Fortran", 8},
+        {"{'descr': '<V2', 'fortran_order': True, 'shape': (2, 1), }", "'<V2'", 4},
         {"{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }", "needs 12", 8},
         {"{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", "needs 4", 8},
         {"{'descr': '<i4', 'fortran_order': False, 'shape': (), }", "0 dimensions", 4},
@@ -142,6 +188,7 @@ int main(void)
 {
     Suite *s = suite_create("npy");
     TCase *tc = tcase_create("npy");
+    tcase_add_test(tc, test_orders_and_halves_are_turned);
     tcase_add_test(tc, test_reads_each_version_and_type);
     tcase_add_test(tc, test_write_then_read_is_the_same_for_every_type);
     tcase_add_test(tc, test_damaged_files_are_refused_with_the_reason);

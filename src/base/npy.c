@@ -1,5 +1,5 @@
 /* Decides which .npy files are well formed, byte for byte, and writes version 1 of the format; a
- * header is read by a small grammar, never evaluated. */
+ * header is read by a small grammar, never evaluated. Big endian and Fortran order are turned. */
 #include "base/npy.h"
 
 #include <ctype.h>
@@ -101,7 +101,7 @@ static bool take_shape(struct cursor *c, struct ms_npy *a, int *n_dims)
 
 struct header {
     char descr[64];
-    bool fortran;
+    bool fortran, big, half; /* big endian; float16 */
     int n_dims;
     int seen; /* bits: descr, fortran_order, shape */
 };
@@ -136,33 +136,88 @@ static enum ms_status bad(struct ms_err *err, const char *path, const char *why)
     return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "%s", why);
 }
 
-static enum ms_status read_meta(const char *path, struct cursor *c, struct ms_npy *a,
-                                struct ms_err *err)
+static int type_of(struct header *h)
 {
-    struct header h = {0};
-    if (!take_header(c, &h, a))
-        return bad(err, path, "damaged .npy header");
+    const char *word = h->descr + (h->descr[0] != 0);
+    h->big = h->descr[0] == '>';
+    h->half = strcmp(word, "f2") == 0;
+    if (!h->descr[0] || !strchr("<|=>", h->descr[0]))
+        return MS_NPY_N_TYPES;
+    word = h->half ? "f4" : strcmp(word, "b1") == 0 ? "u1" : word;
     int t = 0;
-    while (t < MS_NPY_N_TYPES && strcmp(types[t].descr + 1, h.descr + (h.descr[0] != 0)) != 0)
+    while (t < MS_NPY_N_TYPES && strcmp(types[t].descr + 1, word) != 0)
         t++;
-    if (t == MS_NPY_N_TYPES || !strchr("<|=", h.descr[0]))
-        return ms_err_at(
-            err, MS_INVALID, path, 0, 0, NULL,
-            "numbers of type '%s' are not read; allowed: little endian i1, i2, i4, i8, u1, "
-            "u2, u4, u8, f4, f8",
-            h.descr);
-    if (h.n_dims < 1 || h.n_dims > MS_NPY_MAX_DIMS)
+    return t;
+}
+
+static enum ms_status read_meta(const char *path, struct cursor *c, struct ms_npy *a,
+                                struct header *h, struct ms_err *err)
+{
+    if (!take_header(c, h, a))
+        return bad(err, path, "damaged .npy header");
+    int t = type_of(h);
+    if (t == MS_NPY_N_TYPES)
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                         "numbers of type '%s' are not read; allowed: i1, i2, i4, i8, u1, u2, u4, "
+                         "u8, f2, f4, f8, b1",
+                         h->descr);
+    if (h->n_dims < 1 || h->n_dims > MS_NPY_MAX_DIMS)
         return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "%d dimensions; allowed: 1 to 4",
-                         h.n_dims);
-    if (h.fortran && h.n_dims > 1)
-        return bad(err, path, "Fortran order is not read; save numpy.ascontiguousarray(a)");
+                         h->n_dims);
     a->type = (enum ms_npy_type)t;
-    a->n_dims = h.n_dims;
+    a->n_dims = h->n_dims;
     a->count = 1;
-    for (int d = 0; d < h.n_dims; d++)
+    for (int d = 0; d < h->n_dims; d++)
         if (__builtin_mul_overflow(a->count, a->shape[d], &a->count))
             return bad(err, path, "the shape overflows");
     return MS_OK;
+}
+
+/* IEEE 754 binary16. */
+static float from_half(uint16_t v)
+{
+    int e = v >> 10 & 31, m = v & 1023;
+    double x = e == 0    ? ldexp(m, -24)
+               : e == 31 ? (m ? (double)NAN : (double)INFINITY)
+                         : ldexp(m + 1024, e - 25);
+    return (float)(v >> 15 ? -x : x);
+}
+
+/* Where element i, counted in C order, stands in the file. */
+static size_t place_in_file(const struct ms_npy *a, bool fortran, size_t i)
+{
+    size_t at = 0, stride = a->count;
+    if (!fortran)
+        return i;
+    for (int d = a->n_dims - 1; d >= 0; d--) { /* the last dimension is the slowest there */
+        stride /= a->shape[d];
+        at += i % a->shape[d] * stride;
+        i /= a->shape[d];
+    }
+    return at;
+}
+
+/* Bytes in order, elements in order, half to float. */
+static void take_numbers(struct ms_npy *a, const struct header *h, const unsigned char *from)
+{
+    size_t size = h->half ? 2 : types[a->type].size;
+    unsigned char *to = a->data;
+    if (!h->half && !h->big && !(h->fortran && a->n_dims > 1)) {
+        memcpy(to, from, a->count * size);
+        return;
+    }
+    for (size_t i = 0; i < a->count; i++) {
+        const unsigned char *p = from + size * place_in_file(a, h->fortran && a->n_dims > 1, i);
+        unsigned char b[8];
+        for (size_t k = 0; k < size; k++)
+            b[k] = p[h->big ? size - 1 - k : k];
+        if (h->half) {
+            float x = from_half((uint16_t)(b[0] | b[1] << 8));
+            memcpy(to + 4 * i, &x, 4);
+        } else {
+            memcpy(to + size * i, b, size);
+        }
+    }
 }
 
 enum ms_status ms_npy_parse(const char *path, const void *bytes, size_t n_bytes, struct ms_npy *out,
@@ -170,6 +225,7 @@ enum ms_status ms_npy_parse(const char *path, const void *bytes, size_t n_bytes,
 {
     const unsigned char *p = bytes;
     struct ms_npy a = {0};
+    struct header h = {0};
     if (n_bytes < 10 || memcmp(p, "\x93NUMPY", 6) != 0)
         return bad(err, path, "not a .npy file");
     if (p[6] < 1 || p[6] > 3)
@@ -182,19 +238,20 @@ enum ms_status ms_npy_parse(const char *path, const void *bytes, size_t n_bytes,
     if (n_bytes < start || len > n_bytes - start)
         return bad(err, path, "cut short within its header");
     struct cursor c = {(const char *)p + start, (const char *)p + start + len};
-    enum ms_status s = read_meta(path, &c, &a, err);
+    enum ms_status s = read_meta(path, &c, &a, &h, err);
     if (s)
         return s;
-    size_t want, have = n_bytes - start - len;
-    if (__builtin_mul_overflow(a.count, types[a.type].size, &want))
+    size_t want, held, have = n_bytes - start - len;
+    if (__builtin_mul_overflow(a.count, types[a.type].size, &held) ||
+        __builtin_mul_overflow(a.count, h.half ? 2 : types[a.type].size, &want))
         return bad(err, path, "the shape overflows");
     if (want != have)
         return ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
                          "%zu bytes of numbers, but its shape needs %zu", have, want);
-    a.data = malloc(want ? want : 1);
+    a.data = malloc(held ? held : 1);
     if (!a.data)
         return ms_err_set(err, MS_NOMEM, "%s: out of memory", path);
-    memcpy(a.data, p + start + len, want);
+    take_numbers(&a, &h, p + start + len);
     *out = a;
     return MS_OK;
 }

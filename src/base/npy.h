@@ -1,8 +1,8 @@
-/** @file npy.h  NumPy's .npy files, versions 1 to 3: little endian, C order, one to four
- *  dimensions.
+/** @file npy.h  NumPy's .npy files, versions 1 to 3, of one to four dimensions.
  *
  *  Decides what is a whole, well-formed file (magic, header, exact size); what the numbers mean is
- *  the caller's. Format: numpy.lib.format ("NEP 1"). Big endian, Fortran order, structured and
+ *  the caller's. Format: numpy.lib.format ("NEP 1"). Whatever the file's order is, an array in memory
+ *  has the machine's bytes and C order; float16 becomes float, bool becomes uint8_t. Structured and
  *  object arrays are refused by name. */
 #ifndef MS_BASE_NPY_H
 #define MS_BASE_NPY_H

@@ -43,9 +43,30 @@ static bool read_filters(const struct ms_verb *verb, const struct ms_args *args,
     return true;
 }
 
-bool ms_trace_args_read(const struct ms_verb *verb, const struct ms_args *args,
-                        const char *const *file, int n, struct ms_trace_args *out)
+static bool read_map(const char *path, struct ms_trace_args *out, int *code)
 {
+    struct ms_err err = {0};
+    if (!path)
+        return true;
+    if (ms_place_map_read(path, &out->map, &err) != MS_OK) {
+        ms_err_print(stderr, &err, "error");
+        *code = ms_exit_code(err.status);
+        return false;
+    }
+    out->slots = (struct ms_trace_slots){out->map.n_layers, out->map.n_slots, out->map.slot_expert};
+    out->request.slots = &out->slots;
+    return true;
+}
+
+void ms_trace_args_finish(struct ms_trace_args *a)
+{
+    ms_place_map_finish(&a->map);
+}
+
+bool ms_trace_args_read(const struct ms_verb *verb, const struct ms_args *args,
+                        const char *const *file, int n, struct ms_trace_args *out, int *code)
+{
+    *code = MS_USAGE;
     const char *axes = ms_args_get(args, "axes", NULL),
                *experts = ms_args_get(args, "experts", NULL);
     out->request = (struct ms_trace_request){.path = file[0], .more = file + 1, .n_more = n - 1};
@@ -59,7 +80,8 @@ bool ms_trace_args_read(const struct ms_verb *verb, const struct ms_args *args,
         }
         out->request.n_experts = (int)v;
     }
-    return (!axes || read_axes(verb, axes, out)) && read_filters(verb, args, out);
+    return (!axes || read_axes(verb, axes, out)) && read_filters(verb, args, out) &&
+           read_map(ms_args_get(args, "map", NULL), out, code);
 }
 
 void ms_trace_say(const struct ms_trace_request *r, const struct ms_trace *t)

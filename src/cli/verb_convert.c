@@ -158,13 +158,17 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return ms_usage(self, "an input and an output are needed, %d given", n);
     j.out = j.args.operand[n - 1];
     j.format = ms_args_get(&j.args, "format", NULL);
-    if (!ms_trace_args_read(self, &j.args, (const char *const *)j.args.operand, n - 1, &j.trace) ||
-        !number(&j, "ranks", &j.ranks) || !number(&j, "layers", &j.layers))
+    int code;
+    if (!ms_trace_args_read(self, &j.args, (const char *const *)j.args.operand, n - 1, &j.trace,
+                            &code))
+        return code;
+    if (!number(&j, "ranks", &j.ranks) || !number(&j, "layers", &j.layers))
         return MS_USAGE;
     enum ms_status s =
         n == 2 && is_map(j.args.operand[0]) ? convert_map(&j, &err) : convert_trace(&j, &err);
     if (s != MS_OK)
         ms_err_print(stderr, &err, "error");
+    ms_trace_args_finish(&j.trace);
     return ms_exit_code(s);
 }
 

@@ -233,9 +233,6 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (args.n_operands < 1)
         return ms_usage(self, "a trace is needed");
-    if (!ms_trace_args_read(self, &args, (const char *const *)args.operand, args.n_operands,
-                            &q.trace))
-        return MS_USAGE;
     q.nodes = q.groups = q.seed = 1;
     if (!ms_args_integer(self, &args, "ranks", 1, MOST, &q.ranks) ||
         !ms_args_integer(self, &args, "nodes", 1, MOST, &q.nodes) ||
@@ -258,8 +255,13 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         known |= strcmp(q.format, formats[i]) == 0;
     if (!known)
         return unknown(self, "format", q.format, formats, 5);
+    int code;
+    if (!ms_trace_args_read(self, &args, (const char *const *)args.operand, args.n_operands,
+                            &q.trace, &code))
+        return code;
     struct ms_err err = {0};
     enum ms_status s = place(&q, &err);
+    ms_trace_args_finish(&q.trace);
     if (s == MS_INFEASIBLE)
         snprintf(err.key, sizeof err.key, "--slots");
     if (s != MS_OK)

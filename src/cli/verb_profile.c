@@ -45,6 +45,7 @@ struct job {
     size_t n_sets;
     struct ms_trace_args trace;
     long step;
+    int code; /* of a fault in the options */
     struct ms_expert_use profile;
     struct ms_errs errs;
 };
@@ -54,7 +55,8 @@ static bool read_lists(struct job *j)
     for (int i = 0; i < j->args.n_options; i++)
         if (strcmp(j->args.option[i].name, "set") == 0)
             j->sets[j->n_sets++] = j->args.option[i].value;
-    return ms_trace_args_read(j->verb, &j->args, j->in.operand, j->in.n_operands, &j->trace);
+    return ms_trace_args_read(j->verb, &j->args, j->in.operand, j->in.n_operands, &j->trace,
+                              &j->code);
 }
 
 static bool read_step(struct job *j)
@@ -285,16 +287,18 @@ static int show(struct job *j, struct ms_err *err)
 
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
-    struct job j = {.verb = self};
+    struct job j = {.verb = self, .code = MS_USAGE};
     struct ms_err err = {0};
-    int stop = ms_moe_parse(self, argc, argv, &j.args, &j.in), code = MS_USAGE;
+    int stop = ms_moe_parse(self, argc, argv, &j.args, &j.in);
     if (stop)
         return stop == 1 ? MS_OK : MS_USAGE;
-    if (read_options(&j)) {
+    int code = read_options(&j) ? MS_OK : j.code;
+    if (code == MS_OK) {
         j.profile.source = j.in.operand[0];
         enum ms_status s = profile_input(&j, j.in.operand[0], &err);
         code = s ? fail(&j, s, &err) : show(&j, &err);
     }
+    ms_trace_args_finish(&j.trace);
     ms_errs_finish(&j.errs);
     ms_use_finish(&j.profile);
     ms_moe_inputs_finish(&j.in);

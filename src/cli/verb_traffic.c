@@ -21,6 +21,11 @@ static const struct ms_option options[] = {
     {"layer", 'l', "N", "only this layer, from 0 (default: all)"},
     {"case", 0, "N", "which case of a sweep, from 0 (default: 0)"},
     {"set", 's', "KEY=VALUE", "replace a key of the scenario (VALUE is YAML); may be repeated"},
+    {"trace", 0, "FILE|DIR", "a routing.trace for the scenario; DIR: files of ranks, summed"},
+    {"axes", 0, "A,B,…", "routing.trace_axes: axes of an array"},
+    {"experts", 0, "N", "model.experts"},
+    {"map", 0, "FILE", "routing.trace_map: of counts by slots, the map that was in force"},
+    {"ranks-axis", 0, NULL, "routing.trace_ranks: files of ranks are ranks, not parts of a sum"},
     {0}};
 
 struct setting {
@@ -211,18 +216,49 @@ static enum ms_status traffic_of(const char *path, const struct setting *q, stru
     return s;
 }
 
+/* Options that stand for keys, as --set would write them; one text each, in `into`. */
+static size_t keys_of_options(const struct ms_args *args, struct ms_buf *into, size_t *start)
+{
+    static const struct {
+        const char *option, *before, *after;
+    } keys[] = {{"trace", "routing.trace=", ""},
+                {"axes", "routing.trace_axes=[", "]"},
+                {"experts", "model.experts=", ""},
+                {"map", "routing.trace_map=", ""},
+                {"ranks-axis", "routing.trace_ranks=keep", ""}};
+    size_t n = 0;
+    if (ms_args_get(args, "trace", NULL)) {
+        start[n++] = into->n;
+        ms_buf_add(into, "routing.source=trace", sizeof "routing.source=trace");
+    }
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        const char *value = ms_args_get(args, keys[k].option, NULL);
+        if (!value)
+            continue;
+        start[n++] = into->n;
+        ms_buf_adds(into, keys[k].before);
+        ms_buf_adds(into, k + 1 < sizeof keys / sizeof *keys ? value : "");
+        ms_buf_add(into, keys[k].after, strlen(keys[k].after) + 1);
+    }
+    return n;
+}
+
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
     struct ms_args args;
     struct setting q = {0};
+    struct ms_buf keys = {0};
+    size_t start[8];
     int stop = ms_args_parse(self, argc, argv, &args);
     if (stop)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (args.n_operands != 1)
         return ms_usage(self, "one scenario is needed, %d given", args.n_operands);
-    for (int i = 0; i < args.n_options; i++)
+    for (int i = 0; i < args.n_options && q.n_sets < 240; i++)
         if (strcmp(args.option[i].name, "set") == 0)
             q.sets[q.n_sets++] = args.option[i].value;
+    for (size_t i = 0, n = keys_of_options(&args, &keys, start); i < n && !keys.failed; i++)
+        q.sets[q.n_sets++] = keys.p + start[i];
     q.output = ms_args_get(&args, "output", "-");
     q.counts = ms_args_get(&args, "counts", NULL) != NULL;
     q.layer = -1;
@@ -234,7 +270,8 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     enum ms_status s = traffic_of(args.operand[0], &q, &errs);
     ms_errs_print(stderr, &errs);
     ms_errs_finish(&errs);
-    return ms_exit_code(s);
+    ms_buf_finish(&keys);
+    return ms_exit_code(keys.failed ? MS_NOMEM : s);
 }
 
 const struct ms_verb ms_verb_traffic = {
@@ -245,7 +282,8 @@ const struct ms_verb ms_verb_traffic = {
         "moesim traffic scenarios/compare-topologies.yaml --layer 0 > bytes.csv   # a "
         "routing.matrix\n"
         "moesim traffic mine.yaml -o traffic/             # one matrix a layer, and counts.csv\n"
-        "moesim traffic mine.yaml --counts > counts.csv   # tokens per expert, a routing.trace",
+        "moesim traffic mine.yaml --counts > counts.csv   # tokens per expert, a routing.trace\n"
+        "moesim traffic mine.yaml --trace ids.npy --axes layers,tokens,k",
     .options = options,
     .run = run,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "demand/demand_int.h"
+#include "place/place_map.h"
 #include "routing/sample.h"
 
 /* The row of a rank in count and trace_f: the file's steps and layers cycle, its ranks too. */
@@ -148,7 +149,11 @@ static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
                                  .n_axes = r->n_trace_axes,
                                  .n_experts = d->E,
                                  .top_k = d->K,
+                                 .ranks_axis = r->trace_ranks == MS_TRACE_RANKS_KEEP,
                                  .whole = true};
+    const char *map_path = r->trace_map ? r->trace_map : d->in.place ? d->in.place->map : NULL;
+    struct ms_place_map map = {0};
+    struct ms_trace_slots slots;
     if (!q.path)
         return ms_err_at(err, MS_INVALID, NULL, 0, 0,
                          checkpoint ? "routing.checkpoint" : "routing.trace",
@@ -161,7 +166,11 @@ static enum ms_status read_source(struct ms_demand *d, struct ms_err *err)
                                    .n_threads = d->in.n_threads};
     if (checkpoint)
         return ms_trace_from_checkpoint(&q, &texts, &d->trace, err);
-    enum ms_status s = ms_trace_read(&q, &d->trace, err);
+    enum ms_status s = map_path ? ms_place_map_read(map_path, &map, err) : MS_OK;
+    slots = (struct ms_trace_slots){map.n_layers, map.n_slots, map.slot_expert};
+    q.slots = map_path ? &slots : NULL;
+    s = s ? s : ms_trace_read(&q, &d->trace, err);
+    ms_place_map_finish(&map);
     d->note.trace_ranks = d->trace.n_ranks;
     return s ? s : take_steps(d, choice, err);
 }

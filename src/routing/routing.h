@@ -120,6 +120,9 @@ struct ms_trace_filter {
     const char *column, *value;
 };
 
+/** What files of single ranks are: parts of a sum, or ranks apart. */
+enum ms_trace_ranks { MS_TRACE_RANKS_SUM, MS_TRACE_RANKS_KEEP };
+
 /** Scenario section `routing`. */
 struct ms_routing_params {
     int source; /**< enum ms_source */
@@ -135,6 +138,8 @@ struct ms_routing_params {
     int n_filter;
     const char *const *trace_axes; /**< of an .npy, NULL = by dimension count */
     int n_trace_axes;
+    const char *trace_map; /**< which expert each slot held when it was taken, or NULL */
+    int trace_ranks;       /**< rank files: enum ms_trace_ranks */
     const char *checkpoint;  /**< folder */
     const char *const *text; /**< files the checkpoint routes */
     int n_text;

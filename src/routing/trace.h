@@ -40,6 +40,12 @@ struct ms_trace {
     int n_notes;
 };
 
+/** A map's slots: rows of layers, the last of which are those of the array. */
+struct ms_trace_slots {
+    int n_layers, n_slots;
+    const int *expert; /**< [n_layers][n_slots] */
+};
+
 struct ms_trace_request {
     struct ms_files *files;  /**< read through it; NULL = read the files now, keep nothing */
     const char *path;        /**< a file, or a folder of files */
@@ -54,6 +60,8 @@ struct ms_trace_request {
     int n_axes;
     int n_experts, top_k; /**< of the model; 0 = take the file's */
     bool ranks_axis;      /**< several files are ranks, not parts of a sum */
+    /** which expert each slot held, for arrays by slots; NULL: slots are the experts in order */
+    const struct ms_trace_slots *slots;
     /** for traffic: every step has tokens in every layer, every token all its experts (what has
      *  not is left out, with a note) */
     bool whole;

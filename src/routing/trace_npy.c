@@ -205,35 +205,82 @@ static enum ms_status read_ids(const struct array *x, struct ms_trace *t, struct
     return MS_OK;
 }
 
-/* Slots of the ranks, one rank behind the other, are the experts. */
+/* Counts of slots, one rank behind the other. @param at of step, layer and slot in the array */
+static size_t slot_at(const struct array *x, size_t step, size_t layer, size_t slot)
+{
+    size_t each = length(x, SLOTS);
+    return step * step_of(x, STEPS) + layer * step_of(x, LAYERS) + slot / each * step_of(x, RANKS) +
+           slot % each * step_of(x, SLOTS);
+}
+
+/* How many experts the slots hold, by their map; slots that hold none have -1. */
+static size_t held_experts(const struct ms_trace_slots *m)
+{
+    int most = -1;
+    for (int i = 0; i < m->n_layers * m->n_slots; i++)
+        most = m->expert[i] > most ? m->expert[i] : most;
+    return (size_t)(most + 1);
+}
+
+/* Slots are folded to the experts that they held; without a map they are the experts in order. */
+static enum ms_status read_slots(const struct array *x, struct ms_trace *t, struct ms_err *err)
+{
+    const struct ms_trace_slots *m = x->q->slots;
+    size_t P = length(x, STEPS), L = length(x, LAYERS), R = length(x, RANKS),
+           S = R * length(x, SLOTS), E = S;
+    bool redundant = x->q->n_experts != 0 && S > (size_t)x->q->n_experts;
+    if (!m && redundant)
+        return ms_err_at(err, MS_INVALID, x->path, 0, 0, "routing.trace",
+                         "%zu ranks of %zu slots hold %d experts and copies of some: which, says "
+                         "the map that was in force (--map FILE, routing.trace_map)",
+                         R, S / R, x->q->n_experts);
+    if (m && ((size_t)m->n_slots != S || (size_t)m->n_layers < L))
+        return ms_err_at(err, MS_INVALID, x->path, 0, 0, "routing.trace",
+                         "has %zu layers of %zu slots, but its map %d of %d", L, S, m->n_layers,
+                         m->n_slots);
+    if (m)
+        E = held_experts(m);
+    enum ms_status s = ms_trace_shape(t, x->path, (long)P, 1, (long)L, (long)E, SIZE_MAX, err);
+    for (size_t p = 0; s == MS_OK && p < P; p++)
+        for (size_t l = 0; l < L; l++)
+            for (size_t k = 0; k < S; k++) {
+                const int *row = m ? m->expert + ((size_t)m->n_layers - L + l) * S : NULL;
+                int e = row ? row[k] : (int)k;
+                if (e >= 0)
+                    t->count[(p * L + l) * E + (size_t)e] +=
+                        ms_npy_number(&x->a, slot_at(x, p, l, k));
+            }
+    if (s == MS_OK && m)
+        ms_trace_note(t, "%zu ranks of %zu slots folded to the %zu experts of their map", R, S / R,
+                      E);
+    else if (s == MS_OK)
+        ms_trace_note(t,
+                      "%zu ranks of %zu slots read as %zu experts in the order of the slots (with "
+                      "copies among them, --map or routing.trace_map says which are one expert)",
+                      R, S / R, E);
+    return s;
+}
+
 static enum ms_status read_counts(const struct array *x, struct ms_trace *t, struct ms_err *err)
 {
-    bool slots = x->dim[SLOTS] >= 0;
-    size_t n[N_AXES], per_rank = length(x, SLOTS);
+    size_t n[N_AXES];
     for (int a = 0; a < N_AXES; a++)
         n[a] = length(x, a);
-    size_t experts = slots ? n[RANKS] * per_rank : n[EXPERTS], ranks = slots ? 1 : n[RANKS];
-    enum ms_status s = ms_trace_shape(t, x->path, (long)n[STEPS], (long)ranks, (long)n[LAYERS],
-                                      (long)experts, SIZE_MAX, err);
+    if (x->dim[SLOTS] >= 0)
+        return read_slots(x, t, err);
+    enum ms_status s = ms_trace_shape(t, x->path, (long)n[STEPS], (long)n[RANKS], (long)n[LAYERS],
+                                      (long)n[EXPERTS], SIZE_MAX, err);
     if (s != MS_OK)
         return s;
-    t->has_ranks = !slots && x->dim[RANKS] >= 0;
+    t->has_ranks = x->dim[RANKS] >= 0;
     double *out = t->count;
     for (size_t i = 0; i < n[STEPS]; i++)
-        for (size_t r = 0; r < ranks; r++)
+        for (size_t r = 0; r < n[RANKS]; r++)
             for (size_t l = 0; l < n[LAYERS]; l++)
-                for (size_t e = 0; e < experts; e++) {
-                    size_t at = i * step_of(x, STEPS) + l * step_of(x, LAYERS);
-                    at += slots
-                              ? e / per_rank * step_of(x, RANKS) + e % per_rank * step_of(x, SLOTS)
-                              : r * step_of(x, RANKS) + e * step_of(x, EXPERTS);
-                    *out++ = ms_npy_number(&x->a, at);
-                }
-    if (slots)
-        ms_trace_note(t,
-                      "%zu ranks of %zu slots read as %zu experts in the order of the slots "
-                      "(redundant ones need vLLM's own statistics with their map)",
-                      n[RANKS], per_rank, experts);
+                for (size_t e = 0; e < n[EXPERTS]; e++)
+                    *out++ =
+                        ms_npy_number(&x->a, i * step_of(x, STEPS) + r * step_of(x, RANKS) +
+                                                 l * step_of(x, LAYERS) + e * step_of(x, EXPERTS));
     return MS_OK;
 }
 

@@ -209,8 +209,14 @@ static const struct ms_field routing[] = {
      .help = "rows of a CSV trace to take: {column: value}"},
     {.key = "trace_axes",
      .type = MS_FIELD_ODD, .shape = &ms_shape_axes, MS_OPTIONAL, .acts = &to_trace,
-     .help = "axes of an .npy trace in order: any of steps, ranks, layers, experts, requests, "
-             "tokens, k"},
+     .help = "axes of an .npy trace in order: any of steps, ranks, layers, experts; ranks, "
+             "slots; requests, tokens, k"},
+    {.key = "trace_map", MS_AT(struct ms_routing_params, trace_map),
+     .type = MS_FIELD_PATH, MS_OPTIONAL, .acts = &to_trace,
+     .help = "of a trace by slots: the map of experts that was in force (default: placement.map)"},
+    {.key = "trace_ranks", MS_AT(struct ms_routing_params, trace_ranks),
+     MS_ONE_OF("sum", "keep"), .fallback = "sum", .acts = &to_trace,
+     .help = "files of single ranks: parts of a sum, or ranks apart"},
     {.key = "checkpoint", MS_AT(struct ms_routing_params, checkpoint),
      .type = MS_FIELD_PATH, MS_OPTIONAL, .acts = &of_checkpoint,
      .help = "model folder, for source: checkpoint"},

@@ -274,7 +274,7 @@ const struct ms_shape ms_shape_filter = {parse_filter, echo_filter, schema_filte
 
 /* ---- lists of words: routing.trace_axes, routing.text ---- */
 
-static const char *const axis_names[] = {"steps",  "ranks", "layers",   "experts",
+static const char *const axis_names[] = {"steps",  "ranks", "layers",   "experts", "slots",
                                          "tokens", "k",     "requests", NULL};
 static const struct ms_field axis_field = {
     .key = "axis", .type = MS_FIELD_ENUM, .names = axis_names};
