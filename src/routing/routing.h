@@ -138,8 +138,8 @@ struct ms_routing_params {
     int n_filter;
     const char *const *trace_axes; /**< of an .npy, NULL = by dimension count */
     int n_trace_axes;
-    const char *trace_map; /**< which expert each slot held when it was taken, or NULL */
-    int trace_ranks;       /**< rank files: enum ms_trace_ranks */
+    const char *trace_map;   /**< which expert each slot held when it was taken, or NULL */
+    int trace_ranks;         /**< rank files: enum ms_trace_ranks */
     const char *checkpoint;  /**< folder */
     const char *const *text; /**< files the checkpoint routes */
     int n_text;
