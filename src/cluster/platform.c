@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "cluster/platform_check.h"
+#include "cluster/route_rule.h"
 
 static void add(struct ms_check *c, int el, bool error, const char *fmt, va_list ap)
 {
@@ -376,6 +377,8 @@ static enum ms_status check_text(const char *path, const struct ms_buf *text, st
         fill(&c, p);
     if (errs->n == before)
         ms_check_say_notes(&c);
+    if (!c.nomem && errs->n == before)
+        p->rule = ms_route_rule_find(p, text);
     if (!c.nomem && errs->n == before && (c.copy || xml->recoded))
         ms_check_copy(&c, &p->copy);
     c.nomem |= p->copy.failed;

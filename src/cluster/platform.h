@@ -80,6 +80,7 @@ struct ms_platform_profile {
 };
 
 struct ms_graph;
+struct ms_route_rule;
 
 /** Owned by the platform as a whole; copying the struct moves it. Zero-initialise; finish frees. */
 struct ms_platform {
@@ -126,6 +127,8 @@ struct ms_platform {
     /** points, hops and links (cluster/platform_check.h), for this room; owned here */
     struct ms_graph *graph;
     int *host_point; /**< [n_hosts] in graph */
+    /** routes of a generated file (cluster/route_rule.h); NULL: only SimGrid knows them */
+    const struct ms_route_rule *rule;
 };
 
 /** Read and check a file. Errors (at most 20 are kept) and warnings are added to errs with file and

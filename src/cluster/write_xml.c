@@ -6,7 +6,7 @@
  * GPUs load in 0.1 s, 0.6 us a route.
  * - flat: one Floyd zone with GPUs, leaves, hubs and NVSwitches, one-hop routes. For rails, where
  * the GPUs of a node hang on different leaves and zones, being a tree, cannot nest both. 0.4 s at
- * 1024 GPUs, growing with the cube: beyond 1300 vertices DijkstraCache, which pays for each source
+ * 1024 GPUs, growing with the cube: beyond 600 vertices DijkstraCache, which pays for each source
  * asked. NVLink stretches carry a zero-latency FATPIPE link (nvswitch_N), since cost is the number
  * of links and a detour over a neighbour's NVLink and NIC would tie with the spine.
  * - pairs: a Full zone with every pair written out, for dmodk and ecmp. */
@@ -294,7 +294,7 @@ static void write_flat(struct writer *w, const char *topology, const char *comma
     int n_nodes = nvlinks(f) ? f->n_gpus / f->M : 0;
     int vertices = f->n_gpus + f->n_edges + f->n_hubs + (f->transit ? 2 : 1) * n_nodes;
     char name[40];
-    open_top(w, vertices > 1300 ? "DijkstraCache" : "Floyd", topology, command);
+    open_top(w, vertices > 600 ? "DijkstraCache" : "Floyd", topology, command);
     for (int g = 0; g < f->n_gpus; g++) {
         gpu_link(w, "    ", "nic", g);
         if (nvlinks(f))

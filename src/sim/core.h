@@ -19,6 +19,7 @@
 #include "sim/kernel_work.h"
 #include "sim/noise.h"
 #include "sim/platform_events.h"
+#include "sim/route_ruled.h"
 #include "sim/route_table.h"
 
 /** The legs of a layer, in the order a rank goes through them. The backward ones come after all
@@ -97,6 +98,8 @@ struct ms_core_platform {
     double *link_latency_s; /**< [n_links] before it was taken out */
     bool *link_shared;      /**< [n_links] false: FATPIPE */
     struct ms_route_table routes;
+    struct ms_ruled_routes ruled;
+    bool rule_tried;          /**< compared with SimGrid on a sample, or there is none */
     struct ms_layout *layout; /**< [groups] */
     struct ms_platform_events events;
 };

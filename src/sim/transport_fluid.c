@@ -26,6 +26,8 @@ struct net {
 /* An early completion is settled to within this many quanta of its own time, not of the whole
  * exchange's. */
 #define RAMP 4
+/* Starts are put on a grid of half a quantum where there are more ranks than this. */
+#define GRID_RANKS 512
 
 static void poke(struct net *n)
 {
@@ -207,7 +209,11 @@ static void flows(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flo
         leg->quantum_s = quantum_s;
         set_quantum(c);
     }
-    ms_wires_start(&n->wires, leg->carried, flow, at_s, n_flows);
+    struct ms_wires_leg *w = leg->carried;
+    bool grid = c->n_ranks > GRID_RANKS && leg->plan.n_phases == 1 && !leg->plan.window;
+    w->grid = (struct ms_wires_grid){leg->first_entry_s, grid ? quantum_s / 2 : 0,
+                                     RAMP * c->in->params->network.quantum};
+    ms_wires_start(&n->wires, w, flow, at_s, n_flows);
     if (n->wires.status)
         ms_core_note(c, n->wires.status);
     poke(n);

@@ -425,6 +425,7 @@ struct making {
     struct ms_fluid_flow *out;
     struct ms_fluid_use *use; /* the next free ones */
     uint32_t *also;
+    double asked_s, start_s; /* of the flow before: most are the same */
 };
 
 static void tell_too(struct making *m, uint32_t join)
@@ -594,6 +595,18 @@ static void make_local(struct making *m, uint32_t k, const struct ms_leg_stream 
     tell_too(m, m->plan->sent[k]);
 }
 
+double ms_wires_on_grid(const struct ms_wires_grid *g, double at_s)
+{
+    double since_s = at_s - g->epoch_s, least_s = 1e-3 * g->step_s;
+    if (!(g->step_s > 0) || since_s <= least_s)
+        return at_s;
+    double linear_s = g->step_s / g->share; /* from here on */
+    if (since_s >= linear_s)
+        return g->epoch_s + linear_s + ceil((since_s - linear_s) / g->step_s) * g->step_s;
+    double ratio = 1 + g->share, steps = floor(log(linear_s / since_s) / log(ratio));
+    return fmax(at_s, g->epoch_s + linear_s * pow(ratio, -steps));
+}
+
 static void make(struct making *m, uint32_t k, double at_s)
 {
     const struct ms_leg_stream *s = ms_leg_stream_of(m->plan, k);
@@ -611,7 +624,12 @@ static void make(struct making *m, uint32_t k, double at_s)
         make_in(m, k, s, &latency_s);
     else
         make_local(m, k, s, &latency_s);
-    o->start_s = at_s + (m->f->add_latency ? latency_s : 0);
+    double start_s = at_s + (m->f->add_latency ? latency_s : 0);
+    if (start_s != m->asked_s) {
+        m->asked_s = start_s;
+        m->start_s = ms_wires_on_grid(&m->leg->grid, start_s);
+    }
+    o->start_s = m->start_s;
 }
 
 /* At least n items; what they held is not kept. */
@@ -655,7 +673,7 @@ void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, const uint32_t
         no_memory(f);
         return;
     }
-    struct making m = {f, leg, plan, f->batch, f->use, f->also};
+    struct making m = {f, leg, plan, f->batch, f->use, f->also, NAN, 0};
     for (uint32_t i = 0; i < n; i++, m.out++)
         make(&m, flow[i], at_s[i]);
     for (uint32_t i = 0; f->weather && f->weather->n_outages && i < n; i++)

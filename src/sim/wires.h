@@ -46,12 +46,23 @@ struct ms_wires_channels {
     int n_ranks, n_total; /**< of a group; of all groups */
 };
 
+/** Flows of one leg start at times on a grid, never early: in an exchange of thousands of ranks that
+ *  drift apart every start would be a solve of its own. Points are step_s apart, but closer to the
+ *  epoch than that never further than `share` of the time since. step_s 0: every time is one. */
+struct ms_wires_grid {
+    double epoch_s, step_s, share;
+};
+
+/** The first point of the grid at or after at_s. */
+double ms_wires_on_grid(const struct ms_wires_grid *g, double at_s);
+
 /** One plan under way on the wires. Zero-initialise; memory is kept from use to use. */
 struct ms_wires_leg {
     struct ms_exec *exec;
     int group;
-    int leg;            /**< whose costs: 0 dispatch, 1 combine */
-    bool proportional;  /**< a rank's flows progress in proportion to their bytes */
+    int leg;           /**< whose costs: 0 dispatch, 1 combine */
+    bool proportional; /**< a rank's flows progress in proportion to their bytes */
+    struct ms_wires_grid grid;
     uint32_t *sink;     /**< [n_joins] */
     double *rank_bytes; /**< [G] of each rank's flows, where proportional */
     uint32_t sink_cap, rank_cap;
