@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/pool.h"
+#include "cli/origin.h"
 #include "cli/run_emit.h"
 #include "cli/run_watch.h"
 #include "cli/verb.h"
@@ -29,6 +30,8 @@ static const struct ms_option options[] = {
     {"progress", 0, "auto|always|never", "progress bar on stderr (default: when it is a terminal)"},
     {"samples", 0, NULL, "also write samples/cNNNN.csv: every exchange and rank time"},
     {"timeline", 0, NULL, "also write trace/cNNNN.json for Perfetto: a case's first repeat"},
+    {"causes", 0, NULL,
+     "records also say what the slowest exchanges went into (`moesim explain` does by itself)"},
     {"case-timeout", 0, "SECONDS",
      "give a case up after this wall time (default: 3600; 0 = never)"},
     {"force", 0, NULL, "take over a folder that holds results of another scenario"},
@@ -40,6 +43,7 @@ struct job {
     struct ms_study study;
     struct ms_plan plan;
     struct ms_errs errs;
+    const char *path;
     char dir[4096];
 };
 
@@ -134,6 +138,7 @@ static int parse(const struct ms_verb *self, const struct ms_args *a, struct set
         return ms_usage(self, "--case-timeout: '%s' is not a number of seconds", timeout);
     s->run.samples = ms_args_get(a, "samples", NULL) != NULL;
     s->run.timeline = ms_args_get(a, "timeline", NULL) != NULL;
+    s->run.causes = ms_args_get(a, "causes", NULL) != NULL;
     s->run.force = ms_args_get(a, "force", NULL) != NULL;
     s->dry_run = ms_args_get(a, "dry-run", NULL) != NULL;
     s->keep_going = ms_args_get(a, "keep-going", NULL) != NULL;
@@ -151,6 +156,7 @@ static int parse(const struct ms_verb *self, const struct ms_args *a, struct set
 static enum ms_status read_job(struct job *j, const char *path, const struct setting *s,
                                struct ms_inputs *inputs)
 {
+    j->path = path;
     enum ms_status status = ms_study_read(&j->study, path, s->sets, s->n_sets, &j->errs);
     bool read = status == MS_OK;
     if (read || status == MS_INVALID) /* then the plan tells what else is wrong with it */
@@ -275,6 +281,8 @@ static int run_job(struct job *j, const struct setting *s)
         ms_err_print(stderr, &err, "error");
         return ms_exit_code(status);
     }
+    if (ms_origin_write(j->dir, j->path, s->sets, s->n_sets, &err) != MS_OK)
+        ms_err_print(stderr, &err, "error");
     enum ms_status printed = st.n_done > 0 ? print_results(j, s->format) : MS_OK;
     fflush(stdout);
     ms_run_tell_end(&talk, &st, j->dir, status, &err);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "sim/actor.h"
+#include "sim/cause.h"
 #include "sim/compute.h"
 #include "sim/core.h"
 #include "sim/kernel_work.h"
@@ -103,8 +104,10 @@ static void compute(struct ms_actor *actor, const char *what, int step, int laye
     struct ms_gpu *gpu = &c->crew.gpu[rank];
     if (!(for_s > 0))
         return;
-    for_s *= gpu->slowdown *
-             ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, (int)kind + actor->half);
+    double jitter =
+        ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, (int)kind + actor->half);
+    ms_causes_compute(c, actor, for_s, gpu->slowdown, jitter);
+    for_s *= gpu->slowdown * jitter;
     if (gpu->lock)
         sg_sem_acquire(gpu->lock);
     double start_s = actor->now_s = fmax(actor->now_s, gpu->free_s);
@@ -142,6 +145,7 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
     if (c->status)
         return false;
     actor->now_s = actor->complete_s;
+    ms_causes_complete(c, actor);
     sleep_until(actor, actor->now_s);
     ms_samples_rank(c, actor, step, layer, phase, actor->now_s - entry_s);
     ms_timeline_span(c, actor, phase_name[phase], step, layer, entry_s, actor->now_s);
@@ -339,6 +343,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     memset(c->crew.passed, 0, n_layers_of_crew(c) * sizeof *c->crew.passed);
     ms_samples_begin(c);
     ms_timeline_begin(c);
+    ms_causes_begin(c);
     return c->model->transport->begin(c);
 }
 
@@ -350,6 +355,7 @@ static enum ms_status end_run(struct ms_core *c)
                             c->run.n_active);
     enum ms_status s = c->model->transport->end(c);
     s = s ? s : ms_samples_end(c);
+    ms_causes_end(c);
     c->out->run_wall_s[c->run.number] = ms_clock_s() - c->run.wall_start_s;
     return s;
 }

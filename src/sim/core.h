@@ -45,8 +45,10 @@ struct ms_leg_run {
     double *phase_s; /**< [plan.n_phases] what each phase takes at least */
     size_t phase_cap;
     double first_entry_s, last_entry_s, last_complete_s;
+    int last_rank;    /**< global rank that completed last */
     double quantum_s; /**< completions closer than this are settled together: of its last phase */
     struct ms_kernel_work work;
+    struct ms_leg_cause *cause; /**< NULL: not asked for (cause.h) */
     void *carried; /**< the transport's own data of the leg: leg_size bytes, zeroed once */
 };
 
@@ -174,6 +176,7 @@ struct ms_core {
     struct ms_core_crew crew;
     struct ms_core_run run;
     struct ms_core_samples samples;
+    struct ms_causes *causes; /**< NULL: not asked for */
 };
 
 /** Keep the first failure and let everybody go home. @return s */
@@ -205,6 +208,8 @@ void ms_samples_begin(struct ms_core *c);
 void ms_samples_rank(struct ms_core *c, const struct ms_actor *actor, int step, int layer,
                      enum ms_phase phase, double spent_s);
 void ms_samples_leg(struct ms_core *c, const struct ms_leg_run *leg);
+/** The least time in which a leg's bytes can cross. */
+void ms_samples_bound(struct ms_core *c, const struct ms_leg_run *leg, double least_s);
 /** Payload of a leg by hop: network, within nodes. */
 void ms_samples_bytes(struct ms_core *c, const struct ms_leg_run *leg,
                       const struct ms_leg_problem *p);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "sim/actor.h"
+#include "sim/cause.h"
 #include "sim/core.h"
 #include "sim/network_model.h"
 
@@ -175,6 +176,21 @@ static bool order_by_phase(const struct ms_leg *plan, uint32_t *first, uint32_t 
     return true;
 }
 
+/* The fullest link under all phases together: no schedule of the leg is shorter. */
+static void note_bound(struct ms_core *c, const struct ms_leg_run *leg)
+{
+    double least_s = leg->phase_s[0];
+    if (leg->plan.n_phases > 1) {
+        uint32_t n_seen = 0;
+        for (uint32_t f = 0; f < leg->plan.n_flows; f++)
+            n_seen = load_flow(c, leg, f, n_seen);
+        least_s = bound_s(c, n_seen);
+        for (uint32_t i = 0; i < n_seen; i++)
+            c->samples.link_load[c->samples.link_seen[i]] = 0;
+    }
+    ms_samples_bound(c, leg, least_s);
+}
+
 /* What every phase puts on every link: for the samples, and for the time it takes at least, of which
  * the quantum is a share. */
 static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
@@ -196,6 +212,8 @@ static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
         leg->phase_s[k] = bound_s(c, n_seen);
         ms_samples_links(c, n_seen);
     }
+    if (ok)
+        note_bound(c, leg);
     free(first);
     free(flow);
     if (!ok)
@@ -268,6 +286,8 @@ static void leg_complete(struct ms_exec *x, int rank, double at_s)
     struct ms_core *c = leg->core;
     struct ms_actor *actor = ms_core_actor(c, leg->group, rank, leg->half);
     at_s += leg->work.acts ? leg->work.after_s[rank] : 0;
+    if (at_s >= leg->last_complete_s)
+        leg->last_rank = leg->group * c->n_ranks + rank;
     leg->last_complete_s = fmax(leg->last_complete_s, at_s);
     actor->complete_s = at_s;
     actor->n_complete++;
@@ -298,6 +318,7 @@ static void leg_done(struct ms_exec *x)
     struct ms_leg_run *leg = x->owner;
     struct ms_core *c = leg->core;
     ms_samples_leg(c, leg);
+    ms_causes_leg(c, leg);
     c->model->transport->close(c, leg);
     struct ms_leg_run **p = &c->run.active;
     while (*p != leg)
@@ -369,6 +390,7 @@ enum ms_status ms_leg_run_enter(struct ms_core *c, struct ms_actor *actor, int s
         leg = open_leg(c, actor, step, layer, phase);
     if (!leg)
         return c->status;
+    ms_causes_enter(c, leg, actor, entry_s);
     leg->first_entry_s = fmin(leg->first_entry_s, entry_s);
     leg->last_entry_s = fmax(leg->last_entry_s, entry_s);
     ready_s += leg->work.acts ? leg->work.start_of_rank_s[actor->rank] : 0;
@@ -383,6 +405,7 @@ static void free_list(const struct ms_transport *t, struct ms_leg_run *leg)
         ms_leg_finish(&leg->plan);
         ms_exec_finish(&leg->exec);
         t->leg_finish(leg->carried);
+        ms_causes_leg_finish(leg);
         free(leg->carried);
         free(leg->phase_s);
         ms_kernel_work_finish(&leg->work);

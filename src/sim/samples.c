@@ -25,13 +25,14 @@ enum ms_status ms_samples_init(struct ms_core *c)
     o->n_layers = c->n_layers;
     o->n_groups = c->n_groups;
     o->n_ranks = c->n_ranks;
-    double **by_cell[] = {&o->dispatch_s, &o->combine_s, &o->entry_skew_s, &o->layer_s};
+    double **by_cell[] = {&o->dispatch_s, &o->combine_s, &o->entry_skew_s, &o->layer_s,
+                          &o->bound_s};
     double **by_rank[] = {&o->rank_dispatch_s, &o->rank_combine_s};
     double **by_step[] = {&o->step_s, &o->exposed_s};
     double **by_run[] = {&o->bytes_network, &o->bytes_intra_node, &o->bytes_local, &o->active_s,
                          &o->run_wall_s};
     bool ok = true;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         ok = (*by_cell[i] = MS_NEW(a, double, cells)) && ok;
     for (int i = 0; i < 2; i++) {
         ok = (*by_rank[i] = MS_NEW(a, double, cells *(size_t)c->n_ranks)) && ok;
@@ -101,6 +102,12 @@ void ms_samples_leg(struct ms_core *c, const struct ms_leg_run *leg)
     c->samples.layer_begin_s[k] = fmin(c->samples.layer_begin_s[k], leg->first_entry_s);
     c->samples.layer_end_s[k] = fmax(c->samples.layer_end_s[k], leg->last_complete_s);
     note_span(c, leg->first_entry_s, leg->last_complete_s);
+}
+
+void ms_samples_bound(struct ms_core *c, const struct ms_leg_run *leg, double least_s)
+{
+    size_t i = cell_of_run(c, leg->step, leg->layer, leg->group);
+    c->out->bound_s[i] += c->n_halves == 1 ? least_s : NAN;
 }
 
 void ms_samples_bytes(struct ms_core *c, const struct ms_leg_run *leg,

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "demand/nodes.h"
 #include "sim/actor.h"
+#include "sim/cause.h"
 #include "sim/core.h"
 #include "sim/network_model.h"
 
@@ -163,6 +164,7 @@ enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *o
     s = ms_timeline_write(c);
     c->model->transport->finish(c);
     ms_leg_runs_finish(c);
+    ms_causes_finish(c);
     for (int g = 0; g < c->n_groups; g++)
         ms_layout_finish(&c->platform.layout[g]);
     ms_route_table_finish(&c->platform.routes);
@@ -177,5 +179,7 @@ void ms_sim_finish(struct ms_sim_output *out)
     if (!out)
         return;
     ms_arena_finish(&out->arena);
+    free(out->exchange_part);
+    free(out->layer_part);
     memset(out, 0, sizeof *out);
 }

@@ -117,8 +117,38 @@ struct ms_sim_input {
     int runs_a_repeat; /**< runs of one repeat follow each other and have the same noise; 0: 1 */
     uint64_t seed;     /**< for jitter and stragglers */
     int n_threads;     /**< threads the case may use */
+    bool causes;       /**< keep what exchanges and layers went into */
     bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
-    const char *timeline_path; /**< Chrome trace of the first run, NULL = none */
+    const char *timeline_path; /**< Chrome trace of a run, NULL = none */
+    int timeline_run;          /**< which one */
+};
+
+/** What time goes into. Links are told apart by who uses them. */
+enum ms_cause {
+    MS_CAUSE_ENDPOINT_IN,  /**< a link that one host's routes use alone, as their destination */
+    MS_CAUSE_ENDPOINT_OUT, /**< as their source */
+    MS_CAUSE_NODE,         /**< one node's alone */
+    MS_CAUSE_FABRIC,       /**< any other link */
+    MS_CAUSE_LATENCY,
+    MS_CAUSE_ALPHA,        /**< start-up, and all fixed costs of a leg */
+    MS_CAUSE_MESSAGE_RATE, /**< a port's messages */
+    MS_CAUSE_SMS,          /**< a GPU's communication channels, or its own rates */
+    MS_CAUSE_COMPUTE,      /**< a layer's: what all ranks' experts take */
+    MS_CAUSE_WAIT_COMPUTE, /**< for a rank that has more tokens to compute */
+    MS_CAUSE_WAIT_STRAGGLER,
+    MS_CAUSE_WAIT_JITTER,
+    MS_CAUSE_WAIT_EXCHANGE, /**< for a rank that its last exchange kept */
+    MS_N_CAUSES
+};
+/** Words of the causes, NULL-terminated. */
+extern const char *const ms_cause_names[];
+
+/** A part of the time of one exchange or layer. */
+struct ms_cause_part {
+    enum ms_cause cause;
+    int link; /**< the limiting link, -1: none */
+    int rank; /**< global rank that it belongs to or that was waited for, -1: none */
+    double seconds;
 };
 
 /** Samples of all runs. With overlap two_batch dispatch, combine, entry_skew and the ranks'
@@ -134,6 +164,12 @@ struct ms_sim_output {
     double *rank_dispatch_s,
         *rank_combine_s; /**< [run][step][layer][group][rank] own entry to own completion */
     double *step_s;      /**< [run][step][group] */
+    double *bound_s;     /**< as dispatch_s: the fullest link of dispatch and combine, by itself */
+    /** [run][step][layer][group] with causes: parts first_part[i] .. first_part[i + 1] of exchange i
+     *  sum to its time; layer_part likewise. Cells of runs left out are empty. */
+    struct ms_cause_part *exchange_part, *layer_part;
+    size_t *first_exchange_part, *first_layer_part;
+    int *last_rank; /**< as dispatch_s: the global rank that completed combine last */
     /** [run][step][group] communication not hidden behind compute (mean over ranks) */
     double *exposed_s;
     double *bytes_network, *bytes_intra_node,

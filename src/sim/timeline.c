@@ -1,4 +1,4 @@
-/* The first run as Chrome trace events (Perfetto reads them): a process a group, a thread a rank
+/* One run as Chrome trace events (Perfetto reads them): a process a group, a thread a rank
  * (or half-batch). Times in us. */
 #include <stdio.h>
 
@@ -50,7 +50,7 @@ static void name_rows(struct ms_core *c)
 
 void ms_timeline_begin(struct ms_core *c)
 {
-    if (!c->in->timeline_path || c->samples.timeline)
+    if (!c->in->timeline_path || c->samples.timeline || c->run.number != c->in->timeline_run)
         return;
     c->samples.timeline = MS_NEW(&c->arena, struct ms_timeline, 1);
     if (!c->samples.timeline) {

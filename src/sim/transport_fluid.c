@@ -9,6 +9,7 @@
 #include <simgrid/semaphore.h>
 
 #include "sim/actor.h"
+#include "sim/cause.h"
 #include "sim/core.h"
 #include "sim/wires.h"
 
@@ -131,6 +132,11 @@ static struct ms_port_rates rates_of(const struct ms_core *c, size_t n_before)
 
 /* A fresh solver for each run: its time starts at 0 again. The ranks' ports follow the platform's
  * links. */
+static void heard(struct ms_exec *exec, double finish_s, const struct ms_fluid_span *span, size_t n)
+{
+    ms_causes_ended(exec->owner, finish_s, span, n);
+}
+
 static enum ms_status begin(struct ms_core *c)
 {
     struct net *n = c->net;
@@ -164,6 +170,9 @@ static enum ms_status begin(struct ms_core *c)
     free(links);
     if (s == MS_OK)
         s = ms_wires_init(&n->wires, n->fluid, &c->platform.routes, &ports, c->err);
+    if (s == MS_OK && c->causes)
+        ms_fluid_trace(n->fluid, true);
+    n->wires.ended = c->causes ? heard : NULL;
     if (s == MS_OK && n_rates)
         ms_wires_rates(&n->wires, &rates);
     if (s == MS_OK && n_channels)

@@ -695,10 +695,15 @@ static enum ms_status tell(struct ms_wires *f, const struct ms_fluid_event *even
         memcpy(f->events, events, n * sizeof *events);
     for (size_t i = 0; i < n; i++) {
         uint32_t slot = (uint32_t)(f->events[i].tag >> 32), what = (uint32_t)f->events[i].tag;
-        if (slot == OUTAGE_SLOT)
+        const struct ms_fluid_span *span;
+        if (slot == OUTAGE_SLOT) {
             go_off(f, what);
-        else
-            ms_exec_ended(f->leg[slot]->exec, what, f->events[i].finish_s);
+            continue;
+        }
+        size_t n_spans = f->ended ? ms_fluid_spans(f->fluid, i, &span) : 0;
+        if (n_spans)
+            f->ended(f->leg[slot]->exec, f->events[i].finish_s, span, n_spans);
+        ms_exec_ended(f->leg[slot]->exec, what, f->events[i].finish_s);
     }
     return f->status;
 }

@@ -101,8 +101,11 @@ struct ms_wires {
     struct ms_fluid_event *events;
     size_t event_cap;
     double unwired_bytes; /**< of flows so small that only their messages were sent */
-    bool add_latency;     /**< flows start their route's latency after their gate */
-    struct ms_err *err;   /**< first failure inside a callback */
+    /** NULL, or told what the last flow of an end was limited by (a solver that traces) */
+    void (*ended)(struct ms_exec *exec, double finish_s, const struct ms_fluid_span *span,
+                  size_t n);
+    bool add_latency;   /**< flows start their route's latency after their gate */
+    struct ms_err *err; /**< first failure inside a callback */
     enum ms_status status;
 };
 

@@ -306,6 +306,8 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     struct source source = {0};
     struct ms_sim_output o = {0};
     in->sim.timeline_path = options->timeline_path;
+    in->sim.timeline_run = options->timeline_repeat * (in->s.twin ? 2 : 1);
+    in->sim.causes = options->causes;
     enum ms_status status = source_init(&source, in, &arena, err);
     if (status == MS_OK)
         status = ms_sim_run(&in->sim, &o, err);

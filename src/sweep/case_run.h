@@ -19,6 +19,8 @@ struct ms_case_options {
     int n_threads;             /**< >= 1 */
     bool samples;              /**< also make samples/cNNNN.csv */
     const char *timeline_path; /**< NULL = none */
+    int timeline_repeat;       /**< which one is drawn */
+    bool causes;               /**< the record also says what the slowest exchanges went into */
 };
 
 /** What demand and simulator are asked for a scenario on a platform. Zero-initialise; finish

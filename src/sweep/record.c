@@ -408,6 +408,30 @@ static void add_identity(struct ms_json *j, const struct ms_record_input *in)
     ms_json_integer(j, "repeats", s->repeats);
 }
 
+/* The port bound of the same exchanges: the fullest link by itself. */
+static enum ms_status add_bound(struct ms_json *j, const struct ms_record_input *in,
+                                struct ms_err *err)
+{
+    size_t per_run = ms_series_count(MS_SERIES_EXCHANGE, in->out), R = (size_t)in->s->repeats;
+    if (!ms_series_defined(MS_SERIES_EXCHANGE, in->s) || !in->out->bound_s) {
+        ms_json_null(j, "bound");
+        return MS_OK;
+    }
+    double *v = malloc((per_run * R + 1) * sizeof *v);
+    if (!v)
+        return nomem(err);
+    for (size_t r = 0; r < R; r++)
+        for (size_t i = 0; i < per_run; i++)
+            v[r * per_run + i] = in->out->bound_s[(size_t)in->repeat_run[r] * per_run + i] * 1e6;
+    struct ms_summary s = ms_summarise(v, per_run * R, (double)R);
+    ms_json_object(j, "bound");
+    ms_json_number(j, "p50_us", s.p50);
+    ms_json_number(j, "p99_us", s.p99);
+    ms_json_end_object(j);
+    free(v);
+    return MS_OK;
+}
+
 enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *out,
                               struct ms_err *err)
 {
@@ -435,6 +459,10 @@ enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *o
     if (s != MS_OK)
         return s;
     s = ms_record_add_tail(&j, in, err);
+    if (s == MS_OK)
+        s = add_bound(&j, in, err);
+    if (s == MS_OK)
+        s = ms_record_add_cause(&j, in, err);
     if (s != MS_OK)
         return s;
     add_platform(&j, in);

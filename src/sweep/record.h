@@ -87,6 +87,10 @@ enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_inpu
                                   struct ms_err *err);
 /** The member `loads` (record_loads.c), where there are sums. */
 void ms_record_add_loads(struct ms_json *j, const struct ms_record_input *in);
+/** The member `cause` (record_cause.c), where causes were kept: of the slowest 1 % of exchanges (at
+ *  least five; of layers where ranks are slow) metric, slowest, bound_us, causes. */
+enum ms_status ms_record_add_cause(struct ms_json *j, const struct ms_record_input *in,
+                                   struct ms_err *err);
 /** samples/cNNNN.csv: a row for every exchange (rank "all") and every rank of it. */
 void ms_record_samples_csv(const struct ms_record_input *in, struct ms_buf *out);
 

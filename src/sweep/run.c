@@ -41,7 +41,8 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
         return s;
     }
     c.s.in_force = r->plan->c[job].hardware;
-    struct ms_case_options o = {.n_threads = r->n_threads, .samples = r->options->samples};
+    struct ms_case_options o = {
+        .n_threads = r->n_threads, .samples = r->options->samples, .causes = r->options->causes};
     if (r->options->timeline) {
         char name[64];
         snprintf(name, sizeof name, "trace/%s.json", r->plan->store.c[job].id);

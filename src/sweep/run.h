@@ -16,6 +16,7 @@ struct ms_run_options {
     double timeout_s;       /**< of one case; 0 = none */
     bool samples, timeline, force;
     bool train; /**< the cases are trainings (train_case.h), not simulations */
+    bool causes; /**< records say what the slowest exchanges went into */
 };
 
 /** Where a run stands. */
