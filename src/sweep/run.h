@@ -15,7 +15,7 @@ struct ms_run_options {
     size_t shard, n_shards; /**< cases i with i mod n_shards = shard - 1; 1 of 1 = all */
     double timeout_s;       /**< of one case; 0 = none */
     bool samples, timeline, force;
-    bool train; /**< the cases are trainings (train_case.h), not simulations */
+    bool train;  /**< the cases are trainings (train_case.h), not simulations */
     bool causes; /**< records say what the slowest exchanges went into */
 };
 
