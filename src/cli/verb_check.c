@@ -54,7 +54,26 @@ static enum ms_status check_platform(const char *path, struct ms_inputs *inputs,
     return s;
 }
 
-/* {"case":"c0000","axes":{…},"scenario":{…}} */
+/* What has a value of its own for each leg, or none in the scenario's words. */
+static void add_in_force(struct ms_json *j, const struct ms_scenario *s)
+{
+    const char *library = s->sim.hardware.library;
+    double chunk[2];
+    ms_sim_chunk_tokens(&s->sim, s->model.experts, chunk);
+    ms_json_object(j, "in_force");
+    ms_json_string(j, "hardware", s->sim.hardware.profile);
+    ms_json_string(j, "library",
+                   !library || strcmp(library, "auto") == 0 ? "the usual one" : library);
+    if (s->sim.exchange.sms > 0)
+        ms_json_integer(j, "sms", s->sim.exchange.sms);
+    else
+        ms_json_null(j, "sms");
+    ms_json_number(j, "dispatch_chunk_tokens", chunk[0]);
+    ms_json_number(j, "combine_chunk_tokens", chunk[1]);
+    ms_json_end_object(j);
+}
+
+/* {"case":"c0000","axes":{…},"scenario":{…},"in_force":{…}} */
 static void print_case(const struct ms_case *c)
 {
     struct ms_buf out = {0}, scenario = {0};
@@ -69,11 +88,21 @@ static void print_case(const struct ms_case *c)
         ms_json_raw(&j, c->axis[a].key, c->axis[a].json);
     ms_json_end_object(&j);
     ms_json_raw(&j, "scenario", scenario.p ? scenario.p : "null");
+    add_in_force(&j, &c->s);
     ms_json_end_object(&j);
     if (!out.failed)
         puts(out.p);
     ms_buf_finish(&scenario);
     ms_buf_finish(&out);
+}
+
+/* What autos have come to, as far as one word of the scenario can say it. */
+static void say_autos(struct ms_scenario *s)
+{
+    double chunk[2];
+    ms_sim_chunk_tokens(&s->sim, s->model.experts, chunk);
+    if (s->sim.exchange.chunk_tokens == 0 && chunk[0] == chunk[1])
+        s->sim.exchange.chunk_tokens = (int)chunk[0];
 }
 
 /* With all that the platform and the hardware profile decide. */
@@ -85,6 +114,7 @@ static void print_cases(const struct ms_plan *plan)
             c.s.in_force = plan->c[i].hardware;
             if (plan->c[i].platform)
                 ms_scenario_resolve(&c.s, plan->c[i].platform);
+            say_autos(&c.s);
             print_case(&c);
         }
         ms_case_finish(&c);

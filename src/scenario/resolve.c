@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "demand/nodes.h"
+#include "demand/replica.h"
 #include "scenario/scenario.h"
 #include "sim/exchange.h"
 
@@ -86,10 +87,25 @@ static void resolve_exchange(struct ms_exchange_params *p)
     p->completion = ms_exchange_completion(x, p->completion);
 }
 
+static void resolve_kernels(struct ms_sim_params *p)
+{
+    if (p->exchange.sms == 0)
+        p->exchange.sms = p->hardware.kernels.sms;
+}
+
+static void resolve_placement(struct ms_place_params *p)
+{
+    const struct ms_replica_choice *r = ms_replica_of(p);
+    if (r)
+        p->replica_choice = r->name;
+}
+
 void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p)
 {
     if (s->workload.ranks == 0 && s->workload.groups > 0)
         s->workload.ranks = p->n_hosts / s->workload.groups;
     resolve_hardware(s, p);
     resolve_exchange(&s->sim.exchange);
+    resolve_kernels(&s->sim);
+    resolve_placement(&s->placement);
 }

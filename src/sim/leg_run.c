@@ -75,12 +75,28 @@ static int kernel_leg(enum ms_phase phase)
     return phase == MS_PHASE_DISPATCH || phase == MS_PHASE_DISPATCH_BACK ? 0 : 1;
 }
 
+static double chunk_of(const struct ms_kernel_case *k, int leg)
+{
+    struct ms_form_load load = {.kind = k->kind, .sms = k->sms, .chunk_tokens = k->chunk_tokens};
+    double tokens = ms_form_chunk_tokens(k->kernels, &load, leg);
+    return tokens > 0 ? tokens : DEFAULT_CHUNK_TOKENS;
+}
+
+void ms_sim_chunk_tokens(const struct ms_sim_params *p, int n_experts, double tokens[2])
+{
+    const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);
+    struct ms_kernel_case k = {.kernels = &p->hardware.kernels,
+                               .experts = n_experts,
+                               .sms = p->exchange.sms,
+                               .chunk_tokens = p->exchange.chunk_tokens,
+                               .kind = x ? x->kernels : MS_KERNELS_NCCL};
+    tokens[0] = chunk_of(&k, 0);
+    tokens[1] = chunk_of(&k, 1);
+}
+
 static double chunk_tokens(const struct ms_core *c, enum ms_phase phase)
 {
-    struct ms_form_load load = {
-        .kind = c->kernels.kind, .sms = c->kernels.sms, .chunk_tokens = c->kernels.chunk_tokens};
-    double tokens = ms_form_chunk_tokens(c->kernels.kernels, &load, kernel_leg(phase));
-    return tokens > 0 ? tokens : DEFAULT_CHUNK_TOKENS;
+    return chunk_of(&c->kernels, kernel_leg(phase));
 }
 
 /* A chunk of a byte matrix: its tokens are not known; those of DeepSeek-V3 in FP8, unless the

@@ -217,6 +217,9 @@ struct ms_exchange_heeds {
     bool window, chunk_tokens, forwarding;
 };
 struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *p);
+/** Tokens of a chunk that is passed on, over all channels, dispatch and combine: the scenario's, the
+ *  profile's, or the usual 32. */
+void ms_sim_chunk_tokens(const struct ms_sim_params *p, int n_experts, double tokens[2]);
 /** Does network.quantum do anything with this model? */
 bool ms_sim_heeds_quantum(const char *model);
 /** CPU seconds of one leg among so many ranks, roughly. 0 where a name is unknown. */
