@@ -350,6 +350,11 @@ static void check_sim(const struct check *c)
     ms_sim_check(&in, &found);
     for (size_t i = 0; i < found.n; i++)
         pass_on(c, &found.e[i]);
+    for (size_t i = 0; i < found.n_warnings; i++) {
+        struct ms_err *w = &found.warn[i];
+        const char *file = ms_scenario_place(c->s, w->key, &w->line, &w->col);
+        ms_errs_warn_at(c->errs, file, w->line, w->col, w->key, "%s", w->text);
+    }
     ms_errs_finish(&found);
 }
 

@@ -43,6 +43,7 @@ ACTS(chunked, "exchange.algorithm", ms_sim_exchange_heeds(&s->sim.exchange).chun
 ACTS(forwarded, "exchange.algorithm", ms_sim_exchange_heeds(&s->sim.exchange).forwarding, NULL,
      false);
 ACTS(attended, "compute.dense", isnan(s->sim.compute.dense_s), NULL, false);
+ACTS(hashed, "network.multipath", s->sim.network.multipath == MS_PATHS_ECMP, NULL, false);
 ACTS(settled, "network.model", ms_sim_heeds_quantum(s->sim.network.model), NULL, false);
 
 /* clang-format off */
@@ -317,6 +318,13 @@ static const struct ms_field network[] = {
     {.key = "latency", MS_AT(struct ms_network_params, latency),
      MS_ONE_OF("auto", "sender", "flow"), .fallback = "auto",
      .help = "who waits for the route's latency; auto = sender for fluid and cm02, else flow"},
+    {.key = "multipath", MS_AT(struct ms_network_params, multipath),
+     MS_ONE_OF("spray", "ecmp"), .fallback = "spray",
+     .help = "a link of several cables: one of the summed rate (spray), or each queue pair hashed "
+             "to one of them, anew each repeat (ecmp; fluid only)"},
+    {.key = "queue_pairs", MS_AT(struct ms_network_params, queue_pairs),
+     MS_INT32(1, 1024), .fallback = "1", .acts = &hashed,
+     .help = "equal parts of each message, each hashed by itself (ecmp)"},
     {0},
 };
 

@@ -26,6 +26,8 @@ enum ms_forwarding { MS_FORWARD_NONE, MS_FORWARD_PXN };
 enum ms_meeting { MS_MEETING_AUTO, MS_MEETING_NONE, MS_MEETING_PAIR, MS_MEETING_GROUP };
 /** When a leg is over for a rank: its receives are done; its own sends, too. */
 enum ms_completion { MS_COMPLETION_AUTO, MS_COMPLETION_RECEIVED, MS_COMPLETION_BOTH };
+/** One link of the summed rate; a link a cable, to which queue pairs are hashed. */
+enum ms_paths_of { MS_PATHS_SPRAY, MS_PATHS_ECMP };
 enum ms_latency_at { MS_LATENCY_DEFAULT, MS_LATENCY_SENDER, MS_LATENCY_FLOW };
 enum ms_overlap { MS_OVERLAP_NONE, MS_OVERLAP_TWO_BATCH };
 
@@ -63,7 +65,9 @@ struct ms_hardware_params {
 struct ms_network_params {
     const char *model; /**< fluid cm02 lv08 smpi ib */
     double quantum;
-    int latency; /**< enum ms_latency_at */
+    int latency;     /**< enum ms_latency_at */
+    int multipath;   /**< enum ms_paths_of: what a link of several cables is */
+    int queue_pairs; /**< of two ranks, each hashed to a cable; 0 counts as 1 */
 };
 
 struct ms_fault_link {

@@ -10,6 +10,7 @@
 #include "sim/compute.h"
 #include "sim/exchange.h"
 #include "sim/network_model.h"
+#include "sim/paths.h"
 #include "sim/noise.h"
 #include "sim/sim.h"
 
@@ -38,7 +39,7 @@ enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p)
 
 bool ms_sim_noisy(const struct ms_sim_params *p)
 {
-    return ms_noise_on(&p->faults);
+    return ms_noise_on(&p->faults) || p->network.multipath == MS_PATHS_ECMP;
 }
 
 struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *p)
@@ -200,6 +201,20 @@ static void check_exchange(const struct ms_sim_input *in, struct ms_errs *errs)
         check_rails(in, x, errs);
 }
 
+static void check_paths(const struct ms_sim_input *in, const struct ms_network_model *m,
+                        struct ms_errs *errs)
+{
+    if (in->params->network.multipath != MS_PATHS_ECMP)
+        return;
+    if (m && !m->transport->couples)
+        say(errs, "network.multipath", "'ecmp' needs network.model: fluid, not %s", m->name);
+    if (!ms_paths_any(in->platform))
+        ms_errs_warn_at(errs, NULL, 0, 0, "network.multipath",
+                        "'ecmp' does nothing: no link of %s stands for several cables (property "
+                        "cables); its routes are fixed in the file",
+                        in->platform->path);
+}
+
 void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
 {
     const struct ms_sim_params *p = in->params;
@@ -214,4 +229,5 @@ void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
         return;
     check_joined(in, errs);
     check_exchange(in, errs);
+    check_paths(in, m, errs);
 }

@@ -17,6 +17,7 @@ struct net {
     struct ms_core *core;
     struct ms_fluid *fluid;
     struct ms_wires wires;
+    struct ms_paths paths;
     struct ms_pool *pool;
     sg_sem_t sem;
     size_t n_links; /* of the solver: the platform's, and the ranks' resources */
@@ -130,6 +131,22 @@ static struct ms_port_rates rates_of(const struct ms_core *c, size_t n_before)
     return r;
 }
 
+/* Which links are cables, in every run alike; which of them is taken, in every repeat anew. */
+static enum ms_status hash_paths(struct ms_core *c, struct ms_paths *p, uint32_t first_extra)
+{
+    const struct ms_network_params *w = &c->in->params->network;
+    if (w->multipath != MS_PATHS_ECMP)
+        return MS_OK;
+    if (!p->hashed && !ms_paths_init(p, c->in->platform, c->out->link_name,
+                                     (uint32_t)c->platform.n_links, first_extra, &c->arena))
+        return ms_core_fail(c, MS_NOMEM, "out of memory for the cables of links");
+    p->hashed = true;
+    p->queue_pairs = w->queue_pairs > 1 ? (uint32_t)w->queue_pairs : 1;
+    p->seed = c->in->seed;
+    p->repeat = c->run.repeat;
+    return MS_OK;
+}
+
 /* A fresh solver for each run: its time starts at 0 again. The ranks' ports follow the platform's
  * links. */
 static void heard(struct ms_exec *exec, double finish_s, const struct ms_fluid_span *span, size_t n)
@@ -148,8 +165,11 @@ static enum ms_status begin(struct ms_core *c)
     size_t n_channels = ms_kernel_passes_on(&c->kernels) ? 2 * (size_t)c->n_total : 0;
     struct ms_wires_channels channels = {(uint32_t)(n_links + n_ports + n_rates), c->n_ranks,
                                          c->n_total};
-    struct ms_fluid_link *links =
-        calloc(n_links + n_ports + n_rates + n_channels + 1, sizeof *links);
+    struct ms_paths *paths = &n->paths;
+    size_t before = n_links + n_ports + n_rates + n_channels;
+    if (hash_paths(c, paths, (uint32_t)before))
+        return c->status;
+    struct ms_fluid_link *links = calloc(before + paths->n_extra + 1, sizeof *links);
     if (!links)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n_links);
     for (size_t i = 0; i < n_links; i++)
@@ -161,7 +181,11 @@ static enum ms_status begin(struct ms_core *c)
             (struct ms_fluid_link){ms_port_rates_capacity(&rates, i), false};
     for (size_t i = 0; i < n_channels; i++)
         links[channels.first_link + i] = (struct ms_fluid_link){1, false};
-    n_ports += n_rates + n_channels;
+    for (uint32_t l = 0; paths->n_extra && l < n_links; l++)
+        for (uint32_t i = 0; paths->cables[l] > 1 && i < paths->cables[l]; i++)
+            links[paths->first[l] + i] =
+                (struct ms_fluid_link){links[l].capacity_Bps / paths->cables[l], links[l].fatpipe};
+    n_ports += n_rates + n_channels + paths->n_extra;
     n->n_links = n_links + n_ports;
     ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
@@ -173,6 +197,8 @@ static enum ms_status begin(struct ms_core *c)
     if (s == MS_OK && c->causes)
         ms_fluid_trace(n->fluid, true);
     n->wires.ended = c->causes ? heard : NULL;
+    if (s == MS_OK)
+        ms_wires_paths(&n->wires, paths);
     if (s == MS_OK && n_rates)
         ms_wires_rates(&n->wires, &rates);
     if (s == MS_OK && n_channels)
@@ -251,6 +277,8 @@ static enum ms_status end(struct ms_core *c)
     enum ms_status s = got ? MS_OK : ms_core_fail(c, MS_NOMEM, "out of memory for links");
     if (got)
         ms_fluid_link_bytes(n->fluid, got);
+    for (uint32_t i = 0; n->paths.hashed && got && i < (uint32_t)c->platform.n_links; i++)
+        got[i] = ms_paths_sum(&n->paths, got, i);
     for (int i = 0; i < c->platform.n_links && !s; i++)
         if (!(fabs(got[i] - want[i]) <= 1e-6 * want[i] + 1 + n->wires.unwired_bytes))
             s = ms_core_fail(c, MS_INTERNAL, "link '%s' carried %.17g bytes where %.17g were sent",

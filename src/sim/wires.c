@@ -52,6 +52,8 @@ void ms_wires_finish(struct ms_wires *f)
     free(f->channel_route);
     free(f->rated_route[0]);
     free(f->rated_route[1]);
+    free(f->path_route[0]);
+    free(f->path_route[1]);
     free(f->leg);
     free(f->batch);
     free(f->use);
@@ -82,6 +84,18 @@ static enum ms_status announce(struct ms_wires *f, uint32_t outage, double at_s)
     return s == MS_OK ? ms_fluid_add(f->fluid, &nothing, 1, f->err) : s;
 }
 
+/* Every cable of a link changes alike. */
+static enum ms_status change(struct ms_wires *f, const struct ms_link_event *e)
+{
+    const struct ms_paths *p = &f->paths;
+    uint32_t n = p->hashed ? p->cables[e->link] : 1,
+             first = p->hashed ? p->first[e->link] : e->link;
+    enum ms_status s = MS_OK;
+    for (uint32_t i = 0; i < n && s == MS_OK; i++)
+        s = ms_fluid_set_capacity(f->fluid, first + i, e->at_s, e->capacity_Bps / n, f->err);
+    return s;
+}
+
 enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_events *e,
                                 size_t n_links)
 {
@@ -93,8 +107,7 @@ enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_eve
     if (!f->started)
         return no_memory(f);
     for (size_t i = 0; i < e->n_events && s == MS_OK; i++)
-        s = ms_fluid_set_capacity(f->fluid, e->event[i].link, e->event[i].at_s,
-                                  e->event[i].capacity_Bps, f->err);
+        s = change(f, &e->event[i]);
     for (size_t i = 0; i < e->n_outages && s == MS_OK; i++)
         s = announce(f, (uint32_t)i, e->outage[i].from_s);
     return f->status = s;
@@ -117,7 +130,8 @@ static enum ms_status go_off(struct ms_wires *f, uint32_t outage)
         if (!bytes)
             return no_memory(f);
         ms_fluid_link_bytes(f->fluid, bytes);
-        carried = bytes[off->link];
+        const struct ms_paths *p = &f->paths;
+        carried = p->hashed ? ms_paths_sum(p, bytes, off->link) : bytes[off->link];
         free(bytes);
     }
     if (off->host || started - carried > 1e-9 * started)
@@ -234,6 +248,58 @@ static uint32_t rated_route(struct ms_wires *f, const struct ms_wires_leg *leg, 
     return *known;
 }
 
+void ms_wires_paths(struct ms_wires *f, const struct ms_paths *paths)
+{
+    f->paths = *paths;
+}
+
+/* Flows that a message is. */
+static uint32_t parts_of_message(const struct ms_wires *f)
+{
+    return f->paths.hashed ? f->paths.queue_pairs : 1;
+}
+
+static bool hold_paths(struct ms_wires *f, int leg)
+{
+    size_t n = (size_t)f->routes->n_routes * parts_of_message(f);
+    if (n <= f->n_paths[leg])
+        return true;
+    uint32_t *p = n < UINT32_MAX ? realloc(f->path_route[leg], n * sizeof *p) : NULL;
+    if (!p)
+        return false;
+    for (size_t i = f->n_paths[leg]; i < n; i++)
+        p[i] = MS_FLUID_NO_ROUTE;
+    f->path_route[leg] = p;
+    f->n_paths[leg] = (uint32_t)n;
+    return true;
+}
+
+/* The route of one queue pair of a pair over cables of its own, with its ports' rates where they
+ * have some; told to the solver when it is first used. */
+static uint32_t path_route(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t src,
+                           uint32_t dst, uint32_t queue_pair)
+{
+    uint32_t route = ms_route_table_known(f->routes, leg->group, src, dst);
+    uint32_t *known = &f->path_route[leg->leg][route * f->paths.queue_pairs + queue_pair];
+    uint32_t base = (uint32_t)leg->group * (uint32_t)f->routes->n_ranks;
+    size_t n = (size_t)(f->routes->first[route + 1] - f->routes->first[route]);
+    if (*known != MS_FLUID_NO_ROUTE || f->status)
+        return *known;
+    uint32_t *link = malloc((n + 2) * sizeof *link);
+    if (!link) {
+        no_memory(f);
+        return *known;
+    }
+    if (f->has_rates && ms_port_rates_act(&f->rates, leg->leg))
+        n = ms_port_rates_route(&f->rates, f->routes, leg->group, src, dst, leg->leg, link);
+    else
+        memcpy(link, f->routes->link + f->routes->first[route], n * sizeof *link);
+    ms_paths_choose(&f->paths, base + src, base + dst, queue_pair, link, n);
+    f->status = ms_fluid_route(f->fluid, link, n, known, f->err);
+    free(link);
+    return *known;
+}
+
 /* A flow leaves or reaches a port over this link. */
 static void note_port_link(struct ms_wires *f, struct ms_wires_port *p, uint32_t link)
 {
@@ -295,8 +361,10 @@ static void judge_ports(struct ms_wires *f, const struct ms_wires_leg *leg)
 
 /* The solver's route of a pair: with its ports' own rates where they have some in this leg. */
 static uint32_t known_route(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t src,
-                            uint32_t dst)
+                            uint32_t dst, uint32_t queue_pair)
 {
+    if (f->paths.hashed)
+        return path_route(f, leg, src, dst, queue_pair);
     uint32_t route = ms_route_table_known(f->routes, leg->group, src, dst);
     return f->has_rates && ms_port_rates_act(&f->rates, leg->leg)
                ? rated_route(f, leg, route, src, dst)
@@ -327,7 +395,7 @@ static enum ms_status tie_flow(struct ms_wires *f, const struct ms_wires_leg *le
     uint32_t base = (uint32_t)leg->group * (uint32_t)f->ports.n_ranks, one = MS_FLUID_NO_ROUTE;
     enum ms_status status = MS_OK;
     if (ms_leg_has_main(plan, k)) {
-        one = known_route(f, leg, plan->src[k], plan->dst[k]);
+        one = known_route(f, leg, plan->src[k], plan->dst[k], 0);
         uint32_t uses[] = {one, one, one};
         if (f->ports_bind) {
             uses[1] = f->port_route[2 * (base + plan->src[k])];
@@ -337,7 +405,7 @@ static enum ms_status tie_flow(struct ms_wires *f, const struct ms_wires_leg *le
     }
     for (uint32_t i = 0; s && i < s->n_parts && !status; i++) {
         const struct ms_leg_part *p = &plan->parts[s->first_part + i];
-        uint32_t route = known_route(f, leg, p->src, p->dst);
+        uint32_t route = known_route(f, leg, p->src, p->dst, 0);
         one = one == MS_FLUID_NO_ROUTE ? route : one;
         status = ms_fluid_tie(f->fluid, (uint32_t[]){one, route}, 2, f->err);
     }
@@ -353,6 +421,20 @@ static enum ms_status tie_flows(struct ms_wires *f, const struct ms_wires_leg *l
     for (uint32_t k = 0; k < plan->n_flows && !s && (plan->n_streams || f->ports_bind); k++)
         s = tie_flow(f, leg, k);
     return f->status = s;
+}
+
+/* All paths of a plan, before its first flow. */
+static enum ms_status learn_paths(struct ms_wires *f, const struct ms_wires_leg *leg)
+{
+    const struct ms_leg *plan = leg->exec->leg;
+    for (uint32_t q = 0; f->paths.hashed && q < f->paths.queue_pairs; q++) {
+        for (uint32_t k = 0; k < plan->n_flows; k++)
+            if (ms_leg_has_main(plan, k))
+                path_route(f, leg, plan->src[k], plan->dst[k], q);
+        for (uint32_t i = 0; i < plan->n_parts; i++)
+            path_route(f, leg, plan->parts[i].src, plan->parts[i].dst, q);
+    }
+    return f->status;
 }
 
 static bool take_slot(struct ms_wires *f, struct ms_wires_leg *leg)
@@ -395,6 +477,8 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
         return s;
     if (f->has_rates && ms_port_rates_act(&f->rates, leg->leg) && !hold_rated(f, leg->leg))
         return no_memory(f);
+    if (f->paths.hashed && !hold_paths(f, leg->leg))
+        return no_memory(f);
     if (plan->n_joins > leg->sink_cap) {
         free(leg->sink);
         leg->sink = malloc(plan->n_joins * sizeof *leg->sink);
@@ -404,11 +488,13 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
         return no_memory(f);
     if (f->ports.gap_s > 0)
         judge_ports(f, leg);
-    s = tie_flows(f, leg);
+    s = learn_paths(f, leg);
+    if (s == MS_OK)
+        s = tie_flows(f, leg);
     for (uint32_t j = 0; j < plan->n_joins && !s; j++)
         if (plan->ends[j])
-            s = ms_fluid_open(f->fluid, plan->ends[j], (uint64_t)leg->slot << 32 | j, &leg->sink[j],
-                              f->err);
+            s = ms_fluid_open(f->fluid, plan->ends[j] * parts_of_message(f),
+                              (uint64_t)leg->slot << 32 | j, &leg->sink[j], f->err);
     return f->status = s;
 }
 
@@ -426,6 +512,7 @@ struct making {
     struct ms_fluid_use *use; /* the next free ones */
     uint32_t *also;
     double asked_s, start_s; /* of the flow before: most are the same */
+    uint32_t queue_pair;
 };
 
 static void tell_too(struct making *m, uint32_t join)
@@ -455,7 +542,7 @@ static uint32_t pair_route(const struct making *m, uint32_t src, uint32_t dst, d
     uint32_t route = ms_route_table_known(m->f->routes, m->leg->group, src, dst);
     double of_route_s = ms_route_table_shape(m->f->routes, route).latency_s;
     *latency_s = of_route_s > *latency_s ? of_route_s : *latency_s;
-    return known_route(m->f, m->leg, src, dst);
+    return known_route(m->f, m->leg, src, dst, m->queue_pair);
 }
 
 /* The ports of both ends of a hop that leaves its node: its messages a byte, at the sender and at
@@ -501,7 +588,7 @@ static void make_plain(struct making *m, uint32_t k, double *latency_s)
     if (o->n_with && tiny) {
         o->route = MS_FLUID_NO_ROUTE;
         o->bytes = bytes;
-        m->f->unwired_bytes += plan->bytes[k];
+        m->f->unwired_bytes += m->queue_pair == 0 ? plan->bytes[k] : 0;
     }
     tell_too(m, plan->end[k]);
     tell_too(m, plan->sent[k]);
@@ -630,6 +717,12 @@ static void make(struct making *m, uint32_t k, double at_s)
         m->start_s = ms_wires_on_grid(&m->leg->grid, start_s);
     }
     o->start_s = m->start_s;
+    uint32_t parts = parts_of_message(m->f);
+    if (parts > 1) { /* what each use weighs is a byte's */
+        o->bytes /= parts;
+        o->chunk_bytes /= parts;
+        o->share /= parts;
+    }
 }
 
 /* At least n items; what they held is not kept. */
@@ -648,15 +741,15 @@ static bool hold(void **p, uint32_t *cap, size_t n, size_t size)
 static bool hold_batch(struct ms_wires *f, const struct ms_leg *plan, const uint32_t *flow,
                        uint32_t n)
 {
-    size_t most = 8 * (size_t)n;
+    size_t most = 8 * (size_t)n, parts = parts_of_message(f);
     for (uint32_t i = 0; i < n; i++) {
         const struct ms_leg_stream *s = ms_leg_stream_of(plan, flow[i]);
         most += s ? s->n_parts : 0;
     }
     void *batch = f->batch, *use = f->use, *also = f->also;
-    bool ok = hold(&batch, &f->batch_cap, n, sizeof *f->batch) &&
-              hold(&use, &f->use_cap, most, sizeof *f->use) &&
-              hold(&also, &f->also_cap, most, sizeof *f->also);
+    bool ok = hold(&batch, &f->batch_cap, n * parts, sizeof *f->batch) &&
+              hold(&use, &f->use_cap, most * parts, sizeof *f->use) &&
+              hold(&also, &f->also_cap, most * parts, sizeof *f->also);
     f->batch = batch;
     f->use = use;
     f->also = also;
@@ -673,13 +766,15 @@ void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, const uint32_t
         no_memory(f);
         return;
     }
-    struct making m = {f, leg, plan, f->batch, f->use, f->also, NAN, 0};
-    for (uint32_t i = 0; i < n; i++, m.out++)
-        make(&m, flow[i], at_s[i]);
+    uint32_t parts = parts_of_message(f);
+    struct making m = {f, leg, plan, f->batch, f->use, f->also, NAN, 0, 0};
+    for (uint32_t i = 0; i < n; i++)
+        for (m.queue_pair = 0; m.queue_pair < parts; m.queue_pair++, m.out++)
+            make(&m, flow[i], at_s[i]);
     for (uint32_t i = 0; f->weather && f->weather->n_outages && i < n; i++)
-        watch_flow(f, leg, flow[i], f->batch[i].start_s);
+        watch_flow(f, leg, flow[i], f->batch[i * parts].start_s);
     if (f->status == MS_OK)
-        f->status = ms_fluid_add(f->fluid, f->batch, n, f->err);
+        f->status = ms_fluid_add(f->fluid, f->batch, (size_t)n * parts, f->err);
 }
 
 static enum ms_status tell(struct ms_wires *f, const struct ms_fluid_event *events, size_t n)

@@ -12,6 +12,7 @@
 #include "sim/exec.h"
 #include "sim/fluid/fluid.h"
 #include "sim/layout.h"
+#include "sim/paths.h"
 #include "sim/platform_events.h"
 #include "sim/port_rates.h"
 #include "sim/route_table.h"
@@ -91,6 +92,10 @@ struct ms_wires {
     /** [routes] a route with its ports' own rates, in dispatch and combine; NULL: there are none */
     uint32_t *rated_route[2];
     uint32_t n_rated[2];
+    struct ms_paths paths; /**< which cables queue pairs take */
+    /** [routes x queue pairs] a pair's route over its cables, in dispatch and combine */
+    uint32_t *path_route[2];
+    uint32_t n_paths[2];
     uint32_t n_registered, register_cap;
     struct ms_wires_leg **leg; /**< by slot; NULL = free */
     uint32_t n_slots;
@@ -126,6 +131,9 @@ void ms_wires_finish(struct ms_wires *f);
 enum ms_status ms_wires_channels(struct ms_wires *f, const struct ms_wires_channels *channels);
 /** Give the ports rates of their own; before the first plan. The solver has their links. */
 void ms_wires_rates(struct ms_wires *f, const struct ms_port_rates *rates);
+/** Let queue pairs take cables of their own; before the first plan. The solver has the cables as
+ *  links. */
+void ms_wires_paths(struct ms_wires *f, const struct ms_paths *paths);
 /** Let links change and go off as e says (borrowed); before the first plan.
  *  @param n_links of the solver, ports included */
 enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_events *e,

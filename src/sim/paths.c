@@ -1,0 +1,85 @@
+/* Hashing of queue pairs to cables: which links stand for several, and which cable of each a path
+ * takes. */
+#include "sim/paths.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+
+bool ms_paths_any(const struct ms_platform *platform)
+{
+    for (int l = 0; l < platform->n_links; l++)
+        if (platform->link[l].cables > 1)
+            return true;
+    return false;
+}
+
+static int by_name(const void *key, const void *row)
+{
+    return ms_natural_cmp(key, *(const char *const *)row);
+}
+
+bool ms_paths_init(struct ms_paths *p, const struct ms_platform *platform, const char *const *name,
+                   uint32_t n_links, uint32_t first_extra, struct ms_arena *arena)
+{
+    uint32_t *cables = MS_NEW(arena, uint32_t, n_links), *first = MS_NEW(arena, uint32_t, n_links);
+    if (!cables || !first)
+        return false;
+    for (uint32_t l = 0; l < n_links; l++) {
+        cables[l] = 1;
+        first[l] = l;
+    }
+    for (int i = 0; i < platform->n_links; i++) {
+        const struct ms_platform_link *link = &platform->link[i];
+        const char *const *k =
+            link->cables > 1 ? bsearch(link->name, name, n_links, sizeof *name, by_name) : NULL;
+        if (k)
+            cables[k - name] = (uint32_t)link->cables;
+    }
+    p->n_extra = 0;
+    for (uint32_t l = 0; l < n_links; l++)
+        if (cables[l] > 1) {
+            first[l] = first_extra + p->n_extra;
+            p->n_extra += cables[l];
+        }
+    p->n_links = n_links;
+    p->cables = cables;
+    p->first = first;
+    p->planes = platform->planes > 1 ? (uint32_t)platform->planes : 1;
+    return true;
+}
+
+void ms_paths_choose(const struct ms_paths *p, uint32_t src, uint32_t dst, uint32_t queue_pair,
+                     uint32_t *link, size_t n)
+{
+    enum { TIERS = 16 };
+    struct ms_rng r;
+    uint32_t draw[TIERS];
+    size_t many = 0, at = 0;
+    for (size_t i = 0; i < n; i++)
+        many += link[i] < p->n_links && p->cables[link[i]] > 1;
+    if (many == 0)
+        return;
+    ms_rng_init(&r, ms_rng_derive(p->seed, "path", (uint64_t)p->repeat, src, dst), "queue pair",
+                queue_pair, 0, 0);
+    uint32_t plane = ms_rng_below(&r, p->planes);
+    for (size_t t = 0; t < TIERS; t++)
+        draw[t] = ms_rng_below(&r, UINT32_MAX / p->planes) * p->planes + plane;
+    for (size_t i = 0; i < n; i++) {
+        if (link[i] >= p->n_links || p->cables[link[i]] <= 1)
+            continue;
+        size_t tier = at < many - 1 - at ? at : many - 1 - at;
+        link[i] = p->first[link[i]] + draw[tier % TIERS] % p->cables[link[i]];
+        at++;
+    }
+}
+
+double ms_paths_sum(const struct ms_paths *p, const double *of_link, uint32_t link)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < p->cables[link]; i++)
+        sum += of_link[p->first[link] + i];
+    return sum;
+}
