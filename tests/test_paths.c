@@ -1,6 +1,7 @@
 /* sim/: which cables queue pairs take: both ends of a way agree, planes are kept, draws are even, the
  * same in a repeat and new in the next. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/paths.h"
