@@ -172,7 +172,8 @@ enum ms_status ms_least_squares_solve(const struct ms_least_squares *p, int n_st
     memcpy(best, x, (size_t)p->n_parameters * sizeof *x);
     for (int s = 0; s < n_starts; s++) {
         for (int k = 0; k < p->n_parameters; k++) {
-            double from = s == 0 ? first[k] : fmax(first[k], 0.1 * p->scale[k]);
+            double given = fmax(first[k], 0.1 * p->scale[k]);
+            double from = s == 0 ? first[k] : s % 2 ? given : p->scale[k];
             double by = s == 0 ? 1 : pow(factor, 2 * halton(s, k) - 1);
             at[k] = fmin(p->high[k], fmax(p->low[k], from * by));
         }

@@ -1,7 +1,8 @@
 /** @file least_squares.h  Bounded non-linear least squares, the same answer every time.
  *
  *  Levenberg-Marquardt with forward differences, steps cut off at the bounds, from a fixed list of
- *  starts (Halton points in the logarithm around the given one); the best end wins. Meant for a
+ *  starts (Halton points in the logarithm around the given one and around the usual
+ *  sizes); the best end wins. Meant for a
  *  handful of parameters and residuals that are smooth but for kinks (maxima of parts). */
 #ifndef MS_HARDWARE_LEAST_SQUARES_H
 #define MS_HARDWARE_LEAST_SQUARES_H

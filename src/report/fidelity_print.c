@@ -184,9 +184,12 @@ bool ms_fidelity_table(const struct ms_fidelity *f, bool rows, FILE *out,
 
 bool ms_fidelity_markdown(const struct ms_fidelity *f, FILE *out)
 {
-    struct ms_table *t = parts_table(f);
-    bool ok = ms_table_markdown(t, out);
-    ms_table_destroy(t);
+    struct ms_table *families = families_table(f), *parts = parts_table(f);
+    bool ok = ms_table_markdown(families, out);
+    fputc('\n', out);
+    ok = ok && ms_table_markdown(parts, out);
+    ms_table_destroy(families);
+    ms_table_destroy(parts);
     return ok;
 }
 

@@ -9,7 +9,7 @@
  *  why; every row before it where there are few, or rows asks for them. @return false: no memory */
 bool ms_fidelity_table(const struct ms_fidelity *f, bool rows, FILE *out,
                        const struct ms_term *term);
-/** The table of families, systems, libraries and legs as markdown. @return false: no memory */
+/** The tables of families and of their parts as markdown. @return false: no memory */
 bool ms_fidelity_markdown(const struct ms_fidelity *f, FILE *out);
 /** A line a row. */
 void ms_fidelity_csv(const struct ms_fidelity *f, struct ms_buf *out);
