@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/verb.h"
 #include "cluster/platform.h"
+#include "report/progress.h"
 #include "scenario/errors.h"
 #include "scenario/scenario.h"
 #include "sim/route_check.h"
@@ -121,6 +122,24 @@ static void print_cases(const struct ms_plan *plan)
     }
 }
 
+/* "scenario, 6 cases, about 12 s and 80 MB" : of one process, and of its largest case. */
+static void say_good(const struct ms_study *study, const struct ms_plan *plan, char *good,
+                     size_t size)
+{
+    double wall_s = 0, bytes = 0;
+    char time[32];
+    int n =
+        snprintf(good, size, "%s, %zu case%s", study->base.train ? "training scenario" : "scenario",
+                 study->n_cases, study->n_cases == 1 ? "" : "s");
+    for (size_t i = 0; i < plan->n; i++) {
+        wall_s += plan->c[i].cost_s;
+        bytes = plan->c[i].memory_bytes > bytes ? plan->c[i].memory_bytes : bytes;
+    }
+    if (bytes > 0 && (wall_s >= 10 || bytes >= 1e9) && n > 0 && (size_t)n < size)
+        snprintf(good + n, size - (size_t)n, ", about %s in one process and %.2g GB",
+                 ms_duration(wall_s, time, sizeof time), bytes / 1e9);
+}
+
 static enum ms_status check_scenario(const char *path, const char *const *sets, size_t n_sets,
                                      bool print, struct ms_inputs *inputs, struct ms_errs *errs,
                                      char *good, size_t size)
@@ -133,8 +152,7 @@ static enum ms_status check_scenario(const char *path, const char *const *sets, 
     if (s == MS_OK && print)
         print_cases(&plan);
     if (s == MS_OK)
-        snprintf(good, size, "%s, %zu case%s", study.base.train ? "training scenario" : "scenario",
-                 study.n_cases, study.n_cases == 1 ? "" : "s");
+        say_good(&study, &plan, good, size);
     ms_plan_finish(&plan);
     ms_study_finish(&study);
     return s;

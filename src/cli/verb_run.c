@@ -195,6 +195,7 @@ static void list_cases(const struct job *j, const struct setting *s)
     for (int a = 0; a < j->study.n_axes; a++)
         ms_table_column(t, ms_study_axis_key(&j->study, a), MS_LEFT, false);
     ms_table_column(t, "estimated", MS_RIGHT, false);
+    ms_table_column(t, "memory", MS_RIGHT, false);
     for (size_t i = s->run.shard - 1; i < j->plan.n; i += s->run.n_shards, n++) {
         struct ms_case c = {0};
         double cost = j->plan.c[i].cost_s;
@@ -208,6 +209,7 @@ static void list_cases(const struct job *j, const struct setting *s)
             ms_table_cell(t, MS_RED, "invalid");
         else
             ms_table_cell(t, MS_PLAIN, cost < 10 ? "%.1f s" : "%.0f s", cost);
+        ms_table_cell(t, MS_PLAIN, "%.0f MB", j->plan.c[i].memory_bytes / 1e6);
         total += cost;
         longest = cost > longest ? cost : longest;
         ms_case_finish(&c);

@@ -226,8 +226,17 @@ struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *
 void ms_sim_chunk_tokens(const struct ms_sim_params *p, int n_experts, double tokens[2]);
 /** Does network.quantum do anything with this model? */
 bool ms_sim_heeds_quantum(const char *model);
-/** CPU seconds of one leg among so many ranks, roughly. 0 where a name is unknown. */
-double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks);
+/** What a leg is made of, roughly. */
+struct ms_leg_size {
+    double ranks, nodes; /**< of a group */
+    /** messages that a rank chooses receivers for, at random (tokens x top_k); INFINITY: it sends to
+     *  all */
+    double choices;
+};
+/** CPU seconds of one leg, roughly. 0 where a name is unknown. */
+double ms_sim_leg_cpu_s(const struct ms_sim_params *p, const struct ms_leg_size *size);
+/** Bytes of memory that a group's routes and its legs under way take, roughly. */
+double ms_sim_leg_memory(const struct ms_sim_params *p, const struct ms_leg_size *size);
 const struct ms_sim_name *ms_sim_network_models(void);
 /** What network.latency is for a model where the scenario does not say (enum ms_latency_at). */
 int ms_sim_latency_default(const char *model);

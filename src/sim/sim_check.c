@@ -53,13 +53,57 @@ struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *
         .forwarding = !x->forwards};
 }
 
-double ms_sim_leg_cpu_s(const struct ms_sim_params *p, double n_ranks)
+/* How many flows and routes a leg has: receivers are chosen at random, so of R of them
+ * 1 - exp(-choices / R) are chosen. */
+struct counted {
+    double pairs;   /* of ranks that have something for each other */
+    double streams; /* of a rank and another node, where nodes pass on */
+    double routes;  /* of both directions */
+};
+
+static struct counted count_leg(const struct ms_exchange *x, const struct ms_leg_size *z)
+{
+    bool all = x->neighbours || x->needs_tokens; /* whatever the routing */
+    double chosen = all ? 1 : 1 - exp(-z->choices / z->ranks), both = chosen * (2 - chosen);
+    struct counted n = {.pairs = z->ranks * (z->ranks - 1) * chosen};
+    n.routes = z->ranks * (z->ranks - 1) * both;
+    if (x->per_node_leg) {
+        double node = 1 - exp(-z->choices / z->nodes);
+        n.streams = z->ranks * (z->nodes - 1) * node;
+        n.routes = n.streams * (2 - node) + z->ranks * (z->ranks / z->nodes - 1);
+    }
+    return n;
+}
+
+/* Measured at 64 to 4096 ranks: a stream costs as much as four flows. */
+static double work_of(const struct ms_exchange *x, const struct ms_leg_size *z)
+{
+    struct counted n = count_leg(x, z);
+    return n.pairs + 4 * n.streams;
+}
+
+double ms_sim_leg_cpu_s(const struct ms_sim_params *p, const struct ms_leg_size *size)
 {
     const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);
     const struct ms_network_model *m = ms_network_model_find(p->network.model);
-    const double measured_ranks = 64;
-    double pairs = n_ranks * (n_ranks - 1) / (measured_ranks * (measured_ranks - 1));
-    return x && m ? x->leg_cpu_s[m->transport->cost] * pow(pairs, m->transport->growth) : 0;
+    const struct ms_leg_size measured = {64, 8, 8 * 4096};
+    if (!x || !m)
+        return 0;
+    double times = work_of(x, size) / work_of(x, &measured);
+    return x->leg_cpu_s[m->transport->cost] * pow(times, m->transport->growth);
+}
+
+/* Bytes: a route in the table and in the solver; a flow in two plans and in the solver; a stream and
+ * each of its parts likewise (src/sim/fluid/fluid.h says the solver's). */
+double ms_sim_leg_memory(const struct ms_sim_params *p, const struct ms_leg_size *size)
+{
+    const double route = 77, flow = 190, stream = 450, part = 100;
+    const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);
+    if (!x)
+        return 0;
+    struct counted n = count_leg(x, size);
+    double plans = x->per_node_leg ? n.streams * stream + n.pairs * part : n.pairs * flow;
+    return 4 * size->ranks * size->ranks + n.routes * route + plans;
 }
 
 __attribute__((format(printf, 3, 4))) static void say(struct ms_errs *errs, const char *key,

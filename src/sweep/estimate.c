@@ -1,18 +1,66 @@
-/* What a case will cost, roughly: for --dry-run, the order of starting, and the first guess of the
- * time left. */
+/* What a case will cost, roughly: for check, --dry-run, the order of starting, the first guess of the
+ * time left, and to refuse what cannot fit. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "sweep/plan.h"
 
-static const double tokens_per_s = 5e6, process_s = 0.02;
+/* Measured on one core of a two-core x86 server: tokens routed a second, a process, and a host of
+ * the platform file in SimGrid. */
+static const double tokens_per_s = 5e6, process_s = 0.02, host_s = 40e-6;
+static const double process_bytes = 45e6, host_bytes = 12e3;
 
-double ms_plan_estimate(const struct ms_scenario *s)
+static double tokens_a_rank(const struct ms_workload *w)
+{
+    return w->tokens.kind == MS_TOKENS_EQUAL    ? (double)w->tokens.count
+           : w->tokens.kind == MS_TOKENS_SPREAD ? w->tokens.mean
+                                                : 4096;
+}
+
+struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms_platform *p)
 {
     const struct ms_workload *w = &s->workload;
-    double exchanges = (double)w->layers * w->steps * w->groups * s->repeats;
-    double a_rank = w->tokens.kind == MS_TOKENS_EQUAL    ? (double)w->tokens.count
-                    : w->tokens.kind == MS_TOKENS_SPREAD ? w->tokens.mean
-                                                         : 4096;
-    double tokens = s->routing.source == MS_SOURCE_MATRIX ? 0 : a_rank * w->ranks * exchanges;
-    double legs_each = s->routing.source == MS_SOURCE_MATRIX ? 1 : w->training ? 4 : 2;
-    return exchanges * legs_each * ms_sim_leg_cpu_s(&s->sim, w->ranks) * (s->twin ? 1.1 : 1) +
-           tokens / tokens_per_s + process_s;
+    bool matrix = s->routing.source == MS_SOURCE_MATRIX;
+    double of_a_run = (double)w->layers * w->steps * w->groups, exchanges = of_a_run * s->repeats;
+    double a_rank = tokens_a_rank(w), G = w->ranks, hosts = p ? p->n_hosts_in_file : 0;
+    double tokens = matrix ? 0 : a_rank * G * exchanges;
+    double legs_each = matrix ? 1 : w->training ? 4 : 2, runs = s->twin ? 2 : 1;
+    double a_node = p && p->n_nodes > 0 ? (double)p->n_hosts / p->n_nodes : 1;
+    struct ms_leg_size size = {
+        .ranks = G,
+        .nodes = fmax(1, G / fmin(a_node, G)),
+        .choices = matrix ? INFINITY : a_rank * s->model.top_k,
+    };
+    double wall_s = exchanges * legs_each * ms_sim_leg_cpu_s(&s->sim, &size) *
+                    (s->twin ? 1.1 : 1); /* equal twins are simulated once */
+    double traffic = runs * of_a_run * (16 * G * G + 8 * G * size.nodes);
+    return (struct ms_estimate){wall_s + tokens / tokens_per_s + process_s + hosts * host_s,
+                                process_bytes + hosts * host_bytes + traffic +
+                                    w->groups * ms_sim_leg_memory(&s->sim, &size)};
+}
+
+/* The first number in a file after `name`; -1: none. */
+static double number_in(const char *path, const char *name)
+{
+    char line[256];
+    double value = -1;
+    FILE *f = fopen(path, "re");
+    while (f && value < 0 && fgets(line, sizeof line, f))
+        if (!strncmp(line, name, strlen(name)))
+            sscanf(line + strlen(name), "%lf", &value);
+    if (f)
+        fclose(f);
+    return value;
+}
+
+double ms_free_memory_bytes(void)
+{
+    double kib = number_in("/proc/meminfo", "MemAvailable:");
+    double free_bytes = kib < 0 ? INFINITY : kib * 1024;
+    double most = number_in("/sys/fs/cgroup/memory.max", ""); /* "max": no limit */
+    double used = number_in("/sys/fs/cgroup/memory.current", "");
+    if (most > 0 && used >= 0)
+        free_bytes = fmin(free_bytes, fmax(0, most - used));
+    return free_bytes;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/units.h"
 #include "demand/control.h"
 #include "moe/train.h"
 #include "scenario/errors.h"
@@ -162,6 +163,24 @@ static void add_placed(struct ms_errs *found, const struct ms_scenario *s, struc
     ms_errs_add(found, e);
 }
 
+/* What cannot fit into this machine is refused before it is tried. An estimate may be twice too high,
+ * so only what is twice too much is. */
+static enum ms_status check_fits(const struct ms_scenario *s, double bytes, struct ms_err *err)
+{
+    char need[32], have[32];
+    double free_bytes = ms_free_memory_bytes();
+    if (bytes <= 2 * free_bytes)
+        return MS_OK;
+    return ms_err_at(
+        err, MS_INVALID, NULL, 0, 0, "workload.ranks",
+        "%d ranks in %d group%s with %d layer%s x %d step%s take about %s of memory, and "
+        "%s is free; take fewer of them",
+        s->workload.ranks, s->workload.groups, s->workload.groups == 1 ? "" : "s",
+        s->workload.layers, s->workload.layers == 1 ? "" : "s", s->workload.steps,
+        s->workload.steps == 1 ? "" : "s", ms_units_show(bytes, MS_UNIT_BYTES, need, sizeof need),
+        ms_units_show(free_bytes, MS_UNIT_BYTES, have, sizeof have));
+}
+
 /* Of a case without errors so far: its names, and its routing and placement tried. */
 static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_errs *found)
 {
@@ -176,7 +195,12 @@ static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_err
     if (s == MS_OK)
         s = ms_case_input_init(&in, &c->s, out->platform, &p->plan->inputs->files, 1, &err);
     if (s == MS_OK) {
-        out->cost_s = ms_plan_estimate(&in.s);
+        struct ms_estimate e = ms_plan_estimate(&in.s, out->platform);
+        out->cost_s = e.wall_s;
+        out->memory_bytes = e.memory_bytes;
+        s = check_fits(&in.s, e.memory_bytes, &err);
+    }
+    if (s == MS_OK) {
         if (!pass || p->forward)
             s = try_demand(p, &in, demand, found, &err);
     }

@@ -21,6 +21,7 @@ struct ms_plan_case {
     const struct ms_hardware *hardware; /**< in force; borrowed likewise */
     struct ms_hash work_hash;
     double cost_s;       /**< estimated wall time of one process; 0 unknown */
+    double memory_bytes; /**< estimated memory of that process; 0 unknown */
     const char *invalid; /**< why it cannot be simulated, NULL = it can */
 };
 
@@ -46,7 +47,12 @@ enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
                             struct ms_errs *errs);
 void ms_plan_finish(struct ms_plan *p);
 
-/** Estimated wall time of a case in one process, from its number of flows (estimate.c). */
-double ms_plan_estimate(const struct ms_scenario *s);
+/** What a case takes in one process, within a factor of two (estimate.c). */
+struct ms_estimate {
+    double wall_s, memory_bytes;
+};
+struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms_platform *p);
+/** Memory that is free for processes of ours now; INFINITY: not known. */
+double ms_free_memory_bytes(void);
 
 #endif
