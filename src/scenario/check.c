@@ -200,7 +200,7 @@ static void check_report(const struct check *c)
 {
     const char *by = c->s->report.by;
     char hint[600];
-    if (by && !ms_key_settable(by))
+    if (by && !c->s->report.by_zip && strcmp(by, "folder") != 0 && !ms_key_settable(by))
         fail(c, "report.by", "'%s' is no key of a scenario%s", by,
              ms_key_hint(by, true, hint, sizeof hint));
 }

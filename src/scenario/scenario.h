@@ -32,6 +32,7 @@ struct ms_axes;         /* axes.h */
 struct ms_report_params {
     const char *by, *metric; /**< NULL = not given */
     double margin;           /**< |ratio - 1| below it is a tie */
+    bool by_zip;             /**< by is the name of a zip of the study's sweep */
 };
 
 /** Effective parameters: of a whole file without a sweep, or of one case. Plain data; strings live

@@ -228,6 +228,8 @@ enum ms_status ms_study_read_case(const struct ms_study *study, size_t index, st
     for (int i = 0; i < c.n_axes; i++) {
         size_t v = ms_axes_value(w, i, index);
         c.axis[i] = (struct ms_axis){w->key[i].key, w->key[i].label[v], w->key[i].json[v]};
+        c.s.report.by_zip |=
+            c.s.report.by && w->key[i].zip && !strcmp(c.s.report.by, w->key[i].zip);
     }
     *out = c;
     return ms_errors_status(errs, 0);

@@ -9,7 +9,7 @@ trap 'rm -rf "$tmp"' EXIT
 fail() { echo "FAIL: $*"; failed=1; }
 
 "$source/tools/make-platforms" "$moesim" "$tmp" || fail "make-platforms"
-for f in "$tmp"/platforms/*.xml "$tmp"/tests/data/platforms/*.xml; do
+for f in "$tmp"/platforms/*.xml "$tmp"/tests/data/platforms/*.xml "$tmp"/scenarios/questions/*.xml; do
     cmp "$f" "$source/${f#"$tmp"/}" || fail "$f is not what is shipped"
 done
 [ "$(cd "$tmp/platforms" && ls)" = "$(cd "$source/platforms" && ls *.xml)" ] || fail "platforms/ holds other files"
