@@ -17,6 +17,9 @@ void ms_help_verb(FILE *out, const struct ms_verb *verb);
 /** `moesim --version`. */
 void ms_help_version(FILE *out);
 
+/** The manual page, in roff. */
+void ms_man(FILE *out);
+
 /** The words that may stand after words[1..n-1], one a line: what tools/completion.bash asks for.
  *  words[0] is the program; the last word is the one being completed (may be empty). */
 int ms_complete(int n, char **words);

@@ -83,6 +83,10 @@ static int dispatch(int argc, char **argv)
         ms_help_version(stdout);
         return MS_OK;
     }
+    if (strcmp(word, "__man") == 0) {
+        ms_man(stdout);
+        return MS_OK;
+    }
     if (strcmp(word, "__complete") == 0)
         return ms_complete(argc - 2, argv + 2);
     const struct ms_verb *v = ms_verb_find(word);
