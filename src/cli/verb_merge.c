@@ -1,14 +1,33 @@
 /* `moesim merge`: the results of shards, joined. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "cli/verb.h"
+#include "sweep/shards.h"
 #include "sweep/store.h"
 
 static const struct ms_option options[] = {
     {"output", 'o', "DIR", "folder for the joined results (required)"},
     {"force", 0, NULL, "take over a folder that holds results of another scenario"},
     {0}};
+
+/* Which shards are missing or there twice, a line each. */
+static void name_shards(const struct ms_args *a, size_t n_cases)
+{
+    struct ms_buf told = {0};
+    struct ms_err err = {0};
+    enum ms_status s = ms_shards_tell((const char *const *)a->operand, (size_t)a->n_operands,
+                                      n_cases, &told, &err);
+    if (s != MS_OK)
+        ms_err_print(stderr, &err, "error");
+    for (const char *line = told.p ? told.p : ""; *line;) {
+        size_t n = strcspn(line, "\n");
+        fprintf(stderr, "moesim merge: %.*s\n", (int)n, line);
+        line += n + (line[n] == '\n');
+    }
+    ms_buf_finish(&told);
+}
 
 static int run(int argc, char **argv, const struct ms_verb *self)
 {
@@ -36,6 +55,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     if (failed)
         fprintf(stderr, "; %zu failed", failed);
     fputc('\n', stderr);
+    name_shards(&args, n);
     return missing || failed ? MS_FAILED : MS_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/verb.h"
 #include "report/overview.h"
 #include "sweep/run.h"
+#include "sweep/shards.h"
 
 static const struct ms_option options[] = {
     {"jobs", 'j', "N", "processes at once (default: all cores)"},
@@ -283,7 +284,8 @@ static int run_job(struct job *j, const struct setting *s)
         ms_err_print(stderr, &err, "error");
         return ms_exit_code(status);
     }
-    if (ms_origin_write(j->dir, j->path, s->sets, s->n_sets, &err) != MS_OK)
+    if (ms_shard_note(j->dir, o.shard, o.n_shards, &err) != MS_OK ||
+        ms_origin_write(j->dir, j->path, s->sets, s->n_sets, &err) != MS_OK)
         ms_err_print(stderr, &err, "error");
     enum ms_status printed = st.n_done > 0 ? print_results(j, s->format) : MS_OK;
     fflush(stdout);
