@@ -76,6 +76,7 @@ struct ms_exchange {
     bool chunked;        /**< passes on chunk by chunk: exchange.chunk_tokens acts */
     bool per_node_leg;   /**< bytes cross to the GPU with the source's local index */
     bool neighbours;     /**< a rank sends to the next rank only */
+    bool paired;         /**< a rank receives from one other at a time */
     enum ms_comm_kernels kernels; /**< whose start-up and message costs it has */
     /** CPU seconds to simulate a leg of 64 ranks on fat-tree2-8x8 with OLMoE's arXiv routing, on
      *  two cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */

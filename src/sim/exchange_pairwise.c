@@ -50,6 +50,7 @@ const struct ms_exchange ms_exchange_pairwise = {
     .auto_dedup = MS_DEDUP_RANK,
     .auto_meeting = MS_MEETING_PAIR,
     .auto_completion = MS_COMPLETION_BOTH,
+    .paired = true,
     .leg_cpu_s = {15e-3, 0.95},
     .plan = plan,
 };

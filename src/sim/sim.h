@@ -224,6 +224,8 @@ struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *
 /** Tokens of a chunk that is passed on, over all channels, dispatch and combine: the scenario's, the
  *  profile's, or the usual 32. */
 void ms_sim_chunk_tokens(const struct ms_sim_params *p, int n_experts, double tokens[2]);
+/** From how many ranks of other nodes a rank receives at once, at most. */
+int ms_sim_fan_in(const struct ms_exchange_params *p, int ranks, int gpus_per_node);
 /** Does network.quantum do anything with this model? */
 bool ms_sim_heeds_quantum(const char *model);
 /** What a leg is made of, roughly. */

@@ -82,6 +82,21 @@ static double work_of(const struct ms_exchange *x, const struct ms_leg_size *z)
     return n.pairs + 4 * n.streams;
 }
 
+int ms_sim_fan_in(const struct ms_exchange_params *p, int ranks, int gpus_per_node)
+{
+    const struct ms_exchange *x = ms_exchange_find(p->algorithm);
+    int node = gpus_per_node > 0 && gpus_per_node < ranks ? gpus_per_node : ranks;
+    node = gpus_per_node > 0 ? node : 1;
+    int far_ranks = ranks - node, nodes = (ranks + node - 1) / node;
+    if (!x || far_ranks < 1)
+        return 0;
+    if (x->neighbours || x->paired)
+        return 1;
+    if (x->per_node_leg)
+        return nodes - 1;
+    return x->windowed && p->window < far_ranks ? p->window : far_ranks;
+}
+
 double ms_sim_leg_cpu_s(const struct ms_sim_params *p, const struct ms_leg_size *size)
 {
     const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);

@@ -397,6 +397,10 @@ static void add_identity(struct ms_json *j, const struct ms_record_input *in)
     ms_json_string(j, "network_model", s->sim.network.model);
     if (in->out->streams)
         ms_json_string(j, "streams", in->out->streams);
+    const struct ms_platform *p = in->platform;
+    int gpus_per_node = p->n_nodes > 0 ? (p->n_hosts + p->n_nodes - 1) / p->n_nodes : 0;
+    ms_json_integer(j, "fan_in",
+                    ms_sim_fan_in(&in->s->sim.exchange, in->s->workload.ranks, gpus_per_node));
     ms_json_object(j, "versions");
     ms_json_string(j, "moesim", MS_VERSION);
     ms_json_string(j, "simgrid", ms_sim_simgrid_version());
