@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "stats/percentile.h"
 #include "sweep/case_run.h"
+#include "hardware/row_form.h"
 #include "sweep/inputs.h"
 
 enum { MOST_CONFIGS = 48 }; /* of a process: two of them shall share the work evenly */
@@ -48,7 +49,10 @@ static int batch_order(const struct ms_measured_row *a, const struct ms_measured
 {
     double va[16], vb[16];
     int order = strcmp(a->hardware, b->hardware);
-    order = order ? order : strcmp(a->library, b->library);
+    struct ms_row_section sa = {0}, sb = {0};
+    ms_row_section(a, &sa);
+    ms_row_section(b, &sb);
+    order = order ? order : strcmp(sa.library, sb.library);
     settings_of(a, va);
     settings_of(b, vb);
     for (int i = 0; i < 16 && !order; i++)
@@ -154,14 +158,17 @@ static double of_run(const struct ms_measured_row *r, const struct ms_sim_output
     size_t at = (size_t)run * (size_t)(o->n_steps * o->n_layers * o->n_groups);
     const double *rank =
         (second ? o->rank_combine_s : o->rank_dispatch_s) + at * (size_t)o->n_ranks;
-    double sum = 0;
+    double notify_s = (second ? o->combine_notify_s : o->dispatch_notify_s)[at], sum = 0,
+           less_s = ms_row_without_notify(r) ? notify_s : 0;
+    if (r->leg == MS_LEG_NOTIFY)
+        return notify_s;
     if (r->rank >= 0)
-        return rank[r->rank];
+        return rank[r->rank] - less_s;
     if (r->statistic == MS_OF_MAX_OVER_RANKS)
-        return (second ? o->combine_s : o->dispatch_s)[at];
+        return (second ? o->combine_s : o->dispatch_s)[at] - less_s;
     for (int k = 0; k < o->n_ranks; k++)
         sum += rank[k];
-    return sum / o->n_ranks;
+    return sum / o->n_ranks - less_s;
 }
 
 static int by_value(const void *a, const void *b)

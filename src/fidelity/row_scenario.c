@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "cluster/topology.h"
 #include "fidelity/batch.h"
+#include "hardware/row_form.h"
 
 /* Which exchange moves data as a mode does. */
 static const char *algorithm_of(const struct ms_measured_row *r)

@@ -120,8 +120,8 @@ static const struct ms_form_family families[] = {
     {"normal_node", "DeepEP normal kernels within a node", normal_node},
     {"nccl", "NCCL between nodes", nccl},
     {"nccl_node", "NCCL within a node", nccl_node},
-    {"one_sided.normal", "one-sided copies over NVLink", one_sided},
-    {"two_sided.normal", "two-sided copies over NVLink", one_sided},
+    {"one_sided.normal_node", "one-sided copies over NVLink", one_sided},
+    {"two_sided.normal_node", "two-sided copies over NVLink", one_sided},
     {"torch_nccl.nccl_node", "NCCL through PyTorch within a node", nccl_node},
     {"rdma_write.nccl", "bare RDMA writes", rdma_write},
 };
@@ -132,6 +132,9 @@ static const struct ms_form_family any = {"library", "a library between nodes", 
 const struct ms_form_family *ms_form_family(const char *section)
 {
     size_t n = strlen(section);
+    const char *dot = strchr(section, '.');
+    if (dot && strncmp(section, "deepep_0", 8) == 0) /* an older version of the usual kernels */
+        return ms_form_family(dot + 1);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (strcmp(families[i].section, section) == 0)
             return &families[i];

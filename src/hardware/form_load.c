@@ -116,6 +116,21 @@ static void load_streams(const struct ms_form_case *c, double copies, int nodes,
     r->near_out = r->near_in = copies * (1 - 1 / g);
 }
 
+/* In a combine every rank waits for whoever has most to send back. Drawn experts get copies to within
+ * the square root of their number, and the fullest of R ranks has about sqrt(2 ln R) of these more
+ * than the mean (extreme values of a normal law: Cramer, "Mathematical Methods of Statistics", 28.6).
+ */
+static void fullest_of_drawn(const struct ms_form_case *c, struct ms_form_rank *r)
+{
+    double all = r->own + r->near_out + r->far_out, a = sqrt(2 * log(fmax(2, c->ranks)));
+    double more =
+        a - (log(fmax(1, log(c->ranks))) + log(4 * 3.141592653589793)) / (2 * a) + 0.5772 / a;
+    double factor = all > 0 ? 1 + fmax(0, more) / sqrt(all) : 1;
+    r->near_out *= factor;
+    r->far_out *= factor;
+    r->messages_out *= factor;
+}
+
 void ms_form_even_load(const struct ms_form_case *c, struct ms_form_rank *rank,
                        struct ms_form_load *out)
 {
@@ -136,6 +151,8 @@ void ms_form_even_load(const struct ms_form_case *c, struct ms_form_rank *rank,
     load_copies(c, copies, rank);
     if (c->kind == MS_KERNELS_NORMAL && nodes > 1)
         load_streams(c, copies, nodes, rank);
+    else if (c->combine && !c->perfect)
+        fullest_of_drawn(c, rank);
 }
 
 /* How much fuller the fullest slot of a rank is than chance alone would make it: an even routing has

@@ -40,6 +40,10 @@ static void library_of(const struct ms_measured_row *r, bool one_node, char *out
         name = "deepep_rdma";
     if (strcmp(r->library, "torch-nccl") == 0 && !one_node)
         name = ""; /* its launches are hidden behind the network's start-up there */
+    /* the kernels as sglang 0.5.6 had them differ within a node from those of 0.5.12 */
+    if (strcmp(r->library, "deepep") == 0 && r->mode == MS_MODE_LOW_LATENCY && one_node &&
+        strstr(r->source, "/0.5.6"))
+        name = "deepep_0_5_6";
     snprintf(out, size, "%s", name);
     for (char *c = out; *c; c++)
         *c = *c == '-' ? '_' : *c;

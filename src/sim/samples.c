@@ -25,14 +25,14 @@ enum ms_status ms_samples_init(struct ms_core *c)
     o->n_layers = c->n_layers;
     o->n_groups = c->n_groups;
     o->n_ranks = c->n_ranks;
-    double **by_cell[] = {&o->dispatch_s, &o->combine_s, &o->entry_skew_s, &o->layer_s,
-                          &o->bound_s};
+    double **by_cell[] = {&o->dispatch_s, &o->combine_s,         &o->entry_skew_s,    &o->layer_s,
+                          &o->bound_s,    &o->dispatch_notify_s, &o->combine_notify_s};
     double **by_rank[] = {&o->rank_dispatch_s, &o->rank_combine_s};
     double **by_step[] = {&o->step_s, &o->exposed_s};
     double **by_run[] = {&o->bytes_network, &o->bytes_intra_node, &o->bytes_local, &o->active_s,
                          &o->run_wall_s};
     bool ok = true;
-    for (int i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof by_cell / sizeof *by_cell; i++)
         ok = (*by_cell[i] = MS_NEW(a, double, cells)) && ok;
     for (int i = 0; i < 2; i++) {
         ok = (*by_rank[i] = MS_NEW(a, double, cells *(size_t)c->n_ranks)) && ok;
@@ -96,6 +96,8 @@ void ms_samples_leg(struct ms_core *c, const struct ms_leg_run *leg)
     double took_s = leg->last_complete_s - leg->last_entry_s;
     bool alone = c->n_halves == 1; /* with half-batches only layer and step are defined */
     (dispatch ? c->out->dispatch_s : c->out->combine_s)[i] += alone ? took_s : NAN;
+    (dispatch ? c->out->dispatch_notify_s : c->out->combine_notify_s)[i] +=
+        leg->work.acts ? leg->work.notify_s : 0;
     if (leg->phase == MS_PHASE_DISPATCH)
         c->out->entry_skew_s[i] += alone ? leg->last_entry_s - leg->first_entry_s : NAN;
     size_t k = (back ? n_cells(c) : 0) + ms_core_cell(c, leg->step, leg->layer, leg->group);

@@ -163,7 +163,8 @@ struct ms_sim_output {
     struct ms_arena arena; /**< owns the arrays */
     int n_runs, n_steps, n_layers, n_groups, n_ranks;
     double *dispatch_s, *combine_s; /**< [run][step][layer][group] last completion - last entry */
-    double *entry_skew_s;           /**< same shape: last - first dispatch entry */
+    double *dispatch_notify_s, *combine_notify_s; /**< same shape: notify's part of them */
+    double *entry_skew_s;                         /**< same shape: last - first dispatch entry */
     double *layer_s; /**< same shape: first dispatch entry to last combine completion */
     double *rank_dispatch_s,
         *rank_combine_s; /**< [run][step][layer][group][rank] own entry to own completion */
