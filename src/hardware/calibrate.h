@@ -43,8 +43,9 @@ struct ms_fit {
     int n_left_out;
     struct ms_fit_left_out left_out[16];
     struct ms_hardware_kernels kernels; /**< as fitted */
-    char families[256];                 /**< of its rows */
-    char sizes[128];                    /**< "EP8, 16" */
+    double node_alpha_s[2]; /**< start-up of the same kernels within a node; 0: unknown */
+    char families[256];     /**< of its rows */
+    char sizes[128];        /**< "EP8, 16" */
 };
 
 struct ms_calibration {

@@ -38,7 +38,6 @@ static const struct ms_form_constant low_latency_node[] = {
 static const struct ms_form_constant normal[] = {
     TIME("alpha", alpha_s, 0, 150, 30),
     TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 80, 20),
-    TIME("sender_copy", sender_copy_s, 0, 5, 0.2),
     TIME("forwarder_token", forwarder_token_s, 0, 5, 0.3),
     TIME("forwarder_copy", forwarder_copy_s, 0, 5, 0.3),
     RATE("nic_rate", nic_Bps, 10, 200, 46),
