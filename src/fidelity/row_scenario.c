@@ -41,9 +41,11 @@ void ms_row_scenario(const struct ms_measured_row *r, const struct ms_hardware *
                   "hardware: {profile: auto, library: %s}\n",
                   platform, *section.library ? section.library : "auto");
     if (!bytes) {
+        /* every rank has as many experts as every other: kernels can do no less */
+        int experts = (r->experts + r->ranks - 1) / r->ranks * r->ranks;
         ms_buf_printf(
             out, "model: {hidden: %d, moe_layers: 1, experts: %d, shared_experts: 0, top_k: %d",
-            r->hidden, r->experts, r->top_k);
+            r->hidden, r->traffic ? r->experts : experts, r->top_k);
         if (r->groups > 1)
             ms_buf_printf(out, ", groups: %d, group_limit: %d", r->groups,
                           r->group_limit ? r->group_limit : r->groups);

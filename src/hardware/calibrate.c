@@ -297,9 +297,12 @@ static enum ms_status fit_group(struct ms_calibration *c, struct ms_fit *fit)
     return s == MS_OK ? leave_out(fit, load, &base, out) : s;
 }
 
-/* The start-up that the fit within a node gave, for the one between nodes. */
+/* The start-up that the fit within a node gave, for the one between nodes. Other libraries' proxies
+ * and fabrics start up in their own ways. */
 static void take_node_alpha(struct ms_calibration *c, struct ms_fit *fit)
 {
+    if (strchr(fit->section, '.'))
+        return;
     char node[sizeof fit->section + 8];
     struct ms_form_load eight = {.ranks = 8, .nodes = 1};
     snprintf(node, sizeof node, "%s_node", fit->section);

@@ -31,6 +31,7 @@ static const struct ms_form_constant low_latency_node[] = {
     RATE("nvlink_rate", nvlink_Bps, 50, 2000, 350),
     RATE("sm_receive_rate", sm_receive_Bps, 0.1, 400, 20),
     TIME("expert_cost", expert_s, 0, 1, 0.01),
+    RATE("copy_rate", copy_Bps, 100, 8000, 700),
     {0},
 };
 

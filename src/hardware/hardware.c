@@ -18,6 +18,7 @@ static const struct {
 } aliases[] = {
     {"h100-cx7-low-latency", "h100-cx7", MS_KERNELS_LOW_LATENCY},
     {"h100-cx7-normal", "h100-cx7", MS_KERNELS_NORMAL},
+    {"h100-nvlink", "h100-cx7", -1},
 };
 
 static const char *const kernels[] = {"nccl", "normal", "low_latency"};

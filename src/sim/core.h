@@ -198,6 +198,12 @@ void ms_engine_sleep_until(const struct ms_core *c, double at_s);
  *  leg is complete for its rank. */
 enum ms_status ms_leg_run_enter(struct ms_core *c, struct ms_actor *actor, int step, int layer,
                                 enum ms_phase phase, double entry_s, double ready_s);
+/** ms_leg_problem.route, with a struct ms_route_ask as ctx; from inside an actor. */
+struct ms_route_ask {
+    struct ms_core *core;
+    int group;
+};
+struct ms_route_hint ms_route_hint_of(void *ctx, int src, int dst);
 /** Run's traffic, asked for once. NULL: failed. */
 const struct ms_traffic *ms_core_traffic(struct ms_core *c, int step, int layer, int group);
 void ms_leg_runs_finish(struct ms_core *c);

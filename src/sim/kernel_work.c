@@ -60,10 +60,26 @@ void ms_kernel_channels(const struct ms_kernel_case *k, int leg, struct ms_leg_p
     p->forwarder_copy_s = k->kernels->forwarder_copy_s[leg] / n;
 }
 
-void ms_kernel_rates(const struct ms_kernel_case *k, int leg, int n_ranks, double *nic_Bps,
-                     double *nvlink_Bps)
+/* The wire that rank 0 sees: what the small messages' protocol is weighed against. */
+static void see_wire(const struct ms_leg_problem *p, struct ms_form_load *load)
 {
-    struct ms_form_load load = frame(k, n_ranks, 1);
+    const struct ms_layout *l = p->layout;
+    bool near = false, far = false;
+    for (int r = 1; r < l->n_ranks && !(near && far); r++) {
+        bool here = l->node[r] == l->node[0];
+        if (here ? near : far)
+            continue;
+        *(here ? &load->nvlink_Bps : &load->nic_Bps) = p->route(p->ctx, 0, r).bandwidth_Bps;
+        *(here ? &near : &far) = true;
+    }
+}
+
+void ms_kernel_rates(const struct ms_kernel_case *k, int leg, const struct ms_leg_problem *p,
+                     double *nic_Bps, double *nvlink_Bps)
+{
+    struct ms_form_load load = frame(k, p->layout->n_ranks, p->layout->n_nodes);
+    if (k->kernels->fan_in_loss[leg] > 0)
+        see_wire(p, &load);
     *nic_Bps = ms_form_nic_Bps(k->kernels, &load, leg);
     *nvlink_Bps = ms_form_nvlink_Bps(k->kernels, &load, leg);
 }
@@ -99,20 +115,6 @@ void ms_kernel_work_finish(struct ms_kernel_work *w)
     free(w->after_s);
     free(w->rank);
     memset(w, 0, sizeof *w);
-}
-
-/* The wire that rank 0 sees: what the small messages' protocol is weighed against. */
-static void see_wire(const struct ms_leg_problem *p, struct ms_form_load *load)
-{
-    const struct ms_layout *l = p->layout;
-    bool near = false, far = false;
-    for (int r = 1; r < l->n_ranks && !(near && far); r++) {
-        bool here = l->node[r] == l->node[0];
-        if (here ? near : far)
-            continue;
-        *(here ? &load->nvlink_Bps : &load->nic_Bps) = p->route(p->ctx, 0, r).bandwidth_Bps;
-        *(here ? &near : &far) = true;
-    }
 }
 
 enum ms_status ms_kernel_work(const struct ms_kernel_case *k, const struct ms_leg_problem *p,

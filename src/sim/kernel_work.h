@@ -39,9 +39,10 @@ enum ms_status ms_kernel_work(const struct ms_kernel_case *k, const struct ms_le
 bool ms_kernel_passes_on(const struct ms_kernel_case *k);
 /** Fill p's channel times. */
 void ms_kernel_channels(const struct ms_kernel_case *k, int leg, struct ms_leg_problem *p);
-/** What a rank gets of its NIC and its NVLink at most; INFINITY: the wire's. */
-void ms_kernel_rates(const struct ms_kernel_case *k, int leg, int n_ranks, double *nic_Bps,
-                     double *nvlink_Bps);
+/** What a rank gets of its NIC and its NVLink at most; INFINITY: the wire's.
+ *  @param p the wire of which fan-in takes its share: only layout, route and ctx count */
+void ms_kernel_rates(const struct ms_kernel_case *k, int leg, const struct ms_leg_problem *p,
+                     double *nic_Bps, double *nvlink_Bps);
 /** SMs that the kernels hold from a leg's start to its end; low latency gives them back while the
  *  network carries. 0: none, or unknown */
 int ms_kernel_sms_taken(const struct ms_kernel_case *k);

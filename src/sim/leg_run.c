@@ -41,14 +41,9 @@ const struct ms_traffic *ms_core_traffic(struct ms_core *c, int step, int layer,
     return *t;
 }
 
-struct hint_ctx {
-    struct ms_core *core;
-    int group;
-};
-
-static struct ms_route_hint route_hint(void *ctx, int src, int dst)
+struct ms_route_hint ms_route_hint_of(void *ctx, int src, int dst)
 {
-    struct hint_ctx *h = ctx;
+    const struct ms_route_ask *h = ctx;
     uint32_t route;
     enum ms_status s =
         ms_route_table_get(&h->core->platform.routes, h->group, src, dst, &route, h->core->err);
@@ -245,7 +240,7 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
     if (!t)
         return c->status;
     const struct ms_exchange_params *e = &c->in->params->exchange;
-    struct hint_ctx hint = {c, leg->group};
+    struct ms_route_ask hint = {c, leg->group};
     double copy = copy_bytes(c, leg->phase, t), chunk = chunk_bytes(c, leg->phase, copy, t);
     struct ms_leg_problem p = {
         .traffic = t,
@@ -264,7 +259,7 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
         .completion = e->completion,
         .coupled = c->model->transport->couples,
         .follows = true,
-        .route = route_hint,
+        .route = ms_route_hint_of,
         .ctx = &hint,
     };
     int of = kernel_leg(leg->phase);

@@ -118,8 +118,11 @@ static struct ms_wires_ports ports_of(const struct ms_core *c)
 
 /* What the kernels get of their ports: the section's own rates, fan-in and the slow-down of a GPU that
  * computes meanwhile. */
-static struct ms_port_rates rates_of(const struct ms_core *c, size_t n_before)
+static struct ms_port_rates rates_of(struct ms_core *c, size_t n_before)
 {
+    struct ms_route_ask ask = {c, 0};
+    struct ms_leg_problem wire = {
+        .layout = &c->platform.layout[0], .route = ms_route_hint_of, .ctx = &ask};
     struct ms_port_rates r = {.first_link = (uint32_t)n_before,
                               .n_ranks = c->n_ranks,
                               .n_total = c->n_total,
@@ -127,7 +130,7 @@ static struct ms_port_rates rates_of(const struct ms_core *c, size_t n_before)
                               .capacity_Bps = c->out->link_bandwidth,
                               .shared = c->platform.link_shared};
     for (int leg = 0; leg < 2; leg++)
-        ms_kernel_rates(&c->kernels, leg, c->n_ranks, &r.nic_Bps[leg], &r.nvlink_Bps[leg]);
+        ms_kernel_rates(&c->kernels, leg, &wire, &r.nic_Bps[leg], &r.nvlink_Bps[leg]);
     return r;
 }
 
