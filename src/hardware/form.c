@@ -159,6 +159,11 @@ static double nic_s(const struct ms_hardware_kernels *k, const struct ms_form_lo
     return rails * (k->gap_rule == MS_GAP_ADDITIVE ? bytes_s + gaps_s : fmax(bytes_s, gaps_s));
 }
 
+double ms_form_forwarder_s(const struct ms_hardware_kernels *k, double copy_bytes, int leg)
+{
+    return k->forwarder_copy_s[leg] + over(copy_bytes, k->forwarder_Bps[leg]);
+}
+
 /* The two sides of a stream, a chunk apart: the network's and the node's. In dispatch the node's
  * side has the copies of its own node to do meanwhile. */
 static double streams_s(double network_s, double node_s, double own_node_s, double chunk, int leg)
@@ -182,7 +187,7 @@ static double network_s(const struct ms_hardware_kernels *k, const struct ms_for
     double c = ms_form_channels(k, load);
     double owner = (r->tokens * k->sender_token_s[leg] + r->crossings * k->sender_copy_s[leg]) / c;
     double forwarder = (r->passed_tokens * k->forwarder_token_s[leg] +
-                        r->passed_copies * k->forwarder_copy_s[leg]) /
+                        r->passed_copies * ms_form_forwarder_s(k, load->copy_bytes, leg)) /
                        c;
     double stream = r->crossings / load->nodes, own_node = 1 - r->far_out / r->crossings;
     double chunk = fmin(1, ms_form_chunk_tokens(k, load, leg) / stream);

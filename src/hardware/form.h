@@ -64,6 +64,8 @@ double ms_form_alpha_s(const struct ms_hardware_kernels *k, const struct ms_form
 struct ms_form_work ms_form_work(const struct ms_hardware_kernels *k,
                                  const struct ms_form_load *load, const struct ms_form_rank *r,
                                  int leg, bool low);
+/** A channel's time to pass on one copy. */
+double ms_form_forwarder_s(const struct ms_hardware_kernels *k, double copy_bytes, int leg);
 /** Tokens of a chunk, over all channels. 0: unknown */
 double ms_form_chunk_tokens(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
                             int leg);
@@ -90,6 +92,7 @@ struct ms_form_case {
     int experts, top_k;
     int groups, group_limit; /**< 0: none */
     bool perfect;            /**< a token's experts on min(top_k, ranks) ranks; else drawn evenly */
+    bool exact;              /**< ranks have exactly the same, as nothing that is drawn has */
     bool per_rank;           /**< one copy a destination rank, not one a selection; normal kernels
                                   have no other */
     double copy_bytes, masked_share;

@@ -40,7 +40,7 @@ static const struct ms_form_constant normal[] = {
     TIME("alpha", alpha_s, 0, 150, 30),
     TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 80, 20),
     TIME("forwarder_token", forwarder_token_s, 0, 5, 0.3),
-    TIME("forwarder_copy", forwarder_copy_s, 0, 5, 0.3),
+    RATE("forwarder_rate", forwarder_Bps, 1, 500, 28),
     RATE("nic_rate", nic_Bps, 10, 200, 46),
     TIME("chunk_cost", chunk_s, 0, 60, 5),
     {0},

@@ -151,7 +151,7 @@ void ms_form_even_load(const struct ms_form_case *c, struct ms_form_rank *rank,
     load_copies(c, copies, rank);
     if (c->kind == MS_KERNELS_NORMAL && nodes > 1)
         load_streams(c, copies, nodes, rank);
-    else if (c->combine && !c->perfect)
+    else if (c->combine && !c->perfect && !c->exact)
         fullest_of_drawn(c, rank);
 }
 

@@ -56,6 +56,7 @@ const struct ms_field ms_hardware_kernel_rows[] = {
     RATE("lane_rate", lane_Bps, "bytes of one channel to one rank of the node"),
     TIME("forwarder_token", forwarder_token_s, "for a token of a node that is passed on"),
     TIME("forwarder_copy", forwarder_copy_s, "for a copy of it"),
+    RATE("forwarder_rate", forwarder_Bps, "and bytes of such copies"),
     {.key = "dispatch_chunk_tokens", OF(chunk_tokens[0]), MS_INT32(0, 1e6), .fallback = "0",
      .help = "tokens of a channel's chunk"},
     {.key = "combine_chunk_tokens", OF(chunk_tokens[1]), MS_INT32(0, 1e6), .fallback = "0",

@@ -48,6 +48,7 @@ struct ms_hardware_kernels {
     double lane_Bps[2];          /**< bytes of one channel to one rank */
     double forwarder_token_s[2]; /**< for a token from a node that is passed on */
     double forwarder_copy_s[2];  /**< for a copy of it */
+    double forwarder_Bps[2];     /**< and bytes of such copies */
     int chunk_tokens[2];         /**< of a channel */
     double chunk_s[2];           /**< a chunk's own cost; beside nothing */
 

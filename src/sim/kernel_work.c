@@ -45,7 +45,7 @@ bool ms_kernel_passes_on(const struct ms_kernel_case *k)
     bool any = false;
     for (int leg = 0; leg < 2; leg++)
         any = any || h->sender_copy_s[leg] > 0 || h->forwarder_token_s[leg] > 0 ||
-              h->forwarder_copy_s[leg] > 0;
+              h->forwarder_copy_s[leg] > 0 || h->forwarder_Bps[leg] > 0;
     return any && k->kind == MS_KERNELS_NORMAL;
 }
 
@@ -57,7 +57,7 @@ void ms_kernel_channels(const struct ms_kernel_case *k, int leg, struct ms_leg_p
         return;
     p->owner_copy_s = k->kernels->sender_copy_s[leg] / n;
     p->forwarder_token_s = k->kernels->forwarder_token_s[leg] / n;
-    p->forwarder_copy_s = k->kernels->forwarder_copy_s[leg] / n;
+    p->forwarder_copy_s = ms_form_forwarder_s(k->kernels, p->copy_bytes, leg) / n;
 }
 
 /* The wire that rank 0 sees: what the small messages' protocol is weighed against. */

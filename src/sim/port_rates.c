@@ -59,3 +59,70 @@ size_t ms_port_rates_route(const struct ms_port_rates *p, const struct ms_route_
         out[n_out++] = resource(p, group, dst, leg, port, 1);
     return n_out;
 }
+
+/* The first rank of the group on the same node as `rank`, or on another; -1: none. */
+static int peer(const struct ms_layout *l, int rank, bool near)
+{
+    for (int r = 0; r < l->n_ranks; r++)
+        if (r != rank && (l->node[r] == l->node[rank]) == near)
+            return r;
+    return -1;
+}
+
+/* The link at a rank's end of a route to or from a peer; UINT32_MAX: none, or one of every flow's own
+ * rate. */
+static enum ms_status end_link(const struct ms_port_rates *p, struct ms_route_table *t, int group,
+                               int rank, int other, bool receives, uint32_t *link,
+                               struct ms_err *err)
+{
+    uint32_t route;
+    *link = UINT32_MAX;
+    if (other < 0)
+        return MS_OK;
+    enum ms_status s =
+        ms_route_table_get(t, group, receives ? other : rank, receives ? rank : other, &route, err);
+    if (s != MS_OK || t->first[route] == t->first[route + 1])
+        return s;
+    uint32_t found = t->link[receives ? t->first[route + 1] - 1 : t->first[route]];
+    if (p->shared[found])
+        *link = found;
+    return MS_OK;
+}
+
+/* Are NIC and NVLink of every rank different links? Then lower those of one kind. */
+static enum ms_status lower(const struct ms_port_rates *p, struct ms_route_table *t, int port,
+                            double Bps, double *capacity_Bps, bool *done, struct ms_err *err)
+{
+    enum ms_status s = MS_OK;
+    *done = true;
+    for (int pass = 0; pass < 2 && *done; pass++)
+        for (int i = 0; i < 2 * p->n_total && s == MS_OK && *done; i++) {
+            int group = i / 2 / p->n_ranks, rank = i / 2 % p->n_ranks;
+            const struct ms_layout *l = &p->layout[group];
+            uint32_t own, other;
+            s = end_link(p, t, group, rank, peer(l, rank, port == NVLINK), i % 2, &own, err);
+            if (s == MS_OK)
+                s = end_link(p, t, group, rank, peer(l, rank, port != NVLINK), i % 2, &other, err);
+            if (s != MS_OK || own == UINT32_MAX)
+                continue;
+            *done = own != other;
+            if (pass == 1 && capacity_Bps[own] > Bps)
+                capacity_Bps[own] = Bps;
+        }
+    return s;
+}
+
+enum ms_status ms_port_rates_lower(struct ms_port_rates *p, struct ms_route_table *t,
+                                   double *capacity_Bps, struct ms_err *err)
+{
+    enum ms_status s = MS_OK;
+    for (int port = NIC; port < PORTS && s == MS_OK; port++) {
+        double *Bps = port == NIC ? p->nic_Bps : p->nvlink_Bps;
+        bool done = false;
+        if (Bps[0] == Bps[1] && Bps[0] < INFINITY)
+            s = lower(p, t, port, Bps[0], capacity_Bps, &done, err);
+        if (done)
+            Bps[0] = Bps[1] = INFINITY;
+    }
+    return s;
+}

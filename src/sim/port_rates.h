@@ -19,6 +19,12 @@ struct ms_port_rates {
     const bool *shared;               /**< false: FATPIPE, the rate of each flow */
 };
 
+/** Where both legs have the same rate, and a port's link carries nothing else, that rate is simply the
+ *  link's: no resource is needed. Lowers capacities and takes what is done out of p.
+ *  @param t asked for the routes of each rank to its first neighbour and to its first far rank, and
+ *  back  @param capacity_Bps [platform's links] what the solver is to be given */
+enum ms_status ms_port_rates_lower(struct ms_port_rates *p, struct ms_route_table *t,
+                                   double *capacity_Bps, struct ms_err *err);
 /** Do the kernels have a rate of their own in a leg? */
 bool ms_port_rates_act(const struct ms_port_rates *p, int leg);
 /** How many links the resources are: 0 or 8 a rank. */

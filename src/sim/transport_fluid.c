@@ -3,6 +3,7 @@
  * SimGrid's clock is only slept on. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <simgrid/actor.h>
 #include <simgrid/engine.h>
@@ -150,64 +151,101 @@ static enum ms_status hash_paths(struct ms_core *c, struct ms_paths *p, uint32_t
     return MS_OK;
 }
 
-/* A fresh solver for each run: its time starts at 0 again. The ranks' ports follow the platform's
- * links. */
+/* The solver's links: the platform's, then the ranks' ports, their own rates, their channels. */
+struct layers {
+    size_t n_links, n_ports, n_rates, n_channels;
+    struct ms_wires_ports ports;
+    struct ms_port_rates rates;
+    struct ms_wires_channels channels;
+    struct ms_paths *paths; /* cables of links, last of all */
+};
+
+static size_t n_all(const struct layers *l)
+{
+    return l->n_links + l->n_ports + l->n_rates + l->n_channels + l->paths->n_extra;
+}
+
+/* Which there are. Rates that are simply a link's are put into capacity_Bps [platform's links]. */
+static enum ms_status lay(struct ms_core *c, struct layers *l, double *capacity_Bps)
+{
+    bool steady = !c->platform.events.n_events && !c->platform.events.n_outages;
+    l->n_links = (size_t)c->platform.n_links;
+    l->ports = ports_of(c);
+    memcpy(capacity_Bps, c->out->link_bandwidth, l->n_links * sizeof *capacity_Bps);
+    l->n_ports = l->ports.gap_s > 0 ? 2 * (size_t)c->n_total : 0;
+    l->rates = rates_of(c, l->n_links + l->n_ports);
+    if (steady && !l->ports.adds) {
+        enum ms_status s =
+            ms_port_rates_lower(&l->rates, &c->platform.routes, capacity_Bps, c->err);
+        if (s != MS_OK)
+            return s;
+    }
+    l->n_rates = ms_port_rates_links(&l->rates);
+    l->n_channels = ms_kernel_passes_on(&c->kernels) ? 2 * (size_t)c->n_total : 0;
+    l->channels = (struct ms_wires_channels){(uint32_t)(l->n_links + l->n_ports + l->n_rates),
+                                             c->n_ranks, c->n_total};
+    return hash_paths(c, l->paths, l->channels.first_link + (uint32_t)l->n_channels);
+}
+
+static void fill_links(const struct ms_core *c, const struct layers *l, const double *capacity_Bps,
+                       struct ms_fluid_link *links)
+{
+    const struct ms_paths *p = l->paths;
+    struct ms_fluid_link *at = links;
+    for (size_t i = 0; i < l->n_links; i++)
+        *at++ = (struct ms_fluid_link){capacity_Bps[i], !c->platform.link_shared[i]};
+    for (size_t i = 0; i < l->n_ports; i++)
+        *at++ = (struct ms_fluid_link){ms_wires_port_capacity(&l->ports), false};
+    for (size_t i = 0; i < l->n_rates; i++)
+        *at++ = (struct ms_fluid_link){ms_port_rates_capacity(&l->rates, i), false};
+    for (size_t i = 0; i < l->n_channels; i++)
+        *at++ = (struct ms_fluid_link){1, false};
+    for (uint32_t k = 0; p->n_extra && k < l->n_links; k++)
+        for (uint32_t i = 0; p->cables[k] > 1 && i < p->cables[k]; i++)
+            links[p->first[k] + i] =
+                (struct ms_fluid_link){links[k].capacity_Bps / p->cables[k], links[k].fatpipe};
+}
+
 static void heard(struct ms_exec *exec, double finish_s, const struct ms_fluid_span *span, size_t n)
 {
     ms_causes_ended(exec->owner, finish_s, span, n);
 }
 
+/* A fresh solver for each run: its time starts at 0 again. */
 static enum ms_status begin(struct ms_core *c)
 {
     struct net *n = c->net;
-    struct ms_wires_ports ports = ports_of(c);
-    size_t n_links = (size_t)c->platform.n_links;
-    size_t n_ports = ports.gap_s > 0 ? 2 * (size_t)c->n_total : 0;
-    struct ms_port_rates rates = rates_of(c, n_links + n_ports);
-    size_t n_rates = ms_port_rates_links(&rates);
-    size_t n_channels = ms_kernel_passes_on(&c->kernels) ? 2 * (size_t)c->n_total : 0;
-    struct ms_wires_channels channels = {(uint32_t)(n_links + n_ports + n_rates), c->n_ranks,
-                                         c->n_total};
-    struct ms_paths *paths = &n->paths;
-    size_t before = n_links + n_ports + n_rates + n_channels;
-    if (hash_paths(c, paths, (uint32_t)before))
-        return c->status;
-    struct ms_fluid_link *links = calloc(before + paths->n_extra + 1, sizeof *links);
-    if (!links)
-        return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n_links);
-    for (size_t i = 0; i < n_links; i++)
-        links[i] = (struct ms_fluid_link){c->out->link_bandwidth[i], !c->platform.link_shared[i]};
-    for (size_t i = 0; i < n_ports; i++)
-        links[n_links + i] = (struct ms_fluid_link){ms_wires_port_capacity(&ports), false};
-    for (size_t i = 0; i < n_rates; i++)
-        links[n_links + n_ports + i] =
-            (struct ms_fluid_link){ms_port_rates_capacity(&rates, i), false};
-    for (size_t i = 0; i < n_channels; i++)
-        links[channels.first_link + i] = (struct ms_fluid_link){1, false};
-    for (uint32_t l = 0; paths->n_extra && l < n_links; l++)
-        for (uint32_t i = 0; paths->cables[l] > 1 && i < paths->cables[l]; i++)
-            links[paths->first[l] + i] =
-                (struct ms_fluid_link){links[l].capacity_Bps / paths->cables[l], links[l].fatpipe};
-    n_ports += n_rates + n_channels + paths->n_extra;
-    n->n_links = n_links + n_ports;
+    struct layers l = {.paths = &n->paths};
+    double *capacity_Bps = malloc(((size_t)c->platform.n_links + 1) * sizeof *capacity_Bps);
+    if (!capacity_Bps)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
+    enum ms_status s = lay(c, &l, capacity_Bps);
+    struct ms_fluid_link *links = s == MS_OK ? calloc(n_all(&l) + 1, sizeof *links) : NULL;
+    if (s == MS_OK && !links)
+        s = ms_err_set(c->err, MS_NOMEM, "out of memory for %zu links", n_all(&l));
+    if (s == MS_OK)
+        fill_links(c, &l, capacity_Bps, links);
     ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     n->fluid = NULL;
-    enum ms_status s = ms_fluid_create(links, n_links + n_ports, n->pool, &n->fluid, c->err);
-    free(links);
+    n->n_links = s == MS_OK ? n_all(&l) : 0;
     if (s == MS_OK)
-        s = ms_wires_init(&n->wires, n->fluid, &c->platform.routes, &ports, c->err);
+        s = ms_fluid_create(links, n->n_links, n->pool, &n->fluid, c->err);
+    free(links);
+    free(capacity_Bps);
+    if (s == MS_OK)
+        s = ms_wires_init(&n->wires, n->fluid, &c->platform.routes, &l.ports, c->err);
     if (s == MS_OK && c->causes)
         ms_fluid_trace(n->fluid, true);
     n->wires.ended = c->causes ? heard : NULL;
     if (s == MS_OK)
-        ms_wires_paths(&n->wires, paths);
-    if (s == MS_OK && n_rates)
-        ms_wires_rates(&n->wires, &rates);
-    if (s == MS_OK && n_channels)
-        s = ms_wires_channels(&n->wires, &channels);
+        ms_wires_paths(&n->wires, l.paths);
+    if (s == MS_OK && l.n_rates)
+        ms_wires_rates(&n->wires, &l.rates);
+    if (s == MS_OK && l.n_channels)
+        s = ms_wires_channels(&n->wires, &l.channels);
     if (s == MS_OK && (c->platform.events.n_events || c->platform.events.n_outages))
-        s = ms_wires_weather(&n->wires, &c->platform.events, n_links + n_ports);
+        s = ms_wires_weather(&n->wires, &c->platform.events, n->n_links);
     return s == MS_OK ? MS_OK : ms_core_note(c, s);
 }
 
