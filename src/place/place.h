@@ -16,6 +16,7 @@ struct ms_place_problem {             /* borrowed for the call */
     int n_layers, n_experts, n_ranks; /**< each >= 1 */
     int n_slots;                      /**< replicas included; a multiple of n_ranks, >= n_experts */
     int n_nodes, n_groups; /**< nodes of the ranks; expert groups of the model (1 = none) */
+    int node_copies;       /**< a token crosses to a node once: its groups are better kept on one */
     /** [n_layers][n_experts], tokens per step, >= 0; NULL when the strategy needs none */
     const double *load;
     /** [n_batches][n_layers][n_experts] the batches that load is the sum of; NULL: load is one */

@@ -304,8 +304,9 @@ static enum ms_status solve(const struct ms_place_problem *given, struct ms_rng 
     struct search s = {.p = &p, .rng = rng, .per_rank = p.n_slots / p.n_ranks};
     struct plain plain;
     int *eplb, *lpt, *used;
-    s.keeps_nodes = p.n_groups > 1 && p.n_nodes > 1 && p.n_groups % p.n_nodes == 0 &&
-                    p.n_ranks % p.n_nodes == 0 && p.n_experts % p.n_groups == 0;
+    s.keeps_nodes = p.node_copies && p.n_groups > 1 && p.n_nodes > 1 &&
+                    p.n_groups % p.n_nodes == 0 && p.n_ranks % p.n_nodes == 0 &&
+                    p.n_experts % p.n_groups == 0;
     bool ok = take(&s, &arena, &eplb, &lpt, &used) && (p.cost || plain_init(&plain, &p, &arena));
     enum ms_status status =
         ok ? ms_place_eplb.solve(&p, rng, eplb, err) : ms_err_set(err, MS_NOMEM, "out of memory");
