@@ -111,7 +111,9 @@ static const char *heat_of(const struct ms_svg_picture *d, const struct ms_wirin
     double u, most = -1;
     bool up = n > 3 && strcmp(name + n - 3, "_UP") == 0;
     snprintf(both[0], sizeof both[0], "%s", name);
-    snprintf(both[1], sizeof both[1], up ? "%.*s_DOWN" : "", (int)n - 3, name);
+    both[1][0] = '\0';
+    if (up)
+        snprintf(both[1], sizeof both[1], "%.*s_DOWN", (int)n - 3, name);
     *title = '\0';
     for (int i = 0; i < 2; i++) {
         if (!*both[i] || !d->heat->of(d->heat->ctx, both[i], &u, words, sizeof words))

@@ -182,8 +182,8 @@ static const char *meaning(const struct ms_comparison *c)
         "from the last rank's entry to the last completion",
         "from the last rank's entry to the last completion",
         "a rank's own dispatch + combine",
-        "from the first dispatch entry to the last combine completion, compute and waiting "
-        "included",
+        ("from the first dispatch entry to the last combine completion, compute and waiting "
+         "included"),
         "all layers of a step, compute and waiting included"};
     return c->is_series ? of[c->series] : NULL;
 }

@@ -322,7 +322,7 @@ bool ms_fluid_weighted_over(struct ms_fluid_comp *c, uint32_t flow)
     uint8_t was = x->hops;
     count_out(c, flow);
     x->level = 0;
-    if (!m || !m->chunk || was == MS_FLUID_SECOND) {
+    if (!m || m->chunk == 0 || was == MS_FLUID_SECOND) {
         w->left[flow] = INFINITY;
         x->hops = 0;
         w->dead++;
@@ -347,8 +347,8 @@ uint32_t ms_fluid_weighted_sinks(const struct ms_fluid_weighted *w, uint32_t flo
     const struct ms_fluid_more *m = x->more;
     uint8_t hops = w->held[flow].hops;
     bool first_over = hops == MS_FLUID_BOTH || (hops == MS_FLUID_FIRST && !(m->bytes > m->chunk));
-    bool last = !m->chunk || hops == MS_FLUID_SECOND;
-    uint32_t from = last && m->chunk ? m->n_sent : 0;
+    bool last = m->chunk == 0 || hops == MS_FLUID_SECOND;
+    uint32_t from = last && m->chunk != 0 ? m->n_sent : 0;
     *sinks = m->sink + from;
     return last ? m->n_sinks - from : first_over ? m->n_sent : 0;
 }
