@@ -304,6 +304,8 @@ static enum ms_status add_links(struct ms_json *j, const struct ms_record_input 
         ms_json_string(j, "name", b[l].name);
         ms_json_number(j, "utilisation", b[l].utilisation);
         ms_json_number(j, "bytes", b[l].bytes);
+        if (b[l].utilisation > 1 + 1e-6) /* of the rate it began with: a bandwidth_file raised it */
+            ms_json_string(j, "flag", "more than its rate at the start could carry");
         ms_json_end_object(j);
     }
     ms_json_end_array(j);

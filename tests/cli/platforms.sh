@@ -101,6 +101,9 @@ scenario route-missing '"gpu*"'
 grep -q "cluster.hosts: 'gpu\*' matches none of the 3 hosts" "$tmp/err" || fail "hosts that match nothing: $(cat "$tmp/err")"
 scenario config '"h*"' # a copy without plugin=help is loaded, and freed once
 "$moesim" run s.yaml -o copied --progress=never >/dev/null 2>"$tmp/err" || fail "a cleaned copy: $(cat "$tmp/err")"
+# Links next to a host that others' routes use: a shared wire, not transit, in a file that knows no nodes.
+"$moesim" platform check "$source/tests/data/platforms/foreign/shared-links.xml" 2>&1 | grep -q "third host" && fail "a shared link is called transit"
+
 # GPUs that share a NIC: checked, and drawn with an edge each.
 "$moesim" platform generate star --nodes 2 --gpus-per-node 4 --nics-per-node 2 -o "$tmp/shared.xml" || fail "shared NICs"
 "$moesim" platform show "$tmp/shared.xml" --svg - | grep -q '</svg>' || fail "shared NICs are not drawn"
