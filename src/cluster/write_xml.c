@@ -154,16 +154,29 @@ static void bypass_rows(struct writer *w, const char *in, int g)
                           in, g, h, g, h);
 }
 
+static void gpu_links(struct writer *w, const char *in, const int *gpu, int n)
+{
+    const struct ms_blueprint *f = w->f;
+    for (int i = 0; i < n; i++) {
+        gpu_link(w, in, f->nvlink_only ? "nvl" : "nic", gpu[i]);
+        if (!f->nvlink_only && nvlinks(f))
+            gpu_link(w, in, "nvl", gpu[i]);
+    }
+}
+
+/* SimGrid looks for a link by its name zone by zone, in their order, for each mention of it: where
+ * there are many zones the links of all stand in the first one. */
+enum { MANY_EDGES = 64 };
+
 /* What stands in one edge switch's Cluster zone. */
 static void edge_inside(struct writer *w, const char *in, int e, const int *gpu, int n)
 {
     const struct ms_blueprint *f = w->f;
     const char *kind = f->nvlink_only ? "nvl" : "nic";
-    for (int i = 0; i < n; i++) {
-        gpu_link(w, in, kind, gpu[i]);
-        if (!f->nvlink_only && nvlinks(f))
-            gpu_link(w, in, "nvl", gpu[i]);
-    }
+    if (f->n_edges <= MANY_EDGES)
+        gpu_links(w, in, gpu, n);
+    else if (e == 0)
+        gpu_links(w, in, gpu, f->n_gpus);
     for (int i = 0; i < n; i++)
         host_row(w, in, gpu[i]);
     ms_buf_printf(w->out, "%s<router id=\"switch%d\"/>\n", in, e);

@@ -15,7 +15,11 @@
 #include "base/child.h"
 #include "sim/load.h"
 
-enum { TIMEOUT_S = 60 };
+/* A minute, and one more for each 8192 hosts. */
+static int timeout_s(const struct ms_platform *p)
+{
+    return 60 + p->n_hosts / 8192 * 60;
+}
 static const uint32_t whole_mark = 0x6d6f6573;
 
 /* What the child's one actor works on. */
@@ -198,7 +202,7 @@ enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_r
     char words[512];
     *out = (struct ms_route_query){0};
     fflush(NULL);
-    enum ms_status s = ms_child_ask(&c, ask_simgrid, &q, TIMEOUT_S, &in_time, err);
+    enum ms_status s = ms_child_ask(&c, ask_simgrid, &q, timeout_s(p), &in_time, err);
     struct cursor at = {c.answer.p, c.answer.p + c.answer.n, c.answer.p && !c.answer.failed};
     if (s == MS_OK) {
         read_links(&at, &r);
@@ -207,7 +211,7 @@ enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_r
         last_words(&c.talk, words, sizeof words);
         if (!at.good)
             s = ms_err_set(err, MS_INTERNAL, "SimGrid %s on %s: %s",
-                           in_time ? "gave up" : "did not answer within a minute", p->path, words);
+                           in_time ? "gave up" : "did not answer in time", p->path, words);
     }
     ms_child_finish(&c);
     if (s == MS_OK)
