@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sweep/lines.h"
 #include "sweep/store.h"
 #include "sweep/summary.h"
 
@@ -149,12 +150,12 @@ START_TEST(test_merged_shards_equal_the_whole)
     }
     const char *dirs[] = {in("shard2"), in("shard0"), in("shard1")};
     size_t n, missing, failed;
-    ck_assert_int_eq(ms_store_merge(dirs, 3, in("joined"), false, &n, &missing, &failed, NULL),
-                     MS_OK);
+    ck_assert_int_eq(
+        ms_store_merge(dirs, 3, in("joined"), false, &n, &missing, &failed, NULL, NULL), MS_OK);
     ck_assert(n == N && missing == 0 && failed == 0);
     same_files("one", "joined");
     ck_assert_int_eq(access(in("joined/samples/c0003.csv"), F_OK), 0);
-    ck_assert_int_eq(ms_store_merge(dirs, 2, in("part"), false, &n, &missing, &failed, NULL),
+    ck_assert_int_eq(ms_store_merge(dirs, 2, in("part"), false, &n, &missing, &failed, NULL, NULL),
                      MS_OK);
     ck_assert_uint_eq(missing, 2);
 }
@@ -168,7 +169,7 @@ START_TEST(test_failed_records_run_again_and_answers_beat_failures)
     ck_assert_int_eq(ms_store_close(s, NULL), MS_OK);
     char *t = text_of("fail", "results.jsonl");
     ck_assert_ptr_nonnull(strstr(t, "\"status\":\"failed\",\"scenario_hash\""));
-    ck_assert_ptr_nonnull(strstr(t, "\"error\":\"killed by \\\"signal 11\\\"\"}"));
+    ck_assert_ptr_nonnull(strstr(t, "\"error\":\"killed by \\\"signal 11\\\"\",\"hash\":\""));
     free(t);
     s = open_store("fail", false);
     ck_assert(ms_store_has(s, 0) && !ms_store_has(s, 2));
@@ -201,6 +202,96 @@ START_TEST(test_another_study_is_refused_and_forced_keeps_equal_cases)
     ck_assert_int_eq(ms_store_close(s, NULL), MS_OK);
     same_files("taken", "fresh"); /* heads are new: renumbered cases leave no trace */
     make_study(0);
+}
+END_TEST
+
+static void put_bytes(const char *path, const char *p, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert(f && fwrite(p, 1, n, f) == n && fclose(f) == 0);
+}
+
+START_TEST(test_no_flipped_bit_of_a_record_is_believed)
+{
+    whole("flip", up);
+    char *full = text_of("flip", "results.jsonl");
+    size_t n = strlen(full);
+    struct ms_arena arena = {0};
+    for (size_t bit = 0; bit < 8 * n; bit += 7) {
+        struct ms_lines_seen seen = {0};
+        struct ms_line *lines;
+        size_t n_lines;
+        full[bit / 8] = (char)(full[bit / 8] ^ 1 << bit % 8);
+        put_bytes(in("flip/results.jsonl"), full, n);
+        full[bit / 8] = (char)(full[bit / 8] ^ 1 << bit % 8);
+        ck_assert_int_eq(
+            ms_lines_read(in("flip"), "results.jsonl", &arena, &lines, &n_lines, &seen, NULL),
+            MS_OK);
+        ck_assert_uint_ge(n_lines, N - 2); /* a newline that is gone joins two lines */
+        ck_assert_uint_lt(n_lines, N);
+        ck_assert(bit / 8 == n - 1 || seen.n_broken + seen.n_unsealed > 0);
+        for (size_t i = 0; i < n_lines; i++)
+            ck_assert_ptr_nonnull(strstr(full, lines[i].text));
+        ms_arena_reset(&arena);
+    }
+    ms_arena_finish(&arena);
+    free(full);
+}
+END_TEST
+
+START_TEST(test_a_damaged_record_is_told_and_made_again)
+{
+    struct ms_errs warnings = {0};
+    whole("hurt", up);
+    whole("sane", up);
+    char *full = text_of("hurt", "results.jsonl"), *at = strstr(full, "p99_us\":3.5");
+    ck_assert_ptr_nonnull(at);
+    at[8] = '2';
+    put_bytes(in("hurt/results.jsonl"), full, strlen(full));
+    free(full);
+    study.warnings = &warnings;
+    struct ms_store *s = open_store("hurt", false);
+    study.warnings = NULL;
+    ck_assert(!ms_store_has(s, 3) && ms_store_has(s, 2) && ms_store_has(s, 4));
+    ck_assert_uint_eq(warnings.n_warnings, 1);
+    ck_assert_ptr_nonnull(strstr(warnings.warn[0].text, "1 record is not what was written"));
+    ms_errs_finish(&warnings);
+    add(s, 3, 3, "");
+    ck_assert_int_eq(ms_store_close(s, NULL), MS_OK);
+    same_files("hurt", "sane");
+}
+END_TEST
+
+START_TEST(test_blanks_and_carriage_returns_behind_a_record_are_read)
+{
+    whole("crlf", up);
+    whole("lf", up);
+    char *full = text_of("crlf", "results.jsonl");
+    struct ms_buf b = {0};
+    for (const char *p = full; *p; p++)
+        ms_buf_adds(&b, *p == '\n' ? (p - full) % 2 ? "\r\n" : " \t\n" : (char[]){*p, '\0'});
+    put_bytes(in("crlf/results.jsonl"), b.p, b.n);
+    ms_buf_finish(&b);
+    free(full);
+    struct ms_store *s = open_store("crlf", false);
+    for (size_t i = 0; i < N; i++)
+        ck_assert(ms_store_has(s, i));
+    ck_assert_int_eq(ms_store_close(s, NULL), MS_OK);
+    same_files("crlf", "lf");
+}
+END_TEST
+
+START_TEST(test_what_a_killed_writer_left_is_gone_after_the_next_start)
+{
+    whole("litter", up);
+    ck_assert_int_eq(ms_dir_make(in("litter/samples"), NULL), MS_OK);
+    put_bytes(in("litter/.results.jsonl.moesim-part"), "x", 1);
+    put_bytes(in("litter/samples/.c0001.csv.moesim-part.77"), "x", 1);
+    put_bytes(in("litter/mine.moesim-part"), "x", 1); /* not one of ours */
+    ms_store_abandon(open_store("litter", false));
+    ck_assert_int_ne(access(in("litter/.results.jsonl.moesim-part"), F_OK), 0);
+    ck_assert_int_ne(access(in("litter/samples/.c0001.csv.moesim-part.77"), F_OK), 0);
+    ck_assert_int_eq(access(in("litter/mine.moesim-part"), F_OK), 0);
 }
 END_TEST
 
@@ -286,6 +377,10 @@ int main(void)
     tcase_add_test(t, test_merged_shards_equal_the_whole);
     tcase_add_test(t, test_failed_records_run_again_and_answers_beat_failures);
     tcase_add_test(t, test_another_study_is_refused_and_forced_keeps_equal_cases);
+    tcase_add_test(t, test_no_flipped_bit_of_a_record_is_believed);
+    tcase_add_test(t, test_a_damaged_record_is_told_and_made_again);
+    tcase_add_test(t, test_blanks_and_carriage_returns_behind_a_record_are_read);
+    tcase_add_test(t, test_what_a_killed_writer_left_is_gone_after_the_next_start);
     tcase_add_test(t, test_a_folder_in_use_is_refused);
     tcase_add_test(t, test_a_record_without_its_samples_runs_again_when_samples_are_wanted);
     tcase_add_test(t, test_a_body_that_is_none_is_a_failed_case);

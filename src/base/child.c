@@ -70,14 +70,15 @@ enum ms_status ms_child_start(struct ms_child *c, ms_child_work *work, void *ctx
     return MS_OK;
 }
 
-/* Drop the beginning when there is twice as much as is kept. */
+/* Drop the middle when there is twice as much as is kept: the beginning tells why, the end how. */
 static void trim(struct ms_buf *talk)
 {
-    if (talk->failed || talk->n <= 2 * MS_CHILD_TALK_BYTES)
+    if (talk->failed || talk->n <= MS_CHILD_HEAD_BYTES + 2 * MS_CHILD_TALK_BYTES)
         return;
-    size_t drop = talk->n - MS_CHILD_TALK_BYTES;
-    memmove(talk->p, talk->p + drop, MS_CHILD_TALK_BYTES + 1);
-    talk->n = MS_CHILD_TALK_BYTES;
+    memmove(talk->p + MS_CHILD_HEAD_BYTES, talk->p + talk->n - MS_CHILD_TALK_BYTES,
+            MS_CHILD_TALK_BYTES + 1);
+    talk->n = MS_CHILD_HEAD_BYTES + MS_CHILD_TALK_BYTES;
+    talk->p[MS_CHILD_HEAD_BYTES - 1] = '\n';
 }
 
 /* What is there; a pipe that can say no more is closed. */

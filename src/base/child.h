@@ -14,7 +14,8 @@
 #include "base/err.h"
 #include "base/file.h"
 
-enum { MS_CHILD_TALK_BYTES = 16384 }; /**< of its talk, the end is kept: at least so much */
+/** Of its talk, the beginning is kept and the end: at least so much of each. */
+enum { MS_CHILD_HEAD_BYTES = 4096, MS_CHILD_TALK_BYTES = 16384 };
 
 /** The parent's side. Zero-initialise; finish frees. */
 struct ms_child {

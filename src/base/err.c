@@ -9,6 +9,7 @@
 
 enum { MS_ERRS_PER_FILE = 20 };
 
+/* Names and contents of files of strangers go into it: nothing in it may command a terminal. */
 static void fill(struct ms_err *err, enum ms_status s, const char *file, int line, int col,
                  const char *key, const char *fmt, va_list ap)
 {
@@ -18,6 +19,9 @@ static void fill(struct ms_err *err, enum ms_status s, const char *file, int lin
     snprintf(err->file, sizeof err->file, "%s", file ? file : "");
     snprintf(err->key, sizeof err->key, "%s", key ? key : "");
     vsnprintf(err->text, sizeof err->text, fmt, ap);
+    ms_clean_line(err->file);
+    ms_clean_line(err->key);
+    ms_clean_line(err->text);
 }
 
 enum ms_status ms_err_set(struct ms_err *err, enum ms_status s, const char *fmt, ...)
@@ -246,19 +250,67 @@ const char *ms_allowed(char *out, size_t size, const char *word, const char *con
     return out;
 }
 
+/* Bytes of the UTF-8 character at p, 0: it is none. */
+static int character(const unsigned char *p)
+{
+    int n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
+    for (int i = 1; i < n; i++)
+        if (p[i] >> 6 != 2)
+            return 0;
+    return n;
+}
+
+/* C0, DEL, C1, and what turns the direction of writing. */
+static bool commands(const unsigned char *p, int n)
+{
+    if (n == 1)
+        return p[0] < 0x20 || p[0] == 0x7f;
+    if (n == 2)
+        return p[0] < 0xc2 || (p[0] == 0xc2 && p[1] < 0xa0);
+    return n == 3 && p[0] == 0xe2 &&
+           ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
+            (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
+static char *clean(char *text, bool lines)
+{
+    unsigned char *out = (unsigned char *)text, *p = out;
+    while (*p) {
+        int n = character(p);
+        if (lines && (*p == '\n' || *p == '\t')) {
+            *out++ = *p++;
+        } else if (n == 0 || commands(p, n)) {
+            *out++ = '?';
+            p += n ? n : 1;
+        } else {
+            memmove(out, p, (size_t)n);
+            out += n;
+            p += n;
+        }
+    }
+    *out = 0;
+    return text;
+}
+
+char *ms_clean_line(char *text)
+{
+    return clean(text, false);
+}
+
+char *ms_clean_lines(char *text)
+{
+    return clean(text, true);
+}
+
 const char *ms_clean(const char *text, char *out, size_t size)
 {
-    size_t n = 0, limit = size - 4 < 60 ? size - 4 : 60;
-    for (; *text && n < limit; text++)
-        out[n++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
-    if (*text) {
-        while (n > 0 && ((unsigned char)out[n - 1] & 0xC0) == 0x80) /* no half a character */
-            n--;
-        if (n > 0 && (unsigned char)out[n - 1] >= 0xC0)
-            n--;
-        memcpy(out + n, "...", 3);
-        n += 3;
-    }
+    size_t limit = size - 4 < 60 ? size - 4 : 60, n = strlen(text);
+    bool cut = n > limit;
+    n = cut ? limit : n;
+    memcpy(out, text, n);
+    while (cut && n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) /* no half a character */
+        n--;
     out[n] = 0;
-    return out;
+    ms_clean_line(out);
+    return cut ? strcat(out, "...") : out;
 }

@@ -81,6 +81,12 @@ const char *ms_nearest(const char *word, const char *const *names, size_t n);
 const char *ms_allowed(char *out, size_t size, const char *word, const char *const *names,
                        size_t n);
 
+/** Replace with '?', in place, what a terminal would obey (C0, DEL, C1, marks that turn the direction
+ *  of writing) and bytes that are no UTF-8. Every sentence in an ms_err is clean, and every cell of
+ *  a table. @return text */
+char *ms_clean_line(char *text);
+/** The same, keeping line ends and tabs. */
+char *ms_clean_lines(char *text);
 /** Text fit for a message: at most 60 characters, nothing unprintable. @param size >= 8 @return out */
 const char *ms_clean(const char *text, char *out, size_t size);
 

@@ -1,10 +1,11 @@
-/* Decides what reading a whole file and replacing it mean: all of it or an error, the old bytes or
- * the new ones; and how paths and names with numbers in them compare. */
+/* Decides what reading a whole file means: all of it or an error, and nothing that may never end;
+ * and how paths and names with numbers in them compare. */
 #include "base/file.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,9 +18,9 @@ static bool reserve(struct ms_buf *b, size_t more)
     if (b->cap - b->n > more)
         return true;
     size_t want = b->cap ? b->cap : 256;
-    while (want - b->n <= more)
+    while (want - b->n <= more && want < SIZE_MAX / 4)
         want *= 2;
-    char *p = realloc(b->p, want);
+    char *p = more < SIZE_MAX / 8 ? realloc(b->p, want) : NULL;
     if (!p) {
         b->failed = true;
         return false;
@@ -54,6 +55,7 @@ void ms_buf_printf(struct ms_buf *b, const char *fmt, ...)
         vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
     }
+    b->failed |= n < 0;
     va_end(again);
     va_end(ap);
 }
@@ -64,35 +66,102 @@ void ms_buf_finish(struct ms_buf *b)
     *b = (struct ms_buf){0};
 }
 
-static enum ms_status read_all(int fd, const char *path, struct ms_buf *out, struct ms_err *err)
+/* More than a format's cap, or than all memory: refused before any is taken. */
+static enum ms_status too_long(const char *path, size_t most, struct ms_err *err)
+{
+    return ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                     "longer than the %zu MiB that are read of such a file", most >> 20);
+}
+
+/* Half of this machine's: the other half is for what is made of a file. */
+static size_t memory_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size / 2 : SIZE_MAX;
+}
+
+static enum ms_status read_all(int fd, const char *path, size_t most, struct ms_buf *out,
+                               struct ms_err *err)
 {
     char chunk[1 << 16];
-    for (;;) {
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n == 0)
-            break;
+    size_t before = out->n;
+    for (ssize_t n = 1; n != 0 && !out->failed;) {
+        n = read(fd, chunk, sizeof chunk);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(errno));
         ms_buf_add(out, chunk, (size_t)n);
+        if (out->n - before > most)
+            return too_long(path, most, err);
     }
-    ms_buf_add(out, "", 0);
-    return out->failed ? ms_err_at(err, MS_NOMEM, path, 0, 0, NULL, "too large for memory") : MS_OK;
+    return out->failed ? ms_err_at(err, MS_NOMEM, path, 0, 0, NULL, "out of memory reading it")
+                       : MS_OK;
+}
+
+static const char *kind_of(mode_t mode)
+{
+    return S_ISFIFO(mode)                   ? "a pipe"
+           : S_ISSOCK(mode)                 ? "a socket"
+           : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+                                            : "not a file";
+}
+
+enum ms_status ms_file_open(const char *path, int *fd, size_t *size, struct ms_err *err)
+{
+    struct stat st;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such file");
+    if (*fd < 0 && errno == ENXIO)
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "is not a file");
+    if (*fd < 0 || fstat(*fd, &st) != 0 || S_ISDIR(st.st_mode)) {
+        int why = *fd < 0 ? errno : EISDIR;
+        if (*fd >= 0)
+            close(*fd);
+        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(why));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(*fd);
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                         "is %s, not a file ('-' reads standard "
+                         "input where that is allowed)",
+                         kind_of(st.st_mode));
+    }
+    *size = (size_t)st.st_size;
+    return MS_OK;
+}
+
+enum ms_status ms_file_read_most(const char *path, size_t most, struct ms_buf *out,
+                                 struct ms_err *err)
+{
+    size_t memory = memory_bytes(), size;
+    int fd;
+    most = most < memory ? most : memory;
+    if (strcmp(path, "-") == 0)
+        return read_all(STDIN_FILENO, path, most, out, err);
+    enum ms_status s = ms_file_open(path, &fd, &size, err);
+    if (s != MS_OK)
+        return s;
+    if (size > most)
+        s = too_long(path, most, err);
+    else if (!reserve(out, size))
+        s = ms_err_at(err, MS_NOMEM, path, 0, 0, NULL, "out of memory reading its %zu bytes", size);
+    else
+        s = read_all(fd, path, most, out, err);
+    close(fd);
+    return s;
+}
+
+bool ms_file_is(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 enum ms_status ms_file_read(const char *path, struct ms_buf *out, struct ms_err *err)
 {
-    if (strcmp(path, "-") == 0)
-        return read_all(STDIN_FILENO, path, out, err);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
-        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such file");
-    if (fd < 0)
-        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(errno));
-    enum ms_status s = read_all(fd, path, out, err);
-    close(fd);
-    return s;
+    return ms_file_read_most(path, SIZE_MAX, out, err);
 }
 
 bool ms_fd_write(int fd, const void *data, size_t n)
@@ -108,54 +177,6 @@ bool ms_fd_write(int fd, const void *data, size_t n)
         n -= (size_t)w;
     }
     return true;
-}
-
-/* A device, a FIFO: it is written to; a rename would put a file in its place. */
-static bool is_special(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
-}
-
-static enum ms_status write_special(const char *path, const void *data, size_t n,
-                                    struct ms_err *err)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && ms_fd_write(fd, data, n);
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    return ok ? MS_OK : ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot write: %s", strerror(why));
-}
-
-enum ms_status ms_file_write(const char *path, const void *data, size_t n, struct ms_err *err)
-{
-    if (strcmp(path, "-") == 0) {
-        if (ms_fd_write(STDOUT_FILENO, data, n))
-            return MS_OK;
-        return ms_err_at(err, MS_IO, "stdout", 0, 0, NULL, "cannot write: %s", strerror(errno));
-    }
-    if (is_special(path))
-        return write_special(path, data, n, err);
-    struct ms_buf tmp = {0};
-    ms_buf_printf(&tmp, "%s.tmp%ld", path, (long)getpid());
-    if (tmp.failed)
-        return ms_err_set(err, MS_NOMEM, "out of memory");
-    int fd = open(tmp.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 && ms_fd_write(fd, data, n) && fsync(fd) == 0;
-    int why = errno;
-    if (fd >= 0 && close(fd) != 0 && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok && rename(tmp.p, path) != 0) {
-        ok = false;
-        why = errno;
-    }
-    if (!ok && fd >= 0)
-        unlink(tmp.p);
-    ms_buf_finish(&tmp);
-    return ok ? MS_OK : ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot write: %s", strerror(why));
 }
 
 enum ms_status ms_dir_make(const char *path, struct ms_err *err)

@@ -3,15 +3,14 @@
 #include "base/safetensors.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/file.h"
 
 static const struct {
     const char *name;
@@ -49,17 +48,10 @@ size_t ms_st_type_size(enum ms_st_type t)
 
 static enum ms_status map_file(struct ms_st_file *f, struct ms_err *err)
 {
-    struct stat st;
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
-        return ms_err_at(err, MS_INVALID, f->path, 0, 0, NULL, "no such file");
-    if (fd < 0 || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
-        int why = fd < 0 ? errno : EISDIR;
-        if (fd >= 0)
-            close(fd);
-        return ms_err_at(err, MS_IO, f->path, 0, 0, NULL, "cannot read: %s", strerror(why));
-    }
-    f->map_bytes = (size_t)st.st_size;
+    int fd;
+    enum ms_status s = ms_file_open(f->path, &fd, &f->map_bytes, err);
+    if (s != MS_OK)
+        return s;
     if (f->map_bytes < 8) {
         close(fd);
         return ms_err_at(err, MS_INVALID, f->path, 0, 0, NULL,
@@ -316,4 +308,9 @@ const char *ms_st_metadata(const struct ms_st_file *f, const char *key)
         if (strcmp(f->meta[i].key, key) == 0)
             return f->meta[i].value;
     return NULL;
+}
+
+size_t ms_st_metadata_count(const struct ms_st_file *f)
+{
+    return f->n_meta;
 }

@@ -65,6 +65,8 @@ const struct ms_st_tensor *ms_st_at(const struct ms_st_file *f, size_t i);
 const struct ms_st_tensor *ms_st_find(const struct ms_st_file *f, const char *name);
 /** A value of __metadata__, or NULL. */
 const char *ms_st_metadata(const struct ms_st_file *f, const char *key);
+/** Pairs in __metadata__. */
+size_t ms_st_metadata_count(const struct ms_st_file *f);
 
 /** Elements first .. first+n-1 as float32; bf16 and f16 are exact, f64 and integers rounded.
  *  @return false for the 8-bit floats, which are not converted */

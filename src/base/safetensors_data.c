@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -142,42 +141,27 @@ static void write_header(struct ms_buf *b, const struct ms_st_tensor *t, size_t 
         b->p[i] = (char)((b->n - 8) >> (8 * i) & 255);
 }
 
-static bool write_parts(FILE *out, const struct ms_buf *header, const struct ms_st_tensor *t,
-                        size_t n)
+/* One write a tensor: they are large. */
+static bool write_all(int fd, const struct ms_buf *header, const struct ms_st_tensor *t, size_t n)
 {
-    bool ok = fwrite(header->p, 1, header->n, out) == header->n;
-    for (size_t i = 0; ok && i < n; i++) {
-        size_t bytes = t[i].count * ms_st_type_size(t[i].type);
-        ok = bytes == 0 || fwrite(t[i].data, 1, bytes, out) == bytes;
-    }
-    return ok && fflush(out) == 0 && fsync(fileno(out)) == 0;
+    bool ok = ms_fd_write(fd, header->p, header->n);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = ms_fd_write(fd, t[i].data, t[i].count * ms_st_type_size(t[i].type));
+    return ok;
 }
 
 enum ms_status ms_st_write(const char *path, const struct ms_st_tensor *tensors, size_t n_tensors,
                            const struct ms_st_meta *meta, size_t n_meta, struct ms_err *err)
 {
-    struct ms_buf header = {0}, tmp = {0};
+    struct ms_buf header = {0};
+    struct ms_part part;
     write_header(&header, tensors, n_tensors, meta, n_meta);
-    ms_buf_printf(&tmp, "%s.tmp%ld", path, (long)getpid());
-    if (header.failed || tmp.failed) {
-        ms_buf_finish(&header);
-        ms_buf_finish(&tmp);
-        return ms_err_set(err, MS_NOMEM, "%s: out of memory", path);
+    enum ms_status s =
+        header.failed ? ms_err_set(err, MS_NOMEM, "out of memory") : ms_part_open(&part, path, err);
+    if (s == MS_OK) {
+        bool ok = write_all(part.fd, &header, tensors, n_tensors);
+        s = ms_part_close(&part, ok, errno, err);
     }
-    FILE *out = fopen(tmp.p, "wbe");
-    bool ok = out && write_parts(out, &header, tensors, n_tensors);
-    int why = errno;
-    if (out && fclose(out) != 0 && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok && rename(tmp.p, path) != 0) {
-        ok = false;
-        why = errno;
-    }
-    if (!ok && out)
-        unlink(tmp.p);
     ms_buf_finish(&header);
-    ms_buf_finish(&tmp);
-    return ok ? MS_OK : ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot write: %s", strerror(why));
+    return s;
 }

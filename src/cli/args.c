@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/field.h"
 #include "cli/cli.h"
 
@@ -15,12 +16,13 @@ static const struct ms_option help_option = {"help", 'h', NULL, "show this text"
 
 int ms_usage(const struct ms_verb *verb, const char *fmt, ...)
 {
+    char text[2048];
     va_list ap;
     va_start(ap, fmt);
-    fprintf(stderr, "moesim %s: ", verb->name);
-    vfprintf(stderr, fmt, ap);
-    fprintf(stderr, "\nTry 'moesim %s --help'.\n", verb->name);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    fprintf(stderr, "moesim %s: %s\nTry 'moesim %s --help'.\n", verb->name, ms_clean_lines(text),
+            verb->name);
     return MS_USAGE;
 }
 

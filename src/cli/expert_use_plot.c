@@ -1,13 +1,12 @@
 /* The picture of a profile: load against the mean by layer and expert, and over the steps of a
  * trace. Drawn by gnuplot, run as a program; where it is missing there is no picture and a note
  * says so. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/json.h"
 #include "cli/expert_use.h"
+#include "report/plot.h"
 
 static void add_heat(const struct ms_expert_use *p, struct ms_buf *b)
 {
@@ -42,15 +41,11 @@ static void add_tics(const struct ms_expert_use *p, struct ms_buf *b)
     ms_buf_adds(b, ")\n");
 }
 
-static void add_script(const struct ms_expert_use *p, const char *terminal, const char *output,
-                       struct ms_buf *b)
+static void add_script(const struct ms_expert_use *p, const char *terminal, struct ms_buf *b)
 {
     bool steps = p->n_steps > 0;
     int height = (steps ? 640 : 340) + 14 * (p->n_layers > 8 ? p->n_layers - 8 : 0);
-    ms_buf_printf(b, "set terminal %s size 900,%d\nset output '", terminal, height);
-    for (; *output; output++)
-        ms_buf_adds(b, *output == '\'' ? "''" : (char[]){*output, 0});
-    ms_buf_adds(b, "'\n");
+    ms_buf_printf(b, "set terminal %s size 900,%d\n", terminal, height);
     add_heat(p, b);
     if (steps) {
         add_steps(p, b);
@@ -79,20 +74,15 @@ enum ms_status ms_use_plot(const struct ms_expert_use *p, const char *dir, struc
 {
     static const char *const kinds[][2] = {{"svg enhanced background 'white'", "profile.svg"},
                                            {"pngcairo noenhanced", "profile.png"}};
-    struct ms_buf script = {0};
-    char path[4096];
-    for (int i = 0; i < 2; i++) {
+    enum ms_status s = MS_OK;
+    for (int i = 0; s == MS_OK && i < 2; i++) {
+        struct ms_buf script = {0};
+        char path[4096];
         snprintf(path, sizeof path, "%s/%s", dir, kinds[i][1]);
-        add_script(p, kinds[i][0], path, &script);
-        ms_buf_adds(&script, "set output\nreset\n");
+        add_script(p, kinds[i][0], &script);
+        s = script.failed ? ms_err_set(err, MS_NOMEM, "out of memory for the picture")
+                          : ms_plot_draw(path, &script, err);
+        ms_buf_finish(&script);
     }
-    FILE *f = script.failed ? NULL : popen("gnuplot 2>/dev/null", "we");
-    size_t written = f ? fwrite(script.p, 1, script.n, f) : 0;
-    int status = f ? pclose(f) : -1;
-    bool whole = written == script.n;
-    ms_buf_finish(&script);
-    if (!f || WEXITSTATUS(status) == 127)
-        return ms_err_set(err, MS_IO,
-                          "no picture: gnuplot is not installed (Debian: apt install gnuplot-nox)");
-    return whole && status == 0 ? MS_OK : ms_err_set(err, MS_IO, "no picture: gnuplot failed");
+    return s;
 }

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "cli/cli.h"
+#include "cli/memory.h"
 
 #define X(name) extern const struct ms_verb ms_verb_##name;
 #include "verb_registry.inc"
@@ -98,8 +99,11 @@ static int dispatch(int argc, char **argv)
 static void hold_standard_streams(void)
 {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) < 0)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) < 0) {
+            static const char text[] = "moesim: error: no file can be opened, not even /dev/null\n";
+            (void)!write(STDERR_FILENO, text, sizeof text - 1);
             _exit(MS_IO);
+        }
 }
 
 /* `… | head`: the reader has seen what it wanted. */
@@ -123,7 +127,9 @@ static int close_output(int code)
 
 int main(int argc, char **argv)
 {
+    ms_memory_or_end();
     hold_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* `run … | head` must not lose the cases still running */
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error with a name: EFBIG */
     return close_output(dispatch(argc, argv));
 }

@@ -11,27 +11,44 @@ static void on_progress(void *ctx, const struct ms_run_state *st)
     ms_progress_show(&t->bar, st);
 }
 
+/* Names of files, and what SimGrid says of them, are strangers' words. */
+static void say(struct ms_run_talk *t, struct ms_buf *text)
+{
+    ms_progress_clear(&t->bar);
+    fputs(text->failed ? "moesim: out of memory for a message\n" : ms_clean_lines(text->p), stderr);
+    ms_buf_finish(text);
+}
+
 static void on_failure(void *ctx, const char *id, const char *axes, const char *error)
 {
     struct ms_run_talk *t = ctx;
-    ms_progress_clear(&t->bar);
+    struct ms_buf b = {0};
     bool one = strcmp(axes, "{}") == 0; /* a study of one case has no axes */
-    fprintf(stderr, "moesim %s: case %s%s%s failed: %s\n", t->verb, id, one ? "" : " ",
-            one ? "" : axes, error);
+    ms_buf_printf(&b, "moesim %s: case %s%s%s failed: %s\n", t->verb, id, one ? "" : " ",
+                  one ? "" : axes, error);
+    say(t, &b);
 }
 
 static void on_talk(void *ctx, const char *id, const char *text)
 {
     struct ms_run_talk *t = ctx;
+    struct ms_buf b = {0};
     size_t n = strlen(text);
-    ms_progress_clear(&t->bar);
-    fprintf(stderr, "moesim %s: case %s said: %s%s", t->verb, id, text,
-            n && text[n - 1] == '\n' ? "" : "\n");
+    ms_buf_printf(&b, "moesim %s: case %s said: %s%s", t->verb, id, text,
+                  n && text[n - 1] == '\n' ? "" : "\n");
+    say(t, &b);
 }
 
 struct ms_run_watch ms_run_watch_of(struct ms_run_talk *talk)
 {
-    return (struct ms_run_watch){talk, on_progress, on_failure, on_talk};
+    return (struct ms_run_watch){talk, on_progress, on_failure, on_talk, &talk->warnings};
+}
+
+void ms_run_tell_dropped(struct ms_run_talk *talk)
+{
+    ms_progress_clear(&talk->bar);
+    ms_errs_print(stderr, &talk->warnings);
+    ms_errs_finish(&talk->warnings);
 }
 
 void ms_run_tell_end(const struct ms_run_talk *talk, const struct ms_run_state *st, const char *dir,

@@ -10,10 +10,13 @@
 struct ms_run_talk {
     const char *verb;
     struct ms_progress bar;
+    struct ms_errs warnings; /**< what of the folder was dropped */
 };
 
 /** Callbacks that draw on talk->bar. @param talk borrowed while the run lasts */
 struct ms_run_watch ms_run_watch_of(struct ms_run_talk *talk);
+/** Clear the bar for good, and say what was dropped; once, whatever the run's end. */
+void ms_run_tell_dropped(struct ms_run_talk *talk);
 /** "moesim run: 4 of 4 cases in DIR (2 were there), 7 s", and how it ended. */
 void ms_run_tell_end(const struct ms_run_talk *talk, const struct ms_run_state *st, const char *dir,
                      enum ms_status status, const struct ms_err *err);

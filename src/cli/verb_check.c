@@ -1,6 +1,7 @@
 /* `moesim check`: everything that can be said about scenarios and platforms without simulating. */
 #include <ctype.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/file.h"
@@ -29,17 +30,20 @@ static bool ends_with(const char *s, const char *tail)
 /* By its name; where that says nothing, by its first character. */
 static bool is_platform(const char *path)
 {
-    int c = EOF;
+    char head[4096];
     if (ends_with(path, ".xml"))
         return true;
     if (ends_with(path, ".yaml") || ends_with(path, ".yml") || strcmp(path, "-") == 0)
         return false;
-    FILE *f = fopen(path, "re");
-    while (f && (c = fgetc(f)) != EOF && isspace(c))
-        ;
-    if (f)
-        fclose(f);
-    return c == '<';
+    size_t size, at = 0;
+    int fd;
+    if (ms_file_open(path, &fd, &size, NULL) != MS_OK)
+        return false;
+    ssize_t n = read(fd, head, sizeof head);
+    close(fd);
+    while (n > 0 && at < (size_t)n && isspace((unsigned char)head[at]))
+        at++;
+    return n > 0 && at < (size_t)n && head[at] == '<';
 }
 
 static enum ms_status check_platform(const char *path, struct ms_inputs *inputs,

@@ -55,6 +55,7 @@ static enum ms_status gather(const struct ms_args *a, struct ms_results *r, cons
 {
     enum ms_status s =
         ms_results_read(r, (const char *const *)a->operand, (size_t)a->n_operands, err);
+    ms_errs_print(stderr, &r->warnings);
     for (int i = 0; s == MS_OK && i < a->n_options; i++)
         if (strcmp(a->option[i].name, "where") == 0)
             s = ms_results_keep(r, a->option[i].value, err);

@@ -33,6 +33,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
 {
     struct ms_args args;
     struct ms_err err = {0};
+    struct ms_errs warnings = {0};
     size_t n, missing, failed;
     int stop = ms_args_parse(self, argc, argv, &args);
     if (stop)
@@ -42,9 +43,11 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return ms_usage(self, "no results folder given");
     if (!out)
         return ms_usage(self, "--output=DIR is required");
-    enum ms_status s =
-        ms_store_merge((const char *const *)args.operand, (size_t)args.n_operands, out,
-                       ms_args_get(&args, "force", NULL) != NULL, &n, &missing, &failed, &err);
+    enum ms_status s = ms_store_merge((const char *const *)args.operand, (size_t)args.n_operands,
+                                      out, ms_args_get(&args, "force", NULL) != NULL, &n, &missing,
+                                      &failed, &warnings, &err);
+    ms_errs_print(stderr, &warnings);
+    ms_errs_finish(&warnings);
     if (s != MS_OK) {
         ms_err_print(stderr, &err, "error");
         return ms_exit_code(s);

@@ -213,14 +213,12 @@ static enum ms_status profile_input(struct job *j, const char *input, struct ms_
 {
     char config[4096];
     snprintf(config, sizeof config, "%s/config.json", input);
-    FILE *f = fopen(config, "re");
-    if (f)
-        fclose(f);
+    bool folder = ms_file_is(config);
     bool yaml = ends_with(input, ".yaml") || ends_with(input, ".yml") || strcmp(input, "-") == 0;
-    if (j->in.n_operands > 1 && (f || j->in.n_texts > 0 || j->token_file || yaml))
+    if (j->in.n_operands > 1 && (folder || j->in.n_texts > 0 || j->token_file || yaml))
         return ms_err_at(err, MS_USAGE, NULL, 0, 0, NULL,
                          "one checkpoint or scenario at a time; only traces are summed");
-    if (f || j->in.n_texts > 0 || j->token_file)
+    if (folder || j->in.n_texts > 0 || j->token_file)
         return profile_checkpoint(j, input, err);
     if (yaml)
         return ms_use_scenario(input, j->sets, j->n_sets, (int)j->threads, &j->profile, &j->errs,

@@ -271,7 +271,8 @@ static enum ms_status print_results(const struct job *j, enum format format)
 /* @return an exit code; 128 + the signal that interrupted it */
 static int run_job(struct job *j, const struct setting *s)
 {
-    struct ms_run_talk talk = {"run", ms_progress_start(stderr, j->study.base.name, s->progress)};
+    struct ms_run_talk talk = {.verb = "run",
+                               .bar = ms_progress_start(stderr, j->study.base.name, s->progress)};
     struct ms_run_watch watch = ms_run_watch_of(&talk);
     struct ms_run_options o = s->run;
     struct ms_run_state st;
@@ -279,7 +280,7 @@ static int run_job(struct job *j, const struct setting *s)
     int sig;
     o.dir = j->dir;
     enum ms_status status = ms_plan_run(&j->plan, &o, &watch, &st, &sig, &err);
-    ms_progress_clear(&talk.bar);
+    ms_run_tell_dropped(&talk);
     if (status != MS_OK && status != MS_FAILED && status != MS_INTERRUPTED) {
         ms_err_print(stderr, &err, "error");
         return ms_exit_code(status);

@@ -80,6 +80,9 @@ static void catch_signals(void)
     struct sigaction a = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup */
+        sigaction(SIGHUP, &a, NULL);
 }
 
 /* The key of a failed check stands somewhere in the file: point at it. */
@@ -95,6 +98,7 @@ static int train(const struct ms_scenario *s, const struct ms_args *args, bool b
 {
     char dir[4096];
     struct ms_err err = {0};
+    struct ms_errs warnings = {0};
     struct view view = {.bar = bar};
     const char *given = ms_args_get(args, "output", NULL);
     if (given)
@@ -106,16 +110,19 @@ static int train(const struct ms_scenario *s, const struct ms_args *args, bool b
                                  .force = ms_args_get(args, "force", NULL) != NULL,
                                  .stop = &stop_signal,
                                  .progress = on_progress,
-                                 .ctx = &view};
+                                 .ctx = &view,
+                                 .warnings = &warnings};
     view.last.heldout_ce = NAN;
     catch_signals();
     enum ms_status status = ms_train_run(s->train, &o, &err);
+    ms_errs_print(stderr, &warnings);
+    ms_errs_finish(&warnings);
     if (status) {
         if (bar && view.last.steps > 0 && view.last.step < view.last.steps)
             fputc('\n', stderr);
         add_place(s, &err);
         int code = ms_moe_fail(&err);
-        return status == MS_INTERRUPTED && stop_signal == SIGTERM ? 143 : code;
+        return status == MS_INTERRUPTED && stop_signal ? 128 + stop_signal : code;
     }
     if (!ms_args_get(args, "quiet", NULL))
         summary(&view, dir);
@@ -128,10 +135,11 @@ static int train_study(const struct ms_plan *plan, const char *name, const struc
 {
     char folder[4096];
     const char *dir = ms_args_get(args, "output", NULL);
-    struct ms_run_talk talk = {"train", ms_progress_start(stderr, name,
-                                                          progress == 0   ? MS_PROGRESS_AUTO
-                                                          : progress == 1 ? MS_PROGRESS_ALWAYS
-                                                                          : MS_PROGRESS_NEVER)};
+    struct ms_run_talk talk = {.verb = "train",
+                               .bar = ms_progress_start(stderr, name,
+                                                        progress == 0   ? MS_PROGRESS_AUTO
+                                                        : progress == 1 ? MS_PROGRESS_ALWAYS
+                                                                        : MS_PROGRESS_NEVER)};
     struct ms_run_watch watch = ms_run_watch_of(&talk);
     struct ms_run_state st;
     struct ms_err err = {0};
@@ -145,7 +153,7 @@ static int train_study(const struct ms_plan *plan, const char *name, const struc
                                .force = ms_args_get(args, "force", NULL) != NULL,
                                .train = true};
     enum ms_status status = ms_plan_run(plan, &o, &watch, &st, &sig, &err);
-    ms_progress_clear(&talk.bar);
+    ms_run_tell_dropped(&talk);
     if (status != MS_OK && status != MS_FAILED && status != MS_INTERRUPTED) {
         ms_err_print(stderr, &err, "error");
         return ms_exit_code(status);

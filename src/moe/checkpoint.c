@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "moe/checkpoint_files.h"
 #include "moe/checkpoint_names.h"
+#include "moe/manifest.h"
 #include "moe/model.h"
 
 /* ---- opening ---- */
@@ -93,10 +95,7 @@ static enum ms_status open_shards(struct ms_checkpoint *c, const char *index, st
 
 static bool exists(const char *path)
 {
-    FILE *f = path ? fopen(path, "re") : NULL;
-    if (f)
-        fclose(f);
-    return f != NULL;
+    return path && ms_file_is(path);
 }
 
 static enum ms_status open_all(struct ms_checkpoint *c, struct ms_err *err)
@@ -130,7 +129,10 @@ enum ms_status ms_checkpoint_open(const char *folder, struct ms_checkpoint **out
     if (!c)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     c->folder = ms_arena_strdup(&c->arena, folder);
-    enum ms_status s = c->folder ? open_all(c, err) : ms_err_set(err, MS_NOMEM, "out of memory");
+    bool ours;
+    enum ms_status s = c->folder ? ms_manifest_check(folder, &ours, NULL, err)
+                                 : ms_err_set(err, MS_NOMEM, "out of memory");
+    s = s ? s : open_all(c, err);
     if (s) {
         ms_checkpoint_close(c);
         return s;
@@ -257,7 +259,7 @@ enum ms_status ms_checkpoint_save(const struct ms_model *m, const char *folder,
         s = ms_moe_config_print(ms_model_config(m), config_text, &text, err);
     if (!s)
         s = text.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
-                        : ms_file_write(config.p, text.p, text.n, err);
+                        : ms_file_replace(config.p, text.p, text.n, err);
     if (!s)
         s = save_weights(m, weights.p, meta, n_meta, err);
     ms_buf_finish(&text);

@@ -16,7 +16,8 @@ struct ms_model;
 struct ms_weight_source;
 struct ms_st_meta;
 
-/** Open and check headers; weights stay on disk (mapped). A path to config.json's folder.
+/** Open and check headers, and every file's hash where moesim wrote the folder (manifest.h); weights
+ *  stay on disk (mapped). A path to config.json's folder.
  *  @return MS_OK; MS_INVALID; MS_IO; MS_NOMEM */
 enum ms_status ms_checkpoint_open(const char *folder, struct ms_checkpoint **out,
                                   struct ms_err *err);

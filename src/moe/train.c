@@ -214,7 +214,7 @@ static enum ms_status loop(struct ms_train_run *r, struct ms_err *err)
 enum ms_status ms_train_run(const struct ms_train_params *p, const struct ms_train_options *o,
                             struct ms_err *err)
 {
-    struct ms_train_run r = {.p = p, .o = o};
+    struct ms_train_run r = {.p = p, .o = o, .lock_fd = -1};
     enum ms_status s = open_run(&r, err);
     s = s ? s : loop(&r, err);
     close_run(&r);

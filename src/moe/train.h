@@ -3,7 +3,8 @@
  *  A run's folder holds history.jsonl (one line a step), loads.csv (tokens per expert, a
  *  routing.trace), timing.jsonl (speed: not reproducible, so apart) and checkpoint/. Started again
  *  in the same folder it goes on from the checkpoint, cuts history and loads back to it, and ends
- *  with the bytes an undisturbed run would have. */
+ *  with the bytes an undisturbed run would have. A checkpoint or a log that is not what was written
+ *  (manifest.h) is refused by name. */
 #ifndef MS_MOE_TRAIN_H
 #define MS_MOE_TRAIN_H
 
@@ -73,11 +74,12 @@ struct ms_train_options {
     void (*progress)(void *ctx,
                      const struct ms_train_progress *p); /**< after each step; may be NULL */
     void *ctx;
+    struct ms_errs *warnings; /**< may be NULL */
 };
 
 /** Train to p->steps, from the folder's checkpoint where there is one.
  *  @return MS_OK, also where nothing was left to do; MS_INVALID: wrong input (by key and file);
- *  MS_USAGE: the folder holds another run, or another process works in it; MS_FAILED: the loss or a
+ *  MS_USAGE: the folder holds another run; MS_IO: another process works in it; MS_FAILED: the loss or a
  *  tensor is not finite or the loss diverges, with step, layer and tensor (the last checkpoint
  *  stays); MS_INTERRUPTED; MS_IO; MS_NOMEM */
 enum ms_status ms_train_run(const struct ms_train_params *p, const struct ms_train_options *o,

@@ -8,6 +8,7 @@
 
 #include "base/csv.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "moe/kernels.h"
 #include "moe/train_run.h"
 
@@ -43,20 +44,73 @@ static enum ms_status open_one(FILE **out, const struct ms_train_run *r, const c
 
 enum ms_status ms_train_log_lock(struct ms_train_run *r, struct ms_err *err)
 {
-    enum ms_status s = open_one(&r->timing, r, "timing.jsonl", -1, err);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (!s && fcntl(fileno(r->timing), F_SETLK, &lock) != 0)
-        return ms_err_at(err, MS_USAGE, r->o->dir, 0, 0, NULL,
-                         "another process trains in this folder");
+    enum ms_status s = ms_lock_folder(r->o->dir, &r->lock_fd, r->o->warnings, err);
+    return s ? s : open_one(&r->timing, r, "timing.jsonl", -1, err);
+}
+
+/* Hash the first `bytes` of a log, NULL: it is shorter or cannot be read. */
+static struct ms_hasher *hash_prefix(const char *path, long long bytes, enum ms_status *s,
+                                     struct ms_err *err)
+{
+    char chunk[1 << 16];
+    size_t size = 0, left = (size_t)bytes;
+    int fd = -1;
+    struct ms_hasher *h = ms_hasher_create();
+    *s = h ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+    if (!*s && bytes > 0)
+        *s = ms_file_open(path, &fd, &size, err);
+    while (!*s && left > 0) {
+        ssize_t n = read(fd, chunk, left < sizeof chunk ? left : sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            *s = io_error(path, err);
+        if (n == 0)
+            *s = ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                           "shorter than when the checkpoint was written (%zu bytes, then %lld)",
+                           size, bytes);
+        if (n > 0) {
+            ms_hasher_add(h, chunk, (size_t)n);
+            left -= (size_t)n;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return h;
+}
+
+static enum ms_status check_one(struct ms_hasher **out, const struct ms_train_run *r,
+                                const char *name, const struct ms_manifest_log *l,
+                                struct ms_err *err)
+{
+    char path[4096];
+    enum ms_status s;
+    snprintf(path, sizeof path, "%s/%s", r->o->dir, name);
+    ms_hasher_destroy(*out);
+    *out = hash_prefix(path, l ? l->bytes : 0, &s, err);
+    if (!s && l && strcmp(ms_hasher_now(*out).hex, l->hash.hex) != 0)
+        s = ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                      "its first %lld bytes are not what was written when the checkpoint was made",
+                      l->bytes);
     return s;
+}
+
+enum ms_status ms_train_log_check(struct ms_train_run *r, const struct ms_manifest *m,
+                                  struct ms_err *err)
+{
+    enum ms_status s = check_one(&r->history_hash, r, "history.jsonl", m ? &m->history : NULL, err);
+    return s ? s : check_one(&r->loads_hash, r, "loads.csv", m ? &m->loads : NULL, err);
 }
 
 enum ms_status ms_train_log_open(struct ms_train_run *r, struct ms_err *err)
 {
     enum ms_status s = open_one(&r->history, r, "history.jsonl", r->state.history_bytes, err);
     s = s ? s : open_one(&r->loads, r, "loads.csv", r->state.loads_bytes, err);
-    if (!s && r->state.loads_bytes == 0 && fputs(loads_header, r->loads) < 0)
-        return io_error("loads.csv", err);
+    if (!s && r->state.loads_bytes == 0) {
+        if (fputs(loads_header, r->loads) < 0)
+            return io_error("loads.csv", err);
+        ms_hasher_add(r->loads_hash, loads_header, sizeof loads_header - 1);
+    }
     return s;
 }
 
@@ -150,12 +204,15 @@ static void loads_lines(const struct ms_train_run *r, struct ms_buf *out)
 }
 
 /* One write a file, so that a line is torn only by the end of the machine. */
-static enum ms_status append(FILE *f, const struct ms_buf *b, const char *name, struct ms_err *err)
+static enum ms_status append(FILE *f, struct ms_hasher *hash, const struct ms_buf *b,
+                             const char *name, struct ms_err *err)
 {
     if (b->failed)
         return ms_err_set(err, MS_NOMEM, "no memory for a line of %s", name);
     if (fwrite(b->p, 1, b->n, f) != b->n || fflush(f) != 0)
         return io_error(name, err);
+    if (hash)
+        ms_hasher_add(hash, b->p, b->n);
     return MS_OK;
 }
 
@@ -165,10 +222,10 @@ enum ms_status ms_train_log_step(struct ms_train_run *r, bool evaluated, struct 
     history_line(r, evaluated, &history);
     loads_lines(r, &loads);
     timing_line(r, &timing);
-    enum ms_status s = append(r->history, &history, "history.jsonl", err);
+    enum ms_status s = append(r->history, r->history_hash, &history, "history.jsonl", err);
     if (!s && loads.n > 0)
-        s = append(r->loads, &loads, "loads.csv", err);
-    s = s ? s : append(r->timing, &timing, "timing.jsonl", err);
+        s = append(r->loads, r->loads_hash, &loads, "loads.csv", err);
+    s = s ? s : append(r->timing, NULL, &timing, "timing.jsonl", err);
     ms_buf_finish(&history);
     ms_buf_finish(&loads);
     ms_buf_finish(&timing);
@@ -197,4 +254,10 @@ void ms_train_log_close(struct ms_train_run *r)
             fclose(*files[i]);
         *files[i] = NULL;
     }
+    ms_hasher_destroy(r->history_hash);
+    ms_hasher_destroy(r->loads_hash);
+    r->history_hash = r->loads_hash = NULL;
+    if (r->lock_fd >= 0)
+        close(r->lock_fd);
+    r->lock_fd = -1;
 }

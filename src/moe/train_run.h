@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "moe/data.h"
+#include "moe/manifest.h"
 #include "moe/model.h"
 #include "moe/perplexity.h"
 #include "moe/train.h"
@@ -32,6 +33,8 @@ struct ms_train_run {
     struct ms_hash identity; /**< of everything that decides the run's bytes */
     char *config_text;       /**< config.json of the folder fine-tuned, or NULL */
     FILE *history, *loads, *timing;
+    struct ms_hasher *history_hash, *loads_hash; /**< of the bytes in them so far */
+    int lock_fd;
     int B, T, L, E, K; /**< batch, seq, MoE layers, experts, choices */
     enum ms_score score;
     int32_t *tokens, *targets;  /**< [B][T] */
@@ -53,8 +56,12 @@ enum ms_status ms_train_step(struct ms_train_run *r, struct ms_err *err);
 enum ms_status ms_train_evaluate(struct ms_train_run *r, struct ms_err *err);
 
 /* train_log.c */
-/** Open timing.jsonl and lock it: one process a folder. */
+/** Lock the folder, one process each, and open timing.jsonl. */
 enum ms_status ms_train_log_lock(struct ms_train_run *r, struct ms_err *err);
+/** Do history and loads begin as they did when the checkpoint was written? Counts their hashes on
+ *  from there; NULL: from nothing. @return MS_OK; MS_INVALID: the log that does not; MS_IO; MS_NOMEM */
+enum ms_status ms_train_log_check(struct ms_train_run *r, const struct ms_manifest *m,
+                                  struct ms_err *err);
 /** Open history and loads, cut to the state's lengths. */
 enum ms_status ms_train_log_open(struct ms_train_run *r, struct ms_err *err);
 /** Lines of the step just done. */
@@ -66,7 +73,8 @@ void ms_train_log_close(struct ms_train_run *r);
 /* train_state.c */
 /** Hash of parameters and data: a checkpoint of another run is not taken for this one's. */
 enum ms_status ms_train_identity(struct ms_train_run *r, struct ms_err *err);
-/** Load weights, optimiser and state from DIR/checkpoint. @param found false: there is none */
+/** Load weights, optimiser and state from DIR/checkpoint, once all of it, and the logs up to it, are
+ *  known to be what was written. @param found false: there is none, or options force a new start */
 enum ms_status ms_train_state_load(struct ms_train_run *r, bool *found, struct ms_err *err);
 /** Replace DIR/checkpoint as one: a reader sees the old or the new folder, whole. */
 enum ms_status ms_train_state_save(struct ms_train_run *r, struct ms_err *err);

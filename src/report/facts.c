@@ -19,9 +19,20 @@ struct reading {
     bool failed;
 };
 
+static bool is_plain(const char *text)
+{
+    while (*text >= ' ' && *text < 0x7f)
+        text++;
+    return *text == '\0';
+}
+
+/* Records may be anybody's: their words go to terminals, pictures and pages. */
 static const char *keep(struct reading *r, const char *text)
 {
-    size_t number = ms_strings_add(r->texts, text);
+    char *copy = is_plain(text) ? NULL : strdup(text);
+    r->failed = r->failed || (!copy && !is_plain(text));
+    size_t number = ms_strings_add(r->texts, copy ? ms_clean_line(copy) : text);
+    free(copy);
     return r->texts->failed ? NULL : r->texts->text[number];
 }
 
@@ -69,6 +80,7 @@ static void walk(struct reading *r, const json_t *object, size_t at, enum kind k
         int n = snprintf(r->path + at, sizeof r->path - at, "%s", key);
         if (n < 0 || (size_t)n >= sizeof r->path - at - 1)
             continue;
+        n = (int)strlen(ms_clean_line(r->path + at));
         bool inner = kind != AXES && json_is_object(v), scalar = !json_is_array(v) && !inner,
              labelled = kind != RECORD || !json_is_number(v) || json_is_integer(v);
         if (inner) {

@@ -56,7 +56,7 @@ static bool read_course(const struct ms_result *r, struct course *c)
     if (isnan(c->steps))
         return false;
     ms_buf_printf(&path, "%s/%s/history.jsonl", r->source, r->id);
-    bool ok = !path.failed && ms_lines_each(path.p, &text, take_line, c, NULL) == MS_OK;
+    bool ok = !path.failed && ms_lines_each(path.p, &text, take_line, c, NULL, NULL) == MS_OK;
     double n = 0;
     for (int i = 0; i < BINS; i++)
         n += c->n[i];

@@ -1,13 +1,10 @@
-/* Decides what the picture of a comparison shows and where: writes the gnuplot script and has
- * gnuplot draw it to a file beside the target, which is then replaced whole. */
+/* Decides what the picture of a comparison shows and where: writes the gnuplot script and has it
+ * drawn. */
 #include "report/plot_parts.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "stats/percentile.h"
@@ -66,16 +63,26 @@ static void prepare(const struct ms_comparison *c, const struct ms_compare_group
 
 /* ---- the script ---- */
 
-void ms_plot_quoted(struct ms_buf *b, const char *text)
+static void quoted(struct ms_buf *b, const char *text, bool is_format)
 {
     ms_buf_adds(b, "'");
     for (const char *c = text; *c; c++) {
-        if (*c == '\'')
-            ms_buf_adds(b, "'");
+        if (*c == '\'' || (is_format && *c == '%'))
+            ms_buf_add(b, c, 1);
         if ((unsigned char)*c >= ' ')
             ms_buf_add(b, c, 1);
     }
     ms_buf_adds(b, "'");
+}
+
+void ms_plot_quoted(struct ms_buf *b, const char *text)
+{
+    quoted(b, text, false);
+}
+
+void ms_plot_tic(struct ms_buf *b, const char *text)
+{
+    quoted(b, text, true);
 }
 
 void ms_plot_head(struct ms_buf *b, enum ms_picture kind, int width, int height, const char *output)
@@ -88,9 +95,13 @@ void ms_plot_head(struct ms_buf *b, enum ms_picture kind, int width, int height,
     else
         ms_buf_printf(b, "%s size %d,%d font '%s,12'", kind == MS_PNG ? "pngcairo" : "svg", width,
                       height, kind == MS_PNG ? "DejaVu Sans" : font);
-    ms_buf_adds(b, " noenhanced background rgb 'white'\nset output ");
-    ms_plot_quoted(b, output);
-    ms_buf_adds(b, "\nset border 3 lc rgb '#444444'\nset xtics nomirror\nset ytics nomirror\n");
+    ms_buf_adds(b, " noenhanced background rgb 'white'\n");
+    if (output) {
+        ms_buf_adds(b, "set output ");
+        ms_plot_quoted(b, output);
+        ms_buf_adds(b, "\n");
+    }
+    ms_buf_adds(b, "set border 3 lc rgb '#444444'\nset xtics nomirror\nset ytics nomirror\n");
 }
 
 static void stat_name(const struct ms_comparison *c, char *out, size_t size)
@@ -150,7 +161,7 @@ static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size
                   (double)n - 0.3);
     for (size_t i = 0; i < n; i++) {
         ms_buf_adds(b, i ? ", " : "");
-        ms_plot_quoted(b, d[i].row->label);
+        ms_plot_tic(b, d[i].row->label);
         ms_buf_printf(b, " %zu", i);
     }
     ms_buf_printf(b,
@@ -293,23 +304,7 @@ enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output,
                                      : s;
 }
 
-/* ---- running gnuplot ---- */
-
-static enum ms_status run_gnuplot(const struct ms_buf *script, struct ms_err *err)
-{
-    FILE *f = popen("gnuplot", "we");
-    if (!f)
-        return ms_err_set(err, MS_IO, "--plot: cannot start gnuplot: %s", strerror(errno));
-    size_t written = fwrite(script->p, 1, script->n, f);
-    int status = pclose(f);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        return ms_err_set(
-            err, MS_IO,
-            "--plot needs gnuplot, which is not installed (Debian: apt install gnuplot-nox)");
-    if (written != script->n || status != 0)
-        return ms_err_set(err, MS_IO, "--plot: gnuplot failed (its message is above)");
-    return MS_OK;
-}
+/* ---- drawing ---- */
 
 static bool kind_of(const char *path, enum ms_picture *kind)
 {
@@ -327,19 +322,12 @@ enum ms_status ms_plot_to(const char *path, ms_plot_script_fn *write, const void
                           struct ms_err *err)
 {
     enum ms_picture kind;
-    char part[4096];
     struct ms_buf script = {0};
     if (!kind_of(path, &kind))
         return ms_err_set(err, MS_USAGE, "--plot: '%s' ends in none of .svg, .png, .pdf", path);
-    if (snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid()) >= (int)sizeof part)
-        return ms_err_set(err, MS_USAGE, "--plot: the path is too long");
-    enum ms_status s = write(ctx, part, kind, &script, err);
+    enum ms_status s = write(ctx, NULL, kind, &script, err);
     if (s == MS_OK)
-        s = run_gnuplot(&script, err);
-    if (s == MS_OK && rename(part, path) != 0)
-        s = ms_err_set(err, MS_IO, "--plot: cannot write '%s': %s", path, strerror(errno));
-    if (s != MS_OK)
-        unlink(part);
+        s = ms_plot_draw(path, &script, err);
     ms_buf_finish(&script);
     return s;
 }

@@ -16,8 +16,12 @@ enum ms_picture { MS_SVG, MS_PNG, MS_PDF };
  *  @return MS_OK; MS_USAGE: another ending, or a metric without samples; MS_IO: cannot write, or
  *  gnuplot is missing or failed; MS_NOMEM */
 enum ms_status ms_plot_compare(const struct ms_comparison *c, const char *path, struct ms_err *err);
-/** The gnuplot script alone: what ms_plot_compare runs. output: the file gnuplot writes */
+/** The gnuplot script alone: what ms_plot_compare runs. output: the file gnuplot writes,
+ *  NULL: its standard output */
 enum ms_status ms_plot_script(const struct ms_comparison *c, const char *output,
                               enum ms_picture kind, struct ms_buf *out, struct ms_err *err);
+/** Have gnuplot draw a script without `set output` into a file, which is replaced whole.
+ *  @return MS_OK; MS_IO: cannot write, or gnuplot is missing or failed; MS_NOMEM */
+enum ms_status ms_plot_draw(const char *path, const struct ms_buf *script, struct ms_err *err);
 
 #endif

@@ -10,7 +10,10 @@ const char *ms_plot_colour(size_t number);
 /** A text as gnuplot's own, in single quotes: in double ones it would run what stands between
  *  backquotes. */
 void ms_plot_quoted(struct ms_buf *b, const char *text);
-/** Terminal, output and the frame of axes. Size in pixels of a screen. */
+/** The same for the text of a tic, which gnuplot takes for a format. */
+void ms_plot_tic(struct ms_buf *b, const char *text);
+/** Terminal, output and the frame of axes. Size in pixels of a screen. output NULL: gnuplot's
+ *  own standard output. */
 void ms_plot_head(struct ms_buf *b, enum ms_picture kind, int width, int height,
                   const char *output);
 /** "exchange p99, microseconds" of the metric in force. */

@@ -148,10 +148,16 @@ static void read_zips(struct ms_results *s, const json_t *axes)
     }
 }
 
-static void read_report(struct ms_results *s, const char *dir)
+static enum ms_status read_report(struct ms_results *s, const char *dir, struct ms_err *err)
 {
-    char *path = ms_path_join(&s->arena, dir, "scenario.json");
-    json_t *o = path ? json_load_file(path, 0, NULL) : NULL;
+    struct ms_err why = {0};
+    json_t *o = NULL;
+    enum ms_status status = ms_study_file_read(dir, &o, &why);
+    if (status == MS_NOMEM)
+        return nomem(err);
+    if (status != MS_OK) /* the records speak for themselves; what the study wanted is not known */
+        ms_errs_warn_at(&s->warnings, why.file, 0, 0, NULL, "%s: its defaults are left out",
+                        why.text);
     const json_t *report = json_object_get(o, "report");
     const char *by = json_string_value(json_object_get(report, "by"));
     const char *metric = json_string_value(json_object_get(report, "metric"));
@@ -167,6 +173,7 @@ static void read_report(struct ms_results *s, const char *dir)
     if (json_is_number(margin) && s->margin < 0)
         s->margin = json_number_value(margin);
     json_decref(o);
+    return MS_OK;
 }
 
 struct reader {
@@ -229,14 +236,16 @@ static void read_timing(struct ms_results *s, const char *dir)
     struct ms_buf text = {0};
     char *path = ms_path_join(&s->arena, dir, "timing.jsonl");
     if (path && access(path, R_OK) == 0)
-        ms_lines_each(path, &text, add_wall, s, NULL);
+        ms_lines_each(path, &text, add_wall, s, NULL, NULL);
     ms_buf_finish(&text);
 }
 
 static enum ms_status read_one(struct reader *a, const char *path, struct ms_err *err)
 {
     struct ms_results *s = a->s;
+    struct ms_lines_seen seen = {0};
     const char *dir = NULL, *name = NULL;
+    char text[160];
     enum ms_status status = locate(&s->arena, path, &dir, &name, err);
     const char *file = status == MS_OK ? ms_path_join(&s->arena, dir, name) : NULL;
     if (status == MS_OK && !file)
@@ -244,14 +253,19 @@ static enum ms_status read_one(struct reader *a, const char *path, struct ms_err
     a->source = path;
     a->n_here = 0;
     if (status == MS_OK && access(file, F_OK) == 0)
-        status = ms_lines_each(file, &s->text[s->n_texts++], add, a, err);
+        status = ms_lines_each(file, &s->text[s->n_texts++], add, a, &seen, err);
+    if (status == MS_OK && ms_lines_told(&seen, "", text, sizeof text))
+        ms_errs_warn_at(&s->warnings, file, 0, 0, NULL, "%s", text);
+    if (status == MS_OK && a->n_here == 0 && seen.n_broken > 0)
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL,
+                         "holds no results that can be believed: %s", text);
     if (status == MS_OK && a->n_here == 0)
         return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "holds no results");
     if (status == MS_OK && a->strange)
         return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "a record (case '%s') is not a %s",
                          s->r[s->n - 1].id, MS_RECORD_SCHEMA);
     if (status == MS_OK) {
-        read_report(s, dir);
+        status = read_report(s, dir, err);
         read_timing(s, dir);
     }
     s->n_sources++;
@@ -290,6 +304,7 @@ void ms_results_finish(struct ms_results *s)
     if (s->names)
         ms_strings_finish(s->names);
     ms_strings_finish(&s->texts);
+    ms_errs_finish(&s->warnings);
     ms_arena_finish(&s->arena);
     *s = (struct ms_results){0};
 }

@@ -65,9 +65,11 @@ struct ms_results {
     struct ms_strings texts;  /**< of facts and labels; equal labels have equal numbers */
     const char **key;         /**< [n_keys] the columns that vary */
     size_t n_keys;
+    struct ms_errs warnings; /**< records that were dropped, for whoever prints */
 };
 
-/** @param paths folders, or results.jsonl files  @return MS_OK; MS_INVALID: no results there;
+/** Records whose seal does not hold are left out (base/seal.h).
+ *  @param paths folders, or results.jsonl files  @return MS_OK; MS_INVALID: no results there;
  *  MS_IO; MS_NOMEM */
 enum ms_status ms_results_read(struct ms_results *out, const char *const *paths, size_t n_paths,
                                struct ms_err *err);

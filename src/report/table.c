@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/err.h"
+
 enum { MAX_COLUMNS = 32, GAP = 2, DEFAULT_WIDTH = 140, LEAST_WIDTH = 60, LEAST_FIRST = 12 };
 
 struct column {
@@ -141,6 +143,8 @@ void ms_table_column(struct ms_table *t, const char *title, enum ms_align align,
         return;
     char *copy = strdup(title);
     t->failed |= !copy;
+    if (copy)
+        ms_clean_line(copy);
     t->column[t->n_columns++] = (struct column){copy, align, spare};
 }
 
@@ -174,6 +178,8 @@ void ms_table_cell(struct ms_table *t, enum ms_style style, const char *fmt, ...
         t->failed = true;
     }
     va_end(ap);
+    if (text) /* names of files and axes are strangers' */
+        ms_clean_line(text);
     t->row[t->n_rows - 1][t->at++] = (struct cell){text, style};
 }
 

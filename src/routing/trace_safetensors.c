@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/safetensors.h"
 #include "routing/trace_read.h"
 
@@ -61,14 +62,13 @@ static enum ms_status open_folder(struct reader *r, const char *path, struct ms_
     for (int rank = 0; rank < MOST_RANKS; rank++) {
         char name[4096];
         snprintf(name, sizeof name, "%s/rank%d.safetensors", path, rank);
-        FILE *f = fopen(name, "rb");
-        if (!f && rank == 0)
+        bool there = ms_file_is(name);
+        if (!there && rank == 0)
             return ms_err_at(
                 err, MS_INVALID, path, 0, 0, "routing.trace",
                 "is a folder without rank0.safetensors (TensorRT-LLM expert statistics)");
-        if (!f)
+        if (!there)
             return MS_OK;
-        fclose(f);
         enum ms_status s = open_one(r, name, err);
         if (s != MS_OK)
             return s;

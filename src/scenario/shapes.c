@@ -20,14 +20,13 @@ static void parse_scenario_name(struct ms_reading *r, const char *path, const st
     char shown[80];
     if (!ms_reading_text(r, e, path, "a name", &text))
         return;
-    bool bad = text[0] == '.' || strlen(text) > 100;
+    bool bad = !*text || text[0] == '.' || strlen(text) > 100;
     for (const char *c = text; *c; c++)
         bad = bad || *c == '/' || (unsigned char)*c < 0x20 || *c == 0x7f;
     if (bad)
-        ms_reading_fail(
-            r, e, path,
-            "'%s' cannot name a folder: at most 100 characters, no '/', no dot in front",
-            ms_clean(text, shown, sizeof shown));
+        ms_reading_fail(r, e, path,
+                        "'%s' cannot name a folder: 1 to 100 characters, no '/', no dot in front",
+                        ms_clean(text, shown, sizeof shown));
     else
         *(const char **)at = ms_arena_strdup(r->arena, text);
 }

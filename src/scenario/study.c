@@ -165,38 +165,13 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
     return ms_errors_status(errs, start);
 }
 
-/* A file that may be a pipe, up to just past the limit of size. */
-static enum ms_status read_bounded(const char *path, struct ms_buf *out, struct ms_err *err)
-{
-    bool in = strcmp(path, "-") == 0;
-    char chunk[1 << 14];
-    int fd = in ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
-        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such file");
-    if (fd < 0)
-        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(errno));
-    ssize_t n = 0;
-    while (out->n <= MS_YAML_MAX_BYTES && (n = read(fd, chunk, sizeof chunk)) != 0) {
-        if (n < 0 && errno != EINTR)
-            break;
-        if (n > 0)
-            ms_buf_add(out, chunk, (size_t)n);
-    }
-    int why = errno;
-    if (!in)
-        close(fd);
-    if (n < 0)
-        return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(why));
-    return out->failed ? ms_err_at(err, MS_NOMEM, path, 0, 0, NULL, "out of memory") : MS_OK;
-}
-
 enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
                              size_t n_sets, struct ms_errs *errs)
 {
     struct ms_buf text = {0};
     struct ms_err err = {0};
     *out = (struct ms_study){0};
-    enum ms_status s = read_bounded(path, &text, &err);
+    enum ms_status s = ms_file_read_most(path, MS_YAML_MAX_BYTES, &text, &err);
     if (s == MS_OK)
         s = ms_study_parse(out, path, text.p ? text.p : "", text.n, sets, n_sets, errs);
     else

@@ -1,6 +1,6 @@
 /* Which bytes SimGrid loads for a platform, and why it died of them. A copy goes through an anonymous
  * file, so that nothing is left behind when the process dies. */
-#define _GNU_SOURCE /* memfd_create */
+#define _GNU_SOURCE /* memfd_create, memmem */
 #include "sim/load.h"
 
 #include <simgrid/engine.h>
@@ -33,14 +33,33 @@ void ms_load_platform(const struct ms_platform *p)
         close(fd);
 }
 
+/* What is no reason: frames of a backtrace, and that there is one. */
+static bool is_frame(const char *line, size_t n)
+{
+    return n == 0 || memmem(line, n, "->", 2) || memmem(line, n, "acktrace", 8) ||
+           memmem(line, n, "Exiting", 7);
+}
+
 bool ms_simgrid_reason(const char *talk, char *out, size_t size)
 {
     static const char mark[] = "/CRITICAL] ";
     const char *at = talk ? strstr(talk, mark) : NULL;
     *out = '\0';
-    if (!at)
-        return false;
-    at += strlen(mark);
-    snprintf(out, size, "%.*s", (int)strcspn(at, "\n"), at);
-    return true;
+    if (talk && (strstr(talk, "bad_alloc") || strstr(talk, "error: out of memory"))) {
+        snprintf(out, size, "out of memory");
+        return true;
+    }
+    if (at) {
+        at += strlen(mark);
+        snprintf(out, size, "%.*s", (int)strcspn(at, "\n"), at);
+    }
+    for (const char *line = talk; line && *line && !*out; line += strcspn(line, "\n") + 1) {
+        size_t n = strcspn(line, "\n");
+        if (!is_frame(line, n))
+            snprintf(out, size, "%.*s", (int)n, line);
+        if (!line[n])
+            break;
+    }
+    ms_clean_line(out);
+    return *out != '\0';
 }

@@ -8,8 +8,9 @@
 /** Once a process, after simgrid_init. SimGrid aborts where it dislikes the file. */
 void ms_load_platform(const struct ms_platform *p);
 
-/** The reason among what a dead child said: the text of SimGrid's first critical line.
- * @param talk may be NULL  @return false, out empty: there is none */
+/** The reason among what a dead child said: that memory was out, the text of SimGrid's first critical
+ * line, else the first line that is no frame of a backtrace.
+ * @param talk may be NULL  @return false, out empty: it said nothing */
 bool ms_simgrid_reason(const char *talk, char *out, size_t size);
 
 #endif

@@ -176,22 +176,6 @@ static void read_routes(struct cursor *c, struct ms_route_query *r, size_t n)
     *r = (struct ms_route_query){r->arena, n, first, link, latency, r->n_links, r->link};
 }
 
-/* Why it died: SimGrid's reason, or the last line it said. */
-static void last_words(const struct ms_buf *talk, char *out, size_t size)
-{
-    if (ms_simgrid_reason(talk->p, out, size))
-        return;
-    snprintf(out, size, "it said nothing");
-    for (const char *line = talk->p; line && *line;) {
-        char text[512];
-        size_t n = strcspn(line, "\n");
-        snprintf(text, sizeof text, "%.*s", (int)n, line);
-        if (*text && !strstr(text, "->") && !strstr(text, "acktrace") && !strstr(text, "Exiting"))
-            snprintf(out, size, "%s", text);
-        line += n + (line[n] == '\n');
-    }
-}
-
 enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_route_pair *pair,
                                   size_t n, struct ms_route_query *out, struct ms_err *err)
 {
@@ -208,7 +192,8 @@ enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_r
         read_links(&at, &r);
         if (at.good)
             read_routes(&at, &r, n);
-        last_words(&c.talk, words, sizeof words);
+        if (!ms_simgrid_reason(c.talk.p, words, sizeof words))
+            snprintf(words, sizeof words, "it said nothing");
         if (!at.good)
             s = ms_err_set(err, MS_INTERNAL, "SimGrid %s on %s: %s",
                            in_time ? "gave up" : "did not answer in time", p->path, words);

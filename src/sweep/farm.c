@@ -84,7 +84,7 @@ struct order {
     size_t job;
 };
 
-/* SIGINT and SIGTERM stay blocked here: the parent alone decides about them. */
+/* SIGINT, SIGTERM and SIGHUP stay blocked here: the parent alone decides about them. */
 static int be_child(void *ctx, int answer_fd)
 {
     const struct order *o = ctx;
@@ -297,6 +297,13 @@ static enum ms_status run_jobs(struct farm *farm, const size_t *jobs, size_t n_j
     return s;
 }
 
+/* nohup's way of saying that the end of the terminal is not to matter. */
+static bool ignores_hangup(void)
+{
+    struct sigaction a;
+    return sigaction(SIGHUP, NULL, &a) == 0 && a.sa_handler == SIG_IGN;
+}
+
 enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n_jobs,
                            int *signal_number, struct ms_err *err)
 {
@@ -309,6 +316,8 @@ enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    if (!ignores_hangup())
+        sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, &old);
     farm.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     enum ms_status s = MS_OK;

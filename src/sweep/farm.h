@@ -8,7 +8,8 @@
  *  (PR_SET_PDEATHSIG), read nothing from stdin, and offer themselves first to the kernel when
  *  memory runs out.
  *
- *  SIGINT and SIGTERM are taken from a signalfd while the farm runs: no handler, no global. */
+ *  SIGINT, SIGTERM and SIGHUP (unless it is ignored: nohup) are taken from a signalfd while the farm
+ *  runs: no handler, no global. */
 #ifndef MS_SWEEP_FARM_H
 #define MS_SWEEP_FARM_H
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/seal.h"
 #include "sweep/store.h"
 
 char *ms_path_join(struct ms_arena *arena, const char *dir, const char *name)
@@ -27,47 +28,92 @@ static const char *member(const json_t *object, const char *name, struct ms_aren
 static const char *body_of(struct ms_arena *arena, const char *text)
 {
     const char *start = strstr(text, "," MS_RECORD_BODY);
-    char *copy = start ? ms_arena_strdup(arena, start + 1) : NULL;
+    size_t n = strlen(text);
+    if (!start || n < MS_SEAL_BYTES)
+        return NULL;
+    char *copy = ms_arena_strdup(arena, start + 1);
     if (copy)
-        copy[strlen(copy) - 1] = '\0'; /* the record's closing brace */
+        copy[text + n - MS_SEAL_BYTES - (start + 1)] = '\0';
     return copy;
 }
 
-static bool take_apart(struct ms_arena *arena, const char *text, struct ms_line *out)
+static bool take_apart(struct ms_arena *arena, const char *text, const json_t *o, bool sealed,
+                       struct ms_line *out)
 {
-    json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object(o)) {
-        json_decref(o);
-        return false;
-    }
     *out = (struct ms_line){.text = text,
                             .id = member(o, "case", arena),
                             .key = member(o, "key", arena),
                             .status = member(o, "status", arena),
-                            .body = body_of(arena, text)};
-    json_decref(o);
-    return true;
+                            .body = sealed ? body_of(arena, text) : NULL};
+    bool lost = sealed && !out->body && strstr(text, "," MS_RECORD_BODY);
+    return out->id && out->key && out->status && !lost;
 }
 
-/* Lines of text in place; the last one without a newline is torn. */
-static enum ms_status split(struct ms_arena *arena, char *text, struct ms_line **out, size_t *n)
+/* ---- the lines of a text ---- */
+
+struct walk {
+    char *at, *end;
+    struct ms_lines_seen *seen;
+    bool take_unsealed;
+};
+
+/* The next line, cut at its end, blanks and CR taken off; NULL: no more. */
+static char *next_line(struct walk *w, size_t *n)
 {
-    size_t count = 0;
-    for (const char *p = text; (p = strchr(p, '\n')); p++)
-        count++;
-    *out = MS_NEW(arena, struct ms_line, count);
-    if (!*out)
-        return MS_NOMEM;
-    for (char *end; (end = strchr(text, '\n')); text = end + 1) {
-        *end = '\0';
-        if (take_apart(arena, text, &(*out)[*n]))
-            (*n)++;
+    char *line = w->at,
+         *newline = line < w->end ? memchr(line, '\n', (size_t)(w->end - line)) : NULL;
+    if (!newline)
+        return NULL;
+    w->at = newline + 1;
+    while (newline > line && strchr(" \t\r", newline[-1]))
+        newline--;
+    *newline = '\0';
+    *n = (size_t)(newline - line);
+    return line;
+}
+
+/* The line as JSON where it counts, else NULL. @param s set to MS_NOMEM where memory is out */
+static json_t *object_of(const struct walk *w, const char *line, size_t n, enum ms_status *s)
+{
+    json_error_t why;
+    enum ms_seal seal = w->seen ? ms_seal_check(line, n) : MS_SEAL_NONE;
+    if (n == 0 ||
+        (w->seen && seal != MS_SEAL_WHOLE && !(w->take_unsealed && seal == MS_SEAL_NONE))) {
+        if (w->seen && n > 0)
+            *(seal == MS_SEAL_NONE ? &w->seen->n_unsealed : &w->seen->n_broken) += 1;
+        return NULL;
     }
-    return MS_OK;
+    json_t *o = json_loadb(line, n, JSON_REJECT_DUPLICATES, &why);
+    if (!o && json_error_code(&why) == json_error_out_of_memory)
+        *s = MS_NOMEM;
+    if (o && !json_is_object(o)) {
+        json_decref(o);
+        o = NULL;
+    }
+    if (w->seen && *s == MS_OK)
+        *(!o                      ? &w->seen->n_broken
+          : seal == MS_SEAL_WHOLE ? &w->seen->n_whole
+                                  : &w->seen->n_unsealed) += 1;
+    return o;
+}
+
+static enum ms_status take_all(struct walk w, struct ms_arena *arena, struct ms_line *out,
+                               size_t *n)
+{
+    enum ms_status s = MS_OK;
+    size_t len;
+    for (char *line; s == MS_OK && (line = next_line(&w, &len));) {
+        json_t *o = object_of(&w, line, len, &s);
+        if (o && !take_apart(arena, line, o, w.seen, &out[(*n)++]))
+            s = MS_NOMEM;
+        json_decref(o);
+    }
+    return s;
 }
 
 enum ms_status ms_lines_read(const char *dir, const char *name, struct ms_arena *arena,
-                             struct ms_line **out, size_t *n, struct ms_err *err)
+                             struct ms_line **out, size_t *n, struct ms_lines_seen *seen,
+                             struct ms_err *err)
 {
     *out = NULL;
     *n = 0;
@@ -78,37 +124,101 @@ enum ms_status ms_lines_read(const char *dir, const char *name, struct ms_arena 
         return MS_OK;
     struct ms_buf b = {0};
     enum ms_status s = ms_file_read(path, &b, err);
-    char *text = s == MS_OK && b.n > 0 ? MS_NEW(arena, char, b.n + 1) : NULL;
-    if (text) {
+    size_t count = 0;
+    for (size_t i = 0; s == MS_OK && i < b.n; i++)
+        count += b.p[i] == '\n';
+    char *text = s == MS_OK ? MS_NEW(arena, char, b.n + 1) : NULL;
+    *out = s == MS_OK ? MS_NEW(arena, struct ms_line, count) : NULL;
+    if (text && *out) {
         memcpy(text, b.p, b.n + 1);
-        s = split(arena, text, out, n);
-    } else if (s == MS_OK && b.n > 0) {
+        s = take_all((struct walk){text, text + b.n, seen, false}, arena, *out, n);
+    } else if (s == MS_OK) {
         s = MS_NOMEM;
     }
     ms_buf_finish(&b);
     return s == MS_NOMEM ? ms_err_set(err, s, "out of memory reading '%s'", path) : s;
 }
 
+static bool any_sealed(const char *p, const char *end)
+{
+    for (const char *e; p < end && (e = memchr(p, '\n', (size_t)(end - p))); p = e + 1) {
+        const char *stop = e;
+        while (stop > p && strchr(" \t\r", stop[-1]))
+            stop--;
+        if (ms_seal_check(p, (size_t)(stop - p)) != MS_SEAL_NONE)
+            return true;
+    }
+    return false;
+}
+
 enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
                              bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
-                             struct ms_err *err)
+                             struct ms_lines_seen *seen, struct ms_err *err)
 {
     enum ms_status s = ms_file_read(path, text, err);
-    char *line = s == MS_OK && text->n > 0 ? text->p : NULL;
-    for (char *end; s == MS_OK && line && (end = strchr(line, '\n')); line = end + 1) {
-        *end = '\0';
-        json_t *o = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
-        if (json_is_object(o) && !each(ctx, line, o))
-            s = ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", path);
+    if (s != MS_OK || text->n == 0)
+        return s;
+    struct walk w = {text->p, text->p + text->n, seen, false};
+    w.take_unsealed = seen && !any_sealed(w.at, w.end);
+    size_t len;
+    for (char *line; s == MS_OK && (line = next_line(&w, &len));) {
+        json_t *o = object_of(&w, line, len, &s);
+        if (o && !each(ctx, line, o))
+            s = MS_NOMEM;
         json_decref(o);
     }
+    return s == MS_NOMEM ? ms_err_set(err, s, "out of memory reading '%s'", path) : s;
+}
+
+bool ms_lines_told(const struct ms_lines_seen *seen, const char *then, char *text, size_t size)
+{
+    size_t lost = seen->n_broken + (seen->n_whole || seen->n_broken ? seen->n_unsealed : 0);
+    if (lost > 0)
+        snprintf(text, size,
+                 "%zu record%s not what %s written (the hash does not match): dropped%s", lost,
+                 lost == 1 ? " is" : "s are", lost == 1 ? "was" : "were", then);
+    else if (seen->n_unsealed > 0)
+        snprintf(text, size, "its records carry no hash: they are taken as they are");
+    return lost > 0 || seen->n_unsealed > 0;
+}
+
+/* ---- scenario.json ---- */
+
+enum ms_status ms_study_file_read(const char *dir, json_t **out, struct ms_err *err)
+{
+    struct ms_buf path = {0}, text = {0};
+    json_error_t why;
+    enum ms_status s = MS_OK;
+    *out = NULL;
+    ms_buf_printf(&path, "%s/scenario.json", dir);
+    if (path.failed)
+        s = ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", dir);
+    else if (access(path.p, F_OK) == 0)
+        s = ms_file_read(path.p, &text, err);
+    while (s == MS_OK && text.n > 0 && strchr(" \t\r\n", text.p[text.n - 1]))
+        text.n--;
+    if (s == MS_OK && text.p) {
+        *out = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &why);
+        if (!*out && json_error_code(&why) == json_error_out_of_memory)
+            s = ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", path.p);
+        else if (!json_is_object(*out) || ms_seal_check(text.p, text.n) == MS_SEAL_BROKEN)
+            s = ms_err_at(err, MS_INVALID, path.p, 0, 0, NULL,
+                          "is not what was written (the hash does not match)");
+    }
+    if (s != MS_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    ms_buf_finish(&path);
+    ms_buf_finish(&text);
     return s;
 }
 
 const char *ms_scenario_json_member(const char *dir, const char *name, struct ms_arena *arena)
 {
-    char *path = ms_path_join(arena, dir, "scenario.json");
-    json_t *o = path ? json_load_file(path, 0, NULL) : NULL;
+    json_t *o = NULL;
+    if (ms_study_file_read(dir, &o, NULL) != MS_OK)
+        return NULL;
     const char *value = json_string_value(json_object_get(o, name));
     if (value)
         value = ms_arena_strdup(arena, value);

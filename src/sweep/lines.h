@@ -1,7 +1,9 @@
-/** @file lines.h  Reading the results folder's line files, and replacing them.
+/** @file lines.h  Reading the results folder's line files.
  *
  *  A line counts only when its newline is there and it is one JSON object: a process that was
- *  killed while writing leaves a torn last line, which is dropped without a word. */
+ *  killed while writing leaves a torn last line, which is dropped without a word. CR and blanks
+ *  behind a line are not part of it. A record counts only when its seal holds (base/seal.h): what was
+ *  changed on the way, by a disk, a copy or a hand, is dropped and counted. */
 #ifndef MS_SWEEP_LINES_H
 #define MS_SWEEP_LINES_H
 
@@ -18,22 +20,40 @@ struct ms_line {
     const char *text;     /**< the whole line */
     const char *id, *key; /**< of the members "case" and "key"; "" = none */
     const char *status;   /**< "ok", "failed", or "" */
-    const char *body;     /**< from MS_RECORD_BODY up to the closing brace, NULL = none */
+    const char *body;     /**< from MS_RECORD_BODY up to its seal, NULL = none */
 };
 
-/** Every whole line of DIR/name; a file that is not there has none.
- *  @return MS_OK; MS_IO; MS_NOMEM */
+/** How the lines of a file of records read. */
+struct ms_lines_seen {
+    size_t n_whole;    /**< sealed, and the seal holds */
+    size_t n_broken;   /**< the seal does not hold, or the line is no JSON object */
+    size_t n_unsealed; /**< no seal at all */
+};
+
+/** Every line of DIR/name that counts; a file that is not there has none.
+ *  @param seen NULL: not records (timing.jsonl), seals are not asked for; else only sealed lines
+ *  count  @return MS_OK; MS_IO; MS_NOMEM */
 enum ms_status ms_lines_read(const char *dir, const char *name, struct ms_arena *arena,
-                             struct ms_line **out, size_t *n, struct ms_err *err);
-/** The same without taking apart: each(ctx, text, object) for every whole line, text cut at its
- *  newline in place. The lines live in `text`, which is the caller's to finish; an object only
- *  while the call lasts. each returns false to stop with MS_NOMEM. */
+                             struct ms_line **out, size_t *n, struct ms_lines_seen *seen,
+                             struct ms_err *err);
+/** The same without taking apart: each(ctx, text, object) for every line that counts, text cut at
+ *  its end in place. The lines live in `text`, which is the caller's to finish; an object only
+ *  while the call lasts. each returns false to stop with MS_NOMEM.
+ *  @param seen as above, but a file in which no line is sealed is one of another maker: its lines
+ *  count, unchecked */
 enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
                              bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
-                             struct ms_err *err);
+                             struct ms_lines_seen *seen, struct ms_err *err);
+/** What a user must know of lines that did not count. @param then "" or what follows from it
+ *  @return false: nothing; text is then untouched */
+bool ms_lines_told(const struct ms_lines_seen *seen, const char *then, char *text, size_t size);
 /** DIR/name as a path in the arena, or NULL. */
 char *ms_path_join(struct ms_arena *arena, const char *dir, const char *name);
-/** The string member `member` of DIR/scenario.json in the arena; NULL: no such file or member. */
+/** DIR/scenario.json. @param out NULL: there is none; else the caller's to decref
+ *  @return MS_OK; MS_INVALID: it is damaged; MS_IO; MS_NOMEM */
+enum ms_status ms_study_file_read(const char *dir, json_t **out, struct ms_err *err);
+/** The string member `member` of DIR/scenario.json in the arena; NULL: no such file or member, or it
+ *  is damaged. */
 const char *ms_scenario_json_member(const char *dir, const char *member, struct ms_arena *arena);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/lock.h"
 #include "sweep/lines.h"
 #include "sweep/store.h"
 #include "sweep/summary.h"
@@ -19,6 +20,9 @@ struct merge {
     const char *const *dirs;
     size_t n_dirs, n_cases; /* of the study */
     struct part *part;      /* [n_cases] the answer to each case, NULL line = none */
+    const char *study_hash;
+    struct ms_errs *warnings;
+    int lock_fd;
 };
 
 static enum ms_status nomem(struct ms_err *err)
@@ -27,30 +31,38 @@ static enum ms_status nomem(struct ms_err *err)
 }
 
 /* All folders must be of one study; scenario.json says which, and how many cases it has. */
-static enum ms_status same_study(struct merge *m, struct ms_buf *scenario, struct ms_err *err)
+static enum ms_status same_study(struct merge *m, struct ms_err *err)
 {
-    const char *first = NULL;
     for (size_t d = 0; d < m->n_dirs; d++) {
-        const char *hash = ms_scenario_json_member(m->dirs[d], "study_hash", &m->arena);
-        if (!hash)
+        json_t *study = NULL;
+        enum ms_status s = ms_study_file_read(m->dirs[d], &study, err);
+        const char *text = json_string_value(json_object_get(study, "study_hash"));
+        char *hash = text ? ms_arena_strdup(&m->arena, text) : NULL;
+        if (d == 0)
+            m->n_cases = (size_t)json_integer_value(json_object_get(study, "n_cases"));
+        json_decref(study);
+        if (s != MS_OK)
+            return s;
+        if (!text)
             return ms_err_at(err, MS_INVALID, m->dirs[d], 0, 0, NULL,
                              "holds no results (scenario.json is missing)");
-        if (first && strcmp(first, hash) != 0)
+        if (!hash)
+            return nomem(err);
+        if (m->study_hash && strcmp(m->study_hash, hash) != 0)
             return ms_err_at(
                 err, MS_INVALID, m->dirs[d], 0, 0, NULL,
                 "holds results of another scenario, or of other settings or input files, than '%s'",
                 m->dirs[0]);
-        first = first ? first : hash;
+        m->study_hash = hash;
     }
-    char *path = ms_path_join(&m->arena, m->dirs[0], "scenario.json");
-    enum ms_status s = path ? ms_file_read(path, scenario, err) : nomem(err);
-    if (s != MS_OK)
-        return s;
-    json_t *o = json_loads(scenario->p, 0, NULL);
-    m->n_cases = (size_t)json_integer_value(json_object_get(o, "n_cases"));
-    json_decref(o);
     m->part = MS_NEW(&m->arena, struct part, m->n_cases + 1);
     return m->part ? MS_OK : nomem(err);
+}
+
+static enum ms_status read_study(struct merge *m, struct ms_buf *out, struct ms_err *err)
+{
+    char *path = ms_path_join(&m->arena, m->dirs[0], "scenario.json");
+    return path ? ms_file_read(path, out, err) : nomem(err);
 }
 
 static bool is_ok(const struct ms_line *l)
@@ -82,9 +94,16 @@ static enum ms_status read_all(struct merge *m, struct ms_err *err)
 {
     enum ms_status s = MS_OK;
     for (size_t d = 0; s == MS_OK && d < m->n_dirs; d++) {
+        struct ms_lines_seen seen = {0};
         struct ms_line *lines;
         size_t n;
-        s = ms_lines_read(m->dirs[d], "results.jsonl", &m->arena, &lines, &n, err);
+        char text[160];
+        s = ms_lines_read(m->dirs[d], "results.jsonl", &m->arena, &lines, &n, &seen, err);
+        seen.n_broken += seen.n_unsealed;
+        seen.n_unsealed = 0;
+        if (s == MS_OK && m->warnings &&
+            ms_lines_told(&seen, "; run that shard again", text, sizeof text))
+            ms_errs_warn_at(m->warnings, m->dirs[d], 0, 0, "results.jsonl", "%s", text);
         for (size_t i = 0; s == MS_OK && i < n; i++)
             s = take(m, m->dirs[d], &lines[i], err);
     }
@@ -97,7 +116,7 @@ static enum ms_status write_named(struct merge *m, const char *dir, const char *
     char *path = ms_path_join(&m->arena, dir, name);
     if (!path || b->failed)
         return nomem(err);
-    return ms_file_write(path, b->p ? b->p : "", b->n, err);
+    return ms_file_replace(path, b->p ? b->p : "", b->n, err);
 }
 
 static enum ms_status write_records(struct merge *m, const char *out, struct ms_err *err)
@@ -130,7 +149,7 @@ static enum ms_status write_timing(struct merge *m, const char *out, struct ms_e
     if (!times || !n)
         return nomem(err);
     for (size_t d = 0; s == MS_OK && d < m->n_dirs; d++)
-        s = ms_lines_read(m->dirs[d], "timing.jsonl", &m->arena, &times[d], &n[d], err);
+        s = ms_lines_read(m->dirs[d], "timing.jsonl", &m->arena, &times[d], &n[d], NULL, err);
     for (size_t i = 0; s == MS_OK && i < m->n_cases; i++)
         for (size_t d = 0; m->part[i].line && d < m->n_dirs; d++)
             for (size_t k = 0; m->dirs[d] == m->part[i].dir && k < n[d]; k++)
@@ -169,22 +188,31 @@ static enum ms_status copy_samples(struct merge *m, const char *out, struct ms_e
 
 static enum ms_status check_out(struct merge *m, const char *out, bool force, struct ms_err *err)
 {
-    const char *ours = ms_scenario_json_member(m->dirs[0], "study_hash", &m->arena);
-    const char *there = ms_scenario_json_member(out, "study_hash", &m->arena);
-    if (!force && there && strcmp(ours, there) != 0)
-        return ms_err_at(err, MS_USAGE, out, 0, 0, NULL,
-                         "holds results of another scenario; choose another -o, or --force");
-    return ms_dir_make(out, err);
+    json_t *there = NULL;
+    enum ms_status s = ms_dir_make(out, err);
+    if (s == MS_OK)
+        s = ms_lock_folder(out, &m->lock_fd, m->warnings, err);
+    if (s != MS_OK || force)
+        return s;
+    s = ms_study_file_read(out, &there, err);
+    const char *hash = json_string_value(json_object_get(there, "study_hash"));
+    if (s == MS_OK && hash && strcmp(m->study_hash, hash) != 0)
+        s = ms_err_at(err, MS_USAGE, out, 0, 0, NULL,
+                      "holds results of another scenario; choose another -o, or --force");
+    json_decref(there);
+    return s;
 }
 
 enum ms_status ms_store_merge(const char *const *dirs, size_t n_dirs, const char *out, bool force,
                               size_t *n_cases, size_t *n_missing, size_t *n_failed,
-                              struct ms_err *err)
+                              struct ms_errs *warnings, struct ms_err *err)
 {
-    struct merge m = {.dirs = dirs, .n_dirs = n_dirs};
+    struct merge m = {.dirs = dirs, .n_dirs = n_dirs, .warnings = warnings, .lock_fd = -1};
     struct ms_buf scenario = {0};
     *n_cases = *n_missing = *n_failed = 0;
-    enum ms_status s = same_study(&m, &scenario, err);
+    enum ms_status s = same_study(&m, err);
+    if (s == MS_OK)
+        s = read_study(&m, &scenario, err);
     if (s == MS_OK)
         s = read_all(&m, err);
     if (s == MS_OK)
@@ -202,6 +230,13 @@ enum ms_status ms_store_merge(const char *const *dirs, size_t n_dirs, const char
         *n_failed += m.part[i].line && !is_ok(m.part[i].line);
     }
     *n_cases = m.n_cases;
+    for (int i = 0; s == MS_OK && i < 2; i++) {
+        char *path = ms_path_join(&m.arena, out, i ? "samples/x" : "results.jsonl");
+        if (path)
+            ms_dir_sync(path);
+    }
+    if (m.lock_fd >= 0)
+        close(m.lock_fd);
     ms_buf_finish(&scenario);
     ms_arena_finish(&m.arena);
     return s;

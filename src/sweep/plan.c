@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/seal.h"
 #include "base/units.h"
 #include "demand/control.h"
 #include "moe/train.h"
@@ -319,7 +320,7 @@ static enum ms_status describe_study(struct planner *p, struct ms_err *err)
     ms_json_string(&j, "metric", study->base.report.metric);
     ms_json_number(&j, "margin", study->base.report.margin);
     ms_json_end_object(&j);
-    ms_json_end_object(&j);
+    ms_seal_add(&b);
     ms_buf_adds(&b, "\n");
     p->plan->store.scenario_json =
         b.failed || all.failed ? NULL : ms_arena_strdup(&p->plan->arena, b.p);

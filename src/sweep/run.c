@@ -98,6 +98,7 @@ static void tick(void *ctx, size_t n_running)
 {
     struct runner *r = ctx;
     r->state->n_running = n_running;
+    ms_store_sync(r->store, NULL); /* a disk that fails tells so at the next record */
     tell(r);
 }
 
@@ -200,6 +201,7 @@ enum ms_status ms_plan_run(const struct ms_plan *plan, const struct ms_run_optio
         .plan = plan, .options = options, .watch = watch, .state = state, .start_s = ms_clock_s()};
     struct ms_store_study study = plan->store;
     study.needs_samples = options->samples;
+    study.warnings = watch->warnings;
     *state = (struct ms_run_state){.left_s = -1};
     *signal_number = 0;
     enum ms_status s = ms_store_open(&r.store, options->dir, &study, options->force, err);

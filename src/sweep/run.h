@@ -28,13 +28,14 @@ struct ms_run_state {
     double left_s; /**< estimated; < 0 while unknown */
 };
 
-/** Callbacks of the parent process; each may be NULL. */
+/** Callbacks of the parent process, and a list; each may be NULL. */
 struct ms_run_watch {
     void *ctx;
     void (*progress)(void *ctx, const struct ms_run_state *s);
     void (*failed)(void *ctx, const char *id, const char *axes_json, const char *error);
     void (*talk)(void *ctx, const char *id,
                  const char *text); /**< a good case that wrote on stderr */
+    struct ms_errs *warnings;       /**< gets what of the folder was dropped */
 };
 
 /** Simulate what the folder does not have yet. Invalid cases of the plan become failed records.

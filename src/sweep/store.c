@@ -4,12 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/lock.h"
+#include "base/seal.h"
 #include "sweep/lines.h"
 #include "sweep/summary.h"
 
@@ -25,32 +29,13 @@ struct ms_store {
     const char *dir;
     struct entry *entry; /* [study->n] */
     int lock_fd, results_fd, timing_fd;
+    double
+        unsynced_s; /* when the first record went out that is perhaps not on the disk; 0 = none, < 0 = at once */
 };
 
 static enum ms_status nomem(struct ms_err *err)
 {
     return ms_err_set(err, MS_NOMEM, "out of memory for the results");
-}
-
-/* ---- the lock ---- */
-
-static enum ms_status lock(struct ms_store *s, struct ms_err *err)
-{
-    char *path = ms_path_join(&s->arena, s->dir, ".lock");
-    if (!path)
-        return nomem(err);
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (s->lock_fd < 0)
-        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write here: %s", strerror(errno));
-    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(s->lock_fd, F_SETLK, &l) == 0)
-        return MS_OK;
-    if (errno != EACCES &&
-        errno != EAGAIN) /* a file system without locks: better unlocked than unusable */
-        return MS_OK;
-    fcntl(s->lock_fd, F_GETLK, &l);
-    return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "process %ld is writing here; use another -o",
-                     (long)l.l_pid);
 }
 
 /* ---- records ---- */
@@ -74,7 +59,7 @@ static char *compose_ok(const struct ms_store_case *c, const char *body)
     add_head(&j, c, "ok");
     ms_buf_adds(&b, ",");
     ms_buf_adds(&b, body);
-    ms_buf_adds(&b, "}");
+    ms_seal_add(&b);
     if (b.failed)
         ms_buf_finish(&b);
     return b.p;
@@ -86,7 +71,7 @@ static char *compose_failed(const struct ms_store_case *c, const char *error)
     struct ms_json j = {.out = &b};
     add_head(&j, c, "failed");
     ms_json_string(&j, "error", error);
-    ms_json_end_object(&j);
+    ms_seal_add(&b);
     if (b.failed)
         ms_buf_finish(&b);
     return b.p;
@@ -99,8 +84,10 @@ static char *compose_timing(const struct ms_store_case *c, const char *members)
     ms_json_object(&j, NULL);
     ms_json_string(&j, "case", c->id);
     ms_json_string(&j, "key", c->key.hex);
-    if (*members)
-        ms_buf_printf(&b, ",%s", members);
+    if (*members) {
+        ms_buf_adds(&b, ",");
+        ms_buf_adds(&b, members);
+    }
     ms_json_end_object(&j);
     if (b.failed)
         ms_buf_finish(&b);
@@ -155,10 +142,17 @@ static enum ms_status read_old(struct ms_store *s, struct ms_err *err)
 {
     struct ms_arena arena = {0};
     struct ms_line *lines, *times;
+    struct ms_lines_seen seen = {0};
     size_t n, n_times;
-    enum ms_status status = ms_lines_read(s->dir, "results.jsonl", &arena, &lines, &n, err);
+    char text[160];
+    enum ms_status status = ms_lines_read(s->dir, "results.jsonl", &arena, &lines, &n, &seen, err);
     if (status == MS_OK)
-        status = ms_lines_read(s->dir, "timing.jsonl", &arena, &times, &n_times, err);
+        status = ms_lines_read(s->dir, "timing.jsonl", &arena, &times, &n_times, NULL, err);
+    seen.n_broken += seen.n_unsealed; /* nothing is resumed on trust */
+    seen.n_unsealed = 0;
+    if (status == MS_OK && s->study->warnings &&
+        ms_lines_told(&seen, "; their cases run again", text, sizeof text))
+        ms_errs_warn_at(s->study->warnings, s->dir, 0, 0, "results.jsonl", "%s", text);
     for (size_t i = 0; status == MS_OK && i < s->study->n; i++) {
         status = reuse(s, i, lines, n, err);
         reuse_timing(s, i, times, n_times);
@@ -169,13 +163,23 @@ static enum ms_status read_old(struct ms_store *s, struct ms_err *err)
 
 /* ---- files ---- */
 
+/* A folder where nothing is new is not written again. */
+static bool is_there(const char *path, const struct ms_buf *b)
+{
+    struct ms_buf old = {0};
+    bool same = ms_file_is(path) && ms_file_read(path, &old, NULL) == MS_OK && old.n == b->n &&
+                (b->n == 0 || memcmp(old.p, b->p, b->n) == 0);
+    ms_buf_finish(&old);
+    return same;
+}
+
 static enum ms_status write_file(struct ms_store *s, const char *name, const struct ms_buf *b,
                                  struct ms_err *err)
 {
     char *path = ms_path_join(&s->arena, s->dir, name);
     if (!path || b->failed)
         return nomem(err);
-    return ms_file_write(path, b->p ? b->p : "", b->n, err);
+    return is_there(path, b) ? MS_OK : ms_file_replace(path, b->p ? b->p : "", b->n, err);
 }
 
 /* All records so far in case order. */
@@ -210,32 +214,40 @@ static enum ms_status append(struct ms_store *s, int fd, const char *line, struc
     ms_buf_printf(&b, "%s\n", line);
     if (b.failed)
         return nomem(err);
-    const char *p = b.p;
-    size_t left = b.n;
-    while (left > 0) {
-        ssize_t k = write(fd, p, left);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            break;
-        p += k;
-        left -= (size_t)k;
-    }
+    bool ok = ms_fd_write(fd, b.p, b.n);
     ms_buf_finish(&b);
-    if (left > 0)
-        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write results.jsonl: %s",
-                         strerror(errno));
+    if (!ok)
+        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write %s: %s",
+                         fd == s->results_fd ? "results.jsonl" : "timing.jsonl", strerror(errno));
     return MS_OK;
 }
 
 /* ---- the public face ---- */
 
+static enum ms_status damaged_study(struct ms_store *s, struct ms_err *err)
+{
+    if (err)
+        *err = (struct ms_err){0};
+    return ms_err_at(err, MS_INVALID, s->dir, 0, 0, "scenario.json",
+                     "is not what was written (the hash does not match): whose results these are "
+                     "is not known; --force goes on and keeps the records of equal cases");
+}
+
 static enum ms_status check_owner(struct ms_store *s, bool force, struct ms_err *err)
 {
-    const char *hash = ms_scenario_json_member(s->dir, "study_hash", &s->arena);
-    const char *name = ms_scenario_json_member(s->dir, "name", &s->arena);
-    if (force || (hash && strcmp(hash, s->study->study_hash.hex) == 0))
+    json_t *study = NULL;
+    if (force)
         return MS_OK;
+    enum ms_status status = ms_study_file_read(s->dir, &study, err);
+    if (status != MS_OK)
+        return status == MS_INVALID ? damaged_study(s, err) : status;
+    const char *hash = json_string_value(json_object_get(study, "study_hash"));
+    bool ours = hash && strcmp(hash, s->study->study_hash.hex) == 0;
+    const char *said = json_string_value(json_object_get(study, "name"));
+    char *name = ms_arena_strdup(&s->arena, said ? said : "unknown");
+    json_decref(study);
+    if (ours || !name)
+        return ours ? MS_OK : nomem(err);
     char *results = ms_path_join(&s->arena, s->dir, "results.jsonl");
     if (!results)
         return nomem(err);
@@ -245,14 +257,29 @@ static enum ms_status check_owner(struct ms_store *s, bool force, struct ms_err 
                      "holds results of another scenario ('%s'), or of this one with other settings "
                      "or input files; "
                      "choose another -o, or --force to replace them (equal cases are kept)",
-                     name ? name : "unknown");
+                     name);
+}
+
+/* Under the lock, so that what a killed run left belongs to nobody. */
+static enum ms_status take_folder(struct ms_store *s, struct ms_err *err)
+{
+    static const char *const inside[] = {"samples", "trace"};
+    enum ms_status status = ms_lock_folder(s->dir, &s->lock_fd, s->study->warnings, err);
+    for (int i = 0; status == MS_OK && i < 2; i++) {
+        char *path = ms_path_join(&s->arena, s->dir, inside[i]);
+        if (path)
+            ms_part_sweep(path);
+        else
+            status = nomem(err);
+    }
+    return status;
 }
 
 static enum ms_status prepare(struct ms_store *s, bool force, struct ms_err *err)
 {
     enum ms_status status = ms_dir_make(s->dir, err);
     if (status == MS_OK)
-        status = lock(s, err);
+        status = take_folder(s, err);
     if (status == MS_OK)
         status = check_owner(s, force, err);
     if (status == MS_OK)
@@ -312,7 +339,22 @@ static enum ms_status put(struct ms_store *s, size_t index, char *record, char *
     if (!record || (ok && !timing))
         return nomem(err);
     enum ms_status status = append(s, s->results_fd, record, err);
-    return status == MS_OK && timing ? append(s, s->timing_fd, timing, err) : status;
+    if (s->unsynced_s == 0)
+        s->unsynced_s = ms_clock_s();
+    if (status == MS_OK && timing)
+        status = append(s, s->timing_fd, timing, err);
+    return status == MS_OK ? ms_store_sync(s, err) : status;
+}
+
+enum ms_status ms_store_sync(struct ms_store *s, struct ms_err *err)
+{
+    if (s->unsynced_s == 0 || (s->unsynced_s > 0 && ms_clock_s() - s->unsynced_s < 1))
+        return MS_OK;
+    s->unsynced_s = 0;
+    if (fsync(s->results_fd) == 0 || errno == EINVAL || errno == EROFS)
+        return MS_OK;
+    return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write results.jsonl: %s",
+                     strerror(errno));
 }
 
 enum ms_status ms_store_add(struct ms_store *s, size_t index, const struct ms_buf *body,
@@ -361,13 +403,28 @@ static enum ms_status write_summary(struct ms_store *s, struct ms_err *err)
     return status;
 }
 
+/* Renames, and samples among them, onto the disk. */
+static void sync_folder(struct ms_store *s)
+{
+    static const char *const names[] = {"results.jsonl", "samples/x"};
+    for (int i = 0; i < 2; i++) {
+        char *path = ms_path_join(&s->arena, s->dir, names[i]);
+        if (path)
+            ms_dir_sync(path);
+    }
+}
+
 enum ms_status ms_store_close(struct ms_store *s, struct ms_err *err)
 {
     if (!s)
         return MS_OK;
-    enum ms_status status = rewrite(s, err);
+    s->unsynced_s = s->unsynced_s > 0 ? -1 : 0;
+    enum ms_status status = ms_store_sync(s, err);
+    if (status == MS_OK)
+        status = rewrite(s, err);
     if (status == MS_OK)
         status = write_summary(s, err);
+    sync_folder(s);
     ms_store_abandon(s);
     return status;
 }

@@ -7,13 +7,15 @@
  *  - summary.csv: one row a case, written at the end.
  *  - scenario.json: name, axes and report defaults of the study, and its hash.
  *  - samples/cNNNN.csv, with --samples; trace/cNNNN.json, with --timeline.
- *  - .lock: held with fcntl while somebody writes here.
+ *  - .lock: held with fcntl while somebody writes here (base/lock.h).
  *
  *  A record is a head (case, key, axes, status, scenario_hash), which the parent knows, and a body,
- *  which the child made. Opening a folder keeps every record whose key equals that of a case of
+ *  which the child made, and a seal (base/seal.h): a hash of the line. Opening a folder keeps every record whose key equals that of a case of
  *  this study, with a new head: so the file has the same bytes whatever was run before, in which
- *  order, by how many processes. Torn lines, failed records, and records of no case are dropped.
- *  Files are replaced whole (temporary file, rename). Nothing here knows what a body says. */
+ *  order, by how many processes. Torn lines, records whose seal does not hold, failed records, and
+ *  records of no case are dropped.
+ *  Files are replaced whole (temporary file, rename); records are fsynced once a second and at the
+ *  end: a power cut costs at most the last second's. Nothing here knows what a body says. */
 #ifndef MS_SWEEP_STORE_H
 #define MS_SWEEP_STORE_H
 
@@ -41,6 +43,7 @@ struct ms_store_study {
     struct ms_hash study_hash; /**< of all cases: another one in the folder is refused */
     const char *scenario_json; /**< the text of scenario.json; holds "study_hash":"<hex>" */
     bool needs_samples;        /**< a record without its samples file is simulated again */
+    struct ms_errs *warnings;  /**< gets what was dropped; NULL: not wanted */
 };
 
 struct ms_store;
@@ -63,17 +66,20 @@ enum ms_status ms_store_add(struct ms_store *s, size_t index, const struct ms_bu
                             struct ms_err *err);
 enum ms_status ms_store_fail(struct ms_store *s, size_t index, const char *error,
                              struct ms_err *err);
+/** Records of more than a second ago onto the disk; called now and then. */
+enum ms_status ms_store_sync(struct ms_store *s, struct ms_err *err);
 /** Sort, write the summary, unlock, free. Also after an interruption. NULL is fine. */
 enum ms_status ms_store_close(struct ms_store *s, struct ms_err *err);
 /** Unlock and free, leaving the folder as it is. */
 void ms_store_abandon(struct ms_store *s);
 
 /** Join the folders of shards into one, byte-identical to the run that was never split.
+ *  @param warnings as in ms_store_study
  *  @param n_missing cases nobody has  @param n_failed records of status failed
  *  @return MS_OK; MS_INVALID: no results there, different studies, or two answers to one case;
  *  MS_IO; MS_NOMEM */
 enum ms_status ms_store_merge(const char *const *dirs, size_t n_dirs, const char *out, bool force,
                               size_t *n_cases, size_t *n_missing, size_t *n_failed,
-                              struct ms_err *err);
+                              struct ms_errs *warnings, struct ms_err *err);
 
 #endif

@@ -155,8 +155,8 @@ enum ms_status ms_summary_csv(const char *const *records, size_t n, struct ms_bu
     enum ms_status s = MS_OK;
     for (size_t i = 0; s == MS_OK && i < n; i++) {
         json_t *o = json_loads(records[i], 0, NULL);
-        if (!json_is_object(o)) {
-            s = ms_err_set(err, MS_INVALID, "a record is not JSON: %.60s", records[i]);
+        if (!json_is_object(o)) { /* whole records come here only */
+            s = ms_err_set(err, MS_NOMEM, "out of memory for summary.csv");
             json_decref(o);
             break;
         }

@@ -142,8 +142,9 @@ static enum ms_status write_record(const struct ms_scenario *s, const char *hist
     t.first = s->train->steps - t.n;
     t.loss = calloc(s->train->n_losses + 1, sizeof *t.loss);
     t.metric = calloc((size_t)n_metrics, sizeof *t.metric);
-    enum ms_status status = t.loss && t.metric ? ms_lines_each(history, &text, take_line, &t, err)
-                                               : ms_err_set(err, MS_NOMEM, "out of memory");
+    enum ms_status status = t.loss && t.metric
+                                ? ms_lines_each(history, &text, take_line, &t, NULL, err)
+                                : ms_err_set(err, MS_NOMEM, "out of memory");
     if (status == MS_OK) {
         add_identity(&j, s);
         add_told(&j, s, &t);

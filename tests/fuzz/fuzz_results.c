@@ -113,7 +113,7 @@ static void merge(const char *data, size_t n)
     size_t n_cases, missing, failed;
     struct ms_err err = {0};
     enum ms_status s =
-        ms_store_merge(from, 2, inside("joined"), true, &n_cases, &missing, &failed, &err);
+        ms_store_merge(from, 2, inside("joined"), true, &n_cases, &missing, &failed, NULL, &err);
     fuzz_told(s, &err);
     fuzz_must(s != MS_OK || missing + failed <= n_cases);
 }
