@@ -38,6 +38,9 @@ struct ms_compare_row {
     struct ms_ratio ratio;     /**< to the baseline; meaningless in the baseline's own row */
     bool is_baseline;
     enum ms_verdict verdict;
+    /** variance over repeats of the difference to the baseline, in units of what two unpaired runs
+     *  would have; NaN = not known */
+    double paired;
     struct ms_ratio step; /**< the mean time of a step, to the baseline's */
     enum ms_verdict step_verdict;
 };

@@ -70,6 +70,33 @@ static enum ms_status boot(const struct ms_comparison *c, const struct ms_cluste
     return ms_boot_ratio(a, b, stat, seed, c->margin, out, err);
 }
 
+/* Means by repeat: the variance of differences against the sum of variances. */
+static double paired_share(const struct ms_clustered *a, const struct ms_clustered *b)
+{
+    double sum[3] = {0}, square[3] = {0};
+    int R = a->n_repeats;
+    size_t i = 0, k = 0;
+    if (R < 3 || b->n_repeats != R)
+        return NAN;
+    for (int r = 0; r < R; r++) {
+        double x = 0, y = 0, n = 0, m = 0;
+        for (; i < a->n && a->repeat[i] == r; i++, n++)
+            x += a->value[i];
+        for (; k < b->n && b->repeat[k] == r; k++, m++)
+            y += b->value[k];
+        if (n < 1 || m < 1)
+            return NAN;
+        double v[3] = {x / n, y / m, x / n - y / m};
+        for (int j = 0; j < 3; j++) {
+            sum[j] += v[j];
+            square[j] += v[j] * v[j];
+        }
+    }
+    for (int j = 0; j < 3; j++)
+        square[j] -= sum[j] * sum[j] / R;
+    return square[0] + square[1] > 0 ? square[2] / (square[0] + square[1]) : NAN;
+}
+
 static enum ms_status ratios_of(const struct ms_comparison *c, struct ms_compare_row *row,
                                 const struct side *own, const struct ms_compare_row *base,
                                 const struct side *its, struct ms_err *err)
@@ -82,6 +109,7 @@ static enum ms_status ratios_of(const struct ms_comparison *c, struct ms_compare
         const struct ms_clustered *a = c->is_rate ? &its->metric : &own->metric,
                                   *b = c->is_rate ? &own->metric : &its->metric;
         double exact = row->ratio.ratio; /* of the unrounded record */
+        row->paired = paired_share(a, b);
         s = boot(c, a, b, c->stat, base->r, &row->ratio, err);
         row->ratio.ratio = exact;
     }
@@ -98,6 +126,7 @@ static enum ms_status measure(const struct ms_comparison *c, struct ms_compare_g
         struct ms_compare_row *row = &g->row[i];
         struct side *mine = i == 0 ? base : own;
         row->ratio = row->step = plain_ratio(NAN, NAN);
+        row->paired = NAN;
         row->value_lo = row->value_hi = NAN;
         row->units = ms_result_units(row->r);
         if (!row->r->ok)

@@ -275,6 +275,29 @@ static double least_units(const struct ms_comparison *c, double *repeats)
     return least;
 }
 
+/* What equal draws on both sides are worth. */
+static void note_pairs(struct ms_comparison *c)
+{
+    double least = INFINITY, most = 0;
+    for (size_t g = 0; g < c->n_groups; g++)
+        for (size_t i = 1; i < c->group[g].n; i++) {
+            double v = c->group[g].row[i].paired;
+            least = isnan(v) ? least : fmin(least, v);
+            most = isnan(v) ? most : fmax(most, v);
+        }
+    if (!isfinite(least))
+        return;
+    char range[64];
+    if (most - least < 0.01)
+        snprintf(range, sizeof range, "%.1f", 100 * most);
+    else
+        snprintf(range, sizeof range, "%.1f to %.1f", 100 * least, 100 * most);
+    add(c,
+        "Repeats are paired (the same draws on both sides): the variance of a difference is %s %% "
+        "of what unpaired runs would have.",
+        range);
+}
+
 /* What a percentile that is not carried would take. */
 static void note_support(struct ms_comparison *c)
 {
@@ -335,6 +358,7 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
     note_fan_in(c);
     note_baseline(c);
     note_verdicts(c, &t);
+    note_pairs(c);
     note_support(c);
     if (t.oracle > 0)
         add(c, "Placements marked 'oracle' saw the very loads they are scored on.");

@@ -21,7 +21,7 @@ static const char *series_of(const struct ms_results *s)
 }
 
 /* "32 exchanges a case", or the range. */
-static void print_counts(const struct ms_results *s, const char *series, FILE *out)
+static bool print_counts(const struct ms_results *s, const char *series, FILE *out)
 {
     char path[40];
     double least = INFINITY, most = 0;
@@ -32,11 +32,42 @@ static void print_counts(const struct ms_results *s, const char *series, FILE *o
         most = isnan(n) ? most : fmax(most, n);
     }
     if (most == 0)
-        return;
+        return false;
     if (least == most)
         fprintf(out, "%.0f %s%s a case", most, series, most == 1 ? "" : "s");
     else
         fprintf(out, "%.0f to %.0f %ss a case", least, most, series);
+    return true;
+}
+
+/* Where the variance of the times lies, least and most over the cases. */
+static void print_variance(const struct ms_results *s, const char *series, FILE *out)
+{
+    static const struct {
+        const char *path, *words;
+    } part[] = {{"variance.layer", "between layers"},
+                {"variance.batch", "between batches"},
+                {"variance.within", "within"}};
+    double least[3] = {1, 1, 1}, most[3] = {0, 0, 0};
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        n += isnan(ms_result_number(&s->r[i], part[0].path)) ? 0 : 1;
+        for (int k = 0; k < 3; k++) {
+            double v = ms_result_number(&s->r[i], part[k].path);
+            least[k] = isnan(v) ? least[k] : fmin(least[k], v);
+            most[k] = isnan(v) ? most[k] : fmax(most[k], v);
+        }
+    }
+    if (n == 0)
+        return;
+    fprintf(out, "variance of %s times: ", strcmp(series, "step") == 0 ? "layer" : series);
+    for (int k = 0; k < 3; k++) {
+        if (100 * (most[k] - least[k]) < 1)
+            fprintf(out, "%.0f %% %s%s", 100 * most[k], part[k].words, k < 2 ? ", " : "\n");
+        else
+            fprintf(out, "%.0f to %.0f %% %s%s", 100 * least[k], 100 * most[k], part[k].words,
+                    k < 2 ? ", " : "\n");
+    }
 }
 
 /* "workload.tokens_per_rank" is too long a title where its last word says the same. */
@@ -176,13 +207,15 @@ enum ms_status ms_overview_print(const struct ms_results *s, FILE *out, const st
         add_row(t, s, &s->r[i], series, &starred);
     bool printed = ms_table_print(t, out, term);
     ms_table_destroy(t);
-    print_counts(s, series, out);
+    bool counted = print_counts(s, series, out);
     if (starred)
         fprintf(out,
                 "; * marks a percentile they do not carry (independent repeats: p50 needs %zu, p95 "
                 "%zu, p99 %zu)",
                 ms_percentile_needs(50), ms_percentile_needs(95), ms_percentile_needs(99));
-    fputc('\n', out);
+    if (counted || starred)
+        fputc('\n', out);
+    print_variance(s, series, out);
     char note[200];
     if (ms_results_hardware_note(s, note, sizeof note))
         fprintf(out, "%s\n", note);

@@ -369,7 +369,8 @@ static const char *word_key(const char *path)
     } words[] = {{"routing.popularity", "law"},
                  {"train.router", "name"},
                  {"hardware", "profile"},
-                 {"compute.profile", "profile"}};
+                 {"compute.profile", "profile"},
+                 {"faults.jitter", "profile"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(path, words[i].path) == 0)
             return words[i].key;

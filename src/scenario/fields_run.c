@@ -350,6 +350,9 @@ static const struct ms_field faults[] = {
 };
 
 static const struct ms_field jitter[] = {
+    {.key = "profile", MS_AT(struct ms_fault_params, jitter_auto),
+     MS_ONE_OF("none", "auto"), .fallback = "none",
+     .help = "auto: the hardware profile's measured numbers (also as a word: jitter: auto)"},
     {.key = "sigma", MS_AT(struct ms_fault_params, jitter_sigma),
      MS_NUMBER(0, 10), .fallback = "0",
      .help = "log-normal factor of mean 1 on each rank's start-up and compute"},
@@ -359,6 +362,9 @@ static const struct ms_field jitter[] = {
     {.key = "tail_alpha", MS_AT(struct ms_fault_params, jitter_tail_alpha),
      MS_NUMBER(0.1, 100), .fallback = "2",
      .help = "its exponent; smaller is heavier"},
+    {.key = "network_sigma", MS_AT(struct ms_fault_params, jitter_network_sigma),
+     MS_NUMBER(0, 10), .fallback = "0",
+     .help = "log-normal factor of mean 1 on the time of a rank's flows, drawn for each leg"},
     {0},
 };
 

@@ -60,11 +60,34 @@ static void use_fallback(struct ms_reading *r, const struct ms_key *k, void *at)
     ms_errs_finish(&unseen);
 }
 
+/* A section may be the word of its profile: jitter: auto. */
+static bool is_word(const struct ms_yaml *v)
+{
+    return v->kind == MS_YAML_SCALAR && !ms_yaml_null(v);
+}
+
+static bool has_word(const struct ms_section *s)
+{
+    return s->fields[0].key && strcmp(s->fields[0].key, "profile") == 0 &&
+           s->fields[0].type == MS_FIELD_ENUM;
+}
+
+static bool word_section(const char *path)
+{
+    for (const struct ms_section *s = ms_sections; s->prefix; s++)
+        if (strcmp(s->prefix, path) == 0)
+            return has_word(s);
+    return false;
+}
+
 static void read_key(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *section,
                      struct ms_scenario *s)
 {
     char *base = ms_section_base(k->section, s);
     const struct ms_entry *e = section ? ms_yaml_get(section->value, k->field->key) : NULL;
+    if (section && is_word(section->value) && strcmp(k->field->key, "profile") == 0 &&
+        has_word(k->section))
+        e = section;
     if (!base)
         return;
     if (e) {
@@ -143,7 +166,7 @@ static void refuse_unknown(struct ms_reading *r, const struct ms_yaml *map, cons
                             ms_key_hint(path, false, hint, sizeof hint));
         else if (e->value->kind == MS_YAML_MAP)
             refuse_unknown(r, e->value, path);
-        else if (!ms_yaml_null(e->value))
+        else if (!ms_yaml_null(e->value) && !(is_word(e->value) && word_section(path)))
             ms_reading_fail(r, e, path, "must be a mapping of keys%s",
                             e->value->kind == MS_YAML_LIST ? ", not a list" : "");
     }

@@ -100,6 +100,21 @@ static void resolve_placement(struct ms_place_params *p)
         p->replica_choice = r->name;
 }
 
+/* Noise as it was measured, where it was; the scenario's own numbers stay. */
+static void resolve_jitter(struct ms_fault_params *p, const struct ms_hardware *h)
+{
+    bool wanted = p->jitter_auto && h;
+    p->jitter_auto = 0;
+    if (wanted && p->jitter_sigma == 0)
+        p->jitter_sigma = h->jitter_sigma;
+    if (wanted && p->jitter_tail_share == 0) {
+        p->jitter_tail_share = h->jitter_tail_share;
+        p->jitter_tail_alpha = h->jitter_tail_alpha;
+    }
+    if (wanted && p->jitter_network_sigma == 0)
+        p->jitter_network_sigma = h->jitter_network_sigma;
+}
+
 void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p)
 {
     if (s->workload.ranks == 0 && s->workload.groups > 0)
@@ -107,5 +122,6 @@ void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p)
     resolve_hardware(s, p);
     resolve_exchange(&s->sim.exchange);
     resolve_kernels(&s->sim);
+    resolve_jitter(&s->sim.faults, s->in_force);
     resolve_placement(&s->placement);
 }

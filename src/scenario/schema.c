@@ -189,7 +189,9 @@ static void sections(struct ms_json *j, const char *prefix)
             continue;
         ms_json_object(j, rest);
         ms_json_string(j, "description", s->help);
-        ms_json_raw(j, "type", "[\"object\",\"null\"]");
+        bool word = s->fields[0].key && strcmp(s->fields[0].key, "profile") == 0 &&
+                    s->fields[0].type == MS_FIELD_ENUM;
+        ms_json_raw(j, "type", word ? "[\"object\",\"null\",\"string\"]" : "[\"object\",\"null\"]");
         ms_json_object(j, "properties");
         properties(j, s);
         ms_json_end_object(j);

@@ -234,6 +234,24 @@ static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
     return MS_OK;
 }
 
+/* Noise of the network: a rank's flows take so many times their bytes' time. What was said of bytes
+ * is said already. */
+static void slow_down(const struct ms_core *c, struct ms_leg_run *leg)
+{
+    struct ms_leg *plan = &leg->plan;
+    if (!(c->in->params->faults.jitter_network_sigma > 0))
+        return;
+    for (uint32_t f = 0; f < plan->n_flows; f++) {
+        const struct ms_leg_stream *s = ms_leg_stream_of(plan, f);
+        int rank = leg->group * c->n_ranks + (int)plan->src[f];
+        double factor = ms_noise_network(&c->noise, c->run.repeat, leg->step, leg->layer, rank,
+                                         (int)leg->phase);
+        plan->bytes[f] *= factor;
+        for (uint32_t i = 0; s && i < s->n_parts; i++)
+            plan->parts[s->first_part + i].bytes *= factor;
+    }
+}
+
 static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
 {
     const struct ms_traffic *t = ms_core_traffic(c, leg->step, leg->layer, leg->group);
@@ -272,7 +290,9 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
         return ms_core_note(c, s);
     if (ms_exchange_streams(c->exchange, e->forwarding))
         c->out->streams = p.coupled ? "coupled" : "tied";
-    return c->status ? c->status : weigh(c, leg, &p);
+    if (!c->status && weigh(c, leg, &p) == MS_OK)
+        slow_down(c, leg);
+    return c->status;
 }
 
 static void leg_start(struct ms_exec *x, const uint32_t *flow, const double *at_s, uint32_t n)

@@ -9,7 +9,8 @@
 
 bool ms_noise_on(const struct ms_fault_params *p)
 {
-    return p->jitter_sigma > 0 || p->jitter_tail_share > 0 || p->straggler_share > 0;
+    return p->jitter_sigma > 0 || p->jitter_network_sigma > 0 || p->jitter_tail_share > 0 ||
+           p->straggler_share > 0;
 }
 
 double ms_noise_jitter(const struct ms_noise *n, int repeat, int step, int layer, int rank,
@@ -25,6 +26,18 @@ double ms_noise_jitter(const struct ms_noise *n, int repeat, int step, int layer
     if (ms_rng_unit(&r) < p->jitter_tail_share)
         factor *= pow(ms_rng_unit(&r), -1 / p->jitter_tail_alpha);
     return factor;
+}
+
+double ms_noise_network(const struct ms_noise *n, int repeat, int step, int layer, int rank,
+                        int phase)
+{
+    double s = n->faults->jitter_network_sigma;
+    struct ms_rng r;
+    if (!(s > 0))
+        return 1;
+    ms_rng_init(&r, ms_rng_derive(n->seed, "network", (uint64_t)repeat, (uint64_t)step, 0), "rank",
+                (uint64_t)layer, (uint64_t)rank, (uint64_t)phase);
+    return exp(s * ms_rng_normal(&r) - s * s / 2);
 }
 
 static double lot(const struct ms_noise *n, int repeat, int rank)

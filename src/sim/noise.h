@@ -25,6 +25,9 @@ bool ms_noise_on(const struct ms_fault_params *p);
  *  draws, a Pareto tail. 1 without jitter. @param what ms_noise_of + a number */
 double ms_noise_jitter(const struct ms_noise *n, int repeat, int step, int layer, int rank,
                        int what);
+/** The factor on the time of a rank's flows in a leg, of mean 1. @param phase of the layer */
+double ms_noise_network(const struct ms_noise *n, int repeat, int step, int layer, int rank,
+                        int phase);
 /** How much slower a rank computes: 1, or the stragglers' factor. The stragglers of a repeat are the
  *  same share of ranks, drawn anew for each repeat. */
 double ms_noise_slowdown(const struct ms_noise *n, int repeat, int rank);

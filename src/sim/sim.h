@@ -87,6 +87,8 @@ struct ms_fault_params {
     int n_links;
     double jitter_sigma;                         /**< of a log-normal factor of mean 1 */
     double jitter_tail_share, jitter_tail_alpha; /**< share of factors with a Pareto tail */
+    double jitter_network_sigma; /**< of a factor on the bytes' time of a rank's flows of a leg */
+    int jitter_auto; /**< the hardware profile's: gone once resolved (ms_scenario_resolve) */
 };
 
 /** Everything the simulator itself needs of a scenario. */
