@@ -77,8 +77,6 @@ static const char *why_not(struct study *t, const struct ms_measured_row *r,
         return NULL;
     if (r->leg >= MS_LEG_PERMUTE)
         return say(t, "a leg '%s' is not simulated alone%s", leg, "");
-    if (r->leg == MS_LEG_NOTIFY)
-        return say(t, "the notify part of a leg is not simulated%s%s", "", "");
     if (r->ranks < 2)
         return say(t, "a leg '%s' needs two ranks%s", leg, "");
     if (r->ranks % r->gpus_per_node)
