@@ -6,6 +6,7 @@
 #include "cluster/platform.h"
 #include "fuzz.h"
 #include "hardware/hardware.h"
+#include "hardware/measured.h"
 #include "import/import.h"
 #include "place/place_map.h"
 #include "scenario/scenario.h"
@@ -97,6 +98,22 @@ static void hardware(const char *data, size_t n)
     ms_arena_finish(&arena);
 }
 
+/* A measured file, and after a NUL the recorded traffic of the family `fuzz`. */
+static void measured(const char *data, size_t n)
+{
+    struct fuzz_part part[2];
+    int k = fuzz_cut(data, n, 2, part);
+    struct ms_measured m = {0};
+    struct ms_errs errs = {0};
+    fuzz_file("traffic/fuzz.csv", k > 1 ? part[1].p : "", k > 1 ? part[1].n : 0);
+    enum ms_status s = ms_measured_read(&m, NULL, fuzz_file("m.csv", part[0].p, part[0].n), &errs);
+    fuzz_told_all(s, &errs);
+    for (size_t i = 0; s == MS_OK && i < m.n; i++)
+        ms_measured_copy_bytes(&m.row[i], MS_LEG_DISPATCH);
+    ms_measured_finish(&m);
+    ms_errs_finish(&errs);
+}
+
 static void map(const char *data, size_t n)
 {
     struct ms_place_map m = {0};
@@ -169,6 +186,10 @@ const struct fuzz_target fuzz_inputs[] = {
      "tests/data/run/*.xml",
      NULL},
     {"hardware", hardware, "platforms/hardware/*.yaml tests/data/bad/profiles/*.yaml", NULL},
+    {"measured", measured,
+     "platforms/hardware/measured/nccl_multi.csv platforms/hardware/measured/deepep_*_h800.csv "
+     "tests/fuzz/seeds/measured-*",
+     NULL},
     {"map", map, "tests/fuzz/seeds/map-*", NULL},
     {"ibnetdiscover", import, "tests/data/import/small.ib tests/data/import/small.ports", NULL},
     {"nccl", import, "tests/data/import/node.xml", NULL},
