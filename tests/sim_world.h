@@ -195,7 +195,7 @@ static inline void child(struct job *j, int fd)
     struct ms_errs errs = {0};
     struct ms_sim_output o = {0};
     struct ms_err err = {0};
-    a.status = ms_platform_read(j->path, &p, &errs);
+    a.status = (int)ms_platform_read(j->path, &p, &errs);
     if (a.status)
         ms_errs_print(stderr, &errs);
     if (!a.status && !p.n_nodes && p.n_hosts % 4 == 0)
@@ -211,7 +211,7 @@ static inline void child(struct job *j, int fd)
                               .n_threads = 1,
                               .timeline_path = j->timeline};
     if (!a.status)
-        a.status = ms_sim_run(&in, &o, &err);
+        a.status = (int)ms_sim_run(&in, &o, &err);
     snprintf(a.text, sizeof a.text, "%s", err.text);
     snprintf(a.key, sizeof a.key, "%s", err.key);
     if (!a.status) {
@@ -293,7 +293,7 @@ static inline struct job job_new(const char *path, int n_ranks, const char *algo
         .params = {.exchange = {.algorithm = algorithm, .window = 8, .chunk_tokens = 32},
                    .compute = {.profile = "none"},
                    .hardware = {.profile = "none"},
-                   .network = {model, 0, MS_LATENCY_DEFAULT}},
+                   .network = {.model = model, .quantum = 0, .latency = MS_LATENCY_DEFAULT}},
         .n_traffic = 1,
         .n_runs = 1,
         .wanted = -1,

@@ -51,7 +51,7 @@ static enum ms_status post(struct ms_fluid *f, const struct net *n, uint32_t wav
 {
     enum ms_status s = MS_OK;
     for (uint32_t i = 0; i < N * N && !s; i++) {
-        uint32_t route, sink;
+        uint32_t route, sink = 0;
         s = ms_fluid_route(f, n->hop + n->off[i], n->off[i + 1] - n->off[i], &route, NULL);
         if (!s)
             s = ms_fluid_open(f, 1, wave * N * N + i, &sink, NULL);

@@ -29,7 +29,7 @@ static struct bench *bench_make(const struct ms_router *router, struct ms_router
     }
     for (int e = 0; e < E; e++)
         b->bias[e] = (float)(0.05 * ms_rng_normal(&rng));
-    if (!params.scale)
+    if (params.scale == 0)
         params.scale = 1;
     b->p = (struct ms_route_problem){.T = T,
                                      .E = E,
@@ -256,7 +256,7 @@ START_TEST(test_top_k_takes_the_largest_and_weighs_as_the_family_does)
             if (own == MS_WEIGHTS_RENORMALISED)
                 ck_assert_double_eq_tol(sum, 1, 1e-6);
             for (int e = 0; e < E; e++)
-                ck_assert(chosen[e] || (double)b->logits[t * E + e] <= least);
+                ck_assert(chosen[e] != 0 || (double)b->logits[t * E + e] <= least);
         }
     }
     bench_free(b);

@@ -144,8 +144,8 @@ static void compare(struct ms_model *m, const char *folder, const char *text, js
             json_t *row = json_array_get(json_object_get(truth, "counts"), (size_t)l);
             long is = (long)ms_model_routes(m)[l].selected[e],
                  n = (long)json_integer_value(json_array_get(row, (size_t)e));
-            ck_assert_msg(labs(is - n) <= 0.005 * 2 * B * T, "%s: layer %d expert %d: %ld, not %ld",
-                          text, l, e, is, n);
+            ck_assert_msg((double)labs(is - n) <= 0.005 * 2 * B * T,
+                          "%s: layer %d expert %d: %ld, not %ld", text, l, e, is, n);
         }
 }
 

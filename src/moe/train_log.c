@@ -12,6 +12,12 @@
 #include "moe/kernels.h"
 #include "moe/train_run.h"
 
+#ifdef __clang__
+static const char compiler[] = "clang " __clang_version__;
+#else
+static const char compiler[] = "gcc " __VERSION__;
+#endif
+
 static const char loads_header[] = "step,domain,layer_id,expert_id,count\n";
 
 static enum ms_status io_error(const char *path, struct ms_err *err)
@@ -161,7 +167,8 @@ static void history_line(struct ms_train_run *r, bool evaluated, struct ms_buf *
     ms_json_number(&j, "loss", r->loss);
     ms_json_number(&j, "grad_norm", r->grad_norm);
     ms_json_number(&j, "lr", r->adamw.lr_now);
-    ms_json_string(&j, "kernels", ms_kernels_pick()->name); /* other CPUs may round otherwise */
+    ms_json_string(&j, "kernels", ms_kernels_pick()->name); /* these two may round otherwise */
+    ms_json_string(&j, "compiler", compiler);
     add_imbalance(r, &j);
     if (evaluated)
         add_heldout(r, &j);
