@@ -10,6 +10,7 @@
 #include "demand/replica.h"
 #include "place/place.h"
 #include "place/place_map.h"
+#include "place/split.h"
 
 static const struct ms_option options[] = {
     {"strategy", 's', "NAME", "contiguous, round_robin, random, lpt, eplb, search (default: eplb)"},
@@ -86,14 +87,30 @@ static enum ms_status solve(const struct setting *q, struct answer *a, struct ms
     return ms_place_solve(q->strategy, &p, &rng, &a->placement, err);
 }
 
-/* Every replica takes an equal part of its expert. */
-static void measure(struct answer *a)
+/* Rank loads of a layer where copies' shares are planned: the best split of its loads. */
+static void split(struct answer *a, int layer, double *rank)
+{
+    const struct ms_placement *p = &a->placement;
+    struct ms_copies c;
+    struct ms_split s;
+    double *part = MS_NEW(&a->arena, double, (size_t)p->n_slots);
+    if (!part || !ms_copies_init(&c, &a->arena, p->n_experts, p->n_ranks, p->n_slots) ||
+        !ms_split_init(&s, &a->arena, p->n_ranks, p->n_slots))
+        return;
+    ms_copies_fill(&c, p->slot_expert + ms_cell(layer, p->n_slots, 0));
+    ms_split_balanced(&c, a->load + ms_cell(layer, p->n_experts, 0), 1e-6, &s, part, rank);
+}
+
+/* Every replica takes an equal part of its expert, or what the strategy plans. */
+static void measure(const struct setting *q, struct answer *a)
 {
     const struct ms_placement *p = &a->placement;
     for (int l = 0; l < p->n_layers; l++) {
         const int *slot = p->slot_expert + ms_cell(l, p->n_slots, 0);
         double *rank = a->rank_load + ms_cell(l, p->n_ranks, 0), top = 0, sum = 0;
-        for (int i = 0; i < p->n_slots; i++) {
+        if (q->strategy->plans_shares)
+            split(a, l, rank);
+        for (int i = 0; i < p->n_slots && !q->strategy->plans_shares; i++) {
             int copies = 0;
             for (int j = 0; j < p->n_slots; j++)
                 copies += slot[j] == slot[i];
@@ -196,7 +213,7 @@ static enum ms_status place(const struct setting *q, struct ms_err *err)
         s = solve(q, &a, err);
     struct ms_buf out = {0};
     if (s == MS_OK) {
-        measure(&a);
+        measure(q, &a);
         if (strcmp(q->format, "json") == 0)
             print_json(&a, &out);
         else if (strcmp(q->format, "table") == 0)
