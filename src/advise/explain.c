@@ -75,6 +75,9 @@ static enum ms_status cure(const void *ctx, struct ms_case *c, struct ms_err *er
     case MS_CURE_MESSAGES:
         p->hardware.message_gap_s = 0;
         break;
+    case MS_CURE_SPRAY:
+        p->network.multipath = MS_PATHS_SPRAY;
+        break;
     case MS_CURE_COMPUTE:
         p->compute.profile = "none";
         break;
@@ -122,6 +125,8 @@ static enum ms_cure cure_of(const json_t *told)
         return MS_CURE_JITTER;
     if (is(told, "alpha"))
         return MS_CURE_START_UP;
+    if (is(told, "collision"))
+        return MS_CURE_SPRAY;
     if (is(told, "message_rate"))
         return MS_CURE_MESSAGES;
     if (is(told, "compute"))

@@ -16,7 +16,8 @@ enum ms_cure {
     MS_CURE_JITTER,
     MS_CURE_START_UP,
     MS_CURE_MESSAGES,
-    MS_CURE_COMPUTE
+    MS_CURE_COMPUTE,
+    MS_CURE_SPRAY
 };
 
 struct ms_explained_cause {

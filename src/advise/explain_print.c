@@ -50,6 +50,8 @@ void ms_explain_words(const struct ms_explained *e, const struct ms_explained_ca
         snprintf(text, size, "links within or into one node, most of all %s", link);
     else if (strcmp(cause, "fabric") == 0)
         snprintf(text, size, "links of the fabric, most of all %s", link);
+    else if (strcmp(cause, "collision") == 0)
+        snprintf(text, size, "messages hashed to the same cable, most of all of link %s", link);
     else if (strcmp(cause, "latency") == 0)
         snprintf(text, size, "the routes' latency");
     else if (strcmp(cause, "alpha") == 0)
@@ -86,6 +88,8 @@ static const char *without(const struct ms_explained_cause *c)
         return "no start-up";
     case MS_CURE_MESSAGES:
         return "messages for nothing";
+    case MS_CURE_SPRAY:
+        return "packets sprayed over the cables";
     case MS_CURE_COMPUTE:
         return "computing for nothing";
     default:

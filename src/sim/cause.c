@@ -7,9 +7,9 @@
 #include <string.h>
 
 const char *const ms_cause_names[] = {
-    "endpoint_in",    "endpoint_out", "node",          "fabric",  "latency",
-    "alpha",          "message_rate", "sms",           "compute", "wait_compute",
-    "wait_straggler", "wait_jitter",  "wait_exchange", NULL,
+    "endpoint_in",    "endpoint_out", "node",      "fabric",        "latency",
+    "alpha",          "message_rate", "sms",       "compute",       "wait_compute",
+    "wait_straggler", "wait_jitter",  "collision", "wait_exchange", NULL,
 };
 
 enum { NO_LINK = -1, NO_RANK = -1 };
@@ -211,6 +211,8 @@ static void add_link(struct ms_core *c, struct parts *p, uint32_t link, double s
     int n_links = c->platform.n_links, ports = c->gap_s > 0 ? 2 * c->n_total : 0;
     if (link == UINT32_MAX) {
         add(k, p, MS_CAUSE_ALPHA, NO_LINK, NO_RANK, seconds);
+    } else if (link & MS_CAUSE_CABLE) {
+        add(k, p, MS_CAUSE_COLLISION, (int)(link & ~MS_CAUSE_CABLE), NO_RANK, seconds);
     } else if ((int)link >= n_links + ports) {
         add(k, p, MS_CAUSE_SMS, NO_LINK, NO_RANK, seconds);
     } else if ((int)link >= n_links) {

@@ -14,6 +14,9 @@
 #include "sim/core.h"
 #include "sim/fluid/fluid.h"
 
+/** In a span's link: the platform's link of which one cable is meant. */
+#define MS_CAUSE_CABLE 0x80000000u
+
 /** A run starts: forget the last one's. */
 void ms_causes_begin(struct ms_core *c);
 /** The last flow that somebody waited for in this leg ended. */

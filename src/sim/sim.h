@@ -143,6 +143,7 @@ enum ms_cause {
     MS_CAUSE_WAIT_COMPUTE, /**< for a rank that has more tokens to compute */
     MS_CAUSE_WAIT_STRAGGLER,
     MS_CAUSE_WAIT_JITTER,
+    MS_CAUSE_COLLISION,     /**< a cable of a link of several, under ecmp */
     MS_CAUSE_WAIT_EXCHANGE, /**< for a rank that its last exchange kept */
     MS_N_CAUSES
 };

@@ -206,9 +206,24 @@ static void fill_links(const struct ms_core *c, const struct layers *l, const do
                 (struct ms_fluid_link){links[k].capacity_Bps / p->cables[k], links[k].fatpipe};
 }
 
+/* A cable of a link that stands for several, by that link. */
+static uint32_t cable_of(const struct ms_paths *p, uint32_t link)
+{
+    for (uint32_t l = 0; l < p->n_links && link != UINT32_MAX; l++)
+        if (p->cables[l] > 1 && link >= p->first[l] && link < p->first[l] + p->cables[l])
+            return MS_CAUSE_CABLE | l;
+    return link;
+}
+
 static void heard(struct ms_exec *exec, double finish_s, const struct ms_fluid_span *span, size_t n)
 {
-    ms_causes_ended(exec->owner, finish_s, span, n);
+    struct ms_leg_run *leg = exec->owner;
+    const struct net *net = leg->core->net;
+    struct ms_fluid_span *named = net->paths.hashed ? malloc((n + 1) * sizeof *named) : NULL;
+    for (size_t i = 0; named && i < n; i++)
+        named[i] = (struct ms_fluid_span){cable_of(&net->paths, span[i].link), span[i].seconds};
+    ms_causes_ended(leg, finish_s, named ? named : span, n);
+    free(named);
 }
 
 /* A fresh solver for each run: its time starts at 0 again. */
