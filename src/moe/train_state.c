@@ -104,8 +104,7 @@ static bool number_of(const struct ms_st_file *f, const char *key, long long *ou
     return n == 1 || text[0] != '0';
 }
 
-static const char *const state_keys[] = {"step", "n_high", "history_bytes", "loads_bytes", "run"};
-enum { N_STATE_KEYS = sizeof state_keys / sizeof *state_keys };
+enum { N_STATE_KEYS = 5 }; /* step, n_high, history_bytes, loads_bytes, run */
 
 static enum ms_status read_state(struct ms_train_run *r, const struct ms_st_file *f,
                                  const struct ms_manifest *manifest, struct ms_err *err)
