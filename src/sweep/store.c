@@ -2,6 +2,7 @@
  * killed run loses none. */
 #include "sweep/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -307,6 +308,28 @@ static enum ms_status check_owner(struct ms_store *s, bool force, struct ms_err 
                      name);
 }
 
+/* A folder with things in it, none of which a run of ours ever wrote, is somebody's. */
+static enum ms_status check_foreign(struct ms_store *s, struct ms_err *err)
+{
+    static const char *const ours[] = {".lock", ".origin.json", "scenario.json", "results.jsonl",
+                                       "timing.jsonl"};
+    DIR *d = opendir(s->dir);
+    const struct dirent *e;
+    bool any = false, known = false;
+    while (d && (e = readdir(d))) {
+        bool dots = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        any |= !dots;
+        for (size_t k = 0; k < sizeof ours / sizeof *ours; k++)
+            known |= strcmp(e->d_name, ours[k]) == 0;
+    }
+    if (d)
+        closedir(d);
+    return !any || known ? MS_OK
+                         : ms_err_at(err, MS_USAGE, s->dir, 0, 0, NULL,
+                                     "is not empty and holds no results of moesim: choose another "
+                                     "-o, or --force to write there all the same");
+}
+
 /* Under the lock, so that what a killed run left belongs to nobody. */
 static enum ms_status take_folder(struct ms_store *s, struct ms_err *err)
 {
@@ -324,7 +347,9 @@ static enum ms_status take_folder(struct ms_store *s, struct ms_err *err)
 
 static enum ms_status prepare(struct ms_store *s, bool force, struct ms_err *err)
 {
-    enum ms_status status = ms_dir_make(s->dir, err);
+    enum ms_status status = force ? MS_OK : check_foreign(s, err);
+    if (status == MS_OK)
+        status = ms_dir_make(s->dir, err);
     if (status == MS_OK)
         status = take_folder(s, err);
     if (status == MS_OK)
