@@ -213,6 +213,9 @@ static void add_link(struct ms_core *c, struct parts *p, uint32_t link, double s
         add(k, p, MS_CAUSE_ALPHA, NO_LINK, NO_RANK, seconds);
     } else if (link & MS_CAUSE_CABLE) {
         add(k, p, MS_CAUSE_COLLISION, (int)(link & ~MS_CAUSE_CABLE), NO_RANK, seconds);
+    } else if ((int)link >= n_links + ports && (int)link < n_links + ports + c->n_rate_links) {
+        int at = (int)link - n_links - ports; /* eight a rank, the odd ones receive */
+        add(k, p, at % 2 ? MS_CAUSE_ENDPOINT_IN : MS_CAUSE_ENDPOINT_OUT, NO_LINK, at / 8, seconds);
     } else if ((int)link >= n_links + ports) {
         add(k, p, MS_CAUSE_SMS, NO_LINK, NO_RANK, seconds);
     } else if ((int)link >= n_links) {

@@ -165,6 +165,7 @@ struct ms_core {
     int n_groups, n_ranks, n_layers, n_steps, n_halves, n_phases; /**< n_ranks: of a group */
     int n_total;                                                  /**< R = groups x ranks */
     double alpha_s[2]; /**< start-up of every dispatch, combine leg */
+    int n_rate_links;  /**< the solver's links of ports' own rates, after those of messages */
     double start_s[2]; /**< what ranks wait of it before a leg is planned */
     double gap_s;
     struct ms_kernel_case kernels;

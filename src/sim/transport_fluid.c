@@ -181,6 +181,7 @@ static enum ms_status lay(struct ms_core *c, struct layers *l, double *capacity_
             return s;
     }
     l->n_rates = ms_port_rates_links(&l->rates);
+    c->n_rate_links = (int)l->n_rates;
     l->n_channels = ms_kernel_passes_on(&c->kernels) ? 2 * (size_t)c->n_total : 0;
     l->channels = (struct ms_wires_channels){(uint32_t)(l->n_links + l->n_ports + l->n_rates),
                                              c->n_ranks, c->n_total};

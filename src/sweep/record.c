@@ -448,6 +448,9 @@ enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *o
     if (s != MS_OK)
         return s;
     ms_json_number(&j, "units", units);
+    s = ms_record_add_legs(&j, in, units, err);
+    if (s != MS_OK)
+        return s;
     s = add_variance(&j, in, err);
     if (s != MS_OK)
         return s;
@@ -485,6 +488,22 @@ static void add_cell(struct ms_buf *out, double seconds)
     ms_buf_printf(out, ",%s", ms_number(seconds * 1e6, number));
 }
 
+/* Beside the slowest rank's: rank "mean". */
+static void add_mean_row(const struct ms_sim_output *o, int repeat, int step, int layer, int group,
+                         size_t at, struct ms_buf *out)
+{
+    double dispatch_s = 0, combine_s = 0, n = o->n_ranks;
+    for (int r = 0; r < o->n_ranks; r++) {
+        dispatch_s += o->rank_dispatch_s[at * (size_t)o->n_ranks + (size_t)r];
+        combine_s += o->rank_combine_s[at * (size_t)o->n_ranks + (size_t)r];
+    }
+    ms_buf_printf(out, "%d,%d,%d,%d,mean", repeat, step, layer, group);
+    add_cell(out, dispatch_s / n);
+    add_cell(out, combine_s / n);
+    add_cell(out, (dispatch_s + combine_s) / n);
+    ms_buf_adds(out, ",,\n");
+}
+
 static void add_exchange_rows(const struct ms_sim_output *o, int repeat, int run, int step,
                               int layer, int group, struct ms_buf *out)
 {
@@ -499,6 +518,7 @@ static void add_exchange_rows(const struct ms_sim_output *o, int repeat, int run
     add_cell(out, o->entry_skew_s[at]);
     add_cell(out, o->layer_s[at]);
     ms_buf_adds(out, "\n");
+    add_mean_row(o, repeat, step, layer, group, at, out);
     for (int r = 0; r < o->n_ranks; r++) {
         size_t k = at * (size_t)o->n_ranks + (size_t)r;
         ms_buf_printf(out, "%d,%d,%d,%d,%d", repeat, step, layer, group, r);

@@ -82,6 +82,10 @@ enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *o
 /** The member `request` (record_request.c), where there are stays. */
 enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_input *in,
                                      struct ms_err *err);
+/** The members `dispatch_mean`, `combine_mean` (over ranks), `notify` where there is one
+ *  (record_legs.c). */
+enum ms_status ms_record_add_legs(struct ms_json *j, const struct ms_record_input *in, double units,
+                                  struct ms_err *err);
 /** The member `tail` (record_tail.c). */
 enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_input *in,
                                   struct ms_err *err);
@@ -91,7 +95,7 @@ void ms_record_add_loads(struct ms_json *j, const struct ms_record_input *in);
  *  least five; of layers where ranks are slow) metric, slowest, bound_us, causes. */
 enum ms_status ms_record_add_cause(struct ms_json *j, const struct ms_record_input *in,
                                    struct ms_err *err);
-/** samples/cNNNN.csv: a row for every exchange (rank "all") and every rank of it. */
+/** samples/cNNNN.csv: a row for every exchange (rank "all": the slowest; "mean") and every rank of it. */
 void ms_record_samples_csv(const struct ms_record_input *in, struct ms_buf *out);
 
 #endif
