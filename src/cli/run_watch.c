@@ -74,6 +74,8 @@ enum ms_status ms_print_overview(const char *dir)
     enum ms_status s = ms_results_read(&r, &dir, 1, &err);
     if (s == MS_OK)
         s = ms_overview_print(&r, stdout, &term);
+    if (s == MS_NOMEM) /* what was said before stands */
+        ms_err_set(&err, MS_NOMEM, "out of memory for the table");
     if (s != MS_OK)
         ms_err_print(stderr, &err, "error");
     ms_results_finish(&r);
