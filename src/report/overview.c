@@ -58,7 +58,7 @@ static void print_variance(const struct ms_results *s, const char *series, FILE 
             most[k] = isnan(v) ? most[k] : fmax(most[k], v);
         }
     }
-    if (n == 0)
+    if (n == 0 || most[0] + most[1] + most[2] <= 0)
         return;
     fprintf(out, "variance of %s times: ", strcmp(series, "step") == 0 ? "layer" : series);
     for (int k = 0; k < 3; k++) {

@@ -368,6 +368,26 @@ static const struct ms_field jitter[] = {
     {0},
 };
 
+static const struct ms_field background[] = {
+    {.key = "utilisation", MS_AT(struct ms_background_params, utilisation),
+     MS_NUMBER(0, 0.95), .fallback = "0",
+     .help = "share of every host's port that other tenants' flows use on average; 0 = none"},
+    {.key = "pattern", MS_AT(struct ms_background_params, pattern),
+     MS_ONE_OF("uniform", "permutation", "incast"), .fallback = "uniform",
+     .help = "where they go: anywhere, each host to one other, all to one host"},
+    {0},
+};
+
+static const struct ms_field background_bytes[] = {
+    {.key = "mean", MS_AT(struct ms_background_params, mean_bytes),
+     MS_QUANTITY(BYTES, 1, 1e15), .fallback = "1MiB",
+     .help = "mean size of a flow"},
+    {.key = "cv", MS_AT(struct ms_background_params, cv),
+     MS_NUMBER(0, 100), .fallback = "2",
+     .help = "coefficient of variation of the sizes (log-normal)"},
+    {0},
+};
+
 static const struct ms_field report[] = {
     {.key = "by", MS_AT(struct ms_report_params, by),
      .type = MS_FIELD_STRING, MS_OPTIONAL,
@@ -396,6 +416,8 @@ const struct ms_section ms_sections[] = {
     {"faults", faults, IN(sim.faults), "what goes wrong"},
     {"faults.stragglers", stragglers, IN(sim.faults), "slow ranks"},
     {"faults.jitter", jitter, IN(sim.faults), "noise"},
+    {"background", background, IN(sim.background), "other tenants' flows"},
+    {"background.flow_bytes", background_bytes, IN(sim.background), "their sizes"},
     {"report", report, IN(report), "what compare shows unless told"},
     {"train", ms_train_fields, MS_OF_TRAIN, 0, "training of the language model"},
     {0},

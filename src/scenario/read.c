@@ -166,7 +166,8 @@ static void refuse_unknown(struct ms_reading *r, const struct ms_yaml *map, cons
                             ms_key_hint(path, false, hint, sizeof hint));
         else if (e->value->kind == MS_YAML_MAP)
             refuse_unknown(r, e->value, path);
-        else if (!ms_yaml_null(e->value) && !(is_word(e->value) && word_section(path)))
+        else if (!ms_yaml_null(e->value) && !(is_word(e->value) && word_section(path)) &&
+                 !(is_word(e->value) && strcmp(e->value->text, "none") == 0))
             ms_reading_fail(r, e, path, "must be a mapping of keys%s",
                             e->value->kind == MS_YAML_LIST ? ", not a list" : "");
     }

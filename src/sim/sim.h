@@ -91,6 +91,19 @@ struct ms_fault_params {
     int jitter_auto; /**< the hardware profile's: gone once resolved (ms_scenario_resolve) */
 };
 
+enum ms_background_pattern {
+    MS_BACKGROUND_UNIFORM,
+    MS_BACKGROUND_PERMUTATION,
+    MS_BACKGROUND_INCAST
+};
+
+/** Other tenants' flows. */
+struct ms_background_params {
+    double utilisation; /**< of every host's port, on average; 0: none */
+    int pattern;        /**< enum ms_background_pattern */
+    double mean_bytes, cv;
+};
+
 /** Everything the simulator itself needs of a scenario. */
 struct ms_sim_params {
     struct ms_exchange_params exchange;
@@ -98,6 +111,7 @@ struct ms_sim_params {
     struct ms_hardware_params hardware;
     struct ms_network_params network;
     struct ms_fault_params faults;
+    struct ms_background_params background;
 };
 
 /** Where the traffic of one run comes from; a run = one repeat, or one balanced twin. Called in

@@ -39,7 +39,8 @@ enum ms_twin_kinds ms_sim_twin_by(const struct ms_exchange_params *p)
 
 bool ms_sim_noisy(const struct ms_sim_params *p)
 {
-    return ms_noise_on(&p->faults) || p->network.multipath == MS_PATHS_ECMP;
+    return ms_noise_on(&p->faults) || p->network.multipath == MS_PATHS_ECMP ||
+           p->background.utilisation > 0;
 }
 
 struct ms_exchange_heeds ms_sim_exchange_heeds(const struct ms_exchange_params *p)
@@ -289,4 +290,9 @@ void ms_sim_check(const struct ms_sim_input *in, struct ms_errs *errs)
     check_joined(in, errs);
     check_exchange(in, errs);
     check_paths(in, m, errs);
+    if (p->background.utilisation > 0 && m && !m->transport->couples)
+        say(errs, "background.utilisation", "needs network.model: fluid, not %s", m->name);
+    if (p->background.utilisation > 0 && in->platform->n_nodes < 2)
+        say(errs, "background.utilisation", "%s has fewer than two nodes for flows to cross",
+            in->platform->path);
 }

@@ -10,6 +10,7 @@
 #include <simgrid/semaphore.h>
 
 #include "sim/actor.h"
+#include "sim/background.h"
 #include "sim/cause.h"
 #include "sim/core.h"
 #include "sim/wires.h"
@@ -19,6 +20,8 @@ struct net {
     struct ms_fluid *fluid;
     struct ms_wires wires;
     struct ms_paths paths;
+    struct ms_background background;
+    int *node; /* [ranks of all groups] */
     struct ms_pool *pool;
     sg_sem_t sem;
     size_t n_links; /* of the solver: the platform's, and the ranks' resources */
@@ -55,12 +58,19 @@ static bool wait_until(struct net *n, double next_s)
     return due;
 }
 
+static bool has_background(const struct net *n)
+{
+    return n->fluid && n->background.host;
+}
+
 /* Until the first of the ranks wakes, or one is let go, nobody can add flows, and SimGrid need
  * not be asked. */
 static enum ms_status run_ahead(struct net *n, double horizon_s)
 {
     struct ms_core *c = n->core;
     double to_s = horizon_s < INFINITY ? nextafter(horizon_s, 0) : INFINITY;
+    if (has_background(n)) /* no further than its flows are known */
+        to_s = fmin(to_s, n->background.until_s);
     ms_actors_hold(c);
     enum ms_status s = ms_wires_run_to_event(&n->wires, to_s);
     ms_fluid_next_s(n->fluid); /* what is due at this instant comes before what ranks do in it */
@@ -69,11 +79,37 @@ static enum ms_status run_ahead(struct net *n, double horizon_s)
     return s;
 }
 
+/* Background flows are told to the solver this much ahead. */
+#define BACKGROUND_AHEAD_S 1e-4
+
+/* Other tenants' flows that start before `to_s` and a little more. */
+static enum ms_status add_background(struct net *n, double to_s)
+{
+    struct ms_core *c = n->core;
+    struct ms_background_flow x;
+    uint32_t route;
+    while (n->background.until_s <= to_s && !c->status)
+        while (ms_background_next(&n->background, to_s + BACKGROUND_AHEAD_S, &x)) {
+            int group = x.src / c->n_ranks, src = x.src % c->n_ranks, dst = x.dst % c->n_ranks;
+            if (x.dst / c->n_ranks != group || src == dst)
+                continue; /* routes are known within groups */
+            enum ms_status s =
+                ms_route_table_get(&c->platform.routes, group, src, dst, &route, c->err);
+            if (s == MS_OK)
+                s = ms_wires_background(&n->wires, group, src, dst, x.bytes, x.start_s);
+            if (s != MS_OK)
+                return ms_core_note(c, s);
+        }
+    return c->status;
+}
+
 static void network_main(int argc, char **argv)
 {
     struct net *n = sg_actor_self_get_data();
     struct ms_core *c = n->core;
     while (!c->crew.over && !c->status) {
+        if (has_background(n) && add_background(n, ms_fluid_now_s(n->fluid)))
+            break;
         double next_s = n->fluid ? ms_fluid_next_s(n->fluid) : INFINITY;
         double horizon_s = next_s < INFINITY ? ms_actors_horizon_s(c) : 0;
         bool ahead = next_s < horizon_s;
@@ -133,6 +169,37 @@ static struct ms_port_rates rates_of(struct ms_core *c, size_t n_before)
     for (int leg = 0; leg < 2; leg++)
         ms_kernel_rates(&c->kernels, leg, &wire, &r.nic_Bps[leg], &r.nvlink_Bps[leg]);
     return r;
+}
+
+/* The rate of a port: of the first link to another node. */
+static double port_Bps(struct ms_core *c)
+{
+    const struct ms_layout *l = &c->platform.layout[0];
+    struct ms_route_table *t = &c->platform.routes;
+    uint32_t route;
+    for (int r = 1; r < c->n_ranks; r++)
+        if (l->node[r] != l->node[0] && ms_route_table_get(t, 0, 0, r, &route, c->err) == MS_OK)
+            return c->out->link_bandwidth[t->link[t->first[route]]];
+    return 0;
+}
+
+static enum ms_status begin_background(struct ms_core *c, struct net *n)
+{
+    const struct ms_background_params *p = &c->in->params->background;
+    if (!(p->utilisation > 0))
+        return MS_OK;
+    if (!n->node) {
+        n->node = MS_NEW(&c->arena, int, (size_t)c->n_total);
+        for (int i = 0; n->node && i < c->n_total; i++) /* nodes of different groups differ */
+            n->node[i] = (i / c->n_ranks) * c->n_ranks +
+                         c->platform.layout[i / c->n_ranks].node[i % c->n_ranks];
+    }
+    double Bps = port_Bps(c);
+    if (!n->node || !(Bps > 0) ||
+        !ms_background_begin(&n->background, p, c->in->seed, c->run.repeat, c->n_total, c->n_ranks,
+                             n->node, Bps))
+        return ms_core_fail(c, MS_NOMEM, "no background flows: no memory, or no port to use");
+    return MS_OK;
 }
 
 /* Which links are cables, in every run alike; which of them is taken, in every repeat anew. */
@@ -262,6 +329,8 @@ static enum ms_status begin(struct ms_core *c)
         s = ms_wires_channels(&n->wires, &l.channels);
     if (s == MS_OK && (c->platform.events.n_events || c->platform.events.n_outages))
         s = ms_wires_weather(&n->wires, &c->platform.events, n->n_links);
+    if (s == MS_OK)
+        s = begin_background(c, n);
     return s == MS_OK ? MS_OK : ms_core_note(c, s);
 }
 
@@ -336,7 +405,8 @@ static enum ms_status end(struct ms_core *c)
         ms_fluid_link_bytes(n->fluid, got);
     for (uint32_t i = 0; n->paths.hashed && got && i < (uint32_t)c->platform.n_links; i++)
         got[i] = ms_paths_sum(&n->paths, got, i);
-    bool noisy = c->in->params->faults.jitter_network_sigma > 0; /* bytes stand for time */
+    /* bytes stand for time, or are others' */
+    bool noisy = c->in->params->faults.jitter_network_sigma > 0 || n->background.host;
     for (int i = 0; i < c->platform.n_links && !s && !noisy; i++)
         if (!(fabs(got[i] - want[i]) <= 1e-6 * want[i] + 1 + n->wires.unwired_bytes))
             s = ms_core_fail(c, MS_INTERNAL, "link '%s' carried %.17g bytes where %.17g were sent",
@@ -355,6 +425,7 @@ static void finish(struct ms_core *c)
     struct net *n = c->net;
     if (!n)
         return;
+    ms_background_finish(&n->background);
     ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     ms_pool_destroy(n->pool);

@@ -498,6 +498,22 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
     return f->status = s;
 }
 
+enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int dst, double bytes,
+                                   double start_s)
+{
+    const struct ms_wires_leg nobody = {.group = group};
+    enum ms_status s = register_routes(f);
+    if (s == MS_OK && f->paths.hashed && !hold_paths(f, 0))
+        s = no_memory(f);
+    if (s != MS_OK)
+        return f->status = s;
+    uint32_t route = ms_route_table_known(f->routes, group, (uint32_t)src, (uint32_t)dst);
+    struct ms_fluid_flow flow = {.bytes = bytes, .start_s = start_s, .sink = MS_FLUID_NO_SINK};
+    flow.route = f->paths.hashed ? path_route(f, &nobody, (uint32_t)src, (uint32_t)dst, 0)
+                                 : f->fluid_route[route];
+    return f->status = f->status ? f->status : ms_fluid_add(f->fluid, &flow, 1, f->err);
+}
+
 void ms_wires_close(struct ms_wires *f, struct ms_wires_leg *leg)
 {
     f->leg[leg->slot] = NULL;

@@ -138,6 +138,9 @@ void ms_wires_paths(struct ms_wires *f, const struct ms_paths *paths);
  *  @param n_links of the solver, ports included */
 enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_events *e,
                                 size_t n_links);
+/** A flow of nobody's leg between ranks of a group, whose route must be known to `routes`. */
+enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int dst, double bytes,
+                                   double start_s);
 /** Put a plan on the wires before its first rank enters. All its routes must be known to
  *  `routes`. */
 enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg);

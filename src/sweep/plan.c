@@ -61,10 +61,11 @@ static struct ms_hash hash_without(const char *canonical, const char *const *dro
     return h;
 }
 
-static const char *const not_work[] = {"platform", "cluster", "placement", "exchange", "compute",
-                                       "hardware", "network", "twin",      "faults",   NULL};
-static const char *const not_demand[] = {"platform", "exchange", "compute", "hardware",
-                                         "network",  "twin",     "faults",  NULL};
+static const char *const not_work[] = {"platform", "cluster",    "placement", "exchange",
+                                       "compute",  "hardware",   "network",   "twin",
+                                       "faults",   "background", NULL};
+static const char *const not_demand[] = {
+    "platform", "exchange", "compute", "hardware", "network", "twin", "faults", "background", NULL};
 
 static enum ms_status name_case(struct planner *p, const struct ms_case *c, struct ms_hash *demand,
                                 struct ms_err *err)
