@@ -117,10 +117,16 @@ int main(int argc, char **argv)
     else
         fill_tokens(&b, node);
     struct ms_sim_params params = {
-        .exchange = {argv[4], 8, 32, MS_DEDUP_AUTO, MS_FORWARD_NONE},
+        .exchange = {.algorithm = argv[4],
+                     .window = 8,
+                     .chunk_tokens = 32,
+                     .deduplicate = MS_DEDUP_AUTO,
+                     .forwarding = MS_FORWARD_NONE},
         .compute = {.profile = "none"},
         .hardware = {.profile = "none"},
-        .network = {argv[5], argc > 6 ? atof(argv[6]) : 0, MS_LATENCY_DEFAULT},
+        .network = {.model = argv[5],
+                    .quantum = argc > 6 ? atof(argv[6]) : 0,
+                    .latency = MS_LATENCY_DEFAULT},
     };
     struct ms_sim_input in = {.platform = &p,
                               .model = &m,
