@@ -13,6 +13,7 @@
  * layers, 2 groups, 3 ranks. */
 enum { R = 3, RUNS = 6, P = 2, L = 4, Q = 2, G = 3, PER = P * L * Q, LINKS = 14 };
 static double dispatch[RUNS * PER], combine[RUNS * PER], skew[RUNS * PER], layer[RUNS * PER];
+static double no_notify[RUNS * PER];
 static double rank_d[RUNS * PER * G], rank_c[RUNS * PER * G], step[RUNS * P * Q],
     exposed[RUNS * P * Q];
 static double network[RUNS], intra[RUNS], local[RUNS], active[RUNS], bandwidth[LINKS],
@@ -61,6 +62,8 @@ static struct ms_sim_output make_output(void)
                                   .combine_s = combine,
                                   .entry_skew_s = skew,
                                   .layer_s = layer,
+                                  .dispatch_notify_s = no_notify,
+                                  .combine_notify_s = no_notify,
                                   .rank_dispatch_s = rank_d,
                                   .rank_combine_s = rank_c,
                                   .step_s = step,
