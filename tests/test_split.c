@@ -119,7 +119,8 @@ static double solve_lp(const struct world *w)
     ck_assert(f);
     write_lp(w, f);
     fclose(f);
-    snprintf(command, sizeof command, "glpsol --lp %s -o /dev/stdout --log /dev/null", path);
+    snprintf(command, sizeof command, "glpsol --lp %s -o /dev/stdout --log %s.log; rm -f %s.log",
+             path, path, path);
     f = popen(command, "r");
     ck_assert(f);
     while (fgets(line, sizeof line, f)) {
