@@ -211,6 +211,70 @@ END_TEST
 
 /* Requests of the past are those of the present while they last: a placement by the step before is
  * better than one by a step long gone, where the mix moves. */
+static double moved_bytes(const struct ms_demand *d, int step, int layer, int *experts)
+{
+    size_t n;
+    double sum = 0;
+    const struct ms_move *m = ms_demand_moves(d, step, layer, 0, &n, experts);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_ne(m[i].from, m[i].to);
+        sum += m[i].bytes;
+    }
+    return sum;
+}
+
+/* Placements follow a load that drifts: the first steps are what they are without; weights move at the
+ * steps between two placements, as many as the limit lets, from ranks that hold them; kept, all steps
+ * are what they are without; and what comes is seen by nobody. */
+START_TEST(test_placements_follow_the_load)
+{
+    struct study s;
+    study_init(&s);
+    s.work.steps = 7;
+    s.routing.drift = 0.5;
+    s.model.expert_intermediate = 100;
+    s.place = (struct ms_place_params){
+        .strategy = "search", .redundant_experts = 16, .replica_choice = "quota", .history = 2};
+    struct ms_demand *stays = begin(&s, 1);
+    s.place.rebalance = (struct ms_rebalance_params){.every = 3, .limit_slots = 5};
+    struct ms_demand *d = begin(&s, 1);
+    s.work.steps = 4;
+    struct ms_demand *shorter = begin(&s, 1);
+    ck_assert(ms_demand_rebalances(d) && !ms_demand_rebalances(stays));
+    double before = 0, after = 0;
+    for (int step = 0; step < 7; step++)
+        for (int l = 0; l < 3; l++) {
+            const struct ms_traffic *a = ms_demand_traffic(stays, step, l, 0);
+            const struct ms_traffic *b = ms_demand_traffic(d, step, l, 0);
+            int same = memcmp(a->slot_tokens, b->slot_tokens, 80 * sizeof(double)) == 0;
+            ck_assert_int_eq(same, step < 3);
+            ck_assert_mem_eq(a->expert_tokens, b->expert_tokens, 64 * sizeof(double));
+            before += ms_traffic_max_over_mean(a->slot_tokens, RANKS, 5);
+            after += ms_traffic_max_over_mean(b->slot_tokens, RANKS, 5);
+            if (step < 4) {
+                const struct ms_traffic *c = ms_demand_traffic(shorter, step, l, 0);
+                ck_assert_mem_eq(c->slot_tokens, b->slot_tokens, 80 * sizeof(double));
+            }
+        }
+    ck_assert_double_lt(after, 0.97 * before);
+    for (int step = 0; step < 7; step++) {
+        int experts;
+        double bytes = moved_bytes(d, step, -1, &experts);
+        ck_assert_int_eq(experts > 0, step == 3 || step == 6);
+        ck_assert_int_le(experts, 3 * 5);
+        ck_assert_double_eq_tol(bytes, experts * 3.0 * 64 * 100 * 2, 1);
+    }
+    ck_assert_int_eq(ms_demand_begin_kept(d, NULL), MS_OK);
+    for (int step = 0; step < 7; step++)
+        for (int l = 0; l < 3; l++)
+            ck_assert_mem_eq(ms_demand_traffic(stays, step, l, 0)->slot_tokens,
+                             ms_demand_traffic(d, step, l, 0)->slot_tokens, 80 * sizeof(double));
+    ms_demand_destroy(stays);
+    ms_demand_destroy(shorter);
+    ms_demand_destroy(d);
+}
+END_TEST
+
 START_TEST(test_a_stale_placement_is_worse)
 {
     struct study s;
@@ -816,6 +880,7 @@ int main(void)
     tcase_add_test(t, test_a_quota_keeps_the_plan_that_nearest_copies_undo);
     tcase_add_test(t, test_a_quota_stays_near);
     tcase_add_test(t, test_looking_back_changes_no_token);
+    tcase_add_test(t, test_placements_follow_the_load);
     tcase_add_test(t, test_a_stale_placement_is_worse);
     tcase_add_test(t, test_search_is_no_worse_than_eplb);
     tcase_add_test(t, test_traffic_is_the_same_for_any_threads_order_and_company);

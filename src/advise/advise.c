@@ -8,6 +8,8 @@
 
 #include "advise/trial.h"
 #include "demand/demand.h"
+#include "place/moves.h"
+#include "routing/preset.h"
 
 enum { FIRST_REPEATS = 2, ROUNDS = 3, HELD_OUT = 12, MOST_LAYERS = 8, KEPT = 6 };
 /* Added to the seed of batches that no plan was chosen on. */
@@ -185,13 +187,6 @@ static enum ms_status against(const struct ms_advised *a, const struct ms_trial 
     return s;
 }
 
-/* The weights of an expert: 8 bits where tokens are dispatched so, else 16. */
-static double expert_bytes(const struct ms_scenario *s)
-{
-    double each = s->workload.dispatch_bytes_per_value < 1.5 ? 1 : 2;
-    return 3.0 * ms_model_width(&s->model) * s->model.expert_intermediate * each;
-}
-
 /* Slots of a rank that get an expert which the rank did not hold. */
 static double moved(const struct ms_placement *from, const struct ms_placement *to)
 {
@@ -219,12 +214,12 @@ static void cost_of(const struct ms_advised *a, struct ms_advice *p)
         return;
     double ranks = ms_trial_number(&p->trial, "ranks");
     double slots = c.s.model.experts + c.s.placement.redundant_experts;
-    p->memory_bytes = slots / ranks * expert_bytes(&c.s) * a->of_layers;
+    p->memory_bytes = slots / ranks * ms_model_expert_bytes(&c.s.model) * a->of_layers;
     p->moved_bytes = changes(p, "placement") ? NAN : 0;
     if (changes(p, "placement") && !p->other_work &&
         ms_advise_placement(a->base, a->n_layers, HELD_OUT_SEED, &from, NULL) == MS_OK &&
         ms_advise_placement(p, a->n_layers, HELD_OUT_SEED, &to, NULL) == MS_OK)
-        p->moved_bytes = moved(&from, &to) / a->n_layers * a->of_layers * expert_bytes(&c.s);
+        p->moved_bytes = moved(&from, &to) / a->n_layers * a->of_layers * ms_model_expert_bytes(&c.s.model);
     double rate = ms_trial_number(&p->trial, "platform.bisection_per_gpu_Bps");
     double saved_us = ms_trial_number(&a->base->trial, "step.mean_us") -
                       ms_trial_number(&p->trial, "step.mean_us");

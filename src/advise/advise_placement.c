@@ -24,7 +24,7 @@ enum ms_status ms_advise_placement(const struct ms_advice *p, int layers, uint64
         s = ms_demand_create(&in.demand, &d, err);
     if (s == MS_OK)
         s = ms_demand_begin(d, 0, err);
-    const struct ms_placement *q = s == MS_OK ? ms_demand_placement(d, 0) : NULL;
+    const struct ms_placement *q = s == MS_OK ? ms_demand_placement(d, 0, 0) : NULL;
     if (q) {
         *out = *q;
         out->slot_share = NULL;

@@ -89,7 +89,8 @@ enum ms_status ms_demand_create(const struct ms_demand_input *in, struct ms_dema
     d->G = w->ranks;
     d->Q = w->groups;
     d->L = w->layers;
-    d->P = w->steps;
+    d->P = d->epoch_steps = w->steps;
+    d->n_epochs = 1;
     d->D = 1;
     d->repeat = -1;
     if (in->routing->source != MS_SOURCE_MATRIX) {
@@ -115,8 +116,8 @@ void ms_demand_destroy(struct ms_demand *d)
 {
     if (!d)
         return;
-    for (int q = 0; q < d->Q && d->placement; q++)
-        ms_place_finish(&d->placement[q]);
+    for (int i = 0; i < d->n_epochs * d->Q && d->placement; i++)
+        ms_place_finish(&d->placement[i]);
     for (int q = 0; q < d->Q && d->twin_maker; q++)
         ms_twin_destroy(d->twin_maker[q]);
     ms_place_map_finish(&d->map);
@@ -170,6 +171,20 @@ static void note_realised(struct ms_demand *d)
     d->note.realised_max_over_mean = total / (double)n;
 }
 
+/* A placement sees what was drawn before it. */
+static enum ms_status draw_epoch(struct ms_demand *d, int repeat, int epoch, struct ms_err *err)
+{
+    enum ms_status s = MS_OK;
+    int first = epoch * d->epoch_steps, last = first + d->epoch_steps;
+    if (d->strategy->needs_load)
+        s = ms_demand_draw_placement(d, repeat, epoch, err);
+    if (s == MS_OK && epoch > 0)
+        s = ms_demand_list_moves(d, epoch, err);
+    if (s == MS_OK)
+        s = ms_demand_draw_traffic(d, repeat, first, last < d->P ? last : d->P, err);
+    return s;
+}
+
 static enum ms_status draw(struct ms_demand *d, int repeat, struct ms_err *err)
 {
     enum ms_status s = ms_demand_draw_popularity(d, repeat, err);
@@ -177,10 +192,13 @@ static enum ms_status draw(struct ms_demand *d, int repeat, struct ms_err *err)
         s = ms_demand_draw_tokens(d, repeat, err);
     if (s == MS_OK)
         s = ms_demand_draw_requests(d, repeat, err);
-    if (s == MS_OK && d->strategy->needs_load)
-        s = ms_demand_draw_placement(d, repeat, err);
-    if (s == MS_OK)
-        s = ms_demand_draw_traffic(d, repeat, err);
+    if (s == MS_OK && d->n_epochs > 1) {
+        d->moves = MS_NEW(&d->run, struct ms_demand_moves,
+                          (size_t)d->n_epochs * (size_t)d->L * (size_t)d->Q);
+        s = d->moves ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+    }
+    for (int k = 0; s == MS_OK && k < d->n_epochs; k++)
+        s = draw_epoch(d, repeat, k, err);
     if (s == MS_OK)
         note_realised(d);
     return s;
@@ -191,10 +209,14 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     ms_arena_reset(&d->run);
     d->repeat = -1;
     d->twin = NULL;
-    d->twin_begun = false;
+    d->kept = NULL;
+    d->twin_begun = d->kept_begun = false;
     d->mean_f = NULL;
     d->past_popularity = NULL;
-    d->seen = NULL;
+    d->past_step = NULL;
+    d->n_past = 0;
+    d->seen = d->past_load = NULL;
+    d->moves = NULL;
     enum ms_status s = allocate_traffic(d, &d->traffic, err);
     if (s != MS_OK)
         return s;
@@ -222,7 +244,47 @@ enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err)
     for (size_t i = 0; i < ms_demand_exchanges(d); i++)
         ms_twin_fill(maker_of(d, i), &d->traffic[i], &d->twin[i]);
     d->twin_begun = true;
+    d->kept_begun = false;
     return MS_OK;
+}
+
+enum ms_status ms_demand_begin_kept(struct ms_demand *d, struct ms_err *err)
+{
+    struct ms_traffic *own = d->traffic;
+    if (d->repeat < 0)
+        return ms_err_set(err, MS_INTERNAL, "a kept run was asked for before its own");
+    enum ms_status s = d->kept ? MS_OK : allocate_traffic(d, &d->kept, err);
+    if (s != MS_OK)
+        return s;
+    d->twin_begun = false;
+    d->kept_begun = true;
+    d->traffic = d->kept;
+    s = ms_demand_draw_traffic(d, d->repeat, 0, d->P, err);
+    d->traffic = own;
+    return s;
+}
+
+bool ms_demand_rebalances(const struct ms_demand *d)
+{
+    return d->n_epochs > 1;
+}
+
+const struct ms_move *ms_demand_moves(const struct ms_demand *d, int step, int layer, int group,
+                                      size_t *n, int *experts)
+{
+    int epoch = step / (d->epoch_steps > 0 ? d->epoch_steps : 1);
+    bool any = d->moves && !d->twin_begun && !d->kept_begun && step % d->epoch_steps == 0;
+    *n = 0;
+    if (experts)
+        *experts = 0;
+    if (!any || epoch == 0)
+        return NULL;
+    size_t row = ms_cell(epoch, d->L, layer < 0 ? 0 : layer);
+    const struct ms_demand_moves *m = &d->moves[row * (size_t)d->Q + (size_t)group];
+    *n = m->n;
+    if (experts)
+        *experts = m->experts;
+    return m->move;
 }
 
 struct ms_hash ms_demand_twin_key(const struct ms_demand *d)
@@ -239,7 +301,8 @@ const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, 
                                            int group)
 {
     size_t row = ms_cell(step, d->L, layer);
-    return &(d->twin_begun ? d->twin : d->traffic)[row * (size_t)d->Q + (size_t)group];
+    const struct ms_traffic *of = d->kept_begun ? d->kept : d->twin_begun ? d->twin : d->traffic;
+    return &of[row * (size_t)d->Q + (size_t)group];
 }
 
 const int *ms_demand_rank_node(const struct ms_demand *d, int group)
@@ -247,9 +310,10 @@ const int *ms_demand_rank_node(const struct ms_demand *d, int group)
     return d->rank_node + ms_cell(group, d->G, 0);
 }
 
-const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int group)
+const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int step, int group)
 {
-    return d->placement ? &d->placement[d->group_placement[group]] : NULL;
+    int epoch = d->kept_begun || d->n_epochs < 2 ? 0 : step / d->epoch_steps;
+    return d->placement ? &d->placement[ms_cell(epoch, d->Q, d->group_placement[group])] : NULL;
 }
 
 struct ms_demand_note ms_demand_note(const struct ms_demand *d)

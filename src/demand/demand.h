@@ -49,6 +49,12 @@ struct ms_demand_note {
     double realised_max_over_mean;
 };
 
+/** Weights from rank to rank of a group. */
+struct ms_move {
+    int from, to;
+    double bytes;
+};
+
 struct ms_demand;
 
 /** Read and check all inputs, solve the placement.
@@ -71,8 +77,19 @@ const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, 
                                            int group);
 /** [G] node column (ms_traffic.node_copies) of each rank of a group. */
 const int *ms_demand_rank_node(const struct ms_demand *d, int group);
-/** Who holds what in a group in the run begun (NULL for a matrix); layer = workload layer. */
-const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int group);
+/** Who holds what in a group at a step of the run begun (NULL for a matrix); layer = workload layer. */
+const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int step, int group);
+/** Replace the traffic of the run begun by what it is when the first placement stays; ms_demand_begin
+ *  undoes it. */
+enum ms_status ms_demand_begin_kept(struct ms_demand *d, struct ms_err *err);
+/** Does a run have more than one placement? */
+bool ms_demand_rebalances(const struct ms_demand *d);
+/** Weights that are sent so that the placement of a step can be in force, in a layer (-1: in all of
+ *  them together, where weights move before the step). Empty at most steps, and in a twin or kept
+ *  run.  @param experts how many experts they are, or NULL  @return moves[0 .. n - 1], borrowed until
+ *  the next begin */
+const struct ms_move *ms_demand_moves(const struct ms_demand *d, int step, int layer, int group,
+                                      size_t *n, int *experts);
 struct ms_demand_note ms_demand_note(const struct ms_demand *d);
 /** What the reader of the trace has to say, one sentence each ("warning: …" where in doubt); NULL past
  *  the last. */

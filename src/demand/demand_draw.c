@@ -30,6 +30,7 @@ struct worker {
 struct job {
     struct ms_demand *d;
     int repeat, chunks; /* items per exchange */
+    int first_exchange; /* of the steps that are drawn */
     int64_t block;      /* tokens of a rank drawn at a time */
     int64_t buffer;     /* tokens a worker holds */
     bool capacity, probs, requests;
@@ -343,7 +344,8 @@ static void run_item(void *ctx, size_t item, int thread)
     struct job *j = ctx;
     struct ms_demand *d = j->d;
     struct worker *w = &j->worker[thread];
-    int exchange = (int)(item / (size_t)j->chunks), chunk = (int)(item % (size_t)j->chunks);
+    int exchange = j->first_exchange + (int)(item / (size_t)j->chunks);
+    int chunk = (int)(item % (size_t)j->chunks);
     int first = j->whole ? 0 : chunk * RANKS_PER_ITEM;
     int last = j->whole || first + RANKS_PER_ITEM > d->G ? d->G : first + RANKS_PER_ITEM;
     struct row x = {
@@ -362,7 +364,7 @@ static void run_item(void *ctx, size_t item, int thread)
     w->requested = 0;
     for (; x.rank < first; x.rank++)
         x.first_token += tokens_of(j, x);
-    const struct ms_placement *p = ms_demand_placement(d, x.group);
+    const struct ms_placement *p = ms_demand_placement(d, x.step, x.group);
     size_t at = ms_cell(x.layer, d->S, 0);
     ms_counter_layer(w->counter, p->slot_expert + at, p->slot_share ? p->slot_share + at : NULL,
                      ms_demand_rank_node(d, x.group));
@@ -375,7 +377,7 @@ static void add_up(struct job *j, size_t n_items)
 {
     struct ms_demand *d = j->d;
     for (size_t item = 0; item < n_items; item++) {
-        struct ms_traffic *t = &d->traffic[item / (size_t)j->chunks];
+        struct ms_traffic *t = &d->traffic[(size_t)j->first_exchange + item / (size_t)j->chunks];
         const double *slots = j->partial + item * part_size(d), *experts = slots + d->S;
         for (int i = 0; i < d->S; i++)
             t->slot_tokens[i] += slots[i];
@@ -428,11 +430,13 @@ static int64_t most_tokens(const struct ms_demand *d, bool of_exchange)
     return most;
 }
 
-enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms_err *err)
+enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, int first, int last,
+                                      struct ms_err *err)
 {
     const struct ms_routing_params *r = d->in.routing;
     bool expert_choice = d->assign && d->assign->expert_choice;
-    struct job j = {.d = d, .repeat = repeat, .block = MS_SAMPLE_BLOCK};
+    struct job j = {
+        .d = d, .repeat = repeat, .first_exchange = first * d->L * d->Q, .block = MS_SAMPLE_BLOCK};
     j.capacity = r->capacity_factor > 0 && !expert_choice;
     j.requests = d->in.workload->requests.phase != MS_REQUESTS_NONE;
     j.choice = d->by_rank ? NULL : ms_replica_of(d->in.place);
@@ -443,7 +447,7 @@ enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms
         j.block = most_tokens(d, false) + 1;
     j.buffer = j.whole ? most_tokens(d, true) : j.block;
     j.chunks = j.whole ? 1 : (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;
-    size_t n_items = ms_demand_exchanges(d) * (size_t)j.chunks;
+    size_t n_items = (size_t)(last - first) * (size_t)d->L * (size_t)d->Q * (size_t)j.chunks;
     int n_threads = n_items < (size_t)d->in.n_threads ? (int)n_items : d->in.n_threads;
     j.worker = MS_NEW(&d->run, struct worker, (size_t)n_threads);
     j.partial = MS_NEW(&d->run, double, n_items *part_size(d));

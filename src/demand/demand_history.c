@@ -10,14 +10,66 @@
 
 enum { MOST_BATCHES = 12, MOST_TOKENS = 1 << 18 };
 
-int ms_demand_past_steps(const struct ms_demand *d, int64_t *step)
+int ms_demand_past_steps(const struct ms_demand *d, int epoch, int64_t *step)
 {
     const struct ms_place_params *p = d->in.place;
-    int history = p->history > 0 ? p->history : 1;
+    int own = epoch > 0 && p->rebalance.history > 0 ? p->rebalance.history : p->history;
+    int history = own > 0 ? own : 1;
     int n = history < MOST_BATCHES ? history : MOST_BATCHES;
+    int64_t first = (int64_t)epoch * d->epoch_steps;
     for (int b = 0; b < n; b++)
-        step[b] = -1 - (int64_t)p->stale_steps - (int64_t)b * history / n;
+        step[b] = first - 1 - (int64_t)p->stale_steps - (int64_t)b * history / n;
     return n;
+}
+
+static int falling(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* All steps before the run that any of its placements sees: falling, each once. */
+static enum ms_status list_past(struct ms_demand *d, struct ms_err *err)
+{
+    size_t n = 0, kept = 0;
+    if (d->past_step)
+        return MS_OK;
+    d->past_step = MS_NEW(&d->run, int64_t, (size_t)d->n_epochs * MOST_BATCHES);
+    if (!d->past_step)
+        return ms_err_set(err, MS_NOMEM, "out of memory");
+    for (int k = 0; k < d->n_epochs; k++) {
+        int64_t step[MOST_BATCHES];
+        int of_epoch = ms_demand_past_steps(d, k, step);
+        for (int b = 0; b < of_epoch; b++)
+            if (step[b] < 0)
+                d->past_step[n++] = step[b];
+    }
+    qsort(d->past_step, n, sizeof *d->past_step, falling);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || d->past_step[kept - 1] != d->past_step[i])
+            d->past_step[kept++] = d->past_step[i];
+    d->n_past = (int)kept;
+    return MS_OK;
+}
+
+static int past_row(const struct ms_demand *d, int64_t step)
+{
+    int i = 0;
+    while (i < d->n_past && d->past_step[i] != step)
+        i++;
+    return i;
+}
+
+/* The stream of a past batch: its number among those of the first placement, so that its draws do not
+ * depend on later ones. */
+static uint64_t stream_of(const struct ms_demand *d, int64_t at)
+{
+    int64_t step[MOST_BATCHES];
+    int n = ms_demand_past_steps(d, 0, step);
+    for (int b = 0; b < n; b++)
+        if (step[b] == at)
+            return (uint64_t)b;
+    return (uint64_t)(MOST_BATCHES - at);
 }
 
 /* ---- requests ---- */
@@ -27,11 +79,11 @@ enum ms_status ms_demand_look_back(struct ms_demand *d, struct ms_requests_probl
 {
     if (!d->strategy->needs_load)
         return MS_OK;
-    int64_t *step = MS_NEW(&d->run, int64_t, MOST_BATCHES);
-    if (!step)
-        return ms_err_set(err, MS_NOMEM, "out of memory");
-    p->past = step;
-    p->n_past = ms_demand_past_steps(d, step);
+    enum ms_status s = list_past(d, err);
+    if (s != MS_OK)
+        return s;
+    p->past = d->past_step;
+    p->n_past = d->n_past;
     size_t n = d->recorded ? ms_cell(p->n_past, d->L, 0) * (size_t)d->E
                            : (size_t)p->n_past * (size_t)d->D * MS_VARIANTS;
     d->seen = MS_NEW(&d->run, double, n);
@@ -77,9 +129,10 @@ static void scatter(const struct ms_demand *d, struct ms_rng rng, double *load)
     }
 }
 
-static enum ms_status by_requests(struct ms_demand *d, int repeat, int n_batches,
-                                  const int64_t *step, double *load, struct ms_err *err)
+static enum ms_status by_requests(struct ms_demand *d, int repeat, double *load, struct ms_err *err)
 {
+    int n_batches = d->n_past;
+    const int64_t *step = d->past_step;
     size_t E = (size_t)d->E, patterns = (size_t)d->D * MS_VARIANTS;
     size_t each = d->bank ? 1 : MS_VARIANTS; /* variants that choose alike */
     double *f = MS_NEW(&d->run, double, E);
@@ -99,7 +152,8 @@ static enum ms_status by_requests(struct ms_demand *d, int repeat, int n_batches
     for (int b = 0; b < n_batches; b++)
         for (int l = 0; l < d->L; l++) {
             struct ms_rng rng;
-            ms_rng_init(&rng, d->in.seed, "past", (uint64_t)repeat, (uint64_t)l, (uint64_t)b);
+            ms_rng_init(&rng, d->in.seed, "past", (uint64_t)repeat, (uint64_t)l,
+                        stream_of(d, step[b]));
             scatter(d, rng, load + ms_cell(b, d->L, l) * E);
         }
     return MS_OK;
@@ -131,9 +185,11 @@ static enum ms_status add_choice(struct ms_demand *d, struct ms_sampler *s, stru
 }
 
 /* As many tokens in all as the batches had, or enough to tell loads by a hundredth. */
-static enum ms_status by_popularity(struct ms_demand *d, int repeat, int n_batches,
-                                    const int64_t *step, double *load, struct ms_err *err)
+static enum ms_status by_popularity(struct ms_demand *d, int repeat, double *load,
+                                    struct ms_err *err)
 {
+    int64_t first[MOST_BATCHES];
+    int n_batches = ms_demand_past_steps(d, 0, first);
     struct ms_sampler *s = ms_sampler_create(d->in.model);
     bool differ = ms_demand_ranks_differ(d);
     double real = 0;
@@ -143,12 +199,13 @@ static enum ms_status by_popularity(struct ms_demand *d, int repeat, int n_batch
     int n = (int)fmin(fmax(real, 256), (double)MOST_TOKENS / n_batches) / n_ranks + 1;
     uint16_t *chosen = malloc(((size_t)n + 1) * (size_t)d->K * sizeof *chosen);
     enum ms_status status = s && chosen ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
-    for (int b = 0; b < n_batches; b++)
+    for (int b = 0; b < d->n_past; b++)
         for (int l = 0; l < d->L && status == MS_OK; l++) {
             struct ms_rng stream;
-            ms_rng_init(&stream, d->in.seed, "loads", (uint64_t)repeat, (uint64_t)l, (uint64_t)b);
+            ms_rng_init(&stream, d->in.seed, "loads", (uint64_t)repeat, (uint64_t)l,
+                        stream_of(d, d->past_step[b]));
             for (int r = 0; r < n_ranks && status == MS_OK; r++)
-                status = add_choice(d, s, &stream, step[b], l, r, n, chosen,
+                status = add_choice(d, s, &stream, d->past_step[b], l, r, n, chosen,
                                     load + ms_cell(b, d->L, l) * (size_t)d->E, err);
         }
     ms_sampler_destroy(s);
@@ -156,24 +213,76 @@ static enum ms_status by_popularity(struct ms_demand *d, int repeat, int n_batch
     return status;
 }
 
-enum ms_status ms_demand_past_loads(struct ms_demand *d, int repeat, double **load, int *n_batches,
-                                    struct ms_err *err)
+/* Loads of all steps before the run that its placements see. */
+static enum ms_status load_past(struct ms_demand *d, int repeat, struct ms_err *err)
+{
+    enum ms_status s = list_past(d, err);
+    if (s != MS_OK || d->past_load || d->n_past == 0)
+        return s;
+    s = ms_demand_draw_past(d, repeat, -d->past_step[d->n_past - 1], err);
+    if (s != MS_OK)
+        return s;
+    size_t n = ms_cell(d->n_past, d->L, 0) * (size_t)d->E;
+    d->past_load = MS_NEW(&d->run, double, n);
+    if (!d->past_load)
+        return ms_err_set(err, MS_NOMEM, "out of memory for %d past batches", d->n_past);
+    if (d->recorded && d->seen)
+        memcpy(d->past_load, d->seen, n * sizeof *d->past_load);
+    else if (d->seen)
+        return by_requests(d, repeat, d->past_load, err);
+    else
+        return by_popularity(d, repeat, d->past_load, err);
+    return MS_OK;
+}
+
+/* What a step of the run chose, all groups together, in a layer. */
+static void add_step(const struct ms_demand *d, int64_t step, int layer, double *load)
+{
+    for (int q = 0; q < d->Q; q++) {
+        const struct ms_traffic *t =
+            &d->traffic[ms_cell((int)step, d->L, layer) * (size_t)d->Q + (size_t)q];
+        for (int e = 0; e < d->E; e++)
+            load[e] += t->expert_tokens[e];
+    }
+}
+
+/* Batches of before the run are samples of their own size: made as large as those of the run. */
+static void even_out(const struct ms_demand *d, int n_batches, double *load)
+{
+    for (int l = 0; l < d->L; l++) {
+        double want = 0;
+        for (int b = 0; b < n_batches; b++) {
+            double sum = 0, *of = load + ms_cell(b, d->L, l) * (size_t)d->E;
+            for (int e = 0; e < d->E; e++)
+                sum += of[e];
+            want = b == 0 ? sum : want;
+            for (int e = 0; e < d->E && sum > 0; e++)
+                of[e] *= want / sum;
+        }
+    }
+}
+
+enum ms_status ms_demand_past_loads(struct ms_demand *d, int repeat, int epoch, double **load,
+                                    int *n_batches, struct ms_err *err)
 {
     int64_t step[MOST_BATCHES];
-    int B = ms_demand_past_steps(d, step);
-    size_t n = ms_cell(B, d->L, 0) * (size_t)d->E;
-    enum ms_status s = ms_demand_draw_past(d, repeat, -step[B - 1], err);
+    int B = ms_demand_past_steps(d, epoch, step);
+    size_t each = ms_cell(d->L, d->E, 0);
+    enum ms_status s = load_past(d, repeat, err);
     if (s != MS_OK)
         return s;
     *n_batches = B;
-    *load = MS_NEW(&d->run, double, n);
+    *load = MS_NEW(&d->run, double, (size_t)B *each);
     if (!*load)
         return ms_err_set(err, MS_NOMEM, "out of memory for %d past batches", B);
-    if (d->recorded && d->seen)
-        memcpy(*load, d->seen, n * sizeof **load);
-    else if (d->seen)
-        return by_requests(d, repeat, B, step, *load, err);
-    else
-        return by_popularity(d, repeat, B, step, *load, err);
+    for (int b = 0; b < B; b++) {
+        double *to = *load + (size_t)b * each;
+        if (step[b] < 0)
+            memcpy(to, d->past_load + (size_t)past_row(d, step[b]) * each, each * sizeof *to);
+        for (int l = 0; l < d->L && step[b] >= 0; l++)
+            add_step(d, step[b], l, to + ms_cell(l, d->E, 0));
+    }
+    if (epoch > 0)
+        even_out(d, B, *load);
     return MS_OK;
 }

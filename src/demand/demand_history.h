@@ -4,15 +4,16 @@
 
 #include "demand/demand_int.h"
 
-/** Which steps before the first one: falling, at most 12.  @param step [12], out  @return how many */
-int ms_demand_past_steps(const struct ms_demand *d, int64_t *step);
+/** Which steps the placement of an epoch sees: falling, at most 12; those below 0 lie before the run.
+ *  @param step [12], out  @return how many */
+int ms_demand_past_steps(const struct ms_demand *d, int epoch, int64_t *step);
 /** Have the requests of those steps told to ms_demand_see, where a placement looks at loads. */
 enum ms_status ms_demand_look_back(struct ms_demand *d, struct ms_requests_problem *p,
                                    struct ms_err *err);
 void ms_demand_see(void *ctx, int batch, const struct ms_run *run);
-/** Loads [n_batches][L][E] of the past of the run that is being drawn, in the run's arena. */
-enum ms_status ms_demand_past_loads(struct ms_demand *d, int repeat, double **load, int *n_batches,
-                                    struct ms_err *err);
+/** Loads [n_batches][L][E] that the placement of an epoch sees, in the run's arena. */
+enum ms_status ms_demand_past_loads(struct ms_demand *d, int repeat, int epoch, double **load,
+                                    int *n_batches, struct ms_err *err);
 
 /* demand_law.c */
 /** Popularity so many steps back, where it drifts: the walk is as steady backwards. */

@@ -27,7 +27,9 @@ struct ms_demand {
     struct ms_twin **twin_maker; /* [Q], NULL: made for group_placement only */
     double *follows;             /* [L - 1][E][E], of a trace of token ids; NULL: not asked for */
     struct ms_place_map map;     /* of a strategy that copies one */
-    struct ms_placement *placement;  /* [Q], only those of group_placement are filled */
+    int n_epochs;                /* placements of a run, one after the other; 1: it stays */
+    int epoch_steps;             /* steps of each */
+    struct ms_placement *placement;  /* [n_epochs][Q], only those of group_placement are filled */
     const struct ms_popularity *law; /* NULL: the source is none */
     struct ms_trace trace;
     double *trace_f; /* [steps][ranks][layers][experts] of sum 1 */
@@ -56,11 +58,24 @@ struct ms_demand {
     double *past_popularity;
     int64_t past_steps;
     struct ms_requests requests;
-    double *seen;               /**< requests of past batches, for a placement: demand_history.c */
-    double *mean_f;             /* requests: [popularity_steps][L][E] all domains by weight */
-    struct ms_traffic *traffic; /* [P][L][Q] */
-    struct ms_traffic *twin;    /* the same shape, NULL until a twin is begun */
-    bool twin_begun;
+    /** batches before the first step that placements see: demand_history.c */
+    int64_t *past_step; /**< [n_past] falling */
+    int n_past;
+    double *seen;                  /**< requests of past batches */
+    double *past_load;             /**< [n_past][L][E], once they are asked for */
+    struct ms_demand_moves *moves; /* [n_epochs][L][Q], NULL: the placement stays */
+    double *mean_f;                /* requests: [popularity_steps][L][E] all domains by weight */
+    struct ms_traffic *traffic;    /* [P][L][Q] */
+    struct ms_traffic *twin;       /* the same shape, NULL until a twin is begun */
+    struct ms_traffic *kept;       /* likewise, under the first placement all the time */
+    bool twin_begun, kept_begun;
+};
+
+/** What a layer's experts, or all layers', send for the placement of an epoch. */
+struct ms_demand_moves {
+    struct ms_move *move;
+    size_t n;
+    int experts;
 };
 
 /** One exchange of a run, and a sampler's or chooser's streams with it. */
@@ -115,8 +130,12 @@ bool ms_demand_ranks_differ(const struct ms_demand *d);
 
 /* demand_place.c: who holds what. */
 enum ms_status ms_demand_open_placement(struct ms_demand *d, struct ms_err *err);
-/** For the repeat, by loads of another draw of its popularity. */
-enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, struct ms_err *err);
+/** Of an epoch of the repeat, by loads of batches before it: the traffic of the epochs before is
+ *  drawn. */
+enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, int epoch,
+                                        struct ms_err *err);
+/** What crosses when the epoch's placement takes over. */
+enum ms_status ms_demand_list_moves(struct ms_demand *d, int epoch, struct ms_err *err);
 
 /* demand_drop.c: what a capacity is counted over. */
 /** Over all source ranks of an exchange? */
@@ -130,7 +149,9 @@ enum ms_status ms_demand_drop(const struct ms_demand *d, int64_t n_tokens, size_
                               uint16_t *items, double *dropped, struct ms_err *err);
 
 /* demand_draw.c: the tokens of a run, counted. */
-enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, struct ms_err *err);
+/** Of steps first .. last - 1. */
+enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, int first, int last,
+                                      struct ms_err *err);
 /** n tokens of a trace of token ids, drawn with replacement: a stream gives the same tokens in
  *  every layer.  @param chosen [n][K] */
 void ms_demand_draw_ids(const struct ms_demand *d, struct ms_rng *rng, int layer, int n,

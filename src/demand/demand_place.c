@@ -1,13 +1,16 @@
-/* Decides who holds what: a strategy, the past loads it sees and what its slots would cost. One
- * placement serves all groups whose ranks sit alike. */
+/* Decides who holds what: a strategy, the past loads it sees and what its slots would cost; and what
+ * crosses when a later placement takes over. One placement serves all groups whose ranks sit alike. */
 #include <stdlib.h>
 
 #include "demand/demand_cost.h"
+#include "place/moves.h"
+#include "routing/preset.h"
 
-static enum ms_status solve(struct ms_demand *d, const double *load,
+static enum ms_status solve(struct ms_demand *d, int epoch, const double *load,
                             const struct ms_demand_past *past, uint64_t stream, struct ms_err *err)
 {
     for (int q = 0; q < d->Q; q++) {
+        struct ms_placement *mine = &d->placement[ms_cell(epoch, d->Q, q)];
         if (d->group_placement[q] != q)
             continue;
         struct ms_place_problem p = {.n_layers = d->L,
@@ -24,18 +27,22 @@ static enum ms_status solve(struct ms_demand *d, const double *load,
                                      .n_batches = past->n_batches,
                                      .follows = past->follows,
                                      .rank_node = ms_demand_rank_node(d, q)};
+        if (epoch > 0) {
+            p.old = d->placement[ms_cell(epoch - 1, d->Q, q)].slot_expert;
+            p.limit_slots = d->in.place->rebalance.limit_slots;
+        }
         struct ms_place_costing costing = {.d = d, .group = q, .past = past};
         if (past->load && !ms_demand_costing(&costing, &p))
             return ms_err_set(err, MS_NOMEM, "out of memory");
         struct ms_rng rng;
-        ms_rng_init(&rng, d->in.seed, "placement", stream, 0, 0);
+        ms_rng_init(&rng, d->in.seed, "placement", stream, (uint64_t)epoch, 0);
         struct ms_placement fresh = {0};
         enum ms_status s = ms_place_solve(d->strategy, &p, &rng, &fresh, err);
         ms_demand_costing_finish(&costing);
         if (s != MS_OK)
             return s;
-        ms_place_finish(&d->placement[q]);
-        d->placement[q] = fresh;
+        ms_place_finish(mine);
+        *mine = fresh;
     }
     return MS_OK;
 }
@@ -89,13 +96,18 @@ enum ms_status ms_demand_open_placement(struct ms_demand *d, struct ms_err *err)
             "'%s' needs to know which experts the same token uses in consecutive layers: "
             "a trace of token ids has them, counts and laws have not",
             d->strategy->name);
-    d->placement = MS_NEW(&d->arena, struct ms_placement, (size_t)d->Q);
+    int every = d->in.place->rebalance.every;
+    if (every > 0 && every < d->P && d->strategy->needs_load) {
+        d->epoch_steps = every;
+        d->n_epochs = (d->P + every - 1) / every;
+    }
+    d->placement = MS_NEW(&d->arena, struct ms_placement, (size_t)d->n_epochs * (size_t)d->Q);
     double *load = MS_NEW(&d->run, double, ms_cell(d->L, d->E, 0));
     if (!d->placement || !load)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (size_t i = 0; i < ms_cell(d->L, d->E, 0); i++)
         load[i] = 1;
-    return solve(d, load, &(struct ms_demand_past){0}, 0, err);
+    return solve(d, 0, load, &(struct ms_demand_past){0}, 0, err);
 }
 
 /* How often an expert of a layer follows one of the layer before, over all tokens of the trace. Kept:
@@ -118,15 +130,76 @@ static const double *follows_of(struct ms_demand *d)
     return d->follows;
 }
 
-enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, struct ms_err *err)
+enum ms_status ms_demand_draw_placement(struct ms_demand *d, int repeat, int epoch,
+                                        struct ms_err *err)
 {
     struct ms_demand_past past = {.follows = follows_of(d)};
     double *load = MS_NEW(&d->run, double, ms_cell(d->L, d->E, 0));
     if (!load)
         return ms_err_set(err, MS_NOMEM, "out of memory");
-    enum ms_status s = ms_demand_past_loads(d, repeat, &past.load, &past.n_batches, err);
+    enum ms_status s = ms_demand_past_loads(d, repeat, epoch, &past.load, &past.n_batches, err);
     size_t n = ms_cell(d->L, d->E, 0);
     for (size_t i = 0; s == MS_OK && i < n * (size_t)past.n_batches; i++)
         load[i % n] += past.load[i];
-    return s == MS_OK ? solve(d, load, &past, (uint64_t)repeat, err) : s;
+    return s == MS_OK ? solve(d, epoch, load, &past, (uint64_t)repeat, err) : s;
+}
+
+/* ---- what crosses ---- */
+
+/* The pairs of ranks that anything goes between. count [G][G] is zeroed. */
+static enum ms_status list_pairs(struct ms_demand *d, double *count, struct ms_demand_moves *out,
+                                 struct ms_err *err)
+{
+    size_t n = (size_t)d->G * (size_t)d->G, at = 0;
+    double bytes = ms_model_expert_bytes(d->in.model);
+    for (size_t i = 0; i < n; i++)
+        out->n += count[i] > 0;
+    out->move = MS_NEW(&d->run, struct ms_move, out->n + 1);
+    if (!out->move)
+        return ms_err_set(err, MS_NOMEM, "out of memory for %zu moves", out->n);
+    for (size_t i = 0; i < n; i++) {
+        if (count[i] > 0)
+            out->move[at++] = (struct ms_move){(int)(i / (size_t)d->G), (int)(i % (size_t)d->G),
+                                               count[i] * bytes};
+        count[i] = 0;
+    }
+    return MS_OK;
+}
+
+static enum ms_status moves_of_group(struct ms_demand *d, int epoch, int group, double *count,
+                                     int *sent, struct ms_err *err)
+{
+    const struct ms_placement *to = &d->placement[ms_cell(epoch, d->Q, group)];
+    const struct ms_placement *from = &d->placement[ms_cell(epoch - 1, d->Q, group)];
+    bool together = d->in.place->rebalance.overlap == MS_REBALANCE_BEFORE;
+    enum ms_status s = MS_OK;
+    for (int r = 0; r < d->G; r++)
+        sent[r] = 0;
+    for (int l = 0; l < d->L && s == MS_OK; l++) {
+        size_t row = ms_cell(epoch, d->L, together ? 0 : l), at = ms_cell(l, d->S, 0);
+        struct ms_demand_moves *m = &d->moves[row * (size_t)d->Q + (size_t)group];
+        m->experts += ms_place_moves(ms_demand_rank_node(d, group), d->G, from->slot_expert + at,
+                                     d->S, to->slot_expert + at, d->S, sent, count);
+        if (!together || l + 1 == d->L)
+            s = list_pairs(d, count, m, err);
+    }
+    return s;
+}
+
+enum ms_status ms_demand_list_moves(struct ms_demand *d, int epoch, struct ms_err *err)
+{
+    double *count = MS_NEW(&d->run, double, (size_t)d->G *(size_t)d->G);
+    int *sent = MS_NEW(&d->run, int, (size_t)d->G);
+    enum ms_status s = count && sent ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
+    for (int q = 0; q < d->Q && s == MS_OK; q++) {
+        if (d->group_placement[q] == q) {
+            s = moves_of_group(d, epoch, q, count, sent, err);
+            continue;
+        }
+        for (int l = 0; l < d->L; l++) { /* the same in every group that sits alike */
+            size_t row = ms_cell(epoch, d->L, l) * (size_t)d->Q;
+            d->moves[row + (size_t)q] = d->moves[row + (size_t)d->group_placement[q]];
+        }
+    }
+    return s;
 }

@@ -80,6 +80,18 @@ static enum ms_status check_answer(const struct ms_place_strategy *s,
     return status;
 }
 
+/* The strategy that heeds a limit, where there is one to heed. */
+static const struct ms_place_strategy *that_may(const struct ms_place_strategy *s,
+                                                const struct ms_place_problem *p)
+{
+    if (p->limit_slots <= 0 || !p->old || !s->needs_load || s->heeds_limit)
+        return s;
+    for (int i = 0; strategies[i]; i++)
+        if (strategies[i]->heeds_limit)
+            return strategies[i];
+    return s;
+}
+
 enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms_place_problem *p,
                               struct ms_rng *rng, struct ms_placement *out, struct ms_err *err)
 {
@@ -91,6 +103,7 @@ enum ms_status ms_place_solve(const struct ms_place_strategy *s, const struct ms
     if (!slot)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     memset(slot, 0xff, n * sizeof *slot);
+    s = that_may(s, p);
     status = s->solve(p, rng, slot, err);
     if (status == MS_OK)
         status = check_answer(s, p, slot, err);

@@ -32,6 +32,10 @@ struct ms_place_problem {             /* borrowed for the call */
                    double *share);
     void *cost_ctx;
     const int *rank_node; /**< [n_ranks] */
+    /** [n_layers][n_slots] the placement in force, which weights are moved away from; NULL: none */
+    const int *old;
+    /** slots of a layer whose expert may be one that the rank did not hold in `old`; 0: all */
+    int limit_slots;
     /** of strategies that copy one; and how many MoE layers the model has, of which the first
      *  n_layers are placed */
     const struct ms_place_map *map;
@@ -53,8 +57,21 @@ struct ms_place_strategy {
     int needs_map;     /**< placement.map must be given, and says how many slots there are */
     int needs_follows; /**< works on the ids of tokens: a trace of counts has none */
     int plans_shares;  /**< its copies' shares are planned by the loads, not all alike */
+    int heeds_limit;   /**< keeps within limit_slots of the placement in force */
     enum ms_status (*solve)(const struct ms_place_problem *p, struct ms_rng *rng, int *slot_expert,
                             struct ms_err *err);
+};
+
+/** When the weights of moved experts cross: before the step, or beside the exchanges of the step
+ *  before. */
+enum ms_rebalance_overlap { MS_REBALANCE_BEFORE, MS_REBALANCE_BESIDE };
+
+/** Scenario section `placement.rebalance`. */
+struct ms_rebalance_params {
+    int every;       /**< steps between two placements; 0: never */
+    int history;     /**< steps before each one whose loads it sees; 0: ms_place_params.history */
+    int limit_slots; /**< ms_place_problem.limit_slots */
+    int overlap;     /**< enum ms_rebalance_overlap */
 };
 
 /** Scenario section `placement`. */
@@ -64,14 +81,17 @@ struct ms_place_params {
     const char *replica_choice; /**< a name of demand's table, or auto; NULL: auto */
     int history;                /**< steps before the first whose loads a placement sees */
     int stale_steps;            /**< and how many lie between */
-    const char *map;            /**< a file of place_map.h, or NULL */
+    struct ms_rebalance_params rebalance;
+    const char *map; /**< a file of place_map.h, or NULL */
 };
 
 /** The table, NULL-terminated; and by name (NULL: unknown). */
 const struct ms_place_strategy *const *ms_place_strategies(void);
 const struct ms_place_strategy *ms_place_find(const char *name);
 
-/** Run one strategy and check its answer: every expert of every layer held at least once.
+/** Run one strategy and check its answer: every expert of every layer held at least once. With a
+ *  limit_slots the placement in force is improved within it, by the strategy that can, whichever was
+ *  asked for.
  *  @param out zeroed on entry; owned by the caller on MS_OK (ms_place_finish), still zero on any
  *  error
  *  @return MS_OK; MS_INFEASIBLE when the experts do not fit the slots; MS_NOMEM; MS_INTERNAL when

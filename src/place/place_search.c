@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "place/moves.h"
 #include "place/place.h"
 #include "place/place_map.h"
 #include "place/split.h"
@@ -24,9 +25,12 @@ struct search {
     int *copies;        /* [E] */
     double *rank_load;  /* [G] equal shares of all batches */
     int *order;         /* [max of E, G] */
+    char *settled;      /* [G] */
     const double *load; /* [E] */
     double best;
     int fullest;
+    const int *old; /* [S] in force, NULL: none; only limit of its slots may change */
+    int limit;
 };
 
 /* ---- costs where the caller has none: the fullest rank under the best split ---- */
@@ -190,11 +194,53 @@ static void copy_layer(struct search *s, const int *all)
            (size_t)s->p->n_slots * sizeof *s->other);
 }
 
+/* Experts of the contents of rank `from` that rank `to` holds in force. */
+static int shared(const struct search *s, int from, int to)
+{
+    int per = s->per_rank, n = 0;
+    for (int i = from * per; i < (from + 1) * per; i++)
+        for (int k = to * per; k < (to + 1) * per; k++)
+            if (s->slot[i] == s->old[k]) {
+                n++;
+                break;
+            }
+    return n;
+}
+
+/* Whole ranks change places within their node, so that as much as can be stays where it is in force:
+ * what ranks and nodes have to do is the same. */
+static void match(struct search *s)
+{
+    const struct ms_place_problem *p = s->p;
+    int G = p->n_ranks, per = s->per_rank;
+    memset(s->settled, 0, (size_t)G * sizeof *s->settled);
+    for (int r = 0; r < G; r++)
+        s->order[r] = -1;
+    for (int kept = per; kept >= 0; kept--)
+        for (int from = 0; from < G; from++)
+            for (int to = 0; to < G && !s->settled[from]; to++) {
+                if (s->order[to] >= 0 || p->rank_node[from] != p->rank_node[to] ||
+                    shared(s, from, to) != kept)
+                    continue;
+                s->order[to] = from;
+                s->settled[from] = 1;
+            }
+    for (int r = 0; r < G; r++)
+        memcpy(s->other + r * per, s->slot + s->order[r] * per, (size_t)per * sizeof *s->slot);
+    memcpy(s->slot, s->other, (size_t)p->n_slots * sizeof *s->slot);
+}
+
 static void start(struct search *s, const int *eplb, const int *lpt, int *used)
 {
     const struct ms_place_problem *p = s->p;
     s->best = INFINITY;
     s->fullest = 0;
+    if (s->old) {
+        memcpy(s->other, s->old, (size_t)p->n_slots * sizeof *s->other);
+        take_if_better(s);
+        if (s->limit > 0)
+            return;
+    }
     if (p->map) {
         const int *row = ms_place_map_layer(p->map, p->moe_layers, s->layer);
         if (row && p->map->n_slots == p->n_slots) {
@@ -267,13 +313,21 @@ static bool propose(struct search *s)
     return !rank_holds(s, h, y);
 }
 
+/* Does what is proposed keep within the slots that may change? */
+static bool within(const struct search *s)
+{
+    const struct ms_place_problem *p = s->p;
+    return s->limit <= 0 ||
+           ms_place_moved(p->n_ranks, s->old, p->n_slots, s->other, p->n_slots) <= s->limit;
+}
+
 static void improve(struct search *s)
 {
     int idle = 0;
     add_loads(s, s->slot);
     for (int i = 0; i < EVALUATIONS && idle < PATIENCE; i++) {
         idle++;
-        if (!propose(s) || !take_if_better(s))
+        if (!propose(s) || !within(s) || !take_if_better(s))
             continue;
         idle = 0;
         add_loads(s, s->slot);
@@ -290,10 +344,12 @@ static bool take(struct search *s, struct ms_arena *a, int **eplb, int **lpt, in
     s->copies = MS_NEW(a, int, E);
     s->rank_load = MS_NEW(a, double, G);
     s->order = MS_NEW(a, int, E > G ? E : G);
+    s->settled = MS_NEW(a, char, G);
     *eplb = MS_NEW(a, int, n);
     *lpt = MS_NEW(a, int, n);
     *used = MS_NEW(a, int, G);
-    return s->slot && s->other && s->copies && s->rank_load && s->order && *eplb && *lpt && *used;
+    return s->slot && s->other && s->copies && s->rank_load && s->order && s->settled && *eplb &&
+           *lpt && *used;
 }
 
 static enum ms_status solve(const struct ms_place_problem *given, struct ms_rng *rng,
@@ -314,8 +370,12 @@ static enum ms_status solve(const struct ms_place_problem *given, struct ms_rng 
         status = ms_place_lpt.solve(&p, rng, lpt, err);
     for (s.layer = 0; s.layer < p.n_layers && status == MS_OK; s.layer++) {
         s.load = p.load + ms_cell(s.layer, p.n_experts, 0);
+        s.old = p.old ? p.old + ms_cell(s.layer, p.n_slots, 0) : NULL;
+        s.limit = s.old ? p.limit_slots : 0;
         start(&s, eplb, lpt, used);
         improve(&s);
+        if (s.old && s.limit <= 0)
+            match(&s);
         memcpy(slot_expert + ms_cell(s.layer, p.n_slots, 0), s.slot,
                (size_t)p.n_slots * sizeof *s.slot);
     }
@@ -329,5 +389,6 @@ const struct ms_place_strategy ms_place_search = {
             "choice in use",
     .needs_load = 1,
     .plans_shares = 1,
+    .heeds_limit = 1,
     .solve = solve,
 };

@@ -96,6 +96,14 @@ double ms_model_preset_weight_bytes(const char *name)
     return 2;
 }
 
+double ms_model_expert_bytes(const struct ms_model_shape *m)
+{
+    double value = m->weight_bytes > 0 ? m->weight_bytes
+                   : m->preset         ? ms_model_preset_weight_bytes(m->preset)
+                                       : 2;
+    return 3.0 * ms_model_width(m) * m->expert_intermediate * value;
+}
+
 const struct ms_model_preset *ms_model_presets(void)
 {
     return presets;

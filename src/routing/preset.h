@@ -19,6 +19,9 @@ const struct ms_model_preset *ms_model_preset_find(const char *name);
 
 /** Bytes of a value of the experts' weights as that preset's model is published. */
 double ms_model_preset_weight_bytes(const char *name);
+/** The weights of one routed expert: three matrices, of values as the model says, else as its preset
+ *  is published, else bfloat16. */
+double ms_model_expert_bytes(const struct ms_model_shape *m);
 
 /** Other names that ms_model_preset_find knows ("deepseek-r1", "Qwen/Qwen3-235B-A22B"); NULL past
  *  the last. */

@@ -196,6 +196,25 @@ static void check_replicas(const struct check *c)
         choice->name, p->strategy);
 }
 
+/* A new placement needs a step to come and a load that has changed. */
+static void check_rebalance(const struct check *c)
+{
+    const struct ms_place_params *p = &c->s->placement;
+    const struct ms_workload *w = &c->s->workload;
+    const struct ms_place_strategy *mine = ms_place_find(p->strategy);
+    if (p->rebalance.every <= 0 || !mine || !mine->needs_load || DOUBTFUL(c, "placement"))
+        return;
+    if (p->rebalance.every >= w->steps)
+        warn(c, "placement.rebalance.every",
+             "no new placement comes: it would before step %d, and there are %d (workload.steps)",
+             p->rebalance.every, w->steps);
+    else if (w->requests.phase == MS_REQUESTS_NONE && c->s->routing.drift <= 0 &&
+             c->s->routing.source == MS_SOURCE_SYNTHETIC)
+        warn(c, "placement.rebalance.every",
+             "the load does not change from step to step, so weights move for noise alone; "
+             "routing.drift or workload.requests makes it change");
+}
+
 static void check_report(const struct check *c)
 {
     const char *by = c->s->report.by;
@@ -397,6 +416,7 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
     check_layers(&c);
     check_train(&c);
     check_redundancy(&c);
+    check_rebalance(&c);
     check_replicas(&c);
     check_report(&c);
     check_attention(&c);

@@ -34,6 +34,7 @@ ACTS(copied, "placement.redundant_experts",
      false);
 ACTS(planned, "placement.strategy", ms_place_find(s->placement.strategy)->needs_load, NULL, false);
 ACTS(ages, "placement.strategy", ms_place_find(s->placement.strategy)->needs_load, NULL, false);
+ACTS(renewed, "placement.rebalance.every", s->placement.rebalance.every > 0, NULL, false);
 ACTS(of_map, "placement.strategy", ms_place_find(s->placement.strategy)->needs_map,
      "; did you mean strategy: file?", true);
 ACTS(grouped, "workload.groups", s->workload.groups > 1, NULL, false);
@@ -257,6 +258,25 @@ static const struct ms_field placement[] = {
     {0},
 };
 
+static const struct ms_field rebalance[] = {
+    {.key = "every", MS_AT(struct ms_place_params, rebalance.every),
+     MS_INT32(1, 1e6), MS_WORD("never", 0), .fallback = "never", .acts = &planned,
+     .help = "steps after which experts are placed anew, by the loads of the steps before; their "
+             "weights cross the fabric"},
+    {.key = "history", MS_AT(struct ms_place_params, rebalance.history),
+     MS_INT32(1, 1e6), MS_WORD("auto", 0), .fallback = "auto", .acts = &renewed,
+     .help = "past steps whose loads each new placement sees; auto: placement.history"},
+    {.key = "limit_slots", MS_AT(struct ms_place_params, rebalance.limit_slots),
+     MS_INT32(1, 65536), MS_WORD("all", 0), .fallback = "all", .acts = &renewed,
+     .help = "slots of a layer that may take over another expert each time: the map in force is "
+             "improved by so many; all: the strategy's own map"},
+    {.key = "overlap", MS_AT(struct ms_place_params, rebalance.overlap),
+     MS_ONE_OF("none", "exchange"), .fallback = "none", .acts = &renewed,
+     .help = "weights move before the step, all ranks waiting, or beside the exchanges of the step "
+             "before (each layer's beside its own)"},
+    {0},
+};
+
 static const struct ms_field exchange[] = {
     {.key = "algorithm", MS_AT(struct ms_exchange_params, algorithm),
      MS_NAME(ms_names_exchanges, "an exchange algorithm"), .fallback = "direct",
@@ -410,6 +430,7 @@ const struct ms_section ms_sections[] = {
     {"workload", workload, IN(workload), "who exchanges how much"},
     {"routing", routing, IN(routing), "which experts the tokens choose"},
     {"placement", placement, IN(placement), "which rank holds which expert"},
+    {"placement.rebalance", rebalance, IN(placement), "placements that follow the load"},
     {"exchange", exchange, IN(sim.exchange), "the all-to-all"},
     {"compute", compute, IN(sim.compute), "time outside the network"},
     {"network", network, IN(sim.network), "how bandwidth is shared"},

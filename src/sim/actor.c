@@ -13,6 +13,7 @@
 #include "sim/compute.h"
 #include "sim/core.h"
 #include "sim/kernel_work.h"
+#include "sim/move.h"
 #include "sim/network_model.h"
 
 void ms_actor_wait(struct ms_actor *actor)
@@ -67,7 +68,7 @@ double ms_actors_horizon_s(const struct ms_core *c)
 }
 
 /* Where the network has run ahead to that time already there is nothing to wait for. */
-static void sleep_until(struct ms_actor *actor, double at_s)
+void ms_actor_sleep_until(struct ms_actor *actor, double at_s)
 {
     struct ms_core *c = actor->core;
     if (at_s <= c->run.ahead_s)
@@ -91,7 +92,7 @@ static void work(struct ms_actor *actor, double for_s)
         n > 1 ? ms_core_actor(c, actor->group, actor->rank, 1 - actor->half) : actor;
     for (int i = 0; i < n; i++) {
         actor->now_s += for_s / n * (other->in_leg ? slower : 1);
-        sleep_until(actor, actor->now_s);
+        ms_actor_sleep_until(actor, actor->now_s);
     }
 }
 
@@ -136,7 +137,7 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
                       ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, what);
     if (phase == MS_PHASE_DISPATCH && c->in->exchanges_counts)
         ready_s += c->in->params->hardware.count_exchange_s;
-    sleep_until(actor, ready_s);
+    ms_actor_sleep_until(actor, ready_s);
     actor->in_leg = true;
     if (ms_leg_run_enter(c, actor, step, layer, phase, entry_s, ready_s))
         return false;
@@ -146,7 +147,7 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
         return false;
     actor->now_s = actor->complete_s;
     ms_causes_complete(c, actor);
-    sleep_until(actor, actor->now_s);
+    ms_actor_sleep_until(actor, actor->now_s);
     ms_samples_rank(c, actor, step, layer, phase, actor->now_s - entry_s);
     ms_timeline_span(c, actor, phase_name[phase], step, layer, entry_s, actor->now_s);
     return !c->status;
@@ -269,7 +270,7 @@ static bool backward(struct ms_actor *actor, int step, int layer)
 static bool one_layer(struct ms_actor *actor, int step, int layer, bool back)
 {
     int number = layer_number(actor->core, step, layer, back);
-    bool ok = wait_for_buffers(actor, number) &&
+    bool ok = wait_for_buffers(actor, number) && (back || ms_moves_layer(actor, step, layer)) &&
               (back ? backward(actor, step, layer) : forward(actor, step, layer));
     if (ok)
         pass_layer(actor, number);
@@ -283,6 +284,8 @@ static bool one_step(struct ms_actor *actor, int step)
         (size_t)step * (size_t)c->n_total + (size_t)(actor->group * c->n_ranks + actor->rank);
     bool sync = c->in->workload->synchronise_layer, ok = true;
     c->samples.rank_begin_s[at] = fmin(c->samples.rank_begin_s[at], actor->now_s);
+    if (!ms_moves_step(actor, step))
+        return false;
     compute(actor, "outside", step, c->n_layers, MS_NOISE_DENSE,
             c->in->params->compute.outside_s / c->n_halves);
     for (int l = 0; l < c->n_layers && ok; l++)
@@ -344,6 +347,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     ms_samples_begin(c);
     ms_timeline_begin(c);
     ms_causes_begin(c);
+    ms_moves_begin(c);
     return c->model->transport->begin(c);
 }
 

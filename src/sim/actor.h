@@ -12,6 +12,8 @@ struct ms_barrier {
 
 /** Wait until somebody calls ms_actor_wake; in between it can start nothing. */
 void ms_actor_wait(struct ms_actor *actor);
+/** Sleep until at_s, unless the network has run there already. */
+void ms_actor_sleep_until(struct ms_actor *actor, double at_s);
 /** Let it go; between hold and release only when release comes, in the order of the calls. */
 void ms_actor_wake(struct ms_actor *actor);
 void ms_actors_hold(struct ms_core *c);

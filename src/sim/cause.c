@@ -238,7 +238,7 @@ void ms_causes_ended(struct ms_leg_run *leg, double finish_s, const struct ms_fl
 {
     struct ms_leg_cause *w = leg->cause;
     double took_s = 0;
-    if (!w)
+    if (!w || leg->phase == MS_PHASE_MOVE)
         return;
     if (w->n == w->cap || w->n_spans + n > w->span_cap) {
         size_t cap = 2 * (w->n + 64), spans = 2 * (w->n_spans + n + 64);

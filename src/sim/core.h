@@ -29,6 +29,7 @@ enum ms_phase {
     MS_PHASE_COMBINE,
     MS_PHASE_COMBINE_BACK,  /**< gradients to the experts: dispatch's direction, combine bytes */
     MS_PHASE_DISPATCH_BACK, /**< and back: combine's direction at combine bytes */
+    MS_PHASE_MOVE,          /**< weights of experts, beside the others (move.h) */
 };
 
 struct ms_core;
@@ -178,6 +179,7 @@ struct ms_core {
     struct ms_core_run run;
     struct ms_core_samples samples;
     struct ms_causes *causes; /**< NULL: not asked for */
+    struct ms_moves *moves;   /**< NULL: placements stay */
 };
 
 /** Keep the first failure and let everybody go home. @return s */

@@ -8,6 +8,7 @@
 #include "sim/actor.h"
 #include "sim/cause.h"
 #include "sim/core.h"
+#include "sim/move.h"
 #include "sim/network_model.h"
 
 /* Where neither the scenario nor a profile says. */
@@ -203,7 +204,7 @@ static void note_bound(struct ms_core *c, const struct ms_leg_run *leg)
 }
 
 /* What every phase puts on every link: for the samples, and for the time it takes at least, of which
- * the quantum is a share. */
+ * the quantum is a share. p NULL: weights. */
 static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
                             const struct ms_leg_problem *p)
 {
@@ -223,14 +224,17 @@ static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
         leg->phase_s[k] = bound_s(c, n_seen);
         ms_samples_links(c, n_seen);
     }
-    if (ok)
+    if (ok && p)
         note_bound(c, leg);
     free(first);
     free(flow);
     if (!ok)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %u flows", plan->n_flows);
     leg->quantum_s = c->in->params->network.quantum * leg->phase_s[0];
-    ms_samples_bytes(c, leg, p);
+    if (p)
+        ms_samples_bytes(c, leg, p);
+    else
+        ms_moves_bytes(c, leg);
     return MS_OK;
 }
 
@@ -295,6 +299,14 @@ static enum ms_status make_plan(struct ms_core *c, struct ms_leg_run *leg)
     return c->status;
 }
 
+static enum ms_status make_moves(struct ms_core *c, struct ms_leg_run *leg)
+{
+    enum ms_status s = ms_moves_plan(c, leg);
+    if (s == MS_OK)
+        s = ms_core_note(c, learn_routes(c, leg));
+    return s == MS_OK ? weigh(c, leg, NULL) : s;
+}
+
 static void leg_start(struct ms_exec *x, const uint32_t *flow, const double *at_s, uint32_t n)
 {
     struct ms_leg_run *leg = x->owner;
@@ -348,8 +360,12 @@ static void leg_done(struct ms_exec *x)
 {
     struct ms_leg_run *leg = x->owner;
     struct ms_core *c = leg->core;
-    ms_samples_leg(c, leg);
-    ms_causes_leg(c, leg);
+    if (leg->phase == MS_PHASE_MOVE) {
+        ms_moves_done(c, leg);
+    } else {
+        ms_samples_leg(c, leg);
+        ms_causes_leg(c, leg);
+    }
     c->model->transport->close(c, leg);
     struct ms_leg_run **p = &c->run.active;
     while (*p != leg)
@@ -360,7 +376,13 @@ static void leg_done(struct ms_exec *x)
     c->run.n_active--;
 }
 
+static void move_complete(struct ms_exec *x, int rank, double at_s)
+{
+    ms_moves_complete(x->owner, rank, at_s);
+}
+
 static const struct ms_exec_ops leg_ops = {leg_start, leg_complete, leg_sent, leg_done};
+static const struct ms_exec_ops move_ops = {leg_start, move_complete, leg_sent, leg_done};
 
 static struct ms_leg_run *take_idle(struct ms_core *c)
 {
@@ -391,16 +413,18 @@ static struct ms_leg_run *open_leg(struct ms_core *c, const struct ms_actor *act
     leg->group = actor->group;
     leg->half = actor->half;
     leg->phase = phase;
-    leg->number = actor->n_complete;
+    bool moves = phase == MS_PHASE_MOVE;
+    leg->number = moves ? -1 : actor->n_complete; /* nothing follows weights */
     leg->first_entry_s = actor->now_s;
     leg->last_entry_s = leg->last_complete_s = -INFINITY;
     leg->next = c->run.active;
     c->run.active = leg;
     c->run.n_active++;
-    if (make_plan(c, leg))
+    if (moves ? make_moves(c, leg) : make_plan(c, leg))
         return NULL;
     c->out->n_flows += leg->plan.n_flows;
-    enum ms_status s = ms_exec_init(&leg->exec, &leg->plan, &leg_ops, leg, c->err);
+    enum ms_status s =
+        ms_exec_init(&leg->exec, &leg->plan, moves ? &move_ops : &leg_ops, leg, c->err);
     if (s)
         ms_core_note(c, s);
     else
@@ -421,7 +445,8 @@ enum ms_status ms_leg_run_enter(struct ms_core *c, struct ms_actor *actor, int s
         leg = open_leg(c, actor, step, layer, phase);
     if (!leg)
         return c->status;
-    ms_causes_enter(c, leg, actor, entry_s);
+    if (phase != MS_PHASE_MOVE)
+        ms_causes_enter(c, leg, actor, entry_s);
     leg->first_entry_s = fmin(leg->first_entry_s, entry_s);
     leg->last_entry_s = fmax(leg->last_entry_s, entry_s);
     ready_s += leg->work.acts ? leg->work.start_of_rank_s[actor->rank] : 0;

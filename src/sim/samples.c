@@ -28,17 +28,17 @@ enum ms_status ms_samples_init(struct ms_core *c)
     double **by_cell[] = {&o->dispatch_s, &o->combine_s,         &o->entry_skew_s,    &o->layer_s,
                           &o->bound_s,    &o->dispatch_notify_s, &o->combine_notify_s};
     double **by_rank[] = {&o->rank_dispatch_s, &o->rank_combine_s};
-    double **by_step[] = {&o->step_s, &o->exposed_s};
-    double **by_run[] = {&o->bytes_network, &o->bytes_intra_node, &o->bytes_local, &o->active_s,
-                         &o->run_wall_s};
+    double **by_step[] = {&o->step_s, &o->exposed_s, &o->move_s, &o->move_wait_s};
+    double **by_run[] = {&o->bytes_network, &o->bytes_intra_node, &o->bytes_local,     &o->active_s,
+                         &o->run_wall_s,    &o->moved_network,    &o->moved_intra_node};
     bool ok = true;
     for (size_t i = 0; i < sizeof by_cell / sizeof *by_cell; i++)
         ok = (*by_cell[i] = MS_NEW(a, double, cells)) && ok;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         ok = (*by_rank[i] = MS_NEW(a, double, cells *(size_t)c->n_ranks)) && ok;
+    for (size_t i = 0; i < sizeof by_step / sizeof *by_step; i++)
         ok = (*by_step[i] = MS_NEW(a, double, runs *steps *(size_t)c->n_groups)) && ok;
-    }
-    for (int i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof by_run / sizeof *by_run; i++)
         ok = (*by_run[i] = MS_NEW(a, double, runs)) && ok;
     c->samples.layer_begin_s = MS_NEW(&c->arena, double, 2 * n_cells(c));
     c->samples.layer_end_s = MS_NEW(&c->arena, double, 2 * n_cells(c));

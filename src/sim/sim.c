@@ -15,6 +15,7 @@
 #include "sim/actor.h"
 #include "sim/cause.h"
 #include "sim/core.h"
+#include "sim/move.h"
 #include "sim/network_model.h"
 
 enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
@@ -106,7 +107,9 @@ static enum ms_status set_up(struct ms_core *c)
     if (s == MS_OK)
         s = ms_core_note(c,
                          ms_route_table_init(&c->platform.routes, c->n_groups, c->n_ranks, c->err));
-    return s == MS_OK ? ms_samples_init(c) : s;
+    if (s == MS_OK)
+        s = ms_samples_init(c);
+    return s == MS_OK ? ms_moves_init(c) : s;
 }
 
 /* A deadlock makes simgrid_run return as if all were well: count those who came home. */

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "cluster/platform.h"
 #include "demand/balanced_twin.h"
+#include "demand/demand.h"
 #include "hardware/kernels.h"
 #include "routing/routing.h"
 #include "routing/traffic.h"
@@ -120,6 +121,9 @@ struct ms_sim_params {
 struct ms_sim_source {
     void *ctx;
     const struct ms_traffic *(*traffic)(void *ctx, int run, int step, int layer, int group);
+    /** Weights to be sent before the placement of a step is in force (demand.h, ms_demand_moves); NULL:
+     *  placements stay. */
+    const struct ms_move *(*moves)(void *ctx, int run, int step, int layer, int group, size_t *n);
     /** Called when run starts (all ranks idle); NULL when nothing has to be prepared. */
     enum ms_status (*begin)(void *ctx, int run, struct ms_err *err);
     /** Asked before begin; false: the run is left out, its samples and bytes stay 0 (an equal
@@ -138,6 +142,8 @@ struct ms_sim_input {
     uint64_t seed;     /**< for jitter and stragglers */
     int n_threads;     /**< threads the case may use */
     bool causes;       /**< keep what exchanges and layers went into */
+    int moves_every;           /**< steps between two placements; 0: they stay */
+    bool moves_beside;         /**< weights cross beside the exchanges of the step before */
     bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
     const char *timeline_path; /**< Chrome trace of a run, NULL = none */
     int timeline_run;          /**< which one */
@@ -194,6 +200,10 @@ struct ms_sim_output {
     int *last_rank; /**< as dispatch_s: the global rank that completed combine last */
     /** [run][step][group] communication not hidden behind compute (mean over ranks) */
     double *exposed_s;
+    /** [run][step][group] of weights that move for the step: the longest leg, and what ranks wait for
+     *  them (mean) */
+    double *move_s, *move_wait_s;
+    double *moved_network, *moved_intra_node; /**< [run] bytes of weights */
     double *bytes_network, *bytes_intra_node,
         *bytes_local; /**< [run], dispatch + combine, payload per hop at the sender */
     int n_links;

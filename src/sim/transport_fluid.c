@@ -354,7 +354,8 @@ static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
     w->exec = &leg->exec;
     w->group = leg->group;
     w->leg = leg->phase == MS_PHASE_DISPATCH || leg->phase == MS_PHASE_DISPATCH_BACK ? 0 : 1;
-    w->proportional = ms_exchange_streams(c->exchange, c->in->params->exchange.forwarding);
+    w->proportional = leg->phase != MS_PHASE_MOVE &&
+                      ms_exchange_streams(c->exchange, c->in->params->exchange.forwarding);
     enum ms_status s = ms_wires_open(&n->wires, w);
     set_quantum(c);
     return s ? ms_core_note(c, s) : MS_OK;

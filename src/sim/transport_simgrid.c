@@ -500,7 +500,9 @@ static void close_leg(struct ms_core *c, struct ms_leg_run *leg)
 static enum ms_status end(struct ms_core *c)
 {
     struct net *n = c->net;
-    double planned = c->out->bytes_network[c->run.number] + c->out->bytes_intra_node[c->run.number];
+    int run = c->run.number;
+    double planned = c->out->bytes_network[run] + c->out->bytes_intra_node[run] +
+                     c->out->moved_network[run] + c->out->moved_intra_node[run];
     if (fabs(n->sent - planned) > 1e-9 * planned || fabs(n->received - planned) > 1e-9 * planned)
         return ms_core_fail(c, MS_INTERNAL, "%.17g bytes were planned, %.17g sent, %.17g received",
                             planned, n->sent, n->received);

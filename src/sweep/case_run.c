@@ -14,6 +14,15 @@
 
 /* ---- what demand and simulator are asked ---- */
 
+/* Will there be more than one placement? */
+static bool renews(const struct ms_scenario *s)
+{
+    const struct ms_place_strategy *place = ms_place_find(s->placement.strategy);
+    int every = s->placement.rebalance.every;
+    return every > 0 && every < s->workload.steps && place && place->needs_load &&
+           s->routing.source != MS_SOURCE_MATRIX;
+}
+
 enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scenario *s,
                                   struct ms_platform *platform, struct ms_files *files,
                                   int n_threads, struct ms_err *err)
@@ -31,6 +40,8 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     ms_rank_nodes(&in->s.workload, platform->host_node, platform->n_hosts, node);
     const struct ms_model_shape *model = s->has_model ? &in->s.model : NULL;
+    bool renewed = renews(&in->s);
+    int runs = 1 + s->twin + renewed; /* of a repeat */
     in->demand = (struct ms_demand_input){.model = model,
                                           .workload = &in->s.workload,
                                           .routing = &in->s.routing,
@@ -45,8 +56,10 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                     .model = &in->s.model,
                                     .workload = &in->s.workload,
                                     .params = &in->s.sim,
-                                    .n_runs = s->repeats * (s->twin ? 2 : 1),
-                                    .runs_a_repeat = s->twin ? 2 : 1,
+                                    .n_runs = s->repeats * runs,
+                                    .runs_a_repeat = runs,
+                                    .moves_every = renewed ? s->placement.rebalance.every : 0,
+                                    .moves_beside = s->placement.rebalance.overlap,
                                     .seed = s->seed,
                                     .n_threads = n_threads};
     const struct ms_replica_choice *choice = ms_replica_of(&s->placement);
@@ -67,9 +80,11 @@ void ms_case_input_finish(struct ms_case_input *in)
 struct source {
     const struct ms_case_input *in;
     struct ms_demand *demand;
-    int stride;                /* runs a repeat: 1 or 2 */
-    int *repeat_run;           /* [repeats] */
-    int *twin_run;             /* [repeats] */
+    int stride;      /* runs a repeat: its own, its twin, with the first placement kept */
+    int *repeat_run; /* [repeats] */
+    int *twin_run;   /* [repeats] */
+    int kept;        /* the last run of a repeat keeps its first placement; 0: there is none */
+    int64_t experts_moved;     /* of weights, all repeats, groups */
     struct ms_hash *twin_key;  /* [repeats] */
     struct ms_record_hot *hot; /* [repeat][step][layer][group] */
     double *stays;             /* [repeat][group][step][step] of requests, NULL: no request view */
@@ -88,12 +103,25 @@ static const struct ms_traffic *traffic(void *ctx, int run, int step, int layer,
     return ms_demand_traffic(s->demand, step, layer, group);
 }
 
+static const struct ms_move *moves(void *ctx, int run, int step, int layer, int group, size_t *n)
+{
+    const struct source *s = ctx;
+    (void)run; /* the one begun */
+    return ms_demand_moves(s->demand, step, layer, group, n, NULL);
+}
+
+/* Does a run keep the first placement? */
+static bool keeps(const struct source *s, int run)
+{
+    return s->kept && run % s->stride == s->stride - 1;
+}
+
 /* An equal twin simulated before stands for this one. */
 static bool wanted(void *ctx, int run)
 {
     struct source *s = ctx;
     int repeat = run / s->stride;
-    if (run % s->stride == 0)
+    if (run % s->stride == 0 || keeps(s, run))
         return true;
     s->twin_key[repeat] = ms_demand_twin_key(s->demand);
     for (int r = 0; r < repeat && !ms_sim_noisy(&s->in->s.sim); r++)
@@ -130,7 +158,7 @@ static struct ms_record_hot hottest(const struct ms_traffic *t, const double *ra
                                   .expert = p ? p->slot_expert[layer * p->n_slots + slot] : -1};
 }
 
-static void measure(struct source *s, const struct ms_traffic *t, int layer, int group,
+static void measure(struct source *s, const struct ms_traffic *t, int step, int layer, int group,
                     struct ms_record_hot *hot)
 {
     if (t->is_matrix)
@@ -148,7 +176,7 @@ static void measure(struct source *s, const struct ms_traffic *t, int layer, int
         s->sums.expert[layer * t->n_experts + e] += t->expert_tokens[e];
     for (int r = 0; r < t->n_ranks; r++)
         s->sums.rank[r] += rank[r];
-    *hot = hottest(t, rank, ms_demand_placement(s->demand, group), layer);
+    *hot = hottest(t, rank, ms_demand_placement(s->demand, step, group), layer);
     m = ms_imbalance_of(rank, (size_t)t->n_ranks, s->scratch);
     hot->max_over_mean = m.max_over_mean;
     s->rank_max_sum += m.max_over_mean;
@@ -160,6 +188,18 @@ static void measure(struct source *s, const struct ms_traffic *t, int layer, int
     s->n_exchanges++;
 }
 
+static void count_moves(struct source *s, int step, int group)
+{
+    int experts, layers = s->in->s.placement.rebalance.overlap == MS_REBALANCE_BEFORE
+                              ? 1
+                              : s->in->s.workload.layers;
+    size_t n;
+    for (int l = 0; l < layers; l++) {
+        ms_demand_moves(s->demand, step, l, group, &n, &experts);
+        s->experts_moved += experts;
+    }
+}
+
 static void measure_all(struct source *s, int repeat)
 {
     const struct ms_workload *w = &s->in->s.workload;
@@ -169,7 +209,10 @@ static void measure_all(struct source *s, int repeat)
     for (int p = 0; p < w->steps; p++)
         for (int l = 0; l < w->layers; l++)
             for (int g = 0; g < w->groups; g++)
-                measure(s, ms_demand_traffic(s->demand, p, l, g), l, g, &s->hot[at++]);
+                measure(s, ms_demand_traffic(s->demand, p, l, g), p, l, g, &s->hot[at++]);
+    for (int p = 0; p < w->steps; p++)
+        for (int g = 0; g < w->groups; g++)
+            count_moves(s, p, g);
     s->realised_sum += ms_demand_note(s->demand).realised_max_over_mean;
 }
 
@@ -182,6 +225,8 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
         status = ms_demand_begin(s->demand, run / s->stride, err);
         if (status == MS_OK)
             measure_all(s, run / s->stride);
+    } else if (keeps(s, run)) {
+        status = ms_demand_begin_kept(s->demand, err);
     } else {
         status = ms_demand_begin_twin(s->demand, err);
     }
@@ -195,7 +240,8 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
     size_t R = (size_t)in->s.repeats;
     size_t widest = (size_t)(in->s.model.experts > in->s.workload.ranks ? in->s.model.experts
                                                                         : in->s.workload.ranks);
-    *s = (struct source){.in = in, .stride = in->s.twin ? 2 : 1};
+    *s = (struct source){.in = in, .stride = in->sim.runs_a_repeat};
+    s->kept = s->stride > 1 + in->s.twin;
     s->repeat_run = MS_NEW(arena, int, R);
     s->twin_run = MS_NEW(arena, int, R);
     s->twin_key = MS_NEW(arena, struct ms_hash, R);
@@ -219,6 +265,8 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
         s->repeat_run[r] = (int)r * s->stride;
     in->sim.source =
         (struct ms_sim_source){.ctx = s, .traffic = traffic, .begin = begin, .wanted = wanted};
+    if (in->sim.moves_every > 0)
+        in->sim.source.moves = moves;
     double start = ms_clock_s();
     enum ms_status status = ms_demand_create(&in->demand, &s->demand, err);
     s->routing_s = ms_clock_s() - start;
@@ -257,9 +305,11 @@ static void add_timing(const struct source *s, const struct ms_sim_output *o, do
     getrusage(RUSAGE_SELF, &usage);
     for (int r = 0; r < s->in->s.repeats; r++)
         solver += o->run_wall_s[r * s->stride];
-    for (int r = 0; s->stride == 2 && r < s->in->s.repeats; r++)
-        if (s->twin_run[r] == 2 * r + 1)
-            twin += o->run_wall_s[2 * r + 1];
+    for (int r = 0; s->in->s.twin && r < s->in->s.repeats; r++)
+        if (s->twin_run[r] == s->stride * r + 1)
+            twin += o->run_wall_s[s->stride * r + 1];
+    for (int r = 0; s->kept && r < s->in->s.repeats; r++)
+        twin += o->run_wall_s[s->stride * (r + 1) - 1];
     ms_json_number(&j, "wall_s", wall_s);
     ms_json_number(&j, "routing_s", s->routing_s);
     ms_json_number(&j, "platform_s", o->platform_wall_s);
@@ -285,7 +335,9 @@ static enum ms_status answer(const struct source *s, const struct ms_platform *p
                                  .cost = &cost,
                                  .out = o,
                                  .repeat_run = s->repeat_run,
-                                 .twin_run = s->stride == 2 ? s->twin_run : NULL,
+                                 .twin_run = s->in->s.twin ? s->twin_run : NULL,
+                                 .kept_run = s->kept ? s->stride - 1 : 0,
+                                 .experts_moved = s->experts_moved,
                                  .load = &load,
                                  .hot = load.has_experts ? s->hot : NULL,
                                  .stays = s->stays,
@@ -306,7 +358,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     struct source source = {0};
     struct ms_sim_output o = {0};
     in->sim.timeline_path = options->timeline_path;
-    in->sim.timeline_run = options->timeline_repeat * (in->s.twin ? 2 : 1);
+    in->sim.timeline_run = options->timeline_repeat * in->sim.runs_a_repeat;
     in->sim.causes = options->causes;
     enum ms_status status = source_init(&source, in, &arena, err);
     if (status == MS_OK)

@@ -463,6 +463,7 @@ enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *o
         return s;
     add_imbalance(&j, in);
     add_bytes(&j, in);
+    ms_record_add_rebalance(&j, in);
     ms_record_add_loads(&j, in);
     s = add_links(&j, in, err);
     if (s != MS_OK)

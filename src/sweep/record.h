@@ -64,6 +64,8 @@ struct ms_record_input {
     const struct ms_platform_cost *cost;
     const struct ms_sim_output *out;
     const int *repeat_run; /**< [s->repeats] run of each repeat */
+    int kept_run;          /**< run of each repeat that keeps the first placement; 0: none */
+    int64_t experts_moved; /**< times that an expert's weights were sent */
     const int *twin_run;   /**< [s->repeats] run of its balanced twin, NULL: not simulated */
     const struct ms_record_load *load;
     const struct ms_record_hot *hot; /**< [repeat][step][layer][group], NULL: a matrix */
@@ -89,6 +91,12 @@ enum ms_status ms_record_add_legs(struct ms_json *j, const struct ms_record_inpu
 /** The member `tail` (record_tail.c). */
 enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_input *in,
                                   struct ms_err *err);
+/** The member `rebalance` (record_rebalance.c), where placements follow the load; a new placement
+ *  each: experts_moved and their bytes, of which network_bytes leave a node; move_us, wait_us (longest
+ *  leg, what ranks wait); kept_step_us: a step when the first placement stays, on the same draws;
+ *  net_saved_us_per_step against it, all costs counted; gain_us_per_step in steps without moves,
+ *  cost_us a placement, payback_steps. */
+void ms_record_add_rebalance(struct ms_json *j, const struct ms_record_input *in);
 /** The member `loads` (record_loads.c), where there are sums. */
 void ms_record_add_loads(struct ms_json *j, const struct ms_record_input *in);
 /** The member `cause` (record_cause.c), where causes were kept: of the slowest 1 % of exchanges (at
