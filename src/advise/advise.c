@@ -219,7 +219,8 @@ static void cost_of(const struct ms_advised *a, struct ms_advice *p)
     if (changes(p, "placement") && !p->other_work &&
         ms_advise_placement(a->base, a->n_layers, HELD_OUT_SEED, &from, NULL) == MS_OK &&
         ms_advise_placement(p, a->n_layers, HELD_OUT_SEED, &to, NULL) == MS_OK)
-        p->moved_bytes = moved(&from, &to) / a->n_layers * a->of_layers * ms_model_expert_bytes(&c.s.model);
+        p->moved_bytes =
+            moved(&from, &to) / a->n_layers * a->of_layers * ms_model_expert_bytes(&c.s.model);
     double rate = ms_trial_number(&p->trial, "platform.bisection_per_gpu_Bps");
     double saved_us = ms_trial_number(&a->base->trial, "step.mean_us") -
                       ms_trial_number(&p->trial, "step.mean_us");

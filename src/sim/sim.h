@@ -142,8 +142,8 @@ struct ms_sim_input {
     uint64_t seed;     /**< for jitter and stragglers */
     int n_threads;     /**< threads the case may use */
     bool causes;       /**< keep what exchanges and layers went into */
-    int moves_every;           /**< steps between two placements; 0: they stay */
-    bool moves_beside;         /**< weights cross beside the exchanges of the step before */
+    int moves_every;   /**< steps between two placements; 0: they stay */
+    bool moves_beside; /**< weights cross beside the exchanges of the step before */
     bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
     const char *timeline_path; /**< Chrome trace of a run, NULL = none */
     int timeline_run;          /**< which one */
