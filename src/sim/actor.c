@@ -437,3 +437,14 @@ enum ms_status ms_actors_start(struct ms_core *c)
     start_actor("director", c->platform.host[0], director_main, c, DIRECTOR_STACK);
     return MS_OK;
 }
+
+void ms_actors_finish(struct ms_core *c)
+{
+    for (int r = 0; r < c->n_total; r++) {
+        if (c->crew.gpu[r].lock)
+            sg_sem_destroy(c->crew.gpu[r].lock);
+        for (int k = 0; k < c->n_halves; k++)
+            sg_sem_destroy(c->crew.actor[r * c->n_halves + k].sem);
+    }
+    sg_sem_destroy(c->crew.director);
+}

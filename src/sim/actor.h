@@ -26,5 +26,7 @@ double ms_actors_horizon_s(const struct ms_core *c);
 /** Make the rank actors and the director that leads them through the runs; they start with
  *  simgrid_run. */
 enum ms_status ms_actors_start(struct ms_core *c);
+/** SimGrid has returned and everybody is home: give their semaphores back. */
+void ms_actors_finish(struct ms_core *c);
 
 #endif

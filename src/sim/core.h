@@ -75,6 +75,7 @@ struct ms_gpu {
 struct ms_transport {
     const char *name;
     bool couples;               /**< moves a stream over both hops as one flow */
+    bool own_clock;             /**< SimGrid's clock is only slept on, its links are left alone */
     size_t leg_size;            /**< of what it keeps for each leg, in ms_leg_run.carried */
     double growth;              /**< its CPU time grows with the pairs of ranks to this power */
     enum ms_exchange_cost cost; /**< which of an exchange's measured costs is its own */
@@ -93,13 +94,28 @@ struct ms_transport {
 };
 extern const struct ms_transport ms_transport_simgrid, ms_transport_fluid;
 
+/** SimGrid with a platform in it: what is found once a process, whatever cases it serves. */
+struct ms_sim_engine {
+    struct ms_arena arena;
+    const struct ms_platform *platform; /**< NULL: SimGrid is not started */
+    const struct ms_network_model *model;
+    int n_links;
+    sg_link_t *link;   /**< [n_links] by name */
+    double *latency_s; /**< [n_links] before it was taken out */
+    bool *shared;      /**< [n_links] false: FATPIPE */
+    int *host;         /**< [n_hosts] of the ranks for which the rule was compared */
+    int n_hosts;
+    bool rule_tried, rule_holds;
+    int n_cases; /**< simulated so far */
+};
+
 /** What the platform gives, the same for all runs. */
 struct ms_core_platform {
     sg_host_t *host; /**< [R] */
     int n_links;
-    sg_link_t *link;        /**< [n_links] by name */
-    double *link_latency_s; /**< [n_links] before it was taken out */
-    bool *link_shared;      /**< [n_links] false: FATPIPE */
+    const sg_link_t *link;        /**< [n_links] by name; the engine's, as the next two */
+    const double *link_latency_s; /**< [n_links] before it was taken out */
+    const bool *link_shared;      /**< [n_links] false: FATPIPE */
     struct ms_route_table routes;
     struct ms_ruled_routes ruled;
     bool rule_tried;          /**< compared with SimGrid on a sample, or there is none */
@@ -152,6 +168,8 @@ struct ms_core_samples {
     size_t n_spans, span_cap;
 };
 
+struct ms_network_model;
+
 struct ms_core {
     const struct ms_sim_input *in;
     struct ms_sim_output *out;
@@ -162,6 +180,7 @@ struct ms_core {
 
     const struct ms_exchange *exchange;
     const struct ms_network_model *model;
+    struct ms_sim_engine *engine;
     void *net;                                                    /**< of the model's transport */
     int n_groups, n_ranks, n_layers, n_steps, n_halves, n_phases; /**< n_ranks: of a group */
     int n_total;                                                  /**< R = groups x ranks */
@@ -189,10 +208,15 @@ enum ms_status ms_core_fail(struct ms_core *c, enum ms_status s, const char *fmt
 enum ms_status ms_core_note(struct ms_core *c, enum ms_status s);
 
 /* engine.c: SimGrid itself */
-/** Start SimGrid, load the platform, find hosts and links, take latency out of the links. */
+/** Start SimGrid, load the platform, find hosts and links, take latency out of the links; in a process
+ *  that has simulated before, take them as they are. */
 enum ms_status ms_engine_start(struct ms_core *c);
+/** A case is over: were all sums of SimGrid's clock exact, whenever it began? */
+enum ms_status ms_engine_check_clock(struct ms_core *c);
 /** Seconds since the run's start on SimGrid's clock. */
 double ms_engine_now_s(const struct ms_core *c);
+/** How long to sleep on SimGrid's clock until at_s since the run's start; <= 0: that is past. */
+double ms_engine_left_s(const struct ms_core *c, double at_s);
 /** Sleep until at_s since the run's start; returns at once when that is past. */
 void ms_engine_sleep_until(const struct ms_core *c, double at_s);
 

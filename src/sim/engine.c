@@ -1,5 +1,5 @@
-/* SimGrid itself: started with the settings of the network model, given the platform, asked for
- * routes. */
+/* SimGrid itself: started with the settings of the network model, given the platform once a process,
+ * slept on, asked for routes. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,14 +28,31 @@
 
 static const char *const common[] = {"moesim", PRECISION, "--cfg=contexts/stack-size:64",
                                      "--cfg=contexts/guard-size:1", "--log=root.thres:critical"};
+/* SimGrid's clock stands on multiples of this while it sleeps for us, so that all its sums are exact
+ * as long as the clock is below CLOCK_EXACT_S (53 bits): a case is woken in the same order whenever
+ * in the process it starts. What is slept is at least LEAST_S, above SimGrid's own precision. */
+#define CLOCK_GRID_S 0x1p-50
+#define CLOCK_EXACT_S 8.0
+#define LEAST_S 0x1p-39
+
+/* No further case is begun on a clock above this. */
+#define CLOCK_TIRED_S 4.0
+
 double ms_engine_now_s(const struct ms_core *c)
 {
     return simgrid_get_clock() - c->run.start_s;
 }
 
+double ms_engine_left_s(const struct ms_core *c, double at_s)
+{
+    double grid_s = nearbyint(at_s / CLOCK_GRID_S) * CLOCK_GRID_S;
+    double left_s = c->run.start_s + grid_s - simgrid_get_clock();
+    return left_s > 0 && left_s < LEAST_S ? LEAST_S : left_s;
+}
+
 void ms_engine_sleep_until(const struct ms_core *c, double at_s)
 {
-    double left_s = c->run.start_s + at_s - simgrid_get_clock();
+    double left_s = ms_engine_left_s(c, at_s);
     if (left_s > 0)
         sg_actor_sleep_for(left_s);
 }
@@ -104,34 +121,45 @@ static int by_name(const void *a, const void *b)
 
 /* Links by name, so that their order does not depend on SimGrid's tables; the loopback is no
  * link of ours. */
-static enum ms_status find_links(struct ms_core *c)
+static enum ms_status find_links(struct ms_core *c, struct ms_sim_engine *e)
 {
     size_t n = sg_link_count();
     sg_link_t *all = sg_link_list();
-    c->platform.link = MS_NEW(&c->arena, sg_link_t, n);
-    c->platform.link_latency_s = MS_NEW(&c->arena, double, n);
-    c->samples.link_load = MS_NEW(&c->arena, double, n);
-    c->samples.link_seen = MS_NEW(&c->arena, uint32_t, n);
-    c->platform.link_shared = MS_NEW(&c->arena, bool, n);
-    if (!all || !c->platform.link || !c->platform.link_shared || !c->platform.link_latency_s ||
-        !c->samples.link_load || !c->samples.link_seen) {
+    e->link = MS_NEW(&e->arena, sg_link_t, n);
+    e->latency_s = MS_NEW(&e->arena, double, n);
+    e->shared = MS_NEW(&e->arena, bool, n);
+    if (!all || !e->link || !e->latency_s || !e->shared) {
         free(all);
         return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n);
     }
-    c->platform.n_links = 0;
+    e->n_links = 0;
     for (size_t i = 0; i < n; i++)
         if (strcmp(sg_link_get_name(all[i]), "__loopback__"))
-            c->platform.link[c->platform.n_links++] = all[i];
+            e->link[e->n_links++] = all[i];
     free(all);
-    qsort(c->platform.link, (size_t)c->platform.n_links, sizeof *c->platform.link, by_name);
-    for (int i = 0; i < c->platform.n_links; i++) {
-        sg_link_set_data(c->platform.link[i], (void *)(uintptr_t)(i + 1));
-        c->platform.link_shared[i] = sg_link_is_shared(c->platform.link[i]);
-        c->platform.link_latency_s[i] = sg_link_get_latency(c->platform.link[i]);
+    qsort(e->link, (size_t)e->n_links, sizeof *e->link, by_name);
+    for (int i = 0; i < e->n_links; i++) {
+        sg_link_set_data(e->link[i], (void *)(uintptr_t)(i + 1));
+        e->shared[i] = sg_link_is_shared(e->link[i]);
+        e->latency_s[i] = sg_link_get_latency(e->link[i]);
         if (c->latency_at_sender)
-            sg_link_set_latency(c->platform.link[i], 0);
+            sg_link_set_latency(e->link[i], 0);
     }
     return MS_OK;
+}
+
+static enum ms_status take_links(struct ms_core *c, const struct ms_sim_engine *e)
+{
+    size_t n = (size_t)e->n_links;
+    c->platform.n_links = e->n_links;
+    c->platform.link = e->link;
+    c->platform.link_latency_s = e->latency_s;
+    c->platform.link_shared = e->shared;
+    c->samples.link_load = MS_NEW(&c->arena, double, n);
+    c->samples.link_seen = MS_NEW(&c->arena, uint32_t, n);
+    return c->samples.link_load && c->samples.link_seen
+               ? MS_OK
+               : ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n);
 }
 
 /* The route that SimGrid has; only inside an actor: Dijkstra zones abort before the simulation runs. */
@@ -195,7 +223,8 @@ static void try_rule(struct ms_core *c)
     }
     if (!holds)
         c->platform.ruled.rule = NULL;
-    c->platform.rule_tried = true;
+    c->platform.rule_tried = c->engine->rule_tried = true;
+    c->engine->rule_holds = holds;
 }
 
 /* ms_routes.fetch */
@@ -248,14 +277,26 @@ static bool is_rank(const struct ms_core *c, const char *host)
     return false;
 }
 
-static enum ms_status find_rule(struct ms_core *c)
+/* A rule that was compared with SimGrid for the same hosts in a case before is not compared again. */
+static enum ms_status find_rule(struct ms_core *c, struct ms_sim_engine *e)
 {
-    int *host = MS_NEW(&c->arena, int, (size_t)c->n_total);
-    c->platform.rule_tried = !c->in->platform->rule;
+    size_t n = (size_t)c->n_total;
+    int *host = MS_NEW(&c->arena, int, n);
     if (!host)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
     for (int i = 0; i < c->n_total; i++)
         host[i] = ms_rank_host(c->in->workload, i / c->n_ranks, i % c->n_ranks);
+    if (e->n_hosts != c->n_total || memcmp(e->host, host, n * sizeof *host)) {
+        e->host = MS_NEW(&e->arena, int, n);
+        if (!e->host)
+            return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
+        memcpy(e->host, host, n * sizeof *host);
+        e->n_hosts = c->n_total;
+        e->rule_tried = false;
+    }
+    c->platform.rule_tried = !c->in->platform->rule || e->rule_tried;
+    if (e->rule_tried && !e->rule_holds)
+        return MS_OK;
     return ms_core_note(c,
                         ms_ruled_init(&c->platform.ruled, c->in->platform, host, c->n_total,
                                       c->out->link_name, c->platform.n_links, &c->arena, c->err));
@@ -275,21 +316,66 @@ static enum ms_status find_events(struct ms_core *c)
     return ms_core_note(c, s);
 }
 
-enum ms_status ms_engine_start(struct ms_core *c)
+/* SimGrid with the platform in it, new or as the case before left it. */
+static enum ms_status start(struct ms_core *c, struct ms_sim_engine *e)
 {
+    if (e->platform) /* loaded: asked for the same again, see ms_sim_engine_serves */
+        return MS_OK;
+    e->platform = c->in->platform;
+    e->model = c->model;
     start_simgrid(c->model->simgrid_args);
     xbt_log_control_set("root.thres:critical");
     ms_load_platform(c->in->platform);
+    return find_links(c, e);
+}
+
+enum ms_status ms_engine_start(struct ms_core *c)
+{
+    struct ms_sim_engine *e = c->engine;
+    if (e->platform && !ms_sim_engine_serves(e, c->in->platform, c->in->params))
+        return ms_core_fail(c, MS_INTERNAL, "SimGrid is loaded with another platform");
+    enum ms_status s = start(c, e);
     c->platform.routes.fetch = fetch_route;
     c->platform.routes.ctx = c;
-    enum ms_status s = find_hosts(c);
     if (s == MS_OK)
-        s = find_links(c);
+        s = find_hosts(c);
+    if (s == MS_OK)
+        s = take_links(c, e);
     if (s == MS_OK)
         s = tell_links(c);
     if (s == MS_OK)
-        s = find_rule(c);
+        s = find_rule(c, e);
     if (s == MS_OK)
         s = find_events(c);
     return s;
+}
+
+enum ms_status ms_engine_check_clock(struct ms_core *c)
+{
+    bool first = c->engine->n_cases++ == 0;
+    if (first || simgrid_get_clock() < CLOCK_EXACT_S)
+        return MS_OK;
+    return ms_core_fail(c, MS_INTERNAL, "the clock of this process is no longer exact");
+}
+
+/* ---- an engine for several cases ---- */
+
+struct ms_sim_engine *ms_sim_engine_create(void)
+{
+    return calloc(1, sizeof(struct ms_sim_engine));
+}
+
+bool ms_sim_engine_serves(const struct ms_sim_engine *e, const struct ms_platform *platform,
+                          const struct ms_sim_params *params)
+{
+    return !e->platform ||
+           (e->platform == platform && e->model == ms_network_model_find(params->network.model) &&
+            ms_sim_repeatable(platform, params) && simgrid_get_clock() < CLOCK_TIRED_S);
+}
+
+const char *ms_sim_repeatable(const struct ms_platform *platform,
+                              const struct ms_sim_params *params)
+{
+    const struct ms_network_model *m = ms_network_model_find(params->network.model);
+    return m && m->transport->own_clock && platform->n_profiles == 0 ? m->name : NULL;
 }

@@ -138,7 +138,7 @@ static enum ms_status simulate(struct ms_core *c)
         simgrid_run();
         s = check_end(c);
     }
-    return s;
+    return s == MS_OK ? ms_engine_check_clock(c) : s;
 }
 
 enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out,
@@ -158,8 +158,10 @@ enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *o
     if (!c)
         return ms_err_set(err, MS_NOMEM, "out of memory for a simulation");
     memset(out, 0, sizeof *out);
+    struct ms_sim_engine own = {0};
     c->in = in;
     c->out = out;
+    c->engine = in->engine ? in->engine : &own;
     c->err = err ? err : &c->own_err;
     enum ms_status s = simulate(c);
     if (s)
@@ -172,6 +174,8 @@ enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *o
         ms_layout_finish(&c->platform.layout[g]);
     ms_route_table_finish(&c->platform.routes);
     free(c->samples.span);
+    ms_actors_finish(c);
+    ms_arena_finish(&own.arena);
     ms_arena_finish(&c->arena);
     free(c);
     return s;

@@ -1,8 +1,9 @@
 /** @file sim.h  One case simulated: ranks as SimGrid actors over a platform file. The only
  *  header other rooms need.
  *
- *  A process simulates at most once (SimGrid's engine cannot be loaded twice): sweep/ forks a
- *  child per case and calls ms_sim_run there, before anything else of SimGrid. Times in seconds
+ *  A process loads one platform (SimGrid's engine cannot be loaded twice): sweep/ forks children and
+ *  calls ms_sim_run there, before anything else of SimGrid; more than once where the cases are alike
+ *  (ms_sim_engine). Times in seconds
  *  of SimGrid's clock, bytes, ranks 0..groups*G-1 in the natural order of hosts (after
  *  group_layout). */
 #ifndef MS_SIM_SIM_H
@@ -144,9 +145,10 @@ struct ms_sim_input {
     bool causes;       /**< keep what exchanges and layers went into */
     int moves_every;   /**< steps between two placements; 0: they stay */
     bool moves_beside; /**< weights cross beside the exchanges of the step before */
-    bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
-    const char *timeline_path; /**< Chrome trace of a run, NULL = none */
-    int timeline_run;          /**< which one */
+    bool exchanges_counts;        /**< ranks tell each other their counts before a dispatch */
+    const char *timeline_path;    /**< Chrome trace of a run, NULL = none */
+    int timeline_run;             /**< which one */
+    struct ms_sim_engine *engine; /**< kept for further cases of this process; NULL: the only one */
 };
 
 /** What time goes into. Links are told apart by who uses them. */
@@ -226,6 +228,19 @@ struct ms_sim_output {
 enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out,
                           struct ms_err *err);
 void ms_sim_finish(struct ms_sim_output *out);
+
+/** SimGrid with a platform in it, for several cases one after another in one process: the answers are
+ *  the same, byte for byte, as of processes of their own. It lasts as long as the process. After a case
+ *  that failed the process is of no more use.
+ *  @return NULL: no memory */
+struct ms_sim_engine *ms_sim_engine_create(void);
+/** The network model of cases that can share a process, one platform and model a process; NULL where
+ *  SimGrid moves the bytes or the platform changes with time: there a case leaves traces. */
+const char *ms_sim_repeatable(const struct ms_platform *platform,
+                              const struct ms_sim_params *params);
+/** May one more case run on it? */
+bool ms_sim_engine_serves(const struct ms_sim_engine *e, const struct ms_platform *platform,
+                          const struct ms_sim_params *params);
 
 /** Can these parameters be simulated on this platform with these ranks? Everything that can be
  *  known before the fork (nodes missing for hierarchical, rail-only without pxn …); errors carry

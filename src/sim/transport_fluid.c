@@ -50,7 +50,7 @@ static bool wait_until(struct net *n, double next_s)
     if (next_s == INFINITY) {
         sg_sem_acquire(n->sem);
     } else {
-        double left_s = n->core->run.start_s + next_s - simgrid_get_clock();
+        double left_s = ms_engine_left_s(n->core, next_s);
         due = left_s <= 0 || sg_sem_acquire_timeout(n->sem, left_s);
     }
     if (!due)
@@ -430,6 +430,7 @@ static void finish(struct ms_core *c)
     ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     ms_pool_destroy(n->pool);
+    sg_sem_destroy(n->sem);
     free(n);
     c->net = NULL;
 }
@@ -437,6 +438,7 @@ static void finish(struct ms_core *c)
 const struct ms_transport ms_transport_fluid = {
     .name = "fluid",
     .couples = true,
+    .own_clock = true,
     .leg_size = sizeof(struct ms_wires_leg),
     .growth = 1.1, /* it settles completions in bulk */
     .cost = MS_COST_FLUID,

@@ -21,6 +21,8 @@ struct ms_case_options {
     const char *timeline_path; /**< NULL = none */
     int timeline_repeat;       /**< which one is drawn */
     bool causes;               /**< the record also says what the slowest exchanges went into */
+    struct ms_sim_engine
+        *engine; /**< kept by the process for its next cases; NULL: there are none */
 };
 
 /** What demand and simulator are asked for a scenario on a platform. Zero-initialise; finish

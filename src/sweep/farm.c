@@ -1,5 +1,5 @@
-/* The fork pool: how many children at once, which job next, when a child has answered or is given
- * up, and what is said of one that gave no answer. */
+/* The fork pool: how many children at once, which jobs next, when a child has answered or is given
+ * up, which jobs are tried again, and what is said of one that gave no answer. */
 #define _GNU_SOURCE
 #include "sweep/farm.h"
 
@@ -23,9 +23,18 @@ enum {
     QUOTED_TALK_BYTES = 400, /* in the reason of a failed one */
 };
 
+/* Jobs in the order in which they are to be done. */
+struct span {
+    const size_t *job; /* [n] borrowed */
+    size_t n;
+    bool alone; /* a child each */
+};
+
 struct slot {
     struct ms_child child; /* pid 0 = free */
-    size_t job;
+    struct span jobs;      /* of this child */
+    size_t at;             /* the one it does now */
+    double since_s;        /* ms_clock_s() when it began that */
 };
 
 struct farm {
@@ -33,7 +42,25 @@ struct farm {
     struct slot *slot; /* [f->n_procs] */
     size_t n_running;
     int signal_fd;
+    struct span *left; /* [n_left] what no child has yet, the next ones last */
+    size_t n_left, left_cap;
 };
+
+static bool leave(struct farm *farm, struct span jobs)
+{
+    if (jobs.n == 0)
+        return true;
+    if (farm->n_left == farm->left_cap) {
+        size_t cap = farm->left_cap + 64;
+        struct span *more = realloc(farm->left, cap * sizeof *more);
+        if (!more)
+            return false;
+        farm->left = more;
+        farm->left_cap = cap;
+    }
+    farm->left[farm->n_left++] = jobs;
+    return true;
+}
 
 /* ---- in the child ---- */
 
@@ -59,7 +86,7 @@ static void offer_to_oom_killer(void)
     close(fd);
 }
 
-static enum ms_status do_job(const struct ms_farm *f, size_t job, struct ms_buf *frame)
+static enum ms_status do_job(const struct ms_farm *f, size_t job, struct ms_buf *frame, bool *last)
 {
     struct ms_message m = {0};
     struct ms_err err = {0};
@@ -68,7 +95,9 @@ static enum ms_status do_job(const struct ms_farm *f, size_t job, struct ms_buf 
         if (m.part[i].failed)
             m.status = ms_err_set(&err, MS_NOMEM, "out of memory for the record");
     if (m.status == MS_OK) {
+        *last = m.last;
         ms_message_encode(&m, frame);
+        ms_message_finish(&m);
         return MS_OK;
     }
     struct ms_message failure = {.status = m.status};
@@ -81,19 +110,24 @@ static enum ms_status do_job(const struct ms_farm *f, size_t job, struct ms_buf 
 
 struct order {
     struct farm *farm;
-    size_t job;
+    struct span jobs;
 };
 
 /* SIGINT, SIGTERM and SIGHUP stay blocked here: the parent alone decides about them. */
 static int be_child(void *ctx, int answer_fd)
 {
     const struct order *o = ctx;
-    struct ms_buf frame = {0};
+    enum ms_status s = MS_OK;
+    bool last = false;
     drop_inherited(o->farm);
     offer_to_oom_killer();
-    enum ms_status s = do_job(o->farm->f, o->job, &frame);
-    if (!frame.failed)
-        (void)ms_fd_write(answer_fd, frame.p, frame.n); /* else the parent sees half a frame */
+    for (size_t i = 0; s == MS_OK && !last && i < o->jobs.n; i++) {
+        struct ms_buf frame = {0};
+        s = do_job(o->farm->f, o->jobs.job[i], &frame, &last);
+        if (frame.failed || !ms_fd_write(answer_fd, frame.p, frame.n))
+            break; /* the parent sees half a frame */
+        ms_buf_finish(&frame);
+    }
     return s == MS_OK ? 0 : 1;
 }
 
@@ -146,45 +180,62 @@ static void add_talk(const struct ms_child *c, char *out, size_t size)
 
 /* ---- in the parent ---- */
 
-static enum ms_status start(struct farm *farm, size_t job, struct ms_err *err)
+static enum ms_status start(struct farm *farm, struct span jobs, struct ms_err *err)
 {
     struct slot *slot = farm->slot;
     while (slot->child.pid != 0)
         slot++;
-    struct order o = {farm, job};
+    struct order o = {farm, jobs};
     enum ms_status s = ms_child_start(&slot->child, be_child, &o, err);
-    slot->job = job;
+    slot->jobs = jobs;
+    slot->at = 0;
+    slot->since_s = slot->child.started_s;
     farm->n_running += s == MS_OK;
     return s;
 }
 
 static enum ms_status hand_over(struct farm *farm, struct slot *slot, struct ms_message *m,
-                                const struct rusage *usage, struct ms_err *err)
+                                struct ms_err *err)
 {
-    struct ms_farm_answer a = {.job = slot->job,
+    struct ms_farm_answer a = {.job = slot->jobs.job[slot->at],
                                .message = m,
                                .talk = end_of_talk(&slot->child, SHOWN_TALK_BYTES),
-                               .wall_s = ms_clock_s() - slot->child.started_s,
-                               .peak_rss_kib = usage->ru_maxrss};
-    enum ms_status s = farm->f->done(farm->f->ctx, &a, err);
-    ms_message_finish(m);
-    ms_child_finish(&slot->child);
-    farm->n_running--;
-    return s;
+                               .wall_s = ms_clock_s() - slot->since_s};
+    return farm->f->done(farm->f->ctx, &a, err);
 }
 
-/* The child has said all it will: judge it. */
+enum fate {
+    DONE,  /* the job has its answer */
+    AGAIN, /* it is tried once more, in a child of its own */
+    LEFT,  /* it was not begun */
+};
+
+/* The child is gone; what it was given beyond the job it was at waits again. */
+static enum ms_status let_go(struct farm *farm, struct slot *slot, enum fate fate,
+                             struct ms_err *err)
+{
+    const struct span *j = &slot->jobs;
+    size_t next = slot->at + (fate != LEFT);
+    struct span rest = {j->job + next, j->n - next, j->alone};
+    struct span again = {j->job + slot->at, fate == AGAIN, true};
+    ms_child_finish(&slot->child);
+    farm->n_running--;
+    bool ok = leave(farm, rest);
+    ok = leave(farm, again) && ok;
+    return ok ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for the fork pool");
+}
+
+/* The child will say no more, or shall not: judge what it said of the job it was at. */
 static enum ms_status finish(struct farm *farm, struct slot *slot, bool timed_out,
                              struct ms_err *err)
 {
     struct ms_child *c = &slot->child;
     struct ms_message m = {0};
-    struct rusage usage = {0};
     const char *why = NULL;
     enum ms_frame_state state = MS_FRAME_PARTIAL;
     if (c->answer.n > 0)
         state = ms_message_decode(c->answer.p, c->answer.n, &m, &why);
-    int status = ms_child_reap(c, timed_out || state != MS_FRAME_PARTIAL, &usage);
+    int status = ms_child_reap(c, timed_out || state != MS_FRAME_PARTIAL, NULL);
     if (state != MS_FRAME_WHOLE || c->answer.failed) {
         ms_message_finish(&m);
         m.status = MS_INTERNAL;
@@ -198,10 +249,46 @@ static enum ms_status finish(struct farm *farm, struct slot *slot, bool timed_ou
                      sizeof m.error);
         add_talk(c, m.error, sizeof m.error);
     }
-    return hand_over(farm, slot, &m, &usage, err);
+    bool mute = c->answer.n == 0 && !timed_out && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    enum fate fate = m.status == MS_OK || slot->at == 0 ? DONE : mute ? LEFT : AGAIN;
+    enum ms_status s = fate == DONE ? hand_over(farm, slot, &m, err) : MS_OK;
+    ms_message_finish(&m);
+    enum ms_status gone = let_go(farm, slot, fate, err);
+    return s == MS_OK ? gone : s;
 }
 
-/* Whole frames end a case at once: what the child does afterwards no longer matters. */
+/* Good answers to jobs before the child's last: it goes on. */
+static enum ms_status take_answers(struct farm *farm, struct slot *slot, struct ms_err *err)
+{
+    struct ms_child *c = &slot->child;
+    enum ms_status s = MS_OK;
+    size_t used = 0, n;
+    while (s == MS_OK && slot->at + 1 < slot->jobs.n &&
+           (n = ms_message_length(c->answer.p + used, c->answer.n - used)) > 0) {
+        struct ms_message m = {0};
+        const char *why;
+        if (ms_message_decode(c->answer.p + used, n, &m, &why) != MS_FRAME_WHOLE ||
+            m.status != MS_OK) { /* its last word */
+            ms_message_finish(&m);
+            break;
+        }
+        s = hand_over(farm, slot, &m, err);
+        ms_message_finish(&m);
+        if (c->talk.p)
+            c->talk.p[c->talk.n = 0] = '\0';
+        used += n;
+        slot->at++;
+        slot->since_s = ms_clock_s();
+    }
+    if (used > 0) {
+        c->answer.n -= used;
+        memmove(c->answer.p, c->answer.p + used, c->answer.n);
+    }
+    return s;
+}
+
+/* A whole frame that is the last one ends a child at once: what it does afterwards no longer matters.
+ * So does a failure, or what is no frame. */
 static bool has_answered(const struct ms_child *c)
 {
     struct ms_message m = {0};
@@ -213,19 +300,26 @@ static bool has_answered(const struct ms_child *c)
     return s != MS_FRAME_PARTIAL;
 }
 
+static enum ms_status look_at(struct farm *farm, struct slot *slot, struct ms_err *err)
+{
+    struct ms_child *c = &slot->child;
+    size_t before = c->answer.n;
+    bool closed = ms_child_read(c);
+    bool more = c->answer.n > before;
+    enum ms_status s = more ? take_answers(farm, slot, err) : MS_OK;
+    if (s != MS_OK)
+        return s;
+    bool late = farm->f->timeout_s > 0 && ms_clock_s() - slot->since_s > farm->f->timeout_s;
+    return closed || late || (more && has_answered(c)) ? finish(farm, slot, late && !closed, err)
+                                                       : MS_OK;
+}
+
 static enum ms_status look_at_children(struct farm *farm, struct ms_err *err)
 {
     enum ms_status s = MS_OK;
-    for (int i = 0; s == MS_OK && i < farm->f->n_procs; i++) {
-        struct ms_child *c = &farm->slot[i].child;
-        if (c->pid == 0)
-            continue;
-        size_t before = c->answer.n;
-        bool closed = ms_child_read(c);
-        bool late = farm->f->timeout_s > 0 && ms_clock_s() - c->started_s > farm->f->timeout_s;
-        if (closed || late || (c->answer.n > before && has_answered(c)))
-            s = finish(farm, &farm->slot[i], late && !closed, err);
-    }
+    for (int i = 0; s == MS_OK && i < farm->f->n_procs; i++)
+        if (farm->slot[i].child.pid != 0)
+            s = look_at(farm, &farm->slot[i], err);
     return s;
 }
 
@@ -257,32 +351,44 @@ static void kill_all(struct farm *farm)
     farm->n_running = 0;
 }
 
-/* Fill the free places. A fork that fails is only fatal when nobody is running. */
-static enum ms_status start_some(struct farm *farm, const size_t *jobs, size_t n_jobs, size_t *next,
-                                 struct ms_err *err)
+/* The next jobs for one child. */
+static struct span take(struct farm *farm)
 {
-    while (*next < n_jobs && farm->n_running < (size_t)farm->f->n_procs) {
+    struct span *from = &farm->left[farm->n_left - 1], jobs = *from;
+    size_t n = 1;
+    if (!from->alone && farm->f->batch)
+        n = farm->f->batch(farm->f->ctx, from->job, from->n);
+    jobs.n = n < from->n ? n : from->n;
+    from->job += jobs.n;
+    from->n -= jobs.n;
+    farm->n_left -= from->n == 0;
+    return jobs;
+}
+
+/* Fill the free places. A fork that fails is only fatal when nobody is running. */
+static enum ms_status start_some(struct farm *farm, struct ms_err *err)
+{
+    while (farm->n_left > 0 && farm->n_running < (size_t)farm->f->n_procs) {
         struct ms_err why = {0};
-        enum ms_status s = start(farm, jobs[*next], &why);
-        if (s != MS_OK && farm->n_running > 0)
-            break;
-        if (s != MS_OK)
+        struct span jobs = take(farm);
+        enum ms_status s = start(farm, jobs, &why);
+        if (s == MS_OK)
+            continue;
+        if (!leave(farm, jobs) || farm->n_running == 0)
             return ms_err_set(err, s, "%s", why.text);
-        (*next)++;
+        break;
     }
     return MS_OK;
 }
 
-static enum ms_status run_jobs(struct farm *farm, const size_t *jobs, size_t n_jobs,
-                               int *signal_number, struct ms_err *err)
+static enum ms_status run_jobs(struct farm *farm, int *signal_number, struct ms_err *err)
 {
     struct pollfd *fds = calloc(2 * (size_t)farm->f->n_procs + 1, sizeof *fds);
     if (!fds)
         return ms_err_set(err, MS_NOMEM, "out of memory for the fork pool");
-    size_t next = 0;
     enum ms_status s = MS_OK;
-    while (s == MS_OK && (next < n_jobs || farm->n_running > 0)) {
-        s = start_some(farm, jobs, n_jobs, &next, err);
+    while (s == MS_OK && (farm->n_left > 0 || farm->n_running > 0)) {
+        s = start_some(farm, err);
         if (s == MS_OK && (*signal_number = wait_for_news(farm, fds)) != 0)
             s = ms_err_set(err, MS_INTERRUPTED, "interrupted: %s", strsignal(*signal_number));
         if (s == MS_OK || s == MS_INTERRUPTED) { /* what has arrived is kept, also on the way out */
@@ -311,8 +417,10 @@ enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n
     sigset_t set, old;
     *signal_number = 0;
     farm.slot = calloc((size_t)f->n_procs, sizeof *farm.slot);
-    if (!farm.slot)
+    if (!farm.slot || !leave(&farm, (struct span){jobs, n_jobs, false})) {
+        free(farm.slot);
         return ms_err_set(err, MS_NOMEM, "out of memory for the fork pool");
+    }
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
@@ -324,10 +432,11 @@ enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n
     if (farm.signal_fd < 0)
         s = ms_err_set(err, MS_INTERNAL, "no signalfd: %s", strerror(errno));
     else
-        s = run_jobs(&farm, jobs, n_jobs, signal_number, err);
+        s = run_jobs(&farm, signal_number, err);
     if (farm.signal_fd >= 0)
         close(farm.signal_fd);
     sigprocmask(SIG_SETMASK, &old, NULL);
+    free(farm.left);
     free(farm.slot);
     return s;
 }

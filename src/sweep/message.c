@@ -92,6 +92,15 @@ enum ms_frame_state ms_message_decode(const char *bytes, size_t n, struct ms_mes
     return MS_FRAME_WRONG;
 }
 
+size_t ms_message_length(const char *bytes, size_t n)
+{
+    struct head h;
+    if (n < sizeof h || memcmp(bytes, magic, sizeof magic) != 0)
+        return 0;
+    memcpy(&h, bytes, sizeof h);
+    return h.length <= n - sizeof h ? sizeof h + (size_t)h.length : 0;
+}
+
 void ms_message_finish(struct ms_message *m)
 {
     for (int i = 0; i < MS_N_PARTS; i++)

@@ -7,6 +7,8 @@
 #ifndef MS_SWEEP_MESSAGE_H
 #define MS_SWEEP_MESSAGE_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/file.h"
 
@@ -18,6 +20,7 @@ struct ms_message {
     enum ms_status status;
     struct ms_buf part[MS_N_PARTS];
     char error[1024];
+    bool last; /**< the process that made it should make no other; not sent */
 };
 
 enum ms_frame_state { MS_FRAME_PARTIAL, MS_FRAME_WHOLE, MS_FRAME_WRONG };
@@ -28,6 +31,8 @@ void ms_message_encode(const struct ms_message *m, struct ms_buf *out);
  *  bytes; why says so in a few words. */
 enum ms_frame_state ms_message_decode(const char *bytes, size_t n, struct ms_message *out,
                                       const char **why);
+/** How many of n bytes the first frame takes, where more may follow. 0: it is not whole, or none. */
+size_t ms_message_length(const char *bytes, size_t n);
 void ms_message_finish(struct ms_message *m);
 
 #endif

@@ -200,6 +200,7 @@ static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_err
         struct ms_estimate e = ms_plan_estimate(&in.s, out->platform);
         out->cost_s = e.wall_s;
         out->memory_bytes = e.memory_bytes;
+        out->repeatable = ms_sim_repeatable(out->platform, &in.s.sim);
         s = check_fits(&in.s, e.memory_bytes, &err);
     }
     if (s == MS_OK) {

@@ -22,6 +22,8 @@ struct ms_plan_case {
     struct ms_hash work_hash;
     double cost_s;       /**< estimated wall time of one process; 0 unknown */
     double memory_bytes; /**< estimated memory of that process; 0 unknown */
+    const char
+        *repeatable;     /**< the network model, where such cases can share a process; else NULL */
     const char *invalid; /**< why it cannot be simulated, NULL = it can */
 };
 

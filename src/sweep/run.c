@@ -21,9 +21,22 @@ struct runner {
     struct ms_arena arena;
     size_t *job; /* [n_jobs] case indices, the longest first */
     size_t n_jobs;
-    int n_threads; /* of a child */
+    int n_procs;
+    int n_threads;                /* of a child that does one case */
+    struct ms_sim_engine *engine; /* in a child that may do several cases */
     double start_s, cost_left, cost_done;
 };
+
+/* Cases that take less than this share a child with others; a child takes so much of them. */
+#define SMALL_S 0.1
+#define BATCH_S 2.0
+enum { BATCH_CASES = 256 };
+
+static bool is_small(const struct runner *r, size_t index)
+{
+    const struct ms_plan_case *c = &r->plan->c[index];
+    return c->repeatable && c->cost_s < SMALL_S && !r->options->timeline && !r->options->train;
+}
 
 /* ---- in the child ---- */
 
@@ -43,12 +56,20 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
     c.s.in_force = r->plan->c[job].hardware;
     struct ms_case_options o = {
         .n_threads = r->n_threads, .samples = r->options->samples, .causes = r->options->causes};
+    if (is_small(r, job)) {
+        if (!r->engine && !(r->engine = ms_sim_engine_create()))
+            return ms_err_set(err, MS_NOMEM, "out of memory for a case");
+        o.engine = r->engine;
+        o.n_threads = 1;
+    }
     if (r->options->timeline) {
         char name[64];
         snprintf(name, sizeof name, "trace/%s.json", r->plan->store.c[job].id);
         o.timeline_path = ms_path_join(&c.arena, r->options->dir, name);
     }
     s = ms_case_run(&c.s, &r->plan->c[job], &r->plan->inputs->files, &o, out, err);
+    out->last = s == MS_OK && o.engine &&
+                !ms_sim_engine_serves(o.engine, r->plan->c[job].platform, &c.s.sim);
     ms_case_finish(&c);
     return s;
 }
@@ -102,8 +123,27 @@ static void tick(void *ctx, size_t n_running)
     tell(r);
 }
 
+/* Neighbours that are small, on one platform and with one network model; fewer of them towards the
+ * end, so that no process is left alone with many. */
+static size_t batch(void *ctx, const size_t *jobs, size_t n)
+{
+    struct runner *r = ctx;
+    const struct ms_plan_case *c = r->plan->c;
+    size_t most = n / (2 * (size_t)r->n_procs) + 1, k = 1;
+    double cost_s = c[jobs[0]].cost_s;
+    most = most < BATCH_CASES ? most : BATCH_CASES;
+    if (!is_small(r, jobs[0]))
+        return 1;
+    while (k < most && is_small(r, jobs[k]) && c[jobs[k]].platform == c[jobs[0]].platform &&
+           c[jobs[k]].repeatable == c[jobs[0]].repeatable &&
+           (cost_s += c[jobs[k]].cost_s) < BATCH_S)
+        k++;
+    return k;
+}
+
 struct costly {
-    double cost_s;
+    double cost_s; /* small ones count as equal */
+    const char *platform;
     size_t index;
 };
 
@@ -112,7 +152,15 @@ static int by_cost(const void *a, const void *b)
     const struct costly *x = a, *y = b;
     if (x->cost_s != y->cost_s)
         return x->cost_s > y->cost_s ? -1 : 1;
-    return (x->index > y->index) - (x->index < y->index);
+    int c = strcmp(x->platform, y->platform);
+    return c ? c : (x->index > y->index) - (x->index < y->index);
+}
+
+static struct costly costly(const struct runner *r, size_t index)
+{
+    const struct ms_plan_case *c = &r->plan->c[index];
+    bool small = is_small(r, index);
+    return (struct costly){small ? 0 : c->cost_s, small ? c->platform->path : "", index};
 }
 
 /* What the folder does not have, the longest first so that no process is left alone with it at the
@@ -136,7 +184,7 @@ static enum ms_status choose_jobs(struct runner *r, struct ms_err *err)
             r->state->n_done++;
             r->state->n_reused++;
         } else {
-            c[r->n_jobs++] = (struct costly){r->plan->c[i].cost_s, i};
+            c[r->n_jobs++] = costly(r, i);
             r->cost_left += r->plan->c[i].cost_s;
         }
     }
@@ -154,9 +202,11 @@ static enum ms_status farm_out(struct runner *r, int *signal_number, struct ms_e
         return MS_OK;
     int spare = ms_cores() / (int)procs;
     r->n_threads = spare > 1 ? spare : 1;
+    r->n_procs = (int)procs;
     struct ms_farm f = {.ctx = r,
                         .n_procs = (int)procs,
                         .timeout_s = r->options->timeout_s,
+                        .batch = batch,
                         .work = work,
                         .done = done,
                         .tick = tick};
