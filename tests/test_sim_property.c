@@ -106,6 +106,34 @@ START_TEST(test_one_sided_kernels_gain_nothing_from_barriers)
 }
 END_TEST
 
+/* Sixty-four ranks on eight nodes and messages that take far longer than their latency: ranks drift
+ * apart by more than a message, and whoever is early must not be able to hold the others up. */
+START_TEST(test_costs_never_shorten_a_wide_step)
+{
+    const char *names[] = {"direct", "windowed", "pairwise", "ring", "hierarchical", "low_latency"};
+    write_rail(path_of("wide.xml"), 64, 8);
+    for (int k = 0; k < 12; k++) {
+        struct job j = job_new(path_of("wide.xml"), 64, names[k / 2], "fluid");
+        j.model.hidden = 14000;
+        j.params.network.quantum = 0.001;
+        j.w.layers = j.n_traffic = j.n_runs = 4;
+        for (int i = 0; i < 4; i++)
+            job_route(&j, i, 8, 8000, 5, k % 2 == 0);
+        double plain_s = median_step_s(&j);
+        j.w.synchronise_layer = 1;
+        double barrier_s = median_step_s(&j);
+        j.w.synchronise_layer = 0;
+        j.params.hardware =
+            (struct ms_hardware_params){.dispatch_alpha_s = 40e-6, .combine_alpha_s = 40e-6};
+        double alpha_s = median_step_s(&j);
+        ck_assert_msg(barrier_s >= 0.995 * plain_s && alpha_s >= 0.995 * plain_s,
+                      "%s%s: %.3f us, with barriers %.3f, with start-up %.3f", names[k / 2],
+                      k % 2 ? ", skewed" : "", 1e6 * plain_s, 1e6 * barrier_s, 1e6 * alpha_s);
+        job_finish(&j);
+    }
+}
+END_TEST
+
 struct error {
     double mean, worst;
 };
@@ -267,6 +295,10 @@ int main(void)
     tcase_add_test(t, test_the_quantum_keeps_its_promise);
     tcase_add_test(t, test_fluid_is_cm02_on_random_platforms);
     suite_add_tcase(s, t);
+    TCase *wide = tcase_create("wide");
+    tcase_set_timeout(wide, 600);
+    tcase_add_test(wide, test_costs_never_shorten_a_wide_step);
+    suite_add_tcase(s, wide);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);

@@ -20,7 +20,7 @@ static bool grow(struct ms_exec *x, uint32_t n_joins, uint32_t n_ranks)
     }
     if (n_ranks > x->rank_cap) {
         free(x->cursor);
-        x->cursor = malloc(n_ranks * sizeof *x->cursor);
+        x->cursor = malloc(2 * (size_t)n_ranks * sizeof *x->cursor);
         x->rank_cap = x->cursor ? n_ranks : 0;
     }
     return x->rank_cap >= n_ranks;
@@ -62,7 +62,7 @@ enum ms_status ms_exec_init(struct ms_exec *x, const struct ms_leg *leg,
     x->firing = false;
     memcpy(x->pending, leg->need, leg->n_joins * sizeof *x->pending);
     memset(x->time_s, 0, leg->n_joins * sizeof *x->time_s);
-    memcpy(x->cursor, leg->queue_first, (size_t)leg->n_ranks * sizeof *x->cursor);
+    memcpy(x->cursor, leg->queue_first, 2 * (size_t)leg->n_ranks * sizeof *x->cursor);
     return MS_OK;
 }
 
@@ -88,12 +88,12 @@ static void satisfy(struct ms_exec *x, uint32_t j, double at_s)
         x->stack[x->n_stack++] = j;
 }
 
-/* Let `n` more of a rank's queue go. */
-static void advance_queue(struct ms_exec *x, uint32_t rank, uint32_t n, double at_s)
+/* Let `n` more of a queue go. */
+static void advance_queue(struct ms_exec *x, uint32_t queue, uint32_t n, double at_s)
 {
     const struct ms_leg *leg = x->leg;
-    for (; n && x->cursor[rank] < leg->queue_first[rank + 1]; n--)
-        satisfy(x, leg->queue[x->cursor[rank]++], at_s);
+    for (; n && x->cursor[queue] < leg->queue_first[queue + 1]; n--)
+        satisfy(x, leg->queue[x->cursor[queue]++], at_s);
 }
 
 /* Of a join that has fired; its needs are met before. */
@@ -134,10 +134,14 @@ static void fire(struct ms_exec *x, uint32_t j)
     let_flows_go(x, j);
     for (uint32_t e = leg->edge_first[j]; e < leg->edge_first[j + 1]; e++)
         satisfy(x, leg->edge_to[e], at_s + leg->edge_delay_s[e]);
-    if (leg->slot[j])
-        advance_queue(x, leg->slot[j] - 1, 1, at_s);
-    if (leg->window && j - leg->first_start < n_ranks)
+    if (leg->send_slot[j])
+        advance_queue(x, leg->send_slot[j] - 1, 1, at_s);
+    if (leg->take_slot[j])
+        advance_queue(x, n_ranks + leg->take_slot[j] - 1, 1, at_s);
+    if (leg->window && j - leg->first_start < n_ranks) {
         advance_queue(x, j - leg->first_start, leg->window, at_s);
+        advance_queue(x, n_ranks + j - leg->first_start, leg->window, at_s);
+    }
     if (leg->first_sent != MS_LEG_NONE && j - leg->first_sent < n_ranks)
         x->ops->sent(x, (int)(j - leg->first_sent), at_s);
     if (j >= n_ranks && j < 2 * n_ranks)

@@ -30,7 +30,7 @@ struct ms_exec {
     void *owner;       /**< of whoever runs it */
     uint32_t *pending; /**< [n_joins] needs still open */
     double *time_s;    /**< [n_joins] latest of those met */
-    uint32_t *cursor;  /**< [G] next of each rank's queue */
+    uint32_t *cursor;  /**< [2G] next of each queue */
     uint32_t *stack;   /**< joins to fire */
     uint32_t n_stack, n_fired;
     uint32_t *flow; /**< those that start together */

@@ -54,7 +54,8 @@ static void reserve_joins(struct ms_leg *leg, size_t n)
     uint32_t cap = capacity_for(leg->join_cap, n);
     GROW(leg, need, cap);
     GROW(leg, ends, cap);
-    GROW(leg, slot, cap);
+    GROW(leg, send_slot, cap);
+    GROW(leg, take_slot, cap);
     if (!leg->failed)
         leg->join_cap = cap;
 }
@@ -116,7 +117,7 @@ void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both, bool qu
     leg->failed = false;
     if ((uint32_t)n_ranks + 1 > leg->rank_cap) {
         GROW(leg, delivered, n_ranks + 1);
-        GROW(leg, queue_first, n_ranks + 1);
+        GROW(leg, queue_first, 2 * n_ranks + 1);
         if (!leg->failed)
             leg->rank_cap = (uint32_t)n_ranks + 1;
     }
@@ -142,10 +143,10 @@ void ms_leg_finish(struct ms_leg *leg)
     void *all[] = {leg->src,        leg->dst,        leg->end,         leg->messages,
                    leg->bytes,      leg->gate,       leg->need,        leg->ends,
                    leg->gate_first, leg->edge_first, leg->edge_from,   leg->edge_to,
-                   leg->queue,      leg->queue_rank, leg->queue_first, leg->edge_delay_s,
-                   leg->slot,       leg->delivered,  leg->sent,        leg->meet,
+                   leg->queue,      leg->queue_of,   leg->queue_first, leg->edge_delay_s,
+                   leg->send_slot,  leg->delivered,  leg->sent,        leg->meet,
                    leg->stream,     leg->phase,      leg->streams,     leg->parts,
-                   leg->meet_first, leg->by_meet};
+                   leg->meet_first, leg->by_meet,    leg->take_slot};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     memset(leg, 0, sizeof *leg);
@@ -164,7 +165,7 @@ uint32_t ms_leg_join(struct ms_leg *leg)
     if (leg->failed)
         return 0;
     uint32_t j = leg->n_joins++;
-    leg->need[j] = leg->ends[j] = leg->slot[j] = 0;
+    leg->need[j] = leg->ends[j] = leg->send_slot[j] = leg->take_slot[j] = 0;
     return j;
 }
 
@@ -279,21 +280,34 @@ void ms_leg_phase(struct ms_leg *leg, uint32_t phase)
     leg->n_phases = phase + 1;
 }
 
-void ms_leg_queue(struct ms_leg *leg, int rank, uint32_t start, uint32_t done)
+static void add_to_queue(struct ms_leg *leg, uint32_t queue, uint32_t start)
 {
     if (leg->n_queued == leg->queue_cap && !leg->failed) {
         uint32_t cap = capacity_for(leg->queue_cap, (size_t)leg->n_queued + 1);
         GROW(leg, queue, cap);
-        GROW(leg, queue_rank, cap);
+        GROW(leg, queue_of, cap);
         if (!leg->failed)
             leg->queue_cap = cap;
     }
     if (leg->failed)
         return;
     leg->queue[leg->n_queued] = start;
-    leg->queue_rank[leg->n_queued++] = (uint32_t)rank;
+    leg->queue_of[leg->n_queued++] = queue;
     leg->need[start]++;
-    leg->slot[done] = (uint32_t)rank + 1;
+}
+
+void ms_leg_queue_send(struct ms_leg *leg, int rank, uint32_t start, uint32_t done)
+{
+    add_to_queue(leg, (uint32_t)rank, start);
+    if (!leg->failed)
+        leg->send_slot[done] = (uint32_t)rank + 1;
+}
+
+void ms_leg_queue_take(struct ms_leg *leg, int rank, uint32_t start, uint32_t done)
+{
+    add_to_queue(leg, (uint32_t)(leg->n_ranks + rank), start);
+    if (!leg->failed)
+        leg->take_slot[done] = (uint32_t)rank + 1;
 }
 
 /* first[k]..first[k+1]: where the items of key k go. @return whether the keys are in order
@@ -343,8 +357,8 @@ static bool index_all(struct ms_leg *leg)
     n_max = leg->n_queued > n_max ? leg->n_queued : n_max;
     bool flows = count_keys(leg->gate, leg->n_flows, leg->n_joins, leg->gate_first);
     bool edges = count_keys(leg->edge_from, leg->n_edges, leg->n_joins, leg->edge_first);
-    bool queue =
-        count_keys(leg->queue_rank, leg->n_queued, (uint32_t)leg->n_ranks, leg->queue_first);
+    uint32_t n_queues = 2 * (uint32_t)leg->n_ranks;
+    bool queue = count_keys(leg->queue_of, leg->n_queued, n_queues, leg->queue_first);
     if (flows && edges && queue)
         return true;
     uint32_t *to = malloc((size_t)n_max * sizeof *to);
@@ -367,8 +381,8 @@ static bool index_all(struct ms_leg *leg)
         permute_f64(leg->edge_delay_s, to, leg->n_edges, scratch);
     }
     if (ok && !queue) {
-        places(leg->queue_rank, leg->n_queued, leg->queue_first, (uint32_t)leg->n_ranks, to, next);
-        permute_u32(leg->queue_rank, to, leg->n_queued, scratch);
+        places(leg->queue_of, leg->n_queued, leg->queue_first, n_queues, to, next);
+        permute_u32(leg->queue_of, to, leg->n_queued, scratch);
         permute_u32(leg->queue, to, leg->n_queued, scratch);
     }
     free(to);

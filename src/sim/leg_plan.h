@@ -22,9 +22,9 @@
  *  only, side by side. Main's end hears when main's last byte is there, a part's end when the
  *  whole stream is over.
  *
- *  Windows: a rank's queue is a list of joins; its start releases the first `window` of them, and
- *  each time a join that holds one of its slots fires, the next. The plan knows no clock, no link
- *  and no SimGrid; exec.h runs it.
+ *  Windows: a rank has a queue of joins for what it sends and one for what it takes; its start
+ *  releases the first `window` of each, and each time a join that holds one of a queue's slots
+ *  fires, the next. The plan knows no clock, no link and no SimGrid; exec.h runs it.
  *
  *  Ranks are those of one expert-parallel group, 0..G-1. Bytes are payload on the wire of that
  *  hop; seconds. */
@@ -106,11 +106,13 @@ struct ms_leg {
     double *edge_delay_s;          /**< [n_edges] >= 0 */
 
     /* windows */
-    uint32_t window;       /**< slots a rank; 0 = no queues */
-    uint32_t *queue;       /**< [n_queued] joins, after close rank by rank in the order added */
-    uint32_t *queue_rank;  /**< [n_queued] */
-    uint32_t *queue_first; /**< [G + 1] */
-    uint32_t *slot; /**< [n_joins] 1 + the rank whose slot it frees when it fires, 0 = none */
+    uint32_t window;       /**< slots a queue; 0 = no queues */
+    uint32_t *queue;       /**< [n_queued] joins, after close queue by queue in the order added */
+    uint32_t *queue_of;    /**< [n_queued] r: what rank r sends; G + r: what it takes */
+    uint32_t *queue_first; /**< [2G + 1] */
+    /** [n_joins] 1 + the rank of whose sends, of whose receives, it frees a slot when it fires; 0 =
+     *  none */
+    uint32_t *send_slot, *take_slot;
 
     /** [G] bytes for each rank itself, as the algorithm states them (for the conservation check) */
     double *delivered;
@@ -169,8 +171,10 @@ void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double 
 /** Flows added from now on are of this phase: those of one phase are under way together, and the
  *  quantum follows the least time a phase can take. */
 void ms_leg_phase(struct ms_leg *leg, uint32_t phase);
-/** Queue join `start` on rank's window; when `done` fires, the slot is free again. */
-void ms_leg_queue(struct ms_leg *leg, int rank, uint32_t start, uint32_t done);
+/** Queue join `start` on the window of what rank sends, or takes; when `done` fires, the slot is
+ *  free again. A join may be `done` of one of each. */
+void ms_leg_queue_send(struct ms_leg *leg, int rank, uint32_t start, uint32_t done);
+void ms_leg_queue_take(struct ms_leg *leg, int rank, uint32_t start, uint32_t done);
 
 /** The stream of a flow, NULL for a plain one. */
 static inline const struct ms_leg_stream *ms_leg_stream_of(const struct ms_leg *leg, uint32_t f)
