@@ -50,8 +50,11 @@ void ms_buf_printf(struct ms_buf *b, const char *fmt, ...)
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n >= 0 && reserve(b, (size_t)n)) {
+    char text[256]; /* nearly all there is */
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    if (n >= 0 && (size_t)n < sizeof text) {
+        ms_buf_add(b, text, (size_t)n);
+    } else if (n >= 0 && reserve(b, (size_t)n)) {
         vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
     }

@@ -5,7 +5,8 @@
 
 #include "scenario/fields.h"
 
-bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out)
+/* Row by row without its path, which nine of ten who ask do not need. */
+static const struct ms_section *next_row(struct ms_key_cursor *c, const struct ms_field **field)
 {
     const struct ms_section *s = &ms_sections[c->section];
     while (s->prefix && !s->fields[c->row].key) {
@@ -13,32 +14,77 @@ bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out)
         c->row = 0;
         s = &ms_sections[c->section];
     }
-    if (!s->prefix)
-        return false;
+    *field = s->prefix ? &s->fields[c->row++] : NULL;
+    return s->prefix ? s : NULL;
+}
+
+static void fill(struct ms_key *out, const struct ms_section *s, const struct ms_field *f)
+{
+    size_t n = strlen(s->prefix), k = strlen(f->key), room = sizeof out->path - 1;
     out->section = s;
-    out->field = &s->fields[c->row++];
-    snprintf(out->path, sizeof out->path, "%s%s%s", s->prefix, s->prefix[0] ? "." : "",
-             out->field->key);
-    return true;
+    out->field = f;
+    n = n < room ? n : room;
+    memcpy(out->path, s->prefix, n);
+    if (n > 0 && n < room)
+        out->path[n++] = '.';
+    k = k < room - n ? k : room - n;
+    memcpy(out->path + n, f->key, k);
+    out->path[n + k] = '\0';
+}
+
+bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out)
+{
+    const struct ms_field *f;
+    const struct ms_section *s = next_row(c, &f);
+    if (s)
+        fill(out, s, f);
+    return s;
+}
+
+/* What follows the section's prefix in a path, NULL: the path is of another. */
+static const char *below(const struct ms_section *s, const char *path)
+{
+    size_t n = strlen(s->prefix);
+    if (n == 0)
+        return path;
+    return strncmp(path, s->prefix, n) == 0 && path[n] == '.' ? path + n + 1 : NULL;
 }
 
 bool ms_key_find(const char *path, struct ms_key *out)
 {
-    struct ms_key_cursor c = {0};
-    while (ms_key_next(&c, out))
-        if (strcmp(out->path, path) == 0)
+    const struct ms_section *s;
+    const struct ms_field *f;
+    for (struct ms_key_cursor c = {0}; (s = next_row(&c, &f));) {
+        const char *rest = below(s, path);
+        if (!rest) { /* none of its rows */
+            c = (struct ms_key_cursor){c.section + 1, 0};
+            continue;
+        }
+        if (strcmp(rest, f->key) == 0) {
+            fill(out, s, f);
             return true;
+        }
+    }
     return false;
+}
+
+/* Is `inner` below `path` by a dot? */
+static bool is_below(const char *inner, const char *path)
+{
+    size_t n = strlen(path);
+    return strncmp(inner, path, n) == 0 && inner[n] == '.';
 }
 
 bool ms_key_section(const char *path)
 {
-    size_t n = strlen(path);
-    struct ms_key_cursor c = {0};
-    struct ms_key k;
-    while (ms_key_next(&c, &k))
-        if (strncmp(k.path, path, n) == 0 && k.path[n] == '.')
+    for (const struct ms_section *s = ms_sections; s->prefix; s++) {
+        const char *rest = below(s, path);
+        if (s->fields->key && (strcmp(s->prefix, path) == 0 || is_below(s->prefix, path)))
             return true;
+        for (const struct ms_field *f = s->fields; rest && f->key; f++)
+            if (is_below(f->key, rest))
+                return true;
+    }
     return false;
 }
 

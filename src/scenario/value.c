@@ -37,10 +37,12 @@ bool ms_reading_text(struct ms_reading *r, const struct ms_entry *e, const char 
 static bool plain_value(struct ms_reading *r, const struct ms_entry *e, const char *path,
                         const struct ms_field *f, void *at)
 {
-    char wanted[80];
+    char wanted[80] = "";
     const char *text;
     struct ms_err err = {0};
-    if (!ms_reading_text(r, e, path, ms_field_wanted(f, wanted, sizeof wanted), &text))
+    if (e->value->kind != MS_YAML_SCALAR || ms_yaml_null(e->value)) /* then the words are needed */
+        ms_field_wanted(f, wanted, sizeof wanted);
+    if (!ms_reading_text(r, e, path, wanted, &text))
         return false;
     if (ms_field_parse(f, text, e->value->plain, r->arena, at, &err) != MS_OK) {
         ms_reading_fail(r, e, path, "%s", err.text);

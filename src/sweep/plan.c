@@ -2,7 +2,6 @@
  * on, and what it will cost. */
 #include "sweep/plan.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,8 +21,9 @@ struct planner {
     enum ms_scenario_use use;
     bool forward;
     struct ms_store_case *store_case; /* [n], becomes plan->store.c */
-    struct ms_hash *demand_done;      /* [n_demands] routing and placement already tried */
-    size_t n_demands;
+    /* [cap] by hash, routing and placement already tried; an empty one is free */
+    struct ms_hash *demand_done;
+    size_t cap;
     const char *settings; /* the first whole case, as JSON */
     struct ms_idle idle;  /* keys that no case uses */
 };
@@ -48,16 +48,49 @@ static void mark(struct planner *p, size_t i, const struct ms_err *e)
 
 /* ---- one case ---- */
 
-/* A member list of the canonical text, everything that decides which tokens go where, as a hash. */
+/* Where the value at p ends, of JSON as our writer makes it: at a comma or bracket of its level. */
+static const char *value_end(const char *p)
+{
+    int depth = 0;
+    for (; *p; p++) {
+        if (*p == '"') {
+            for (p++; *p && *p != '"'; p++)
+                p += *p == '\\' && p[1];
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+        } else if ((*p == ',' && depth == 0) || ((*p == '}' || *p == ']') && depth-- == 0)) {
+            break;
+        }
+        if (!*p)
+            break;
+    }
+    return p;
+}
+
+static bool is_dropped(const char *member, const char *const *drop)
+{
+    for (; *drop; drop++) {
+        size_t n = strlen(*drop);
+        if (strncmp(member + 1, *drop, n) == 0 && member[n + 1] == '"')
+            return true;
+    }
+    return false;
+}
+
+/* The members of the canonical text that decide which tokens go where, as a hash. */
 static struct ms_hash hash_without(const char *canonical, const char *const *drop)
 {
-    json_t *o = json_loads(canonical, 0, NULL);
-    for (; *drop; drop++)
-        json_object_del(o, *drop);
-    char *text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
-    struct ms_hash h = ms_hash128(text ? text : "", text ? strlen(text) : 0);
-    free(text);
-    json_decref(o);
+    struct ms_buf b = {0};
+    for (const char *p = canonical + 1; *p == '"';) {
+        const char *end = value_end(p);
+        if (!is_dropped(p, drop)) {
+            ms_buf_add(&b, p, (size_t)(end - p));
+            ms_buf_add(&b, ",", 1);
+        }
+        p = end + (*end == ',');
+    }
+    struct ms_hash h = ms_hash128(b.p ? b.p : "", b.n);
+    ms_buf_finish(&b);
     return h;
 }
 
@@ -131,6 +164,17 @@ static void warn_trace(const struct ms_demand *d, const struct ms_scenario *s,
             ms_errs_warn_at(found, s->routing.trace, 0, 0, "routing.trace", "%s", note + 9);
 }
 
+/* @return false: it was there before */
+static bool note_demand(struct planner *p, const struct ms_hash *key)
+{
+    size_t at = (size_t)ms_hash64(key->hex, sizeof key->hex) % p->cap;
+    for (; p->demand_done[at].hex[0]; at = (at + 1) % p->cap)
+        if (strcmp(p->demand_done[at].hex, key->hex) == 0)
+            return false;
+    p->demand_done[at] = *key;
+    return true;
+}
+
 /* Routing and placement are read once for every different one: their errors belong before the first
  * fork. */
 static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in,
@@ -141,10 +185,8 @@ static enum ms_status try_demand(struct planner *p, const struct ms_case_input *
     char both[2 * sizeof hash.hex];
     snprintf(both, sizeof both, "%s%s", hash.hex, nodes.hex);
     struct ms_hash key = ms_hash128(both, strlen(both));
-    for (size_t i = 0; i < p->n_demands; i++)
-        if (strcmp(p->demand_done[i].hex, key.hex) == 0)
-            return MS_OK;
-    p->demand_done[p->n_demands++] = key;
+    if (!note_demand(p, &key))
+        return MS_OK;
     struct ms_demand *d = NULL;
     enum ms_status s = ms_demand_create(&in->demand, &d, err);
     if (s == MS_OK)
@@ -387,7 +429,8 @@ static enum ms_status plan_all(struct planner *p, struct ms_errs *errs, struct m
     size_t enough = p->use == MS_USE_RUN ? SIZE_MAX : errs->n + MS_ERRORS_ENOUGH;
     plan->c = MS_NEW(&plan->arena, struct ms_plan_case, plan->n);
     p->store_case = MS_NEW(&plan->arena, struct ms_store_case, plan->n);
-    p->demand_done = MS_NEW(&plan->arena, struct ms_hash, plan->n);
+    p->cap = 2 * plan->n + 1;
+    p->demand_done = MS_NEW(&plan->arena, struct ms_hash, p->cap);
     plan->store.c = p->store_case;
     plan->store.n = plan->n;
     if (!plan->c || !p->store_case || !p->demand_done)
