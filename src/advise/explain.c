@@ -78,6 +78,9 @@ static enum ms_status cure(const void *ctx, struct ms_case *c, struct ms_err *er
     case MS_CURE_SPRAY:
         p->network.multipath = MS_PATHS_SPRAY;
         break;
+    case MS_CURE_BACKGROUND:
+        p->background.utilisation = 0;
+        break;
     case MS_CURE_COMPUTE:
         p->compute.profile = "none";
         break;
@@ -127,6 +130,8 @@ static enum ms_cure cure_of(const json_t *told)
         return MS_CURE_START_UP;
     if (is(told, "collision"))
         return MS_CURE_SPRAY;
+    if (is(told, "background"))
+        return MS_CURE_BACKGROUND;
     if (is(told, "message_rate"))
         return MS_CURE_MESSAGES;
     if (is(told, "compute"))
@@ -179,13 +184,20 @@ static struct ms_trial *another(struct ms_trial *all, size_t *n, const struct ms
     return t;
 }
 
+/* Are loads as even already as a counterfactual would make them? */
+static bool is_even(const struct ms_scenario *s)
+{
+    const struct ms_popularity *p = &s->routing.popularity;
+    return p->law && strcmp(p->law->name, "uniform") == 0 && !(s->workload.requests.tilt > 0);
+}
+
 static void choose(struct ms_explained *e, struct ms_trial *all, size_t *n)
 {
     const struct ms_plan *plan = e->base.plan;
     struct ms_case c = {0};
     bool drawn = false, loads = false;
     if (ms_study_case(plan->study, e->base.index, &c, NULL) == MS_OK)
-        drawn = c.s.routing.source == MS_SOURCE_SYNTHETIC;
+        drawn = c.s.routing.source == MS_SOURCE_SYNTHETIC && !is_even(&c.s);
     for (size_t i = 0; i < e->n; i++) {
         struct ms_explained_cause *x = &e->cause[i];
         loads |= x->cure == MS_CURE_EVEN;

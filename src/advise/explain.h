@@ -17,7 +17,8 @@ enum ms_cure {
     MS_CURE_START_UP,
     MS_CURE_MESSAGES,
     MS_CURE_COMPUTE,
-    MS_CURE_SPRAY
+    MS_CURE_SPRAY,
+    MS_CURE_BACKGROUND
 };
 
 struct ms_explained_cause {

@@ -52,6 +52,8 @@ void ms_explain_words(const struct ms_explained *e, const struct ms_explained_ca
         snprintf(text, size, "links of the fabric, most of all %s", link);
     else if (strcmp(cause, "collision") == 0)
         snprintf(text, size, "messages hashed to the same cable, most of all of link %s", link);
+    else if (strcmp(cause, "background") == 0)
+        snprintf(text, size, "other tenants' flows, most of all on link %s", link);
     else if (strcmp(cause, "latency") == 0)
         snprintf(text, size, "the routes' latency");
     else if (strcmp(cause, "alpha") == 0)
@@ -90,6 +92,8 @@ static const char *without(const struct ms_explained_cause *c)
         return "messages for nothing";
     case MS_CURE_SPRAY:
         return "packets sprayed over the cables";
+    case MS_CURE_BACKGROUND:
+        return "no other tenants";
     case MS_CURE_COMPUTE:
         return "computing for nothing";
     default:

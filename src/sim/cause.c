@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/network_model.h"
+
 const char *const ms_cause_names[] = {
-    "endpoint_in",    "endpoint_out", "node",      "fabric",        "latency",
-    "alpha",          "message_rate", "sms",       "compute",       "wait_compute",
-    "wait_straggler", "wait_jitter",  "collision", "wait_exchange", NULL,
+    "endpoint_in",  "endpoint_out",  "node",       "fabric",       "latency",        "alpha",
+    "message_rate", "sms",           "compute",    "wait_compute", "wait_straggler", "wait_jitter",
+    "collision",    "wait_exchange", "background", NULL,
 };
 
 enum { NO_LINK = -1, NO_RANK = -1 };
@@ -205,9 +207,17 @@ static bool comes_in(const struct ms_core *c, int link, int host)
     return false;
 }
 
-static void add_link(struct ms_core *c, struct parts *p, uint32_t link, double seconds)
+/* Seconds up to end_s in which a link set the rate. */
+static void add_link(struct ms_core *c, struct parts *p, uint32_t link, double seconds,
+                     double end_s)
 {
     struct ms_causes *k = c->causes;
+    double (*others)(struct ms_core *, uint32_t, double, double) = c->model->transport->others;
+    if (others && seconds > 0 && link < (uint32_t)c->platform.n_links) {
+        double theirs_s = seconds * others(c, link, end_s - seconds, end_s);
+        add(k, p, MS_CAUSE_BACKGROUND, (int)link, NO_RANK, theirs_s);
+        seconds -= theirs_s;
+    }
     int n_links = c->platform.n_links, ports = c->gap_s > 0 ? 2 * c->n_total : 0;
     if (link == UINT32_MAX) {
         add(k, p, MS_CAUSE_ALPHA, NO_LINK, NO_RANK, seconds);
@@ -288,7 +298,7 @@ static double go_back(struct ms_core *c, const struct ms_leg_cause *w, double fr
         double end_s = fmin(at_s, e->finish_s);
         for (size_t i = e->n; i-- > 0 && end_s > from_s;) {
             const struct ms_fluid_span *s = &w->span[e->first + i];
-            add_link(c, p, s->link, fmin(s->seconds, end_s - from_s));
+            add_link(c, p, s->link, fmin(s->seconds, end_s - from_s), end_s);
             end_s -= s->seconds;
         }
         at_s = fmin(at_s, e->start_s);

@@ -87,7 +87,9 @@ struct ms_transport {
     void (*flows)(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flow,
                   const double *at_s, uint32_t n);
     void (*close)(struct ms_core *c, struct ms_leg_run *leg);
-    void (*leg_finish)(void *carried);        /**< free what a leg's data hold */
+    void (*leg_finish)(void *carried); /**< free what a leg's data hold */
+    /** share of a link that flows of nobody's leg take in a while; NULL: not known */
+    double (*others)(struct ms_core *c, uint32_t link, double from_s, double to_s);
     enum ms_status (*end)(struct ms_core *c); /**< a run is over: check what was carried */
     void (*stop)(struct ms_core *c);          /**< all runs are over: send its actors home */
     void (*finish)(struct ms_core *c);        /**< free; SimGrid has returned */

@@ -287,11 +287,17 @@ static void heard(struct ms_exec *exec, double finish_s, const struct ms_fluid_s
 {
     struct ms_leg_run *leg = exec->owner;
     const struct net *net = leg->core->net;
-    struct ms_fluid_span *named = net->paths.hashed ? malloc((n + 1) * sizeof *named) : NULL;
+    struct ms_fluid_span *named = net->paths.n_extra > 0 ? malloc((n + 1) * sizeof *named) : NULL;
     for (size_t i = 0; named && i < n; i++)
         named[i] = (struct ms_fluid_span){cable_of(&net->paths, span[i].link), span[i].seconds};
     ms_causes_ended(leg, finish_s, named ? named : span, n);
     free(named);
+}
+
+static double others(struct ms_core *c, uint32_t link, double from_s, double to_s)
+{
+    const struct net *n = c->net;
+    return has_background(n) ? ms_wires_others(&n->wires, link, from_s, to_s) : 0;
 }
 
 /* A fresh solver for each run: its time starts at 0 again. */
@@ -448,6 +454,7 @@ const struct ms_transport ms_transport_fluid = {
     .flows = flows,
     .close = close_leg,
     .leg_finish = leg_finish,
+    .others = others,
     .end = end,
     .stop = stop,
     .finish = finish,

@@ -59,6 +59,7 @@ void ms_wires_finish(struct ms_wires *f)
     free(f->use);
     free(f->also);
     free(f->started);
+    free(f->other);
     free(f->events);
     memset(f, 0, sizeof *f);
 }
@@ -74,6 +75,8 @@ void ms_wires_leg_finish(struct ms_wires_leg *leg)
 
 /* Tags of outages; those of legs have the leg's slot in the upper half. */
 #define OUTAGE_SLOT UINT32_MAX
+/* And of flows of nobody's leg. */
+#define OTHER_SLOT (UINT32_MAX - 1)
 
 /* An event at the time when something goes off: a flow of nothing that ends then. */
 static enum ms_status announce(struct ms_wires *f, uint32_t outage, double at_s)
@@ -230,6 +233,76 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
     return f->status = s;
 }
 
+/* Its end is told: how fast it was is known then. */
+static bool note_other(struct ms_wires *f, uint32_t route, double bytes, double start_s,
+                       uint32_t *sink)
+{
+    if (f->n_others == f->other_cap) {
+        size_t cap = f->other_cap ? 2 * f->other_cap : 1024;
+        struct ms_wires_other *more = realloc(f->other, cap * sizeof *more);
+        if (!more)
+            return false;
+        f->other = more;
+        f->other_cap = cap;
+    }
+    f->other[f->n_others] = (struct ms_wires_other){route, bytes, start_s, INFINITY};
+    uint64_t tag = (uint64_t)OTHER_SLOT << 32 | (uint32_t)f->n_others++;
+    return ms_fluid_open(f->fluid, 1, tag, sink, f->err) == MS_OK;
+}
+
+static bool uses(const struct ms_route_table *t, uint32_t route, uint32_t link)
+{
+    for (uint64_t i = t->first[route]; i < t->first[route + 1]; i++)
+        if (t->link[i] == link)
+            return true;
+    return false;
+}
+
+/* The first that may be under way at a time. */
+static size_t first_alive(const struct ms_wires *f, double at_s)
+{
+    size_t low = 0, high = f->first_open;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (f->other[middle].start_s + f->longest_other_s < at_s)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* One has ended. */
+static void end_other(struct ms_wires *f, uint32_t number, double at_s)
+{
+    struct ms_wires_other *x = &f->other[number];
+    x->finish_s = at_s;
+    f->longest_other_s = fmax(f->longest_other_s, at_s - x->start_s);
+    while (f->first_open < f->n_others && f->other[f->first_open].finish_s < INFINITY)
+        f->first_open++;
+}
+
+double ms_wires_others(const struct ms_wires *f, uint32_t link, double from_s, double to_s)
+{
+    double bytes = 0, now_s = ms_fluid_now_s(f->fluid), most;
+    if (link >= f->ports.first_link || !(to_s > from_s))
+        return 0;
+    most = f->ports.capacity_Bps[link] * (to_s - from_s);
+    for (size_t i = first_alive(f, from_s); i < f->n_others; i++) {
+        const struct ms_wires_other *x = &f->other[i];
+        if (x->start_s >= to_s)
+            break;
+        double until_s = fmin(x->finish_s, now_s), begin_s = x->start_s;
+        if (!(until_s > from_s) || !(until_s > begin_s) || !uses(f->routes, x->route, link))
+            continue;
+        double lived_s = until_s - begin_s, moved = x->bytes;
+        if (x->finish_s == INFINITY) /* half of what there was to take */
+            moved = fmin(moved, f->ports.capacity_Bps[link] * lived_s / 2);
+        bytes += moved * (fmin(until_s, to_s) - fmax(begin_s, from_s)) / lived_s;
+    }
+    return fmin(bytes / most, 1);
+}
+
 enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int dst, double bytes,
                                    double start_s)
 {
@@ -241,6 +314,8 @@ enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int d
         return f->status = s;
     uint32_t route = ms_route_table_known(f->routes, group, (uint32_t)src, (uint32_t)dst);
     struct ms_fluid_flow flow = {.bytes = bytes, .start_s = start_s, .sink = MS_FLUID_NO_SINK};
+    if (f->ended && !note_other(f, route, bytes, start_s, &flow.sink))
+        return f->status = f->status ? f->status : ms_wires_no_memory(f);
     flow.route = f->paths.hashed ? ms_wires_path_route(f, &nobody, (uint32_t)src, (uint32_t)dst, 0)
                                  : f->fluid_route[route];
     return f->status = f->status ? f->status : ms_fluid_add(f->fluid, &flow, 1, f->err);
@@ -267,6 +342,10 @@ static enum ms_status tell(struct ms_wires *f, const struct ms_fluid_event *even
         const struct ms_fluid_span *span;
         if (slot == OUTAGE_SLOT) {
             go_off(f, what);
+            continue;
+        }
+        if (slot == OTHER_SLOT) {
+            end_other(f, what, f->events[i].finish_s);
             continue;
         }
         size_t n_spans = f->ended ? ms_fluid_spans(f->fluid, i, &span) : 0;

@@ -70,6 +70,13 @@ struct ms_wires_leg {
     uint32_t slot;
 };
 
+/** A flow of nobody's leg. */
+struct ms_wires_other {
+    uint32_t route; /**< of the route table */
+    double bytes, start_s;
+    double finish_s; /**< INFINITY: under way */
+};
+
 struct ms_wires {
     struct ms_fluid *fluid;
     struct ms_route_table *routes;
@@ -109,6 +116,10 @@ struct ms_wires {
     /** NULL, or told what the last flow of an end was limited by (a solver that traces) */
     void (*ended)(struct ms_exec *exec, double finish_s, const struct ms_fluid_span *span,
                   size_t n);
+    /** flows of nobody's leg so far, where `ended` is told; in the order of their starts */
+    struct ms_wires_other *other;
+    size_t n_others, other_cap, first_open; /**< first_open: those before it have ended */
+    double longest_other_s;                 /**< of those that have */
     bool add_latency;   /**< flows start their route's latency after their gate */
     struct ms_err *err; /**< first failure inside a callback */
     enum ms_status status;
@@ -141,6 +152,9 @@ enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_eve
 /** A flow of nobody's leg between ranks of a group, whose route must be known to `routes`. */
 enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int dst, double bytes,
                                    double start_s);
+/** What flows of nobody's leg take of a link from from_s to to_s, as a share of what it can carry; of
+ *  those under way what they have taken so far on average. Only where `ended` is told. */
+double ms_wires_others(const struct ms_wires *f, uint32_t link, double from_s, double to_s);
 /** Put a plan on the wires before its first rank enters. All its routes must be known to
  *  `routes`. */
 enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg);
