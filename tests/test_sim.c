@@ -275,7 +275,8 @@ START_TEST(test_every_network_model_runs)
 END_TEST
 
 /* Four hosts, a link each of 1 GB/s and 1 us; rank 1 sends 12 MB to rank 0. What befalls l0: */
-static struct answer with_l0(const char *what, const char *profile, const char *model)
+static struct answer with_l0_at_fault(const char *what, const char *profile,
+                                      const struct ms_fault_link *fault, const char *model)
 {
     char file[160];
     snprintf(file, sizeof file, "%s/l0.txt", dir);
@@ -292,9 +293,16 @@ static struct answer with_l0(const char *what, const char *profile, const char *
     struct job j = job_new(path_of("own"), 4, "direct", model);
     job_zeros(&j, 0)->is_matrix = 1;
     j.t[0].selections[4] = j.t[0].rank_copies[4] = 12e6;
+    j.params.faults.links = fault;
+    j.params.faults.n_links = fault ? 1 : 0;
     struct answer a = simulate(&j);
     job_finish(&j);
     return a;
+}
+
+static struct answer with_l0(const char *what, const char *profile, const char *model)
+{
+    return with_l0_at_fault(what, profile, NULL, model);
 }
 
 START_TEST(test_a_platform_changes_while_it_is_used)
@@ -315,6 +323,18 @@ START_TEST(test_a_platform_changes_while_it_is_used)
             CLOSE(a.dispatch[0], 12.002e-3 + (i ? 3 : 6) * 0.9e-3, 1e-9);
             answer_finish(&a);
         }
+        /* a flow keeps to the rate that it starts with: SimGrid's own answer (a program of its C
+         * interface: 2 MB from time 0 over 100 MB/s that are 1 GB/s from 1 ms on take 20 ms) */
+        a = with_l0(" bandwidth_file=\"l0.txt\"", "0 100000000\n0.001 1000000000\n", models[m]);
+        ck_assert_msg(!a.status, "%s", a.text);
+        CLOSE(a.dispatch[0], 2e-6 + 12e6 / 1e8, 1e-9);
+        answer_finish(&a);
+        /* a fault that ends gives back what it took */
+        struct ms_fault_link slow = {"l0", 0, 1.002e-3, 0.1};
+        a = with_l0_at_fault("", "", &slow, models[m]);
+        ck_assert_msg(!a.status, "%s", a.text);
+        CLOSE(a.dispatch[0], 1.002e-3 + (12e6 - 0.1e6) / 1e9, 1e-9);
+        answer_finish(&a);
         a = with_l0(" state_file=\"l0.txt\"", "0.02 0\n", models[m]); /* when all is over */
         ck_assert_msg(!a.status, "%s", a.text);
         CLOSE(a.dispatch[0], 12.002e-3, 1e-9);

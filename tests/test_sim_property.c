@@ -203,9 +203,8 @@ static void write_random(const char *path, struct ms_rng *r, int n)
     int changes = ms_rng_below(r, 2) ? (int)ms_rng_below(r, (uint32_t)n) : -1;
     int off = ms_rng_below(r, 4) ? -1 : (int)ms_rng_below(r, (uint32_t)n);
     char text[256];
-    /* falling rates: after a rise SimGrid would hold flows under way to the old one */
     snprintf(text, sizeof text, "%.9g %.9g\n%.9g %.9g\n", between(r, 0, 2e-4),
-             between(r, 1.2e8, 2e8), between(r, 3e-4, 1e-3), between(r, 5e7, 1.2e8));
+             between(r, 0.5e8, 2e8), between(r, 3e-4, 1e-3), between(r, 0.5e8, 2e8));
     write_profile("rate.txt", text);
     snprintf(text, sizeof text, "%.9g 0\n", between(r, 0, 4e-4));
     write_profile("off.txt", text);

@@ -127,6 +127,24 @@ double ms_check_latency(const struct ms_check *c, int el)
     return latency_s;
 }
 
+/* SimGrid holds a flow to the rate that it starts with: who writes a rate that comes back may not
+ * expect that. A link's own rate before the first event counts too. */
+static void warn_of_rise(struct ms_check *c, int i, const struct ms_platform_profile *p)
+{
+    double before_Bps = 0;
+    ms_quantity(ms_xml_get(&c->xml->el[i], "bandwidth", "0"), ATTR_RATE, &before_Bps);
+    for (int k = 0; k < p->n; before_Bps = p->event[k++].value)
+        if (p->event[k].value > before_Bps && p->event[k].at_s > 0) {
+            ms_check_warn(c, i,
+                          "link '%.200s' becomes faster %.9g s after the start: as SimGrid has it, "
+                          "that helps flows which start later; those under way keep to the least "
+                          "rate that their route had when they started (a rate that comes back for "
+                          "all: `faults.links` in the scenario)",
+                          p->element, p->event[k].at_s);
+            return;
+        }
+}
+
 /* Keep a profile for whoever simulates; SimGrid, whose clock runs through all repeats, does not see
  * it. */
 static void keep_profile(struct ms_check *c, int i, const struct ms_attr_rule *rule,
@@ -159,6 +177,8 @@ static void keep_profile(struct ms_check *c, int i, const struct ms_attr_rule *r
     if (p->n)
         memcpy(p->event, event, (size_t)p->n * sizeof *event);
     ms_buf_add(&c->profiles, p, sizeof *p);
+    if (p->kind == MS_PROFILE_BANDWIDTH)
+        warn_of_rise(c, i, p);
 }
 
 void ms_check_file(struct ms_check *c, int i, const struct ms_attr_rule *rule, const char *value)

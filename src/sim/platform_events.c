@@ -56,7 +56,7 @@ static void add_bandwidth(struct making *m, const struct ms_profile_event *e, si
                           uint32_t link)
 {
     for (size_t i = 0; i < n; i++) {
-        struct ms_link_event out = {e[i].at_s, e[i].value, link};
+        struct ms_link_event out = {e[i].at_s, e[i].value, link, true};
         ms_buf_add(&m->events, &out, sizeof out);
     }
 }
@@ -134,8 +134,8 @@ static void add_faults(struct making *m, const struct ms_fault_params *p,
         double at_s = i % 2 ? f->until_s : f->at_s;
         if (!isfinite(at_s) || !hits(f, links->name[l]))
             continue;
-        struct ms_link_event e = {at_s,
-                                  links->bandwidth_Bps[l] * share_left(p, links->name[l], at_s), l};
+        struct ms_link_event e = {
+            at_s, links->bandwidth_Bps[l] * share_left(p, links->name[l], at_s), l, false};
         ms_buf_add(&m->events, &e, sizeof e);
     }
 }

@@ -21,6 +21,7 @@ enum { MS_EVENTS_MOST = 65536 }; /**< of one profile */
 struct ms_link_event {
     double at_s, capacity_Bps;
     uint32_t link;
+    bool of_file; /**< of the platform's, not of the scenario's faults */
 };
 
 /** A link or a host that is off. */

@@ -20,6 +20,9 @@ struct net {
     struct ms_fluid *fluid;
     struct ms_wires wires;
     struct ms_paths paths;
+    struct ms_held_rates held; /* of the platform's bandwidth_files, the same in every run */
+    uint32_t first_held;
+    bool held_known;
     struct ms_background background;
     int *node; /* [ranks of all groups] */
     struct ms_pool *pool;
@@ -224,12 +227,24 @@ struct layers {
     struct ms_wires_ports ports;
     struct ms_port_rates rates;
     struct ms_wires_channels channels;
-    struct ms_paths *paths; /* cables of links, last of all */
+    struct ms_paths *paths;     /* cables of links */
+    struct ms_held_rates *held; /* last of all */
 };
 
 static size_t n_all(const struct layers *l)
 {
-    return l->n_links + l->n_ports + l->n_rates + l->n_channels + l->paths->n_extra;
+    return l->n_links + l->n_ports + l->n_rates + l->n_channels + l->paths->n_extra +
+           l->held->n_rates;
+}
+
+/* A flow over cables of a link has no one rate to be held to. */
+static enum ms_status find_held(struct ms_core *c, struct net *n)
+{
+    if (!n->held_known && !n->paths.hashed &&
+        !ms_held_rates_make(&c->platform.events, c->out->link_bandwidth, &c->arena, &n->held))
+        return ms_core_fail(c, MS_NOMEM, "out of memory for the events of links");
+    n->held_known = true;
+    return MS_OK;
 }
 
 /* Which there are. Rates that are simply a link's are put into capacity_Bps [platform's links]. */
@@ -272,6 +287,9 @@ static void fill_links(const struct ms_core *c, const struct layers *l, const do
         for (uint32_t i = 0; p->cables[k] > 1 && i < p->cables[k]; i++)
             links[p->first[k] + i] =
                 (struct ms_fluid_link){links[k].capacity_Bps / p->cables[k], links[k].fatpipe};
+    at += p->n_extra;
+    for (size_t i = 0; i < l->held->n_rates; i++)
+        *at++ = (struct ms_fluid_link){l->held->Bps[i], true};
 }
 
 /* A cable of a link that stands for several, by that link. */
@@ -283,13 +301,23 @@ static uint32_t cable_of(const struct ms_paths *p, uint32_t link)
     return link;
 }
 
+/* What the link stands for of whose time is asked: a link of the platform where it is a cable of it,
+ * or a rate that it once had. */
+static uint32_t meant_by(const struct net *n, uint32_t link)
+{
+    if (n->held.n_rates && link >= n->first_held && link - n->first_held < n->held.n_rates)
+        return n->held.link_of[link - n->first_held];
+    return n->paths.hashed ? cable_of(&n->paths, link) : link;
+}
+
 static void heard(struct ms_exec *exec, double finish_s, const struct ms_fluid_span *span, size_t n)
 {
     struct ms_leg_run *leg = exec->owner;
     const struct net *net = leg->core->net;
-    struct ms_fluid_span *named = net->paths.n_extra > 0 ? malloc((n + 1) * sizeof *named) : NULL;
+    bool rename = net->paths.n_extra > 0 || net->held.n_rates > 0;
+    struct ms_fluid_span *named = rename ? malloc((n + 1) * sizeof *named) : NULL;
     for (size_t i = 0; named && i < n; i++)
-        named[i] = (struct ms_fluid_span){cable_of(&net->paths, span[i].link), span[i].seconds};
+        named[i] = (struct ms_fluid_span){meant_by(net, span[i].link), span[i].seconds};
     ms_causes_ended(leg, finish_s, named ? named : span, n);
     free(named);
 }
@@ -304,11 +332,14 @@ static double others(struct ms_core *c, uint32_t link, double from_s, double to_
 static enum ms_status begin(struct ms_core *c)
 {
     struct net *n = c->net;
-    struct layers l = {.paths = &n->paths};
+    struct layers l = {.paths = &n->paths, .held = &n->held};
     double *capacity_Bps = malloc(((size_t)c->platform.n_links + 1) * sizeof *capacity_Bps);
     if (!capacity_Bps)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
     enum ms_status s = lay(c, &l, capacity_Bps);
+    if (s == MS_OK)
+        s = find_held(c, n);
+    n->first_held = (uint32_t)(n_all(&l) - n->held.n_rates);
     struct ms_fluid_link *links = s == MS_OK ? calloc(n_all(&l) + 1, sizeof *links) : NULL;
     if (s == MS_OK && !links)
         s = ms_err_set(c->err, MS_NOMEM, "out of memory for %zu links", n_all(&l));
@@ -335,6 +366,8 @@ static enum ms_status begin(struct ms_core *c)
         s = ms_wires_channels(&n->wires, &l.channels);
     if (s == MS_OK && (c->platform.events.n_events || c->platform.events.n_outages))
         s = ms_wires_weather(&n->wires, &c->platform.events, n->n_links);
+    if (s == MS_OK && n->held.n_rates)
+        s = ms_wires_hold_rates(&n->wires, &n->held, n->first_held);
     if (s == MS_OK)
         s = begin_background(c, n);
     return s == MS_OK ? MS_OK : ms_core_note(c, s);

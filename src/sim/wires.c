@@ -60,6 +60,7 @@ void ms_wires_finish(struct ms_wires *f)
     free(f->also);
     free(f->started);
     free(f->other);
+    free(f->held_route);
     free(f->events);
     memset(f, 0, sizeof *f);
 }

@@ -11,6 +11,7 @@
 
 #include "sim/exec.h"
 #include "sim/fluid/fluid.h"
+#include "sim/held_rates.h"
 #include "sim/layout.h"
 #include "sim/paths.h"
 #include "sim/platform_events.h"
@@ -86,6 +87,8 @@ struct ms_wires {
     struct ms_wires_channels channels;
     uint32_t *channel_route;                  /**< [2 n_total]; NULL: channels cost nothing */
     const struct ms_platform_events *weather; /**< NULL: nothing happens to the links */
+    struct ms_held_rates held;                /**< rates that flows are held to after a rise */
+    uint32_t *held_route;                     /**< [held.n_rates] */
     double *started; /**< [outages] bytes started over each one's link, so far */
     size_t n_links;  /**< of the solver, ports included */
     /** [routes->n_routes] the solver's number of each, as far as registered */
@@ -149,6 +152,10 @@ void ms_wires_paths(struct ms_wires *f, const struct ms_paths *paths);
  *  @param n_links of the solver, ports included */
 enum ms_status ms_wires_weather(struct ms_wires *f, const struct ms_platform_events *e,
                                 size_t n_links);
+/** Hold flows to the rates that they start with; before the first plan. The solver has a FATPIPE
+ *  link from first_link on for each rate. */
+enum ms_status ms_wires_hold_rates(struct ms_wires *f, const struct ms_held_rates *held,
+                                   uint32_t first_link);
 /** A flow of nobody's leg between ranks of a group, whose route must be known to `routes`. */
 enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int dst, double bytes,
                                    double start_s);

@@ -13,6 +13,7 @@ struct making {
     struct ms_fluid_flow *out;
     struct ms_fluid_use *use; /* the next free ones */
     uint32_t *also;
+    double gate_s;           /* when the flow was let go */
     double asked_s, start_s; /* of the flow before: most are the same */
     uint32_t queue_pair;
 };
@@ -73,6 +74,23 @@ static uint32_t use_ports(struct making *m, uint32_t src, uint32_t dst, double b
     return 2;
 }
 
+/* What holds a hop that starts while a link of its route is slow. @return uses made */
+static uint32_t use_held(struct making *m, uint32_t src, uint32_t dst, double weight,
+                         double latency_s)
+{
+    const struct ms_route_table *r = m->f->routes;
+    if (!m->f->held.n_rates)
+        return 0;
+    uint32_t route = ms_route_table_known(r, m->leg->group, src, dst);
+    size_t n_links = (size_t)(r->first[route + 1] - r->first[route]);
+    uint32_t rate = ms_held_rates_at(&m->f->held, r->link + r->first[route], n_links,
+                                     m->gate_s + (m->f->add_latency ? latency_s : 0));
+    if (rate == UINT32_MAX)
+        return 0;
+    *m->use++ = (struct ms_fluid_use){weight, m->f->held_route[rate]};
+    return 1;
+}
+
 /* Fewer bytes than this a message: they would weigh so much on the port that they would stall it;
  * what counts then is messages. */
 #define LEAST_BYTES 16
@@ -91,6 +109,8 @@ static void make_plain(struct making *m, uint32_t k, double *latency_s)
         o->route = MS_FLUID_NO_ROUTE;
         o->bytes = bytes;
         m->f->unwired_bytes += m->queue_pair == 0 ? plan->bytes[k] : 0;
+    } else {
+        o->n_with += use_held(m, src, dst, 1, *latency_s);
     }
     tell_too(m, plan->end[k]);
     tell_too(m, plan->sent[k]);
@@ -100,12 +120,14 @@ static void make_plain(struct making *m, uint32_t k, double *latency_s)
 static uint32_t use_parts(struct making *m, const struct ms_leg_stream *s, double bytes,
                           double *latency_s)
 {
+    uint32_t n_held = 0;
     for (uint32_t i = 0; i < s->n_parts; i++) {
         const struct ms_leg_part *p = &m->plan->parts[s->first_part + i];
         uint32_t route = pair_route(m, p->src, p->dst, latency_s);
         *m->use++ = (struct ms_fluid_use){p->bytes / bytes, route};
+        n_held += use_held(m, p->src, p->dst, p->bytes / bytes, *latency_s);
     }
-    return s->n_parts;
+    return s->n_parts + n_held;
 }
 
 /* Channels of a rank: the side of its own tokens, or that of what it passes on. @return uses made */
@@ -136,6 +158,7 @@ static void make_out(struct making *m, uint32_t k, const struct ms_leg_stream *s
     o->with = m->use;
     o->n_with = use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
     o->n_with += use_channels(m, plan->src[k], false, s->owner_s, o->bytes);
+    o->n_with += use_held(m, plan->src[k], plan->dst[k], 1, *latency_s);
     o->then = m->use;
     o->n_then = use_parts(m, s, o->bytes, &hop_s);
     o->n_then += use_channels(m, plan->dst[k], true, s->forwarder_s, o->bytes);
@@ -163,6 +186,7 @@ static void make_in(struct making *m, uint32_t k, const struct ms_leg_stream *s,
     *m->use++ = (struct ms_fluid_use){1, pair_route(m, plan->src[k], plan->dst[k], &hop_s)};
     o->n_then = 1 + use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
     o->n_then += use_channels(m, plan->dst[k], false, s->owner_s, o->bytes);
+    o->n_then += use_held(m, plan->src[k], plan->dst[k], 1, *latency_s + hop_s);
     o->chunk_bytes = s->chunk_bytes;
     *latency_s += hop_s;
     for (uint32_t i = 0; i < s->n_parts; i++)
@@ -201,6 +225,7 @@ static void make(struct making *m, uint32_t k, double at_s)
     const struct ms_leg_stream *s = ms_leg_stream_of(m->plan, k);
     double latency_s = 0;
     struct ms_fluid_flow *o = m->out;
+    m->gate_s = at_s;
     *o = (struct ms_fluid_flow){
         .bytes = m->plan->bytes[k], .sink = MS_FLUID_NO_SINK, .also = m->also};
     if (m->leg->proportional)
@@ -238,15 +263,15 @@ static bool hold(void **p, uint32_t *cap, size_t n, size_t size)
     return *p != NULL;
 }
 
-/* Memory for a batch: a flow has two ports and a sender's sink, a stream its parts and two sides of
- * channels besides. */
+/* Memory for a batch: a flow has two ports, a rate that holds it and a sender's sink, a stream its
+ * parts, rates that hold them and two sides of channels besides. */
 static bool hold_batch(struct ms_wires *f, const struct ms_leg *plan, const uint32_t *flow,
                        uint32_t n)
 {
-    size_t most = 8 * (size_t)n, parts = ms_wires_parts_of_message(f);
+    size_t most = 9 * (size_t)n, parts = ms_wires_parts_of_message(f);
     for (uint32_t i = 0; i < n; i++) {
         const struct ms_leg_stream *s = ms_leg_stream_of(plan, flow[i]);
-        most += s ? s->n_parts : 0;
+        most += s ? 2 * (size_t)s->n_parts : 0;
     }
     void *batch = f->batch, *use = f->use, *also = f->also;
     bool ok = hold(&batch, &f->batch_cap, n * parts, sizeof *f->batch) &&
@@ -269,7 +294,7 @@ void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, const uint32_t
         return;
     }
     uint32_t parts = ms_wires_parts_of_message(f);
-    struct making m = {f, leg, plan, f->batch, f->use, f->also, NAN, 0, 0};
+    struct making m = {f, leg, plan, f->batch, f->use, f->also, 0, NAN, 0, 0};
     for (uint32_t i = 0; i < n; i++)
         for (m.queue_pair = 0; m.queue_pair < parts; m.queue_pair++, m.out++)
             make(&m, flow[i], at_s[i]);

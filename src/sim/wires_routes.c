@@ -42,6 +42,20 @@ enum ms_status ms_wires_channels(struct ms_wires *f, const struct ms_wires_chann
     return f->status;
 }
 
+enum ms_status ms_wires_hold_rates(struct ms_wires *f, const struct ms_held_rates *held,
+                                   uint32_t first_link)
+{
+    f->held = *held;
+    f->held_route = malloc((held->n_rates + 1) * sizeof *f->held_route);
+    if (!f->held_route)
+        return ms_wires_no_memory(f);
+    for (uint32_t i = 0; i < held->n_rates && f->status == MS_OK; i++) {
+        uint32_t link = first_link + i;
+        f->status = ms_fluid_route(f->fluid, &link, 1, &f->held_route[i], f->err);
+    }
+    return f->status;
+}
+
 void ms_wires_rates(struct ms_wires *f, const struct ms_port_rates *rates)
 {
     f->rates = *rates;
