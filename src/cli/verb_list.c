@@ -79,14 +79,43 @@ static void laws(void)
 
 static void presets(void)
 {
-    printf("%-20s %6s %7s %7s %6s %6s %6s %6s %7s\n", "", "hidden", "layers", "experts", "shared",
+    printf("%-27s %6s %7s %7s %6s %6s %6s %6s %7s\n", "", "hidden", "layers", "experts", "shared",
            "top_k", "inter", "groups", "limit");
     for (const struct ms_model_preset *p = ms_model_presets(); p->name; p++) {
         const struct ms_model_shape *m = &p->shape;
-        printf("%-20s %6d %7d %7d %6d %6d %6d %6d %7d\n", p->name, m->hidden, m->moe_layers,
+        printf("%-27s %6d %7d %7d %6d %6d %6d %6d %7d\n", p->name, m->hidden, m->moe_layers,
                m->experts, m->shared_experts, m->top_k, m->expert_intermediate, m->groups,
                m->group_limit);
     }
+}
+
+/* One model, with where its numbers come from and its other names. */
+static int one_preset(const char *name)
+{
+    const struct ms_model_preset *p = ms_model_preset_find(name);
+    if (!p) {
+        fprintf(stderr, "moesim list: '%s' is no preset; `moesim list preset` has them\n", name);
+        return MS_USAGE;
+    }
+    const struct ms_model_shape *m = &p->shape;
+    printf("%s: %s\n%d MoE layers of %d experts, top-%d, %d shared; hidden %d, experts %d wide\n",
+           p->name, p->help, m->moe_layers, m->experts, m->top_k, m->shared_experts, m->hidden,
+           m->expert_intermediate);
+    if (m->dispatch_width)
+        printf("experts take %d of %d values\n", m->dispatch_width, m->hidden);
+    if (m->groups > 1)
+        printf("%d groups, at most %d a token, by the %s\n", m->groups, m->group_limit,
+               m->group_score == MS_GROUP_MAX ? "best expert" : "two best experts");
+    printf("weights as published: %.3g bytes a value\n", ms_model_preset_weight_bytes(p->name));
+    printf("source: %s\n", p->source);
+    bool any = false;
+    for (size_t i = 0; ms_model_preset_alias(i); i++)
+        if (ms_model_preset_find(ms_model_preset_alias(i)) == p) {
+            printf("%s%s", any ? ", " : "also called: ", ms_model_preset_alias(i));
+            any = true;
+        }
+    fputs(any ? "\n" : "", stdout);
+    return MS_OK;
 }
 
 static void placements(void)
@@ -256,9 +285,12 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         return stop == 1 ? MS_OK : MS_USAGE;
     if (args.n_operands == 0)
         overview();
-    if (args.n_operands == 2 && find(args.operand[0]) && !find(args.operand[1]) &&
-        find(args.operand[0])->print == hardware)
-        return one_profile(args.operand[1]);
+    if (args.n_operands == 2 && find(args.operand[0]) && !find(args.operand[1])) {
+        if (find(args.operand[0])->print == hardware)
+            return one_profile(args.operand[1]);
+        if (find(args.operand[0])->print == presets)
+            return one_preset(args.operand[1]);
+    }
     for (int i = 0; i < args.n_operands; i++) {
         bool all = strcmp(args.operand[i], "all") == 0;
         const struct kind *k = find(args.operand[i]);
@@ -283,6 +315,7 @@ const struct ms_verb ms_verb_list = {
     .examples = "moesim list\n"
                 "moesim list keys\n"
                 "moesim list law placement\n"
+                "moesim list preset kimi-k3      # its numbers, their source, its other names\n"
                 "moesim list hardware h100-cx7   # every number and where it comes from\n"
                 "moesim list all",
     .options = (const struct ms_option[]){{0}},

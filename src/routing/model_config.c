@@ -1,23 +1,22 @@
 /* Reads the shape of a mixture-of-experts model from config.json: the keys of every family in the
  * field, in tables of names that mean the same. */
-#include "routing/model_config.h"
+#include "routing/model_config_parts.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/file.h"
 
-enum { MOST_LAYERS = 4096 };
-
 /* Names of one thing, the most particular first. */
 static const char *const k_hidden[] = {"hidden_size", "d_model", "n_embd",
                                        "model_dim",   "dim",     NULL};
-static const char *const k_layers[] = {"num_hidden_layers", "n_layers", "n_layer", "num_layers",
-                                       NULL};
+static const char *const k_layers[] = {"num_hidden_layers", "n_layers",       "n_layer",
+                                       "num_layers",        "encoder_layers", NULL};
 static const char *const k_experts[] = {
     "n_routed_experts", "num_routed_experts", "num_experts", "num_local_experts",
     "moe_num_experts",  "num_moe_experts",    "n_experts",   NULL};
+/* What says of its experts apart from the model: DBRX, Mistral's own params.json, Yuan. */
+static const char *const k_apart[] = {"ffn_config", "moe", "moe_config", NULL};
 static const char *const k_top_k[] = {"num_experts_per_tok",
                                       "num_experts_per_token",
                                       "n_experts_per_token",
@@ -28,6 +27,9 @@ static const char *const k_top_k[] = {"num_experts_per_tok",
                                       "experts_per_token",
                                       "num_selected_experts",
                                       "num_experts_per_topk",
+                                      "n_activated_experts",
+                                      "router_topk",
+                                      "router_top_k",
                                       NULL};
 static const char *const k_width[] = {"moe_intermediate_size",
                                       "expert_intermediate_size",
@@ -35,52 +37,55 @@ static const char *const k_width[] = {"moe_intermediate_size",
                                       "moe_ffn_hidden_size",
                                       "intermediate_size_moe",
                                       "expert_dim",
+                                      "moe_inter_dim",
+                                      "expert_hidden_dim",
                                       "intermediate_size",
                                       "ffn_hidden_size",
                                       "ffn_dim",
+                                      "encoder_ffn_dim",
+                                      "d_ff",
+                                      "hidden_dim",
                                       NULL};
 static const char *const k_shared[] = {"n_shared_experts", "num_shared_experts",
                                        "num_shared_expert", "moe_num_shared_experts", NULL};
 static const char *const k_shared_width[] = {"shared_expert_intermediate_size",
                                              "moe_shared_expert_intermediate_size",
                                              "shared_intermediate_size", "share_expert_dim", NULL};
-static const char *const k_groups[] = {"n_group", "num_expert_group", "num_expert_groups", NULL};
-static const char *const k_limit[] = {"topk_group", "top_k_group", "num_limited_groups", NULL};
+static const char *const k_groups[] = {"n_group", "num_expert_group", "num_expert_groups",
+                                       "n_expert_groups", NULL};
+static const char *const k_limit[] = {"topk_group", "top_k_group", "num_limited_groups",
+                                      "n_limited_groups", NULL};
+static const char *const k_score[] = {"scoring_func", "score_function", "score_func",
+                                      "moe_router_activation_func", NULL};
 static const char *const k_latent[] = {"moe_latent_size", "routed_expert_hidden_size", NULL};
 
-struct reader {
-    const char *path;
-    const json_t *o, *ffn; /* the text model's object; ffn_config of DBRX, or NULL */
-    struct ms_err *err;
-    enum ms_status status;
-};
-
-static void fail(struct reader *r, const char *key, const char *why)
+void ms_config_fail(struct ms_config_reader *r, const char *key, const char *why)
 {
     if (r->status == MS_OK)
         r->status = ms_err_at(r->err, MS_INVALID, r->path, 0, 0, key, "%s", why);
 }
 
-static const json_t *given(const json_t *o, const char *key)
+const json_t *ms_config_given(const json_t *o, const char *key)
 {
     const json_t *v = json_object_get(o, key);
     return json_is_null(v) ? NULL : v;
 }
 
 /* The first of the names that is there. */
-static const json_t *any_of(const struct reader *r, const char *const *names, const char **name)
+static const json_t *any_of(const struct ms_config_reader *r, const char *const *names,
+                            const char **name)
 {
     for (; *names; names++) {
-        const json_t *v = given(r->o, *names);
+        const json_t *v = ms_config_given(r->o, *names);
         *name = *names;
-        if (v || (r->ffn && (v = given(r->ffn, *names))))
+        if (v || (r->moe && (v = ms_config_given(r->moe, *names))))
             return v;
     }
     return NULL;
 }
 
 /* A whole number; of a list (one a layer, or one a modality) the first that is not 0. */
-static int whole(struct reader *r, const json_t *v, const char *key)
+int ms_config_whole(struct ms_config_reader *r, const json_t *v, const char *key)
 {
     size_t i;
     const json_t *one;
@@ -95,154 +100,67 @@ static int whole(struct reader *r, const json_t *v, const char *key)
         }
     double d = json_is_number(v) ? json_number_value(v) : -1;
     if (d < 0 || d > 1e9 || d != floor(d)) {
-        fail(r, key, "is not a whole number of 0 or more");
+        ms_config_fail(r, key, "is not a whole number of 0 or more");
         return 0;
     }
     return (int)d;
 }
 
 /* fallback < 0: must be there. */
-static int number(struct reader *r, const char *const *names, int fallback)
+static int number(struct ms_config_reader *r, const char *const *names, int fallback)
 {
     const char *name;
     const json_t *v = any_of(r, names, &name);
     if (v)
-        return whole(r, v, name);
+        return ms_config_whole(r, v, name);
     if (fallback < 0)
-        fail(r, names[0], "is missing, and so are its other names");
+        ms_config_fail(r, names[0], "is missing, and so are its other names");
     return fallback;
 }
 
-static int option(struct reader *r, const char *key, int fallback)
+int ms_config_option(struct ms_config_reader *r, const char *key, int fallback)
 {
-    const json_t *v = given(r->o, key);
-    return v ? whole(r, v, key) : fallback;
-}
-
-/* ---- which layers have experts ---- */
-
-/* A list of layer numbers, or a text of them ("4,5,6"). false: the key is not there */
-static bool listed(struct reader *r, const char *key, int layers, bool *in)
-{
-    const json_t *v = given(r->o, key), *one;
-    const char *text = json_string_value(v);
-    size_t i;
-    int l;
-    if (!v || (json_is_array(v) && json_array_size(v) == 0 && strcmp(key, "mlp_only_layers") != 0))
-        return false;
-    memset(in, 0, (size_t)layers);
-    if (text) {
-        for (int n = 0; sscanf(text, "%d%n", &l, &n) == 1; text += n + (text[n] == ','))
-            if (l >= 0 && l < layers)
-                in[l] = true;
-        return true;
-    }
-    json_array_foreach(v, i, one)
-    {
-        l = json_is_integer(one) ? (int)json_integer_value(one) : -1;
-        if (l < 0 || l >= layers)
-            fail(r, key, "holds what is not a layer of this model");
-        else
-            in[l] = true;
-    }
-    return true;
-}
-
-/* A letter or a word a layer: "MEM*E", ["mamba", "moe"], [0, 1, 1], ["dense", "sparse"]. false: not
- * there */
-static bool spelled(struct reader *r, const char *key, int layers, bool *in)
-{
-    static const char *const words[] = {"moe", "sparse", "E", "moe_attention"};
-    const json_t *v = given(r->o, key), *one;
-    const char *text = json_string_value(v);
-    size_t i, n = text ? strlen(text) : json_array_size(v);
-    bool any = false;
-    if (!text && !json_is_array(v))
-        return false;
-    if (n != (size_t)layers)
-        return false; /* the layers of something else */
-    for (i = 0; text && i < n; i++)
-        any |= in[i] = text[i] == 'E';
-    json_array_foreach(v, i, one)
-    {
-        const char *word = json_string_value(one);
-        in[i] = json_is_true(one) || (json_is_number(one) && json_number_value(one) != 0);
-        for (size_t k = 0; word && k < sizeof words / sizeof *words; k++)
-            in[i] |= strcmp(word, words[k]) == 0;
-        any |= in[i];
-    }
-    return any; /* lists of kinds of attention name no experts */
-}
-
-/* first: layers before it are dense; every: of the rest. */
-static void regular(int layers, int first, int last, int every, int phase, bool *in)
-{
-    for (int l = 0; l < layers; l++)
-        in[l] = l >= first && l <= last && every > 0 && l % every == phase % every;
-}
-
-static int count_layers(struct reader *r, int layers)
-{
-    static const char *const kinds[] = {
-        "hybrid_override_pattern", "layers_block_type", "mlp_layer_types",
-        "moe_layer_freq",          "block_types",       "hybrid_layer_pattern_moe"};
-    static const char *const lists[] = {"moe_layers_enum", "moe_layers"};
-    bool in[MOST_LAYERS] = {false}, dense[MOST_LAYERS] = {false}, found = false;
-    int first = option(r, "first_k_dense_replace",
-                       option(r, "num_dense_layers", option(r, "moe_layer_start_index", 0)));
-    int last = option(r, "moe_layer_end_index", layers - 1), n = 0;
-    for (size_t i = 0; !found && i < sizeof kinds / sizeof *kinds; i++)
-        found = spelled(r, kinds[i], layers, in);
-    for (size_t i = 0; !found && i < sizeof lists / sizeof *lists; i++)
-        found = listed(r, lists[i], layers, in);
-    const json_t *freq = given(r->o, "moe_layer_freq");
-    if (found)
-        ;
-    else if (given(r->o, "expert_layer_period")) /* Jamba */
-        regular(layers, 0, layers, option(r, "expert_layer_period", 1),
-                option(r, "expert_layer_offset", 0), in);
-    else if (given(r->o, "interleave_moe_layer_step")) { /* Llama 4: the last of every so many */
-        int every = option(r, "interleave_moe_layer_step", 1);
-        regular(layers, 0, layers, every, every - 1, in);
-    } else if (given(r->o, "decoder_sparse_step")) { /* Qwen */
-        int every = option(r, "decoder_sparse_step", 1);
-        regular(layers, 0, layers, every, every - 1, in);
-    } else if (given(r->o, "moe_layer_frequency")) { /* Arctic */
-        int every = option(r, "moe_layer_frequency", 1);
-        regular(layers, 0, layers, every, every - 1, in);
-    } else if (given(r->o, "moe_layer_interval")) { /* Ernie */
-        int every = option(r, "moe_layer_interval", 1);
-        regular(layers, first, last, every, every - 1, in);
-    } else { /* DeepSeek and those after it */
-        regular(layers, first, last, json_is_number(freq) ? option(r, "moe_layer_freq", 1) : 1, 0,
-                in);
-    }
-    if (listed(r, "mlp_only_layers", layers, dense))
-        for (int l = 0; l < layers; l++)
-            in[l] = in[l] && !dense[l];
-    for (int l = 0; l < layers; l++)
-        n += in[l];
-    return n;
+    const json_t *v = ms_config_given(r->o, key);
+    v = v || !r->moe ? v : ms_config_given(r->moe, key);
+    return v ? ms_config_whole(r, v, key) : fallback;
 }
 
 /* ---- the rest ---- */
 
-/* Shared experts in units of a routed one: wider ones count as several. */
-static int shared(struct reader *r, int width)
+/* Llama 4 and Hunyuan share an expert that their files do not count. */
+static int always_shared(const struct ms_config_reader *r)
 {
-    int n = number(r, k_shared, 0), w = number(r, k_shared_width, 0);
+    return strncmp(r->family, "llama4", 6) == 0 ||
+           json_is_true(ms_config_given(r->o, "use_mixed_mlp_moe"));
+}
+
+/* Shared experts in units of a routed one: wider ones count as several. */
+static int shared(struct ms_config_reader *r, int width)
+{
+    int n = number(r, k_shared, always_shared(r)), w = number(r, k_shared_width, 0);
     if (w <= 0 || width <= 0)
         return n;
     int wide = (int)floor((double)w / width + 0.5);
     return wide > n ? wide : n > 0 ? n : 1;
 }
 
-/* Which groups a token may reach, if not all: DeepSeek-V2 takes the best expert of a group, V3 and
- * those after it (a bias, sigmoids) the two best. */
-static void read_groups(struct reader *r, struct ms_model_shape *m)
+/* DeepSeek-V2 takes the best expert of a group, V3 and those after it (a bias, sigmoids) the two best.
+ * What transformers writes of V3 itself names neither the method nor the score. */
+static bool by_two_best(const struct ms_config_reader *r)
 {
-    const char *method = json_string_value(given(r->o, "topk_method"));
-    const char *score = json_string_value(given(r->o, "scoring_func"));
+    const char *method = json_string_value(ms_config_given(r->o, "topk_method")), *name;
+    const char *score = json_string_value(any_of(r, k_score, &name));
+    if (method)
+        return strcmp(method, "noaux_tc") == 0;
+    if (score)
+        return strcmp(score, "sigmoid") == 0;
+    return *r->family && strcmp(r->family, "deepseek_v2") != 0;
+}
+
+/* Which groups a token may reach, if not all. */
+static void read_groups(struct ms_config_reader *r, struct ms_model_shape *m)
+{
+    const char *method = json_string_value(ms_config_given(r->o, "topk_method"));
     m->groups = number(r, k_groups, 1);
     m->group_limit = number(r, k_limit, m->groups);
     bool all = m->groups <= 1 || m->group_limit < 1 || m->group_limit >= m->groups ||
@@ -252,9 +170,8 @@ static void read_groups(struct reader *r, struct ms_model_shape *m)
         return;
     }
     if (m->experts % m->groups != 0)
-        fail(r, k_groups[0], "does not divide the experts");
-    bool two = method ? strcmp(method, "noaux_tc") == 0 : score && strcmp(score, "sigmoid") == 0;
-    m->group_score = two ? MS_GROUP_TOP2_SUM : MS_GROUP_MAX;
+        ms_config_fail(r, k_groups[0], "does not divide the experts");
+    m->group_score = by_two_best(r) ? MS_GROUP_TOP2_SUM : MS_GROUP_MAX;
 }
 
 /* Bytes of a word for a number's type; 0: not one of them. */
@@ -277,19 +194,19 @@ static double word_bytes(const char *word)
 static double quantised_bytes(const json_t *q)
 {
     static const char *const bits[] = {"bits", "w_bit", "num_bits", "nbits"};
-    const json_t *groups = given(q, "config_groups"), *group;
+    const json_t *groups = ms_config_given(q, "config_groups"), *group;
     const char *key;
     if (json_is_object(groups))
         json_object_foreach((json_t *)groups, key, group)
         {
-            const json_t *w = given(group, "weights");
+            const json_t *w = ms_config_given(group, "weights");
             return json_is_object(w) ? quantised_bytes(w) : 0;
         }
     for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
-        if (json_is_integer(given(q, bits[k])))
-            return (double)json_integer_value(given(q, bits[k])) / 8;
-    double bytes = word_bytes(json_string_value(given(q, "quant_method")));
-    return bytes > 0 ? bytes : word_bytes(json_string_value(given(q, "quant_algo")));
+        if (json_is_integer(ms_config_given(q, bits[k])))
+            return (double)json_integer_value(ms_config_given(q, bits[k])) / 8;
+    double bytes = word_bytes(json_string_value(ms_config_given(q, "quant_method")));
+    return bytes > 0 ? bytes : word_bytes(json_string_value(ms_config_given(q, "quant_algo")));
 }
 
 /* Of an expert's weights: what is said of experts, of the quantised model, of the whole. */
@@ -299,7 +216,7 @@ static double weight_bytes(const json_t *root, const json_t *text)
                                        "dtype", "torch_dtype"};
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         for (int at = 0; at < 2; at++) {
-            const json_t *v = given(at ? root : text, keys[k]);
+            const json_t *v = ms_config_given(at ? root : text, keys[k]);
             double bytes =
                 json_is_object(v) ? quantised_bytes(v) : word_bytes(json_string_value(v));
             if (bytes > 0)
@@ -308,31 +225,49 @@ static double weight_bytes(const json_t *root, const json_t *text)
     return 0;
 }
 
-static void read_shape(struct reader *r, struct ms_model_shape *m)
+/* Experts a token where the family's files do not say it. -1: they do */
+static int implied(const struct ms_config_reader *r)
 {
-    int layers = number(r, k_layers, -1);
+    return strcmp(r->family, "switch_transformers") == 0 ? 1
+           : strcmp(r->family, "nllb-moe") == 0          ? 2
+                                                         : -1;
+}
+
+static void read_shape(struct ms_config_reader *r, struct ms_model_shape *m)
+{
+    int layers = ms_config_layers(r, number(r, k_layers, 0));
+    if (r->status == MS_OK && !layers)
+        ms_config_fail(r, k_layers[0], "is missing, and so are its other names");
     m->hidden = number(r, k_hidden, -1);
     m->experts = number(r, k_experts, -1);
-    m->top_k = number(r, k_top_k, -1);
+    m->top_k = number(r, k_top_k, implied(r));
     m->expert_intermediate = number(r, k_width, -1);
     m->dispatch_width = number(r, k_latent, 0);
     m->shared_experts = shared(r, m->expert_intermediate);
-    if (r->status == MS_OK && (layers < 1 || layers > MOST_LAYERS))
-        fail(r, "num_hidden_layers", "is not between 1 and 4096");
+    if (r->status == MS_OK && (layers < 1 || layers > MS_CONFIG_LAYERS))
+        ms_config_fail(r, "num_hidden_layers", "is not between 1 and 4096");
     if (r->status != MS_OK)
         return;
     if (m->hidden < 1 || m->hidden > 1000000)
-        fail(r, k_hidden[0], "is not between 1 and 1000000");
+        ms_config_fail(r, k_hidden[0], "is not between 1 and 1000000");
     if (m->experts < 1 || m->experts > 65536)
-        fail(r, k_experts[0], "is not between 1 and 65536");
+        ms_config_fail(r, k_experts[0], "is not between 1 and 65536");
     if (m->top_k < 1 || m->top_k > m->experts)
-        fail(r, k_top_k[0], "is not between 1 and the experts");
+        ms_config_fail(r, k_top_k[0], "is not between 1 and the experts");
     if (m->expert_intermediate < 1 || m->expert_intermediate > 10000000)
-        fail(r, k_width[0], "is not between 1 and 10000000");
-    m->moe_layers = count_layers(r, layers);
+        ms_config_fail(r, k_width[0], "is not between 1 and 10000000");
+    m->moe_layers = ms_config_moe_layers(r, layers);
     if (m->moe_layers < 1)
-        fail(r, "num_hidden_layers", "no layer of this model has experts");
+        ms_config_fail(r, "num_hidden_layers", "no layer of this model has experts");
     read_groups(r, m);
+}
+
+static const json_t *apart(const json_t *o)
+{
+    for (const char *const *k = k_apart; *k; k++)
+        if (json_is_object(ms_config_given(o, *k)))
+            return ms_config_given(o, *k);
+    return NULL;
 }
 
 /* The object that describes the experts: the whole, or the text model inside. */
@@ -341,12 +276,12 @@ static const json_t *find_text(const json_t *o, int depth)
     static const char *const inside[] = {"text_config",    "language_config", "llm_config",
                                          "thinker_config", "language_model",  "llm"};
     for (const char *const *k = k_experts; *k; k++) {
-        const json_t *ffn = given(o, "ffn_config");
-        if (given(o, *k) || (json_is_object(ffn) && given(ffn, *k)))
+        const json_t *moe = apart(o);
+        if (ms_config_given(o, *k) || (moe && ms_config_given(moe, *k)))
             return o;
     }
     for (size_t i = 0; depth < 4 && i < sizeof inside / sizeof *inside; i++) {
-        const json_t *x = given(o, inside[i]);
+        const json_t *x = ms_config_given(o, inside[i]);
         const json_t *found = json_is_object(x) ? find_text(x, depth + 1) : NULL;
         if (found)
             return found;
@@ -395,12 +330,17 @@ enum ms_status ms_model_config_parse(const char *path, const char *text, size_t 
                          why.text);
     struct ms_model_shape m = {
         .preset = out->preset, .config = out->config, .groups = 1, .group_limit = 1};
-    struct reader r = {.path = path, .o = find_text(root, 0), .err = err};
-    r.ffn = json_is_object(given(r.o, "ffn_config")) ? given(r.o, "ffn_config") : NULL;
+    struct ms_config_reader r = {.path = path, .o = find_text(root, 0), .err = err};
+    if (r.o) {
+        r.moe = apart(r.o);
+        r.family = json_string_value(ms_config_given(r.o, "model_type"));
+        r.family = r.family ? r.family : json_string_value(ms_config_given(root, "model_type"));
+    }
+    r.family = r.family ? r.family : "";
     if (!r.o)
-        fail(&r, k_experts[0],
-             "is missing, and so are its other names (num_experts, num_local_experts, "
-             "moe_num_experts): this is no configuration of a mixture of experts");
+        ms_config_fail(&r, k_experts[0],
+                       "is missing, and so are its other names (num_experts, num_local_experts, "
+                       "moe_num_experts): this is no configuration of a mixture of experts");
     else
         read_shape(&r, &m);
     if (r.status == MS_OK)

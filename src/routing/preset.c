@@ -28,7 +28,27 @@
             source_                                                                                \
     }
 
+/* Experts take a narrower vector than hidden. */
+#define LATENT(width_, name_, help_, L_, H_, E_, S_, K_, F_, groups_, limit_, score_, source_)     \
+    {                                                                                              \
+        name_, help_,                                                                              \
+            {.preset = name_,                                                                      \
+             .hidden = H_,                                                                         \
+             .dispatch_width = width_,                                                             \
+             .moe_layers = L_,                                                                     \
+             .experts = E_,                                                                        \
+             .shared_experts = S_,                                                                 \
+             .top_k = K_,                                                                          \
+             .expert_intermediate = F_,                                                            \
+             .groups = groups_,                                                                    \
+             .group_limit = limit_,                                                                \
+             .group_score = score_,                                                                \
+             .head_dim = 128},                                                                     \
+            source_                                                                                \
+    }
+
 #define ROW(...) WITH_ATTENTION(0, 0, 128, __VA_ARGS__)
+#define QUOTED "Hugging Face config.json as public code quotes it"
 
 /* clang-format off */
 static const struct ms_model_preset presets[] = {
@@ -72,6 +92,24 @@ static const struct ms_model_preset presets[] = {
         "Hugging Face config.json as two public test suites quote it (moe_layer_start_index 1, moe_k 6)"),
     ROW("mimo-v2-flash", "Xiaomi's MiMo-V2-Flash: all layers but the first", 47, 4096, 256, 0, 8, 2048, 1, 1,
         MS_GROUP_MAX, "Hugging Face config.json as public test suites quote it (moe_layer_freq 0, 1, 1 …; n_group 1)"),
+    WITH_ATTENTION(96, 8, 128, "qwen3-coder-480b-a35b", "Qwen3-Coder-480B-A35B", 62, 6144, 160, 0, 8, 2560, 1, 1, MS_GROUP_MAX,
+        QUOTED " (llm-compressor's documentation and others)"),
+    ROW("qwen3.5-122b-a10b", "Qwen3.5-122B-A10B", 48, 3072, 256, 1, 8, 1024, 1, 1, MS_GROUP_MAX,
+        "the model card's table as two public model lists give it"),
+    ROW("qwen3.5-35b-a3b", "Qwen3.5-35B-A3B", 40, 2048, 256, 1, 8, 512, 1, 1, MS_GROUP_MAX,
+        "THUDM/slime scripts/models/qwen3.5-35B-A3B.sh"),
+    WITH_ATTENTION(32, 8, 128, "hunyuan-a13b", "Tencent's Hunyuan-A13B", 32, 4096, 64, 1, 8, 3072, 1, 1, MS_GROUP_MAX,
+        "Tencent's description (64 experts and 1 shared, top-8), sizes as a public model list gives them"),
+    WITH_ATTENTION(32, 8, 128, "phi-3.5-moe", "Microsoft's Phi-3.5-MoE", 32, 4096, 16, 0, 2, 6400, 1, 1, MS_GROUP_MAX,
+        "defaults of transformers' PhimoeConfig, which are that model's"),
+    WITH_ATTENTION(32, 8, 128, "jamba-v0.1", "AI21's Jamba-v0.1: every second layer is MoE", 16, 4096, 16, 0, 2, 14336, 1, 1, MS_GROUP_MAX,
+        "defaults of transformers' JambaConfig, which are that model's"),
+    WITH_ATTENTION(64, 4, 128, "minimax-m3", "MiniMax-M3: all of 60 layers but the first three", 57, 6144, 128, 1, 4, 3072, 1, 1, MS_GROUP_MAX,
+        QUOTED " (readers of minimax_m3_vl)"),
+    LATENT(3584, "kimi-k3", "Moonshot's Kimi K3: experts take 3584 of 7168 values", 92, 7168, 896, 2, 16, 3072, 1, 1, MS_GROUP_MAX,
+        QUOTED " (readers of kimi_k3; num_expert_group 1)"),
+    LATENT(1024, "nemotron-3-super-120b-a12b", "Nvidia's Nemotron-3-Super: 40 of 88 layers are MoE; experts take 1024 of 4096 values", 40, 4096,
+        512, 2, 22, 2688, 1, 1, MS_GROUP_MAX, QUOTED " (Megatron-Bridge's and others' tests; shared expert 5376)"),
     {.name = NULL},
 };
 /* clang-format on */
@@ -131,6 +169,22 @@ static const struct {
     {"baidu/ERNIE-4.5-21B-A3B-PT", "ernie-4.5-21b-a3b"},
     {"XiaomiMiMo/MiMo-V2-Flash", "mimo-v2-flash"},
     {"Qwen/Qwen3.5-397B-A17B", "qwen3.5-397b-a17b"},
+    {"Qwen/Qwen3.5-122B-A10B", "qwen3.5-122b-a10b"},
+    {"Qwen/Qwen3.5-35B-A3B", "qwen3.5-35b-a3b"},
+    {"qwen3-coder-30b-a3b", "qwen3-30b-a3b"},
+    {"Qwen/Qwen3-Coder-30B-A3B-Instruct", "qwen3-30b-a3b"},
+    {"Qwen/Qwen3-Coder-480B-A35B-Instruct", "qwen3-coder-480b-a35b"},
+    {"Qwen/Qwen3-Next-80B-A3B-Instruct", "qwen3-next-80b-a3b"},
+    {"Qwen/Qwen3-235B-A22B-Instruct-2507", "qwen3-235b-a22b"},
+    {"tencent/Hunyuan-A13B-Instruct", "hunyuan-a13b"},
+    {"microsoft/Phi-3.5-MoE-instruct", "phi-3.5-moe"},
+    {"ai21labs/Jamba-v0.1", "jamba-v0.1"},
+    {"MiniMaxAI/MiniMax-M2.5", "minimax-m2.5"},
+    {"minimax-m2.1", "minimax-m2.5"},
+    {"MiniMaxAI/MiniMax-M3", "minimax-m3"},
+    {"moonshotai/Kimi-K3", "kimi-k3"},
+    {"nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-BF16", "nemotron-3-super-120b-a12b"},
+    {"nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "nemotron-3-nano-30b-a3b"},
     {"mistralai/Mixtral-8x7B-v0.1", "mixtral-8x7b"},
     {"mistralai/Mixtral-8x22B-v0.1", "mixtral-8x22b"},
     {"allenai/OLMoE-1B-7B-0924", "olmoe-1b-7b"},
