@@ -314,3 +314,13 @@ const char *ms_clean(const char *text, char *out, size_t size)
     ms_clean_line(out);
     return cut ? strcat(out, "...") : out;
 }
+
+void ms_print_clean(FILE *out, const char *fmt, ...)
+{
+    char text[8192];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    fputs(ms_clean_lines(text), out);
+}

@@ -87,6 +87,8 @@ const char *ms_allowed(char *out, size_t size, const char *word, const char *con
 char *ms_clean_line(char *text);
 /** The same, keeping line ends and tabs. */
 char *ms_clean_lines(char *text);
+/** fprintf, what a terminal would obey cleaned as above: for sentences with names of folders in them. */
+void ms_print_clean(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** Text fit for a message: at most 60 characters, nothing unprintable. @param size >= 8 @return out */
 const char *ms_clean(const char *text, char *out, size_t size);
 

@@ -53,7 +53,8 @@ enum ms_status ms_part_open(struct ms_part *p, const char *target, struct ms_err
 /** Make it the target where `ok`, else drop it; closes and frees in any case.
  *  @param why errno of what failed, used where !ok */
 enum ms_status ms_part_close(struct ms_part *p, bool ok, int why, struct ms_err *err);
-/** Remove what killed writers left in a folder; only for who holds its lock. */
+/** Remove what killed writers left in a folder, not what somebody writes now; only for who holds its
+ *  lock (a file system without locks would not say who writes). */
 void ms_part_sweep(const char *dir);
 
 /** Write all of it, however many calls that takes. @return false with errno set */

@@ -39,15 +39,20 @@ static bool still_there(int fd, const char *path)
            a.st_dev == b.st_dev;
 }
 
+static bool lock(int fd)
+{
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_SETLK, &l) == 0;
+}
+
 /* The part, locked, so that two writers of one target never share it; a file system without locks is
  * taken as having one writer. @return -1 with errno set; EAGAIN: somebody else writes it */
 static int open_part(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fd < 0)
         return -1;
-    bool taken = fcntl(fd, F_SETLK, &l) != 0 && (errno == EACCES || errno == EAGAIN);
+    bool taken = !lock(fd) && (errno == EACCES || errno == EAGAIN);
     if (taken || !still_there(fd, path) || ftruncate(fd, 0) != 0) {
         close(fd);
         errno = EAGAIN;
@@ -89,6 +94,8 @@ enum ms_status ms_part_open(struct ms_part *p, const char *target, struct ms_err
         p->path = part_name(p->target, (long)getpid());
         if (p->path)
             p->fd = open(p->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (p->fd >= 0)
+            (void)lock(p->fd);
     }
     int why = errno;
     if (p->fd >= 0)
@@ -137,7 +144,7 @@ enum ms_status ms_file_replace(const char *path, const void *data, size_t n, str
 {
     struct ms_part part;
     if (strcmp(path, "-") == 0) {
-        if (ms_fd_write(STDOUT_FILENO, data, n))
+        if (ms_fd_write(STDOUT_FILENO, data, n) || errno == EPIPE) /* `… | head` */
             return MS_OK;
         return ms_err_at(err, MS_IO, "stdout", 0, 0, NULL, "cannot write: %s", strerror(errno));
     }
@@ -148,13 +155,25 @@ enum ms_status ms_file_replace(const char *path, const void *data, size_t n, str
     return ms_part_close(&part, ok, errno, err);
 }
 
+/* Somebody writes it now. */
+static bool is_written(int dir_fd, const char *name)
+{
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool held = fd >= 0 && fcntl(fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return held;
+}
+
 void ms_part_sweep(const char *dir)
 {
     DIR *d = opendir(dir);
     const struct dirent *e;
     while (d && (e = readdir(d))) {
         const char *at = e->d_name[0] == '.' ? strstr(e->d_name, ending) : NULL;
-        if (at && at[sizeof ending - 1 + strspn(at + sizeof ending - 1, ".0123456789")] == '\0')
+        if (at && at[sizeof ending - 1 + strspn(at + sizeof ending - 1, ".0123456789")] == '\0' &&
+            !is_written(dirfd(d), e->d_name))
             unlinkat(dirfd(d), e->d_name, 0);
     }
     if (d)

@@ -55,7 +55,8 @@ void ms_run_tell_end(const struct ms_run_talk *talk, const struct ms_run_state *
                      enum ms_status status, const struct ms_err *err)
 {
     char text[32];
-    fprintf(stderr, "moesim %s: %zu of %zu cases in %s", talk->verb, st->n_done, st->n_cases, dir);
+    ms_print_clean(stderr, "moesim %s: %zu of %zu cases in %s", talk->verb, st->n_done, st->n_cases,
+                   dir);
     if (st->n_reused)
         fprintf(stderr, " (%zu were there)", st->n_reused);
     fprintf(stderr, ", %s\n", ms_duration(st->elapsed_s, text, sizeof text));

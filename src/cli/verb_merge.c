@@ -23,7 +23,7 @@ static void name_shards(const struct ms_args *a, size_t n_cases)
         ms_err_print(stderr, &err, "error");
     for (const char *line = told.p ? told.p : ""; *line;) {
         size_t n = strcspn(line, "\n");
-        fprintf(stderr, "moesim merge: %.*s\n", (int)n, line);
+        ms_print_clean(stderr, "moesim merge: %.*s\n", (int)n, line);
         line += n + (line[n] == '\n');
     }
     ms_buf_finish(&told);
@@ -52,7 +52,7 @@ static int run(int argc, char **argv, const struct ms_verb *self)
         ms_err_print(stderr, &err, "error");
         return ms_exit_code(s);
     }
-    fprintf(stderr, "moesim merge: %zu of %zu cases in %s", n - missing, n, out);
+    ms_print_clean(stderr, "moesim merge: %zu of %zu cases in %s", n - missing, n, out);
     if (missing)
         fprintf(stderr, "; %zu are in none of the folders", missing);
     if (failed)

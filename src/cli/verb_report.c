@@ -1,8 +1,10 @@
 /* `moesim report`: results as one page and pictures. Decides where they are written and of which
  * comparison they are. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "cli/verb.h"
 #include "report/html.h"
 #include "report/plot.h"
@@ -32,6 +34,15 @@ static enum ms_status gather(const struct ms_args *a, struct ms_results *r,
     return s == MS_OK && o->by ? ms_results_join(r, o->by, err) : s;
 }
 
+/* A path as it is for who reads it on, cleaned for a terminal. */
+static void say_written(const char *path)
+{
+    if (isatty(STDOUT_FILENO))
+        ms_print_clean(stdout, "%s\n", path);
+    else
+        printf("%s\n", path);
+}
+
 static enum ms_status write_page(const struct ms_comparison *c, const struct ms_args *a,
                                  const char *dir, struct ms_err *err)
 {
@@ -47,7 +58,7 @@ static enum ms_status write_page(const struct ms_comparison *c, const struct ms_
         s = path.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
                         : ms_file_write(path.p, page.p, page.n, err);
     if (s == MS_OK)
-        printf("%s\n", path.p);
+        say_written(path.p);
     ms_buf_finish(&page);
     ms_buf_finish(&path);
     return s;
@@ -65,9 +76,22 @@ static enum ms_status draw(const struct ms_comparison *c, const char *dir, struc
         s = path.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
                         : ms_plot_compare(c, path.p, err);
         if (s == MS_OK)
-            printf("%s\n", path.p);
+            say_written(path.p);
         ms_buf_finish(&path);
     }
+    return s;
+}
+
+/* What a killed report left is swept under the folder's lock, which is not kept: a page may be made of
+ * a folder that a run is writing, and a run may start beside it. */
+static enum ms_status open_folder(const char *dir, struct ms_err *err)
+{
+    int lock_fd = -1;
+    enum ms_status s = ms_dir_make(dir, err);
+    if (s == MS_OK)
+        (void)!ms_lock_folder(dir, &lock_fd, NULL, NULL);
+    if (lock_fd >= 0)
+        close(lock_fd);
     return s;
 }
 
@@ -84,7 +108,7 @@ static int report(const struct ms_args *a, struct ms_compare_options o)
     if (s == MS_OK)
         s = ms_compare_make(&c, &r, &o, &err);
     if (s == MS_OK)
-        s = ms_dir_make(dir, &err);
+        s = open_folder(dir, &err);
     if (s == MS_OK)
         s = write_page(&c, a, dir, &err);
     if (s == MS_OK && !ms_args_get(a, "no-pictures", NULL))

@@ -65,14 +65,14 @@ static void summary(const struct view *v, const char *dir)
 {
     const struct ms_train_progress *g = &v->last;
     if (g->steps == 0) {
-        printf("nothing left to do: %s holds the whole run\n", dir);
+        ms_print_clean(stdout, "nothing left to do: %s holds the whole run\n", dir);
         return;
     }
     printf("%lld steps (%lld now, %.1f s), cross-entropy %.4f nats", (long long)g->step,
            (long long)(g->step - g->first), g->wall_s, g->ce);
     if (isfinite(g->heldout_ce))
         printf(", held-out %.4f (perplexity %.3f)", g->heldout_ce, exp(g->heldout_ce));
-    printf("; %s/{history.jsonl,loads.csv,checkpoint/}\n", dir);
+    ms_print_clean(stdout, "; %s/{history.jsonl,loads.csv,checkpoint/}\n", dir);
 }
 
 static void catch_signals(void)

@@ -230,6 +230,16 @@ static void read_part(struct reading *r, const struct ms_entry *e)
     }
 }
 
+/* Of another's file nothing is quoted. */
+static bool any_part(const struct ms_yaml *map)
+{
+    bool any = false;
+    for (const struct ms_entry *e = map->first; e && !any; e = e->next)
+        for (int i = 0; i < N_SECTIONS && !any; i++)
+            any = strncmp(sections[i], e->key, 3) == 0;
+    return any;
+}
+
 enum ms_status ms_hardware_file_read(struct ms_files *files, struct ms_arena *arena,
                                      struct ms_hardware *h, struct ms_errs *errs)
 {
@@ -252,6 +262,9 @@ enum ms_status ms_hardware_file_read(struct ms_files *files, struct ms_arena *ar
     const struct ms_entry *root = ms_yaml_parse(arena, h->path, 0, b.p, b.n, errs);
     if (root && root->value->kind != MS_YAML_MAP)
         fail(&r, root, "", "a hardware profile is a mapping of sections");
+    else if (root && root->value->first && !any_part(root->value))
+        fail(&r, root, "",
+             "is no hardware profile: it has none of the sections of one, such as links");
     else if (root)
         for (const struct ms_entry *e = root->value->first; e; e = e->next)
             read_part(&r, e);

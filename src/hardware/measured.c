@@ -114,6 +114,14 @@ static int column_at(const struct reading *r, int i)
     return (int)(r->csv.field[i] - r->csv.field[0]) + 1;
 }
 
+static bool any_column(const struct reading *r)
+{
+    bool any = false;
+    for (int i = 0; i < r->n_of; i++)
+        any |= ms_field_find(columns, r->csv.field[i]) != NULL;
+    return any;
+}
+
 static void read_header(struct reading *r)
 {
     const char *names[N_COLUMNS];
@@ -122,6 +130,12 @@ static void read_header(struct reading *r)
     for (int k = 0; k < N_COLUMNS; k++)
         names[k] = columns[k].key;
     r->n_of = r->csv.n_fields < 256 ? r->csv.n_fields : 256;
+    if (!any_column(r)) { /* another kind of file: nothing of it is quoted */
+        ms_errs_add_at(r->errs, MS_INVALID, r->path, r->csv.line, 0, NULL,
+                       "is no measured file: its first line names none of the columns, such as id, "
+                       "family, ranks, leg, value_us");
+        return;
+    }
     for (int i = 0; i < r->n_of; i++) {
         char text[900], word[64];
         const char *name = r->csv.field[i];

@@ -22,22 +22,6 @@ static bool is_random(const struct ms_train_params *p)
     return strcmp(p->init, "random") == 0;
 }
 
-static struct ms_moe_config config_of(const struct ms_train_model *m)
-{
-    struct ms_moe_config c = ms_moe_config_default();
-    c.vocab = (int)m->vocab;
-    c.hidden = (int)m->hidden;
-    c.layers = (int)m->layers;
-    c.heads = (int)m->heads;
-    c.kv_heads = (int)m->kv_heads;
-    c.head_dim = (int)(m->hidden / m->heads);
-    c.experts = (int)m->experts;
-    c.top_k = (int)m->top_k;
-    c.expert_intermediate = (int)m->expert_intermediate;
-    c.max_positions = (int)m->max_positions;
-    return c;
-}
-
 static enum ms_status make_model(struct ms_train_run *r, const struct ms_moe_config *c,
                                  struct ms_err *err)
 {
@@ -47,7 +31,8 @@ static enum ms_status make_model(struct ms_train_run *r, const struct ms_moe_con
                                  .router = r->p->router,
                                  .params = &r->p->router_params,
                                  .pool = r->pool};
-    return ms_model_create(c, &o, &r->model, err);
+    enum ms_status s = ms_train_memory_check(r->p, c, err);
+    return s ? s : ms_model_create(c, &o, &r->model, err);
 }
 
 /* The model at step 0: random, or the checkpoint to fine-tune. */
@@ -56,7 +41,7 @@ static enum ms_status first_model(struct ms_train_run *r, struct ms_err *err)
     struct ms_checkpoint *c = NULL;
     enum ms_status s;
     if (is_random(r->p)) {
-        struct ms_moe_config config = config_of(&r->p->model);
+        struct ms_moe_config config = ms_train_config(&r->p->model);
         s = make_model(r, &config, err);
         if (!s)
             ms_model_init(r->model, r->p->seed);

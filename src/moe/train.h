@@ -1,6 +1,6 @@
 /** @file train.h  Training and fine-tuning of the language model: parameters and the loop.
  *
- *  A run's folder holds history.jsonl (one line a step), loads.csv (tokens per expert, a
+ *  A run's folder holds history.jsonl (one sealed line a step, base/seal.h), loads.csv (tokens per expert, a
  *  routing.trace), timing.jsonl (speed: not reproducible, so apart) and checkpoint/. Started again
  *  in the same folder it goes on from the checkpoint, cuts history and loads back to it, and ends
  *  with the bytes an undisturbed run would have. A checkpoint or a log that is not what was written
@@ -9,6 +9,7 @@
 #define MS_MOE_TRAIN_H
 
 #include "moe/adamw.h"
+#include "moe/config.h"
 #include "moe/loss.h"
 
 /** `train.model`: the shape of a model that starts at random. */
@@ -54,6 +55,11 @@ struct ms_train_params ms_train_params_default(void);
  *  tokens, …
  *  @return MS_OK or MS_INVALID with the key under `train.` */
 enum ms_status ms_train_params_check(const struct ms_train_params *p, struct ms_err *err);
+
+/** Could this machine hold the training? By an estimate of what it takes at the least.
+ *  @param c the model to fine-tune, NULL: the one of train.model  @return MS_OK or MS_INVALID */
+enum ms_status ms_train_memory_check(const struct ms_train_params *p, const struct ms_moe_config *c,
+                                     struct ms_err *err);
 
 /** Where a run stands, for a progress bar. */
 struct ms_train_progress {

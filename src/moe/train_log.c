@@ -9,6 +9,7 @@
 #include "base/csv.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "base/seal.h"
 #include "moe/kernels.h"
 #include "moe/train_run.h"
 
@@ -172,7 +173,7 @@ static void history_line(struct ms_train_run *r, bool evaluated, struct ms_buf *
     add_imbalance(r, &j);
     if (evaluated)
         add_heldout(r, &j);
-    ms_json_end_object(&j);
+    ms_seal_add(out);
     ms_buf_adds(out, "\n");
 }
 

@@ -21,7 +21,7 @@ const struct ms_field ms_train_model_fields[] = {
      .help = "architecture of a model that starts at random"},
     COUNT(vocab, 2, 1 << 20, "256", "tokens of the vocabulary; 256 = bytes"),
     COUNT(hidden, 2, 65536, "128", "width of the model"),
-    COUNT(layers, 1, 1024, "4", "transformer layers, each with a mixture of experts"),
+    COUNT(layers, 1, MS_MOE_MAX_LAYERS, "4", "transformer layers, each with a mixture of experts"),
     COUNT(heads, 1, 1024, "4", "attention heads"),
     COUNT(kv_heads, 1, 1024, "2", "key and value heads; divides heads"),
     COUNT(experts, 1, 4096, "8", "experts a layer"),

@@ -48,6 +48,10 @@ struct ms_train_run {
     struct ms_train_progress progress;
 };
 
+/* train_memory.c */
+/** The model of a section `train.model`. */
+struct ms_moe_config ms_train_config(const struct ms_train_model *m);
+
 /* train_step.c */
 /** Forward, losses, backward, update of step state.step; counts it. Failures name step, layer and
  *  tensor. */

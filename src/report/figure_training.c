@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "report/figure_parts.h"
 #include "sweep/lines.h"
 
@@ -48,21 +49,31 @@ static bool take_line(void *ctx, const char *line, json_t *o)
     return true;
 }
 
-/* False: no history there. */
-static bool read_course(const struct ms_result *r, struct course *c)
+/* Of no training, or one whose folder is not here: MS_OK without steps.
+ * @return MS_OK; MS_INVALID: its history is not what was written; MS_NOMEM */
+static enum ms_status read_course(const struct ms_result *r, struct course *c, struct ms_err *err)
 {
-    struct ms_buf path = {0}, text = {0};
+    struct ms_buf path = {0};
     *c = (struct course){.steps = ms_result_number(r, "training.steps")};
     if (isnan(c->steps))
-        return false;
+        return MS_OK;
     ms_buf_printf(&path, "%s/%s/history.jsonl", r->source, r->id);
-    bool ok = !path.failed && ms_lines_each(path.p, &text, take_line, c, NULL, NULL) == MS_OK;
+    bool there = !path.failed && ms_file_is(path.p);
+    enum ms_status s = path.failed ? MS_NOMEM : MS_OK;
+    if (there) {
+        path.p[path.n - strlen("/history.jsonl")] = '\0';
+        s = ms_history_each(path.p, take_line, c, err);
+    }
+    ms_buf_finish(&path);
+    return s;
+}
+
+static bool has_steps(const struct course *c)
+{
     double n = 0;
     for (int i = 0; i < BINS; i++)
         n += c->n[i];
-    ms_buf_finish(&path);
-    ms_buf_finish(&text);
-    return ok && n > 0;
+    return n > 0;
 }
 
 static double mean_at(const struct course *c, const double *sum, int i)
@@ -125,16 +136,34 @@ static void draw(struct ms_buf *b, const struct ms_compare_group *g, const struc
     ms_figure_legend(b, g, n);
 }
 
+/* No curve is drawn beside one that cannot be believed. */
+static void say_why_not(struct ms_buf *b, const struct ms_err *err)
+{
+    ms_buf_adds(b, "<p class=\"note\">No curves of the training: ");
+    ms_html_text(b, err->file);
+    ms_buf_adds(b, " ");
+    ms_html_text(b, err->text);
+    ms_buf_adds(b, ".</p>\n");
+}
+
 enum ms_status ms_figure_training(struct ms_buf *b, const struct ms_compare_group *g)
 {
     size_t n = 0;
+    struct ms_err err = {0};
+    enum ms_status s = MS_OK;
     struct course *c = calloc(MOST_CURVES, sizeof *c);
     if (!c)
         return MS_NOMEM;
-    while (n < MOST_CURVES && n < g->n && read_course(g->row[n].r, &c[n]))
-        n++;
-    for (int balance = 0; n > 0 && balance < 2; balance++)
+    while (s == MS_OK && n < MOST_CURVES && n < g->n) {
+        s = read_course(g->row[n].r, &c[n], &err);
+        if (s == MS_OK && !has_steps(&c[n]))
+            break;
+        n += s == MS_OK;
+    }
+    if (s != MS_OK && s != MS_NOMEM)
+        say_why_not(b, &err);
+    for (int balance = 0; s == MS_OK && n > 0 && balance < 2; balance++)
         draw(b, g, c, n, balance);
     free(c);
-    return MS_OK;
+    return s == MS_NOMEM ? s : MS_OK;
 }

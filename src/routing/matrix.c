@@ -131,6 +131,22 @@ static enum ms_status labels(struct reader *r, long *value, bool *keep, struct m
     return MS_OK;
 }
 
+static bool any_number(const struct reader *r)
+{
+    double v;
+    bool any = r->n_rows > 1;
+    for (int i = 0; i < r->csv.n_fields; i++)
+        any |= ms_csv_number(r->csv.field[i], &v);
+    return any;
+}
+
+/* Another kind of file: nothing of it is quoted. */
+static enum ms_status no_matrix(const struct reader *r, struct ms_err *err)
+{
+    return ms_err_at(err, MS_INVALID, r->csv.path, r->csv.line, 0, "routing.matrix",
+                     "is no matrix of bytes: this line has no number");
+}
+
 static enum ms_status row(struct reader *r, struct ms_err *err)
 {
     if (r->n_columns == 0)
@@ -162,7 +178,10 @@ static enum ms_status row(struct reader *r, struct ms_err *err)
         const char *field = r->csv.field[r->n_labels + i];
         double *out = &r->m.bytes[ms_cell((int)value[SOURCE], n, i)];
         if (!ms_csv_number(field, out) || *out < 0)
-            return ms_err_at(err, MS_INVALID, r->csv.path, r->csv.line, 0, "routing.matrix",
+            return !any_number(r)
+                       ? no_matrix(r, err)
+                       : ms_err_at(
+                             err, MS_INVALID, r->csv.path, r->csv.line, 0, "routing.matrix",
                              "from rank %ld to rank %d: '%s' is not a number of bytes (0 or more)",
                              value[SOURCE], i, field);
     }

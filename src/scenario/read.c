@@ -205,6 +205,20 @@ static void set_train(struct ms_reading *r, const struct ms_entry *root, struct 
     s->train = t;
 }
 
+/* Is there a key that a scenario may have, or nearly? Of another's file nothing is quoted. */
+static bool any_key(const struct ms_yaml *map)
+{
+    bool any = false;
+    for (const struct ms_entry *e = map->first; e && !any; e = e->next) {
+        struct ms_key k;
+        char hint[600];
+        any = strcmp(e->key, "sweep") == 0 || ms_key_find(e->key, &k) || ms_key_section(e->key) ||
+              ms_key_settable(e->key) ||
+              strstr(ms_key_hint(e->key, false, hint, sizeof hint), "did you mean");
+    }
+    return any;
+}
+
 void ms_read_scenario(struct ms_reading *r, const struct ms_entry *root, struct ms_scenario *s)
 {
     *s = (struct ms_scenario){.file = r->file, .tree = root->value};
@@ -216,7 +230,11 @@ void ms_read_scenario(struct ms_reading *r, const struct ms_entry *root, struct 
     }
     set_train(r, root, s);
     read_keys(r, root, s);
-    refuse_unknown(r, root->value, "");
+    if (root->value->first && !any_key(root->value))
+        ms_reading_fail(r, root, NULL,
+                        "is no scenario: it has none of the keys of one (`moesim list keys`)");
+    else
+        refuse_unknown(r, root->value, "");
     if (s->train)
         ((struct ms_train_params *)s->train)->seed = s->seed;
     resolve(root, s);

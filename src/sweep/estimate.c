@@ -1,8 +1,6 @@
 /* What a case will cost, roughly: for check, --dry-run, the order of starting, the first guess of the
  * time left, and to refuse what cannot fit. */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "sweep/plan.h"
 
@@ -16,6 +14,19 @@ static double tokens_a_rank(const struct ms_workload *w)
     return w->tokens.kind == MS_TOKENS_EQUAL    ? (double)w->tokens.count
            : w->tokens.kind == MS_TOKENS_SPREAD ? w->tokens.mean
                                                 : 4096;
+}
+
+/* What is kept of every exchange of every repeat until the record is made (sim/samples.c), and of every
+ * expert and slot of a layer. */
+static double sample_bytes(const struct ms_scenario *s)
+{
+    const struct ms_workload *w = &s->workload;
+    double of_a_run = (double)w->layers * w->steps * w->groups, runs = s->twin ? 2 : 1;
+    double slots = (double)s->model.experts + s->placement.redundant_experts;
+    double cells = of_a_run * s->repeats * runs;
+    return cells * (7 + 2.0 * w->ranks) * sizeof(double) +
+           of_a_run * runs * slots * sizeof(double) +
+           (double)w->layers * w->groups * slots * sizeof(int);
 }
 
 struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms_platform *p)
@@ -35,32 +46,8 @@ struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms
     double wall_s = exchanges * legs_each * ms_sim_leg_cpu_s(&s->sim, &size) *
                     (s->twin ? 1.1 : 1); /* equal twins are simulated once */
     double traffic = runs * of_a_run * (16 * G * G + 8 * G * size.nodes);
+    double memory = process_bytes + hosts * host_bytes + traffic + sample_bytes(s) +
+                    w->groups * ms_sim_leg_memory(&s->sim, &size);
     return (struct ms_estimate){wall_s + tokens / tokens_per_s + process_s + hosts * host_s,
-                                process_bytes + hosts * host_bytes + traffic +
-                                    w->groups * ms_sim_leg_memory(&s->sim, &size)};
-}
-
-/* The first number in a file after `name`; -1: none. */
-static double number_in(const char *path, const char *name)
-{
-    char line[256];
-    double value = -1;
-    FILE *f = fopen(path, "re");
-    while (f && value < 0 && fgets(line, sizeof line, f))
-        if (!strncmp(line, name, strlen(name)))
-            sscanf(line + strlen(name), "%lf", &value);
-    if (f)
-        fclose(f);
-    return value;
-}
-
-double ms_free_memory_bytes(void)
-{
-    double kib = number_in("/proc/meminfo", "MemAvailable:");
-    double free_bytes = kib < 0 ? INFINITY : kib * 1024;
-    double most = number_in("/sys/fs/cgroup/memory.max", ""); /* "max": no limit */
-    double used = number_in("/sys/fs/cgroup/memory.current", "");
-    if (most > 0 && used >= 0)
-        free_bytes = fmin(free_bytes, fmax(0, most - used));
-    return free_bytes;
+                                memory};
 }

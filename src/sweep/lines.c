@@ -170,6 +170,41 @@ enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
     return s == MS_NOMEM ? ms_err_set(err, s, "out of memory reading '%s'", path) : s;
 }
 
+struct steps {
+    bool (*each)(void *ctx, const char *line, json_t *object);
+    void *ctx;
+    json_int_t next;
+    bool in_order;
+};
+
+static bool take_step(void *ctx, const char *line, json_t *o)
+{
+    struct steps *t = ctx;
+    const json_t *step = json_object_get(o, "step");
+    t->in_order = t->in_order && json_is_integer(step) && json_integer_value(step) == t->next++;
+    return !t->in_order || t->each(t->ctx, line, o);
+}
+
+enum ms_status ms_history_each(const char *folder,
+                               bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
+                               struct ms_err *err)
+{
+    struct ms_buf path = {0}, text = {0};
+    struct ms_lines_seen seen = {0};
+    struct steps steps = {each, ctx, 0, true};
+    ms_buf_printf(&path, "%s/history.jsonl", folder);
+    enum ms_status s = path.failed ? ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", folder)
+                                   : ms_lines_each(path.p, &text, take_step, &steps, &seen, err);
+    bool torn = text.n > 0 && text.p[text.n - 1] != '\n' && text.p[text.n - 1] != '\0';
+    if (s == MS_OK && (seen.n_broken || seen.n_unsealed || !steps.in_order || torn))
+        s = ms_err_at(err, MS_INVALID, path.p, 0, 0, NULL,
+                      "is not what was written (the hash of a line does not match, or a step is "
+                      "missing)");
+    ms_buf_finish(&path);
+    ms_buf_finish(&text);
+    return s;
+}
+
 bool ms_lines_told(const struct ms_lines_seen *seen, const char *then, char *text, size_t size)
 {
     size_t lost = seen->n_broken + (seen->n_whole || seen->n_broken ? seen->n_unsealed : 0);

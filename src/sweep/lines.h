@@ -44,6 +44,12 @@ enum ms_status ms_lines_read(const char *dir, const char *name, struct ms_arena 
 enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
                              bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
                              struct ms_lines_seen *seen, struct ms_err *err);
+/** The steps of a training in order, history.jsonl of `folder`: each(ctx, line, object) for step 0, 1, …;
+ *  objects as above. Strict: every line is whole, its seal holds, and no step is missing.
+ *  @return MS_OK; MS_INVALID: there is none, or it is not what was written; MS_IO; MS_NOMEM */
+enum ms_status ms_history_each(const char *folder,
+                               bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
+                               struct ms_err *err);
 /** What a user must know of lines that did not count. @param then "" or what follows from it
  *  @return false: nothing; text is then untouched */
 bool ms_lines_told(const struct ms_lines_seen *seen, const char *then, char *text, size_t size);

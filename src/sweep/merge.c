@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "sweep/lines.h"
+#include "sweep/samples_file.h"
 #include "sweep/store.h"
 #include "sweep/summary.h"
 
@@ -165,22 +166,19 @@ static enum ms_status copy_samples(struct merge *m, const char *out, struct ms_e
 {
     enum ms_status s = MS_OK;
     for (size_t i = 0; s == MS_OK && i < m->n_cases; i++) {
-        if (!m->part[i].line)
-            continue;
-        char name[64];
-        snprintf(name, sizeof name, "samples/%s.csv", m->part[i].line->id);
-        char *from = ms_path_join(&m->arena, m->part[i].dir, name);
-        char *dir = ms_path_join(&m->arena, out, "samples");
-        if (!from || !dir)
-            return nomem(err);
-        if (access(from, F_OK) != 0)
-            continue;
+        const struct part *p = &m->part[i];
+        enum ms_samples_state state = MS_SAMPLES_NONE;
         struct ms_buf b = {0};
-        s = ms_file_read(from, &b, err);
-        if (s == MS_OK)
-            s = ms_dir_make(dir, err);
-        if (s == MS_OK)
-            s = write_named(m, out, name, &b, err);
+        if (p->line)
+            s = ms_samples_read(p->dir, p->line->id, p->line->key, &state, &b, err);
+        if (s == MS_OK && state == MS_SAMPLES_WHOLE)
+            s = ms_samples_write(out, p->line->id, p->line->key, &b, err);
+        else if (s == MS_OK && state == MS_SAMPLES_BROKEN && m->warnings)
+            ms_errs_warn_at(m->warnings, p->dir, 0, 0, "samples",
+                            "%s.csv is not what was written for this case (its hash or key does "
+                            "not match): left "
+                            "out; run that shard again with --samples",
+                            p->line->id);
         ms_buf_finish(&b);
     }
     return s;
@@ -192,6 +190,9 @@ static enum ms_status check_out(struct merge *m, const char *out, bool force, st
     enum ms_status s = ms_dir_make(out, err);
     if (s == MS_OK)
         s = ms_lock_folder(out, &m->lock_fd, m->warnings, err);
+    char *samples = s == MS_OK ? ms_path_join(&m->arena, out, "samples") : NULL;
+    if (samples)
+        ms_part_sweep(samples);
     if (s != MS_OK || force)
         return s;
     s = ms_study_file_read(out, &there, err);

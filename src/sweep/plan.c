@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/machine.h"
 #include "base/seal.h"
 #include "base/units.h"
 #include "demand/control.h"
@@ -217,11 +218,12 @@ static enum ms_status check_fits(const struct ms_scenario *s, double bytes, stru
         return MS_OK;
     return ms_err_at(
         err, MS_INVALID, NULL, 0, 0, "workload.ranks",
-        "%d ranks in %d group%s with %d layer%s x %d step%s take about %s of memory, and "
-        "%s is free; take fewer of them",
+        "%d ranks in %d group%s with %d layer%s x %d step%s x %d repeat%s take about %s of memory, "
+        "and %s is free; take fewer of them",
         s->workload.ranks, s->workload.groups, s->workload.groups == 1 ? "" : "s",
         s->workload.layers, s->workload.layers == 1 ? "" : "s", s->workload.steps,
-        s->workload.steps == 1 ? "" : "s", ms_units_show(bytes, MS_UNIT_BYTES, need, sizeof need),
+        s->workload.steps == 1 ? "" : "s", s->repeats, s->repeats == 1 ? "" : "s",
+        ms_units_show(bytes, MS_UNIT_BYTES, need, sizeof need),
         ms_units_show(free_bytes, MS_UNIT_BYTES, have, sizeof have));
 }
 
@@ -299,6 +301,9 @@ static void check_case(struct planner *p, struct ms_case *c, struct ms_errs *fou
     ms_errs_finish(&of_platform);
     if (found->n == 0 && out->platform && s->routing.source != MS_SOURCE_MATRIX)
         ms_fits_warn(s, out->platform, found);
+    if (found->n == 0 && s->train && strcmp(s->train->init, "random") == 0 &&
+        ms_train_memory_check(s->train, NULL, &err) != MS_OK)
+        add_placed(found, s, &err);
     if (found->n == 0 && p->use == MS_USE_TRAIN)
         name_training(p, c, found);
     else if (found->n == 0 && out->platform)

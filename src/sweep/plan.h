@@ -54,7 +54,5 @@ struct ms_estimate {
     double wall_s, memory_bytes;
 };
 struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms_platform *p);
-/** Memory that is free for processes of ours now; INFINITY: not known. */
-double ms_free_memory_bytes(void);
 
 #endif

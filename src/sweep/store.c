@@ -16,6 +16,7 @@
 #include "base/lock.h"
 #include "base/seal.h"
 #include "sweep/lines.h"
+#include "sweep/samples_file.h"
 #include "sweep/summary.h"
 
 struct entry {
@@ -95,12 +96,19 @@ static char *compose_timing(const struct ms_store_case *c, const char *members)
     return b.p;
 }
 
-static bool has_samples(struct ms_store *s, const char *id)
+/* Samples that are not what was written are simulated again. */
+static bool has_samples(const struct ms_store *s, const struct ms_store_case *c)
 {
-    char name[64];
-    snprintf(name, sizeof name, "samples/%s.csv", id);
-    char *path = ms_path_join(&s->arena, s->dir, name);
-    return path && access(path, F_OK) == 0;
+    enum ms_samples_state state;
+    if (ms_samples_read(s->dir, c->id, c->key.hex, &state, NULL, NULL) != MS_OK)
+        return false;
+    if (state == MS_SAMPLES_BROKEN && s->study->warnings)
+        ms_errs_warn_at(
+            s->study->warnings, s->dir, 0, 0, "samples",
+            "%s.csv is not what was written for this case (its hash or key does not match); "
+            "the case runs again",
+            c->id);
+    return state == MS_SAMPLES_WHOLE;
 }
 
 /* Lines by their key, those of one key in the order of the file. */
@@ -153,7 +161,7 @@ static enum ms_status reuse(struct ms_store *s, size_t index, const struct by_ke
             break;
         if (strcmp(l->status, "ok") != 0 || !l->body)
             continue;
-        if (s->study->needs_samples && (strcmp(l->id, c->id) != 0 || !has_samples(s, c->id)))
+        if (s->study->needs_samples && (strcmp(l->id, c->id) != 0 || !has_samples(s, c)))
             continue;
         s->entry[index].record = compose_ok(c, l->body);
         s->entry[index].ok = true;
@@ -437,14 +445,9 @@ enum ms_status ms_store_add(struct ms_store *s, size_t index, const struct ms_bu
     if (!body->p || strncmp(body->p, MS_RECORD_BODY, strlen(MS_RECORD_BODY)) != 0)
         return ms_store_fail(s, index, "the simulating process sent a record that is none", err);
     if (samples && samples->n > 0) {
-        char name[64];
-        char *dir = ms_path_join(&s->arena, s->dir, "samples");
-        if (!dir)
-            return nomem(err);
-        snprintf(name, sizeof name, "samples/%s.csv", c->id);
-        enum ms_status status = ms_dir_make(dir, err);
-        if (status == MS_OK)
-            status = write_file(s, name, samples, err);
+        enum ms_status status = samples->failed
+                                    ? nomem(err)
+                                    : ms_samples_write(s->dir, c->id, c->key.hex, samples, err);
         if (status != MS_OK)
             return status;
     }

@@ -6,7 +6,7 @@
  *    equal runs.
  *  - summary.csv: one row a case, written at the end.
  *  - scenario.json: name, axes and report defaults of the study, and its hash.
- *  - samples/cNNNN.csv, with --samples; trace/cNNNN.json, with --timeline.
+ *  - samples/cNNNN.csv and its hash, with --samples (samples_file.h); trace/cNNNN.json, with --timeline.
  *  - .lock: held with fcntl while somebody writes here (base/lock.h).
  *
  *  A record is a head (case, key, axes, status, scenario_hash), which the parent knows, and a body,

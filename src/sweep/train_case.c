@@ -129,10 +129,9 @@ static void add_identity(struct ms_json *j, const struct ms_scenario *s)
     ms_json_end_object(j);
 }
 
-static enum ms_status write_record(const struct ms_scenario *s, const char *history,
+static enum ms_status write_record(const struct ms_scenario *s, const char *folder,
                                    struct ms_buf *out, struct ms_err *err)
 {
-    struct ms_buf text = {0};
     struct ms_json j = {.out = out};
     int n_metrics = 0;
     while (ms_imbalance_metrics[n_metrics].name)
@@ -142,9 +141,8 @@ static enum ms_status write_record(const struct ms_scenario *s, const char *hist
     t.first = s->train->steps - t.n;
     t.loss = calloc(s->train->n_losses + 1, sizeof *t.loss);
     t.metric = calloc((size_t)n_metrics, sizeof *t.metric);
-    enum ms_status status = t.loss && t.metric
-                                ? ms_lines_each(history, &text, take_line, &t, NULL, err)
-                                : ms_err_set(err, MS_NOMEM, "out of memory");
+    enum ms_status status = t.loss && t.metric ? ms_history_each(folder, take_line, &t, err)
+                                               : ms_err_set(err, MS_NOMEM, "out of memory");
     if (status == MS_OK) {
         add_identity(&j, s);
         add_told(&j, s, &t);
@@ -152,7 +150,6 @@ static enum ms_status write_record(const struct ms_scenario *s, const char *hist
     json_decref(t.eval);
     free(t.loss);
     free(t.metric);
-    ms_buf_finish(&text);
     return status;
 }
 
@@ -183,8 +180,7 @@ enum ms_status ms_train_case_run(const struct ms_scenario *s, const struct ms_st
     if (status == MS_OK)
         status = ms_train_run(s->train, &o, err);
     if (status == MS_OK)
-        status = write_record(s, file_of(c, dir, "history.jsonl", path), &out->part[MS_PART_RECORD],
-                              err);
+        status = write_record(s, folder, &out->part[MS_PART_RECORD], err);
     ms_json_number(&timing, "wall_s", ms_clock_s() - start);
     return status;
 }

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/npy.h"
 #include "fuzz.h"
 #include "moe/loss.h"
+#include "moe/manifest.h"
 #include "moe/router.h"
 #include "moe/train.h"
 #include "report/compare.h"
@@ -225,6 +227,21 @@ static size_t header_size(const struct ms_buf *f)
     return (size_t)n;
 }
 
+static struct ms_manifest_log log_of(const char *p, size_t n)
+{
+    return (struct ms_manifest_log){.bytes = (long long)n, .hash = ms_hash128(p, n)};
+}
+
+/* The files as they are now, as if they had been written so: what is behind the hashes is read. */
+static void remake_manifest(const struct ms_manifest_log *history,
+                            const struct ms_manifest_log *loads)
+{
+    static const char *const files[] = {"config.json", "model.safetensors", "training.safetensors"};
+    struct ms_manifest m = {.step = STEPS, .history = *history, .loads = *loads};
+    struct ms_err err = {0};
+    fuzz_must(ms_manifest_write(inside("run/checkpoint"), files, 3, &m, &err) == MS_OK);
+}
+
 /* The header of training.safetensors (the metadata is in it), after NULs history and loads. */
 static void training(const char *data, size_t n)
 {
@@ -235,10 +252,13 @@ static void training(const char *data, size_t n)
     int k = fuzz_cut(data, n, 3, part);
     struct ms_buf b = {0};
     char name[64];
+    struct ms_manifest_log logs[2];
     for (int i = 0; i < N_RUN_FILES - 1; i++) {
         bool given = i + 1 < k;
         snprintf(name, sizeof name, "run/%s", run_files[i]);
         fuzz_file(name, given ? part[i + 1].p : file[i].p, given ? part[i + 1].n : file[i].n);
+        if (i < 2)
+            logs[i] = log_of(given ? part[i + 1].p : file[i].p, given ? part[i + 1].n : file[i].n);
     }
     for (size_t i = 0, left = part[0].n; i < 8; i++, left >>= 8)
         ms_buf_add(&b, &(char){(char)(left & 255)}, 1);
@@ -246,6 +266,7 @@ static void training(const char *data, size_t n)
     ms_buf_add(&b, state->p + 8 + header_size(state), state->n - 8 - header_size(state));
     fuzz_file("run/checkpoint/training.safetensors", b.p, b.n);
     ms_buf_finish(&b);
+    remake_manifest(&logs[0], &logs[1]);
     struct ms_err err = {0};
     enum ms_status s = train(&stop, &err);
     fuzz_must(s == MS_OK || s == MS_INTERRUPTED || err.text[0]);
