@@ -2,11 +2,14 @@
 #include <check.h>
 #include <jansson.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "place/bound.h"
+#include "place/moves.h"
 #include "place/place.h"
 #include "place/place_map.h"
 
@@ -108,6 +111,81 @@ START_TEST(test_search_never_fills_a_rank_beyond_lpt)
         ck_assert_double_le(fullest(&search, load), fullest(&lpt, load) * (1 + 1e-9));
         ms_place_finish(&lpt);
         ms_place_finish(&search);
+    }
+}
+END_TEST
+
+/* A lone expert of half the load needs two slots to be even on four ranks; and no placement of a search is
+ * below what its slots allow. */
+START_TEST(test_slots_bound_what_ranks_can_have)
+{
+    const double load[5] = {6, 2, 2, 1, 1}, none[2] = {0, 0};
+    ck_assert_double_eq_tol(ms_place_bound(load, 5, 4, 5), 2, 1e-6);
+    ck_assert_double_eq_tol(ms_place_bound(load, 5, 4, 6), 1, 1e-6);
+    ck_assert_double_eq(ms_place_bound(none, 2, 2, 2), 1);
+    for (int seed = 0; seed < 20; seed++) {
+        double random[32];
+        int node[8] = {0};
+        struct ms_rng rng;
+        struct ms_placement out = {0};
+        ms_rng_init(&rng, 9, "test", (uint64_t)seed, 0, 0);
+        for (int e = 0; e < 32; e++)
+            random[e] = exp(1.5 * ms_rng_normal(&rng));
+        struct ms_place_problem p = {.n_layers = 1,
+                                     .n_experts = 32,
+                                     .n_ranks = 8,
+                                     .n_slots = 40,
+                                     .n_nodes = 1,
+                                     .n_groups = 1,
+                                     .load = random,
+                                     .rank_node = node};
+        ck_assert_int_eq(ms_place_solve(ms_place_find("eplb"), &p, &rng, &out, NULL), MS_OK);
+        double rank[8] = {0}, sum = 0, top = 0;
+        int copies[32] = {0};
+        for (int i = 0; i < 40; i++)
+            copies[out.slot_expert[i]]++;
+        for (int i = 0; i < 40; i++)
+            rank[i / 5] += random[out.slot_expert[i]] / copies[out.slot_expert[i]];
+        for (int r = 0; r < 8; r++) {
+            sum += rank[r];
+            top = rank[r] > top ? rank[r] : top;
+        }
+        ck_assert_double_ge(8 * top / sum * (1 + 1e-9), ms_place_bound(random, 32, 8, 40));
+        ms_place_finish(&out);
+    }
+}
+END_TEST
+
+/* What must be carried: a rank that holds an expert gets nothing, in whatever slot; others get it from
+ * their own node if they can, and from who has sent less. A limit is kept. */
+START_TEST(test_moves_come_from_the_nearest_holder)
+{
+    const int node[4] = {0, 0, 1, 1}, from[8] = {0, 1, 2, 3, 4, 5, 0, 1},
+              to[8] = {1, 0, 0, 3, 4, 0, 0, 2};
+    double count[16] = {0}, load[6] = {100, 1, 1, 1, 1, 50};
+    int sent[4] = {0};
+    ck_assert_int_eq(ms_place_moves(node, 4, from, 8, to, 8, sent, count), 3);
+    ck_assert_double_eq(count[0 * 4 + 1], 1); /* expert 0 within node 0 */
+    ck_assert_double_eq(count[3 * 4 + 2], 1); /* and within node 1 */
+    ck_assert_double_eq(count[1 * 4 + 3], 1); /* expert 2 is nowhere else */
+    ck_assert_int_eq(ms_place_moved(4, from, 8, to, 8), 3);
+    for (int limit = 1; limit < 5; limit++) {
+        struct ms_rng rng;
+        struct ms_placement out = {0};
+        struct ms_place_problem p = {.n_layers = 1,
+                                     .n_experts = 6,
+                                     .n_ranks = 4,
+                                     .n_slots = 8,
+                                     .n_nodes = 2,
+                                     .n_groups = 1,
+                                     .load = load,
+                                     .old = from,
+                                     .limit_slots = limit,
+                                     .rank_node = node};
+        ms_rng_init(&rng, 9, "test", 0, 0, 0);
+        ck_assert_int_eq(ms_place_solve(ms_place_find("eplb"), &p, &rng, &out, NULL), MS_OK);
+        ck_assert_int_le(ms_place_moved(4, from, 8, out.slot_expert, 8), limit);
+        ms_place_finish(&out);
     }
 }
 END_TEST
@@ -242,6 +320,8 @@ int main(void)
     tcase_add_test(t, test_lpt_spreads_hot_experts_over_nodes);
     tcase_add_test(t, test_search_never_fills_a_rank_beyond_lpt);
     tcase_add_test(t, test_affinity_follows_tokens);
+    tcase_add_test(t, test_slots_bound_what_ranks_can_have);
+    tcase_add_test(t, test_moves_come_from_the_nearest_holder);
     tcase_add_test(t, test_production_maps_are_read_and_placed);
     tcase_add_test(t, test_eplb_is_deepseeks);
     SRunner *r = srunner_create(s);

@@ -8,8 +8,6 @@
 
 #include "advise/trial.h"
 #include "demand/demand.h"
-#include "place/moves.h"
-#include "routing/preset.h"
 
 enum { FIRST_REPEATS = 2, ROUNDS = 3, HELD_OUT = 12, MOST_LAYERS = 8, KEPT = 6 };
 /* Added to the seed of batches that no plan was chosen on. */
@@ -79,7 +77,10 @@ static enum ms_status simulate(struct ms_advised *a, struct ms_advice **plan, si
         return ms_err_set(err, MS_NOMEM, "out of memory");
     metric_path(a, path, sizeof path);
     for (size_t i = 0; i < n; i++)
-        t[i] = (struct ms_trial){.plan = &plan[i]->plan, .change = ask, .ctx = q};
+        t[i] = (struct ms_trial){.plan = &plan[i]->plan,
+                                 .options = {.details = q->seed_shift > 0},
+                                 .change = ask,
+                                 .ctx = q};
     enum ms_status s = ms_trials_run(t, n, n_procs, signal_number, err);
     for (size_t i = 0; i < n; i++) {
         ms_trials_finish(&plan[i]->trial, 1);
@@ -131,7 +132,7 @@ static enum ms_status halve(struct ms_advised *a, const struct ms_advise_options
     return s;
 }
 
-static bool changes(const struct ms_advice *p, const char *section)
+bool ms_advise_changes(const struct ms_advice *p, const char *section)
 {
     for (int i = 0; i < p->n_sets; i++)
         if (strncmp(p->set[i], section, strlen(section)) == 0)
@@ -142,7 +143,7 @@ static bool changes(const struct ms_advice *p, const char *section)
 static struct ms_advice *best_of(struct ms_advice **list, size_t n, const char *section)
 {
     for (size_t i = 0; i < n; i++)
-        if (changes(list[i], section))
+        if (ms_advise_changes(list[i], section))
             return list[i];
     return NULL;
 }
@@ -187,53 +188,6 @@ static enum ms_status against(const struct ms_advised *a, const struct ms_trial 
     return s;
 }
 
-/* Slots of a rank that get an expert which the rank did not hold. */
-static double moved(const struct ms_placement *from, const struct ms_placement *to)
-{
-    double n = 0;
-    int a = from->n_slots / from->n_ranks, b = to->n_slots / to->n_ranks;
-    if (from->n_ranks != to->n_ranks || from->n_layers != to->n_layers)
-        return NAN;
-    for (int l = 0; l < to->n_layers; l++)
-        for (int i = 0; i < to->n_slots; i++) {
-            int r = i / b, e = to->slot_expert[ms_cell(l, to->n_slots, i)];
-            bool held = false;
-            for (int k = r * a; k < (r + 1) * a; k++)
-                held |= from->slot_expert[ms_cell(l, from->n_slots, k)] == e;
-            n += !held;
-        }
-    return n;
-}
-
-/* What it takes to get there, and when that is paid. */
-static void cost_of(const struct ms_advised *a, struct ms_advice *p)
-{
-    struct ms_case c = {0};
-    struct ms_placement from = {0}, to = {0};
-    if (ms_study_case(&p->study, 0, &c, NULL) != MS_OK)
-        return;
-    double ranks = ms_trial_number(&p->trial, "ranks");
-    double slots = c.s.model.experts + c.s.placement.redundant_experts;
-    p->memory_bytes = slots / ranks * ms_model_expert_bytes(&c.s.model) * a->of_layers;
-    p->moved_bytes = changes(p, "placement") ? NAN : 0;
-    if (changes(p, "placement") && !p->other_work &&
-        ms_advise_placement(a->base, a->n_layers, HELD_OUT_SEED, &from, NULL) == MS_OK &&
-        ms_advise_placement(p, a->n_layers, HELD_OUT_SEED, &to, NULL) == MS_OK)
-        p->moved_bytes =
-            moved(&from, &to) / a->n_layers * a->of_layers * ms_model_expert_bytes(&c.s.model);
-    double rate = ms_trial_number(&p->trial, "platform.bisection_per_gpu_Bps");
-    double saved_us = ms_trial_number(&a->base->trial, "step.mean_us") -
-                      ms_trial_number(&p->trial, "step.mean_us");
-    saved_us *= (double)a->of_layers / a->n_layers;
-    p->payback_steps = p->moved_bytes > 0 && saved_us > 0 && rate > 0
-                           ? p->moved_bytes / ranks / rate * 1e6 / saved_us
-                       : p->moved_bytes == 0 ? 0
-                                             : NAN;
-    ms_place_finish(&from);
-    ms_place_finish(&to);
-    ms_case_finish(&c);
-}
-
 static enum ms_status judge(struct ms_advised *a, struct ms_advice *p, struct ms_err *err)
 {
     char series[64], path[80];
@@ -247,7 +201,8 @@ static enum ms_status judge(struct ms_advised *a, struct ms_advice *p, struct ms
     enum ms_status s = against(a, &p->trial, &a->base->trial, series, a->stat, &p->metric, err);
     if (s == MS_OK)
         s = against(a, &p->trial, &a->base->trial, "step", MS_STAT_MEAN, &p->step, err);
-    cost_of(a, p);
+    p->rank_load = ms_trial_number(&p->trial, "imbalance.rank_max_over_mean");
+    p->slots_bound = ms_trial_number(&p->trial, "loads.slots_bound");
     return s;
 }
 
@@ -306,6 +261,8 @@ static enum ms_status hold_out(struct ms_advised *a, const struct ms_advise_opti
         s = judge(a, a->best[i], err);
     qsort(a->best, a->n_best, sizeof *a->best, by_score);
     verdicts(a);
+    if (s == MS_OK)
+        s = ms_advise_costs(a, HELD_OUT_SEED, o->n_procs, signal_number, err);
     find_cheapest(a);
     return s;
 }

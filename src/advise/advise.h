@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "advise/trial.h"
+#include "base/json.h"
 #include "stats/boot.h"
 
 enum { MS_PLAN_SETS = 6, MS_PLANS_MOST = 96, MS_PLANS_TOLD = 5 };
@@ -27,10 +28,13 @@ struct ms_advice {
     struct ms_ratio metric, step; /**< held-out, against what is there */
     enum ms_verdict verdict, step_verdict;
     double metric_us, tokens_per_s, bound_us;
+    double rank_load;    /**< fullest rank over the mean, mean of the exchanges; NAN: not known */
+    double slots_bound;  /**< what the plan's slots allow of it (place/bound.h) */
     double memory_bytes; /**< of experts' weights on a rank */
     double moved_bytes;  /**< of weights, once, all ranks; NAN: not known */
-    double payback_steps;
-    double cables; /**< NAN: not known */
+    double move_us;      /**< what that takes, simulated as one exchange; NAN: not known */
+    double payback_steps, payback_lo, payback_hi; /**< by the step's ratio and its interval */
+    double cables;                                /**< NAN: not known */
     bool keeps_slo;
 };
 
@@ -72,13 +76,24 @@ void ms_advise_json(const struct ms_advised *a, struct ms_buf *out);
 /** Plans as scenario fragments, and their placements as serving systems read them, into a folder. */
 enum ms_status ms_advise_export(const struct ms_advised *a, const char *dir, struct ms_err *err);
 
+/** Is a key of a section ("placement") among what the plan sets? */
+bool ms_advise_changes(const struct ms_advice *p, const char *section);
+/** advise_cost.c: memory, weights moved, what moving takes (simulated) and when it is paid, of the
+ *  best plans. */
+enum ms_status ms_advise_costs(struct ms_advised *a, uint64_t seed, int n_procs, int *signal_number,
+                               struct ms_err *err);
+/** advise_heat.c: ranks and links before and after a plan. */
+void ms_advise_heat_text(const struct ms_advised *a, const struct ms_advice *p, FILE *out);
+void ms_advise_heat_json(const struct ms_advised *a, const struct ms_advice *p, struct ms_json *j);
+
 /** candidates.c: all plans for the scenario of a->all[0]. */
 void ms_advise_candidates(struct ms_advised *a, const struct ms_scenario *s,
                           const struct ms_platform *p, const char *platforms);
 /** Joins of the best placement and the best exchange. */
 void ms_advise_combine(struct ms_advised *a, const struct ms_advice *x, const struct ms_advice *y);
 /** advise_placement.c: who holds what under a plan in repeat 0, all its layers. */
+/** @param rank_node the node of each rank, owned by the caller (free); NULL: not asked for */
 enum ms_status ms_advise_placement(const struct ms_advice *p, int layers, uint64_t seed,
-                                   struct ms_placement *out, struct ms_err *err);
+                                   struct ms_placement *out, int **rank_node, struct ms_err *err);
 
 #endif

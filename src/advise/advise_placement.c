@@ -7,7 +7,7 @@
 #include "place/place_map.h"
 
 enum ms_status ms_advise_placement(const struct ms_advice *p, int layers, uint64_t seed,
-                                   struct ms_placement *out, struct ms_err *err)
+                                   struct ms_placement *out, int **rank_node, struct ms_err *err)
 {
     struct ms_case c = {0};
     struct ms_case_input in = {0};
@@ -36,6 +36,14 @@ enum ms_status ms_advise_placement(const struct ms_advice *p, int layers, uint64
             s = ms_err_set(err, MS_NOMEM, "out of memory");
     } else if (s == MS_OK) {
         s = ms_err_set(err, MS_INVALID, "a matrix has no placement");
+    }
+    if (s == MS_OK && rank_node) {
+        size_t n = (size_t)in.s.workload.ranks * sizeof **rank_node;
+        *rank_node = malloc(n + 1);
+        if (*rank_node)
+            memcpy(*rank_node, ms_demand_rank_node(d, 0), n);
+        else
+            s = ms_err_set(err, MS_NOMEM, "out of memory");
     }
     ms_demand_destroy(d);
     ms_case_input_finish(&in);
@@ -79,7 +87,7 @@ static enum ms_status write_map(const struct ms_advice *p, const char *dir, size
                                 struct ms_err *err)
 {
     struct ms_placement q = {0};
-    enum ms_status s = ms_advise_placement(p, 0, 0, &q, err);
+    enum ms_status s = ms_advise_placement(p, 0, 0, &q, NULL, err);
     int *id = malloc(((size_t)q.n_layers + 1) * sizeof *id);
     if (s == MS_OK && !id)
         s = ms_err_set(err, MS_NOMEM, "out of memory");

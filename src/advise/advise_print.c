@@ -25,6 +25,23 @@ static void bytes(double b, char *text, size_t size)
         snprintf(text, size, "%.1f MB", b / 1e6);
 }
 
+/* How long moving takes, and after how many steps that is made up for. */
+static void say_payback(const struct ms_advice *p, FILE *out)
+{
+    if (p->move_us > 0 && isfinite(p->move_us))
+        fprintf(out, " in %.3g ms (simulated)", p->move_us / 1e3);
+    if (!(p->moved_bytes > 0) || isnan(p->payback_steps))
+        fprintf(out, "\n");
+    else if (!isfinite(p->payback_steps))
+        fprintf(out, ", never paid back: steps are no shorter\n");
+    else if (!isfinite(p->payback_hi))
+        fprintf(out, ", paid back after %.0f steps (%.0f or more: steps may be no shorter)\n",
+                ceil(p->payback_steps), ceil(p->payback_lo));
+    else
+        fprintf(out, ", paid back after %.0f steps [%.0f, %.0f]\n", ceil(p->payback_steps),
+                ceil(p->payback_lo), ceil(p->payback_hi));
+}
+
 static void row(const struct ms_advised *a, const struct ms_advice *p, size_t number, FILE *out)
 {
     char text[700], memory[32], moved[32], gap[32] = "-";
@@ -37,14 +54,19 @@ static void row(const struct ms_advised *a, const struct ms_advice *p, size_t nu
         fprintf(out, "   %9.1f us  %38s  gap %s, %s of experts a rank: %s\n", p->metric_us, "", gap,
                 memory, text);
     else
-        fprintf(out, "%zu. %9.1f us  x%.3f [%.3f, %.3f] %-8s step x%.3f  gap %s: %s\n", number,
-                p->metric_us, p->metric.ratio, p->metric.lo, p->metric.hi,
-                ms_verdict_name(p->verdict), p->step.ratio, gap, text);
-    if (p != a->base && (p->moved_bytes > 0 || p->memory_bytes != a->base->memory_bytes))
-        fprintf(out, "      %s of experts a rank, %s moved%s", memory, moved,
-                isfinite(p->payback_steps) ? "" : "\n");
-    if (p != a->base && isfinite(p->payback_steps) && p->moved_bytes > 0)
-        fprintf(out, ", paid back after %.0f steps\n", ceil(p->payback_steps));
+        fprintf(out, "%zu. %9.1f us  x%.3f [%.3f, %.3f] %-8s step x%.3f [%.3f, %.3f]  gap %s: %s\n",
+                number, p->metric_us, p->metric.ratio, p->metric.lo, p->metric.hi,
+                ms_verdict_name(p->verdict), p->step.ratio, p->step.lo, p->step.hi, gap, text);
+    if (isfinite(p->rank_load) && isfinite(p->slots_bound))
+        fprintf(out, "      fullest rank %.3f of the mean, its slots allow %.3f\n", p->rank_load,
+                p->slots_bound);
+    if (p != a->base && (p->moved_bytes > 0 || p->memory_bytes != a->base->memory_bytes)) {
+        fprintf(out, "      %s of experts a rank, %s moved", memory, moved);
+        say_payback(p, out);
+    }
+    if (p != a->base && a->base->cables != p->cables && isfinite(p->cables))
+        fprintf(out, "      %.0f cables where what is there has %.0f\n", p->cables,
+                a->base->cables);
     if (p->other_work)
         fprintf(out, "      other work: %.0f tokens/s where what is there has %.0f\n",
                 p->tokens_per_s, a->base->tokens_per_s);
@@ -90,6 +112,7 @@ void ms_advise_text(const struct ms_advised *a, FILE *out)
         if (!a->best[i]->other_work && a->best[i]->verdict == MS_VERDICT_FASTER) {
             words(a->best[i], text, sizeof text);
             fprintf(out, "Change: %s.\n", text);
+            ms_advise_heat_text(a, a->best[i], out);
             return;
         }
 }
@@ -115,16 +138,27 @@ static void add_plan(struct ms_json *j, const char *key, const struct ms_advised
         ms_json_end_array(j);
         ms_json_string(j, "verdict", ms_verdict_name(p->verdict));
         ms_json_number(j, "step_ratio", p->step.ratio);
+        ms_json_array(j, "step_ci95");
+        ms_json_number(j, NULL, p->step.lo);
+        ms_json_number(j, NULL, p->step.hi);
+        ms_json_end_array(j);
         ms_json_string(j, "step_verdict", ms_verdict_name(p->step_verdict));
     }
     ms_json_number(j, "tokens_per_s", p->tokens_per_s);
     ms_json_number(j, "bound_us", p->bound_us);
     ms_json_number(j, "gap", p->bound_us > 0 ? p->metric_us / p->bound_us - 1 : NAN);
-    ms_json_number(j, "rank_max_over_mean",
-                   ms_trial_number(&p->trial, "imbalance.rank_max_over_mean"));
+    ms_json_number(j, "rank_max_over_mean", p->rank_load);
+    ms_json_number(j, "slots_bound", p->slots_bound);
     ms_json_number(j, "memory_bytes_per_rank", p->memory_bytes);
     ms_json_number(j, "moved_bytes", p->moved_bytes);
-    ms_json_number(j, "payback_steps", p->payback_steps);
+    ms_json_number(j, "move_us", p->move_us);
+    ms_json_number(j, "payback_steps", isfinite(p->payback_steps) ? p->payback_steps : NAN);
+    if (p != a->base) {
+        ms_json_array(j, "payback_ci95");
+        ms_json_number(j, NULL, isfinite(p->payback_lo) ? p->payback_lo : NAN);
+        ms_json_number(j, NULL, isfinite(p->payback_hi) ? p->payback_hi : NAN);
+        ms_json_end_array(j);
+    }
     ms_json_number(j, "cables", p->cables);
     if (p->other_work)
         ms_json_bool(j, "other_work", true);
@@ -143,6 +177,8 @@ void ms_advise_json(const struct ms_advised *a, struct ms_buf *out)
     for (size_t i = 0; i < a->n_best; i++)
         add_plan(&j, NULL, a, a->best[i]);
     ms_json_end_array(&j);
+    if (a->n_best > 0)
+        ms_advise_heat_json(a, a->best[0], &j);
     if (a->cheapest)
         add_plan(&j, "cheapest", a, a->cheapest);
     ms_json_integer(&j, "candidates", (int64_t)a->n_candidates);

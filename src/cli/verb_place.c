@@ -41,6 +41,7 @@ struct answer {
     double *load;          /* [layers][experts] */
     double *rank_load;     /* [layers][ranks] */
     double *max_over_mean; /* [layers] */
+    double *node_max;      /* [layers] the fullest node over the mean node */
 };
 
 /* Loads of all steps and ranks together. */
@@ -54,8 +55,9 @@ static enum ms_status read_loads(const struct setting *q, struct answer *a, stru
     a->load = MS_NEW(&a->arena, double, ms_cell(t->n_layers, t->n_experts, 0));
     a->rank_load = MS_NEW(&a->arena, double, ms_cell(t->n_layers, (int)q->ranks, 0));
     a->max_over_mean = MS_NEW(&a->arena, double, (size_t)t->n_layers);
+    a->node_max = MS_NEW(&a->arena, double, (size_t)t->n_layers);
     double *one = MS_NEW(&a->arena, double, (size_t)t->n_experts);
-    if (!a->load || !a->rank_load || !a->max_over_mean || !one)
+    if (!a->load || !a->rank_load || !a->max_over_mean || !a->node_max || !one)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     for (int step = 0; step < t->n_steps; step++)
         for (int l = 0; l < t->n_layers; l++) {
@@ -101,6 +103,19 @@ static void split(struct answer *a, int layer, double *rank)
     ms_split_balanced(&c, a->load + ms_cell(layer, p->n_experts, 0), 1e-6, &s, part, rank);
 }
 
+/* The fullest node over the mean, of the loads [ranks] of ranks that sit node by node. */
+static double fullest_node(const double *rank, int n_ranks, int n_nodes)
+{
+    double most = 0, all = 0, sum = 0;
+    int width = n_ranks / n_nodes;
+    for (int r = 0; r < n_ranks; r++) {
+        sum = r % width == 0 ? rank[r] : sum + rank[r];
+        most = sum > most ? sum : most;
+        all += rank[r];
+    }
+    return all > 0 ? most * n_nodes / all : 1;
+}
+
 /* Every replica takes an equal part of its expert, or what the strategy plans. */
 static void measure(const struct setting *q, struct answer *a)
 {
@@ -122,6 +137,7 @@ static void measure(const struct setting *q, struct answer *a)
             sum += rank[r];
         }
         a->max_over_mean[l] = sum > 0 ? top * p->n_ranks / sum : 1;
+        a->node_max[l] = fullest_node(rank, p->n_ranks, (int)q->nodes);
     }
 }
 
@@ -162,6 +178,10 @@ static void print_json(const struct answer *a, struct ms_buf *out)
     ms_json_array(&j, "max_over_mean");
     for (int l = 0; l < p->n_layers; l++)
         ms_json_number(&j, NULL, a->max_over_mean[l]);
+    ms_json_end_array(&j);
+    ms_json_array(&j, "node_max_over_mean");
+    for (int l = 0; l < p->n_layers; l++)
+        ms_json_number(&j, NULL, a->node_max[l]);
     ms_json_end_array(&j);
     ms_json_end_object(&j);
     ms_buf_adds(out, "\n");
@@ -205,6 +225,23 @@ static void print_table(const struct answer *a, struct ms_buf *out)
     }
 }
 
+/* Ranks as even as can be, and the hot ones on one node: what enters that node is what exchanges wait
+ * for. The layer where that is worst is told. */
+static void warn_of_nodes(const struct setting *q, const struct answer *a)
+{
+    int worst = 0;
+    for (int l = 1; l < a->placement.n_layers; l++)
+        worst = a->node_max[l] > a->node_max[worst] ? l : worst;
+    if (q->nodes < 2 || a->placement.n_layers < 1 || a->node_max[worst] < 1.2)
+        return;
+    fprintf(stderr,
+            "moesim place: warning: in layer %d one node of %lld has %.2f times the mean node's "
+            "load (fullest rank %.2f): %s does not even out nodes here, and an exchange may wait "
+            "for what enters that one\n",
+            a->trace.layer_id[worst], (long long)q->nodes, a->node_max[worst],
+            a->max_over_mean[worst], q->strategy->name);
+}
+
 static enum ms_status place(const struct setting *q, struct ms_err *err)
 {
     struct answer a = {0};
@@ -214,6 +251,7 @@ static enum ms_status place(const struct setting *q, struct ms_err *err)
     struct ms_buf out = {0};
     if (s == MS_OK) {
         measure(q, &a);
+        warn_of_nodes(q, &a);
         if (strcmp(q->format, "json") == 0)
             print_json(&a, &out);
         else if (strcmp(q->format, "table") == 0)

@@ -33,14 +33,31 @@ struct search {
     int limit;
 };
 
-/* ---- costs where the caller has none: the fullest rank under the best split ---- */
+/* ---- costs where the caller has none: the fullest rank under the best split, and the fullest node by
+ * its ranks' mean ---- */
 
 struct plain {
     const struct ms_place_problem *p;
     struct ms_copies copies;
     struct ms_split scratch;
-    double *part, *rank_load;
+    double *part, *rank_load, *node_load;
+    int *node_size;
 };
+
+static double fullest_node(struct plain *c)
+{
+    const struct ms_place_problem *p = c->p;
+    double most = 0;
+    for (int n = 0; n < p->n_nodes; n++)
+        c->node_load[n] = c->node_size[n] = 0;
+    for (int r = 0; r < p->n_ranks && p->n_nodes > 1; r++) {
+        c->node_load[p->rank_node[r]] += c->rank_load[r];
+        c->node_size[p->rank_node[r]]++;
+    }
+    for (int n = 0; n < p->n_nodes; n++)
+        most = c->node_size[n] ? fmax(most, c->node_load[n] / c->node_size[n]) : most;
+    return most;
+}
 
 static double plain_cost(void *ctx, int layer, const int *slot_expert, double limit, int *fullest,
                          double *share)
@@ -54,7 +71,7 @@ static double plain_cost(void *ctx, int layer, const int *slot_expert, double li
     for (int b = 0; b < (p->batch_load ? p->n_batches : 1) && sum <= limit; b++) {
         const double *load = loads + ms_cell(b, p->n_layers, layer) * (size_t)p->n_experts;
         double top = ms_split_balanced(&c->copies, load, 1e-3, &c->scratch, c->part, c->rank_load);
-        sum += top;
+        sum += top + fullest_node(c);
         for (int r = 0; r < p->n_ranks && top > worst && fullest; r++)
             if (c->rank_load[r] >= top * (1 - 1e-9))
                 *fullest = r;
@@ -68,10 +85,13 @@ static bool plain_init(struct plain *c, struct ms_place_problem *p, struct ms_ar
     c->p = p;
     c->part = MS_NEW(arena, double, (size_t)p->n_slots);
     c->rank_load = MS_NEW(arena, double, (size_t)p->n_ranks);
+    c->node_load = MS_NEW(arena, double, (size_t)p->n_nodes + 1);
+    c->node_size = MS_NEW(arena, int, (size_t)p->n_nodes + 1);
     p->cost = plain_cost;
     p->cost_ctx = c;
     return ms_copies_init(&c->copies, arena, p->n_experts, p->n_ranks, p->n_slots) &&
-           ms_split_init(&c->scratch, arena, p->n_ranks, p->n_slots) && c->part && c->rank_load;
+           ms_split_init(&c->scratch, arena, p->n_ranks, p->n_slots) && c->part && c->rank_load &&
+           c->node_load && c->node_size;
 }
 
 /* ---- starts ---- */

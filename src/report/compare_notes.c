@@ -7,6 +7,7 @@
 
 #include "base/pool.h"
 #include "report/compare.h"
+#include "report/node_loads.h"
 #include "stats/percentile.h"
 
 enum { MAX_NOTES = 40 };
@@ -197,6 +198,29 @@ static void note_ports(struct ms_comparison *c, const struct ms_compare_group *g
             g->title, *g->title ? ": " : "", near, n, 100 * c->margin, star->label);
 }
 
+/* Slower though its ranks are no less even: hot ranks that share a node fill what enters the node. */
+static void note_nodes(struct ms_comparison *c, const struct ms_compare_group *g)
+{
+    const struct ms_result *first = g->row[0].r;
+    double rank = ms_result_number(first, "imbalance.rank_max_over_mean");
+    double node = c->is_series && first->ok ? ms_result_node_max(first) : NAN;
+    for (size_t i = 1; i < g->n && isfinite(node) && rank > 0; i++) {
+        const struct ms_compare_row *r = &g->row[i];
+        if (!r->r->ok || !(r->value > g->row[0].value * (1 + c->margin)) ||
+            !(ms_result_number(r->r, "imbalance.rank_max_over_mean") < 1.02 * rank))
+            continue;
+        double mine = ms_result_node_max(r->r);
+        if (!(mine > 1.2 * node))
+            continue;
+        add(c,
+            "%s%s%s is slower than %s although its ranks are no less even: one node has %.2f times "
+            "the mean node's load (%s: %.2f), since hot experts share it. `moesim place` and "
+            "`advise` tell the nodes' loads.",
+            g->title, *g->title ? ": " : "", r->label, g->row[0].label, mine, g->row[0].label,
+            node);
+    }
+}
+
 /* A rank with twice the mean load is worth a sentence, when it is there in five exchanges of two
  * repeats. */
 enum { HOT = 2, HOT_LEAST = 5 };
@@ -351,6 +375,7 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
         note_hardware(c, g);
         note_ports(c, g);
         note_hot(c, g);
+        note_nodes(c, g);
         note_spread(c, g);
     }
     note_along(c);

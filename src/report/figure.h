@@ -31,9 +31,11 @@ enum ms_status ms_figure_ranks(struct ms_buf *b, const struct ms_compare_group *
 enum ms_status ms_figure_training(struct ms_buf *b, const struct ms_compare_group *g);
 
 /** A row's links on its topology, coloured by utilisation; nothing where its platform's file is not
- *  found. @param platforms [n] files to look among, before the shipped ones  @return MS_OK or
+ *  found. @param beside draw it on the scale of this row's, which is drawn already: nothing where that is
+ *  of another platform; NULL: by itself  @param platforms [n] files to look among, before the shipped ones  @return MS_OK or
  *  MS_NOMEM */
 enum ms_status ms_figure_topology(struct ms_buf *b, const struct ms_compare_row *r,
-                                  const char *const *platforms, size_t n);
+                                  const struct ms_compare_row *beside, const char *const *platforms,
+                                  size_t n);
 
 #endif

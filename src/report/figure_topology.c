@@ -58,17 +58,35 @@ static bool find_platform(const struct ms_result *r, const char *const *paths, s
             read_same(ms_shipped(name, path, sizeof path), hash, out));
 }
 
+/* The most that a row's links are used. */
+static double most_of_row(const struct ms_compare_row *r)
+{
+    json_t *record = ms_result_json(r->r);
+    double most = most_of(json_object_get(record, "link_utilisation"));
+    json_decref(record);
+    return most;
+}
+
+static bool same_platform(const struct ms_result *a, const struct ms_result *b)
+{
+    const char *hash = ms_result_text(a, "platform_hash", "");
+    return *hash && strcmp(hash, ms_result_text(b, "platform_hash", "")) == 0;
+}
+
 enum ms_status ms_figure_topology(struct ms_buf *b, const struct ms_compare_row *r,
-                                  const char *const *platforms, size_t n)
+                                  const struct ms_compare_row *beside, const char *const *platforms,
+                                  size_t n)
 {
     struct ms_platform p = {0};
     struct ms_platform_cost cost;
     struct ms_buf picture = {0};
+    if (beside && !same_platform(r->r, beside->r))
+        return MS_OK;
     json_t *record = ms_result_json(r->r);
     if (!record)
         return MS_NOMEM;
     struct use use = {json_object_get(record, "link_utilisation")};
-    struct ms_svg_heat heat = {&use, use_of, most_of(use.of)};
+    struct ms_svg_heat heat = {&use, use_of, beside ? most_of_row(beside) : most_of(use.of)};
     bool drawn = heat.most > 0 && find_platform(r->r, platforms, n, &p) &&
                  ms_platform_cost(&p, &cost, NULL) == MS_OK &&
                  ms_svg_platform(&p, &cost, &heat, &picture, NULL) == MS_OK;
@@ -78,8 +96,9 @@ enum ms_status ms_figure_topology(struct ms_buf *b, const struct ms_compare_row 
         ms_buf_add(b, picture.p, picture.n);
         ms_buf_adds(b, "<figcaption>How busy the links of ");
         ms_html_text(b, r->label);
-        ms_buf_adds(b, " are, the slowest here, over all exchanges: the colour is the busier "
-                       "direction's; NVLink is not "
+        ms_buf_adds(b, beside ? " are, the fastest here, on the same scale"
+                              : " are, the slowest here, over all exchanges");
+        ms_buf_adds(b, ": the colour is the busier direction's; NVLink is not "
                        "drawn.</figcaption></figure>\n");
     }
     ms_buf_finish(&picture);

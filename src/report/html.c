@@ -273,11 +273,14 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
                                 const struct ms_compare_group *g, const char *const *platforms,
                                 size_t n_platforms)
 {
-    const struct ms_compare_row *slowest = &g->row[0];
+    const struct ms_compare_row *slowest = &g->row[0], *fastest = &g->row[0];
     enum ms_status s = MS_OK;
-    for (size_t i = 1; i < g->n; i++)
+    for (size_t i = 1; i < g->n; i++) {
         if (g->row[i].r->ok && g->row[i].value > slowest->value)
             slowest = &g->row[i];
+        if (g->row[i].r->ok && g->row[i].value < fastest->value)
+            fastest = &g->row[i];
+    }
     element(b, "h2", "", *g->title ? g->title : "All cases");
     add_table(b, c, g);
     if (c->is_series) {
@@ -291,7 +294,9 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
     if (s == MS_OK && g->row[0].r->ok)
         s = ms_figure_experts(b, &g->row[0]);
     if (s == MS_OK && slowest->r->ok)
-        s = ms_figure_topology(b, slowest, platforms, n_platforms);
+        s = ms_figure_topology(b, slowest, NULL, platforms, n_platforms);
+    if (s == MS_OK && slowest->r->ok && fastest->r->ok && fastest != slowest)
+        s = ms_figure_topology(b, fastest, slowest, platforms, n_platforms);
     return s == MS_OK && slowest->r->ok ? ms_figure_links(b, slowest) : s;
 }
 

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "demand/nodes.h"
 #include "demand/replica.h"
+#include "place/bound.h"
 #include "sweep/record.h"
 
 /* ---- what demand and simulator are asked ---- */
@@ -91,6 +92,7 @@ struct source {
     size_t stays_size;         /* of a repeat */
     double *scratch;           /* [max of experts and ranks] twice */
     struct ms_imbalance sum;   /* over n_exchanges */
+    double slots_bound_sum;
     double rank_max_sum, realised_sum, dropped, requested, copies, first_layer_requested;
     size_t n_exchanges;
     struct ms_record_sums sums; /* of loads, by expert and by rank */
@@ -176,6 +178,11 @@ static void measure(struct source *s, const struct ms_traffic *t, int step, int 
         s->sums.expert[layer * t->n_experts + e] += t->expert_tokens[e];
     for (int r = 0; r < t->n_ranks; r++)
         s->sums.rank[r] += rank[r];
+    for (int r = 0; s->sums.rank_by_layer && r < t->n_ranks; r++)
+        s->sums.rank_by_layer[ms_cell(layer, t->n_ranks, r)] += rank[r];
+    if (s->sums.rank_by_layer)
+        s->slots_bound_sum +=
+            ms_place_bound(t->expert_tokens, t->n_experts, t->n_ranks, t->n_slots);
     *hot = hottest(t, rank, ms_demand_placement(s->demand, step, group), layer);
     m = ms_imbalance_of(rank, (size_t)t->n_ranks, s->scratch);
     hot->max_over_mean = m.max_over_mean;
@@ -234,7 +241,7 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
     return status;
 }
 
-static enum ms_status source_init(struct source *s, struct ms_case_input *in,
+static enum ms_status source_init(struct source *s, struct ms_case_input *in, bool details,
                                   struct ms_arena *arena, struct ms_err *err)
 {
     size_t R = (size_t)in->s.repeats;
@@ -257,6 +264,10 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
     s->stays_size = (size_t)w->groups * (size_t)w->steps * (size_t)w->steps;
     s->stays = view ? MS_NEW(arena, double, R * s->stays_size) : NULL;
     if (view && !s->stays)
+        return ms_err_set(err, MS_NOMEM, "out of memory for a case");
+    size_t by_layer = (size_t)w->layers * (size_t)w->ranks;
+    s->sums.rank_by_layer = details ? MS_NEW(arena, double, by_layer + 1) : NULL;
+    if (details && !s->sums.rank_by_layer)
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     if (!s->hot || !s->repeat_run || !s->twin_run || !s->twin_key || !s->scratch ||
         !s->sums.expert || !s->sums.rank)
@@ -330,6 +341,9 @@ static enum ms_status answer(const struct source *s, const struct ms_platform *p
     if (status != MS_OK)
         return status;
     struct ms_record_load load = load_of(s);
+    struct ms_record_sums sums = s->sums;
+    if (s->n_exchanges > 0)
+        sums.slots_bound = s->slots_bound_sum / (double)s->n_exchanges;
     struct ms_record_input in = {.s = &s->in->s,
                                  .platform = platform,
                                  .cost = &cost,
@@ -341,7 +355,7 @@ static enum ms_status answer(const struct source *s, const struct ms_platform *p
                                  .load = &load,
                                  .hot = load.has_experts ? s->hot : NULL,
                                  .stays = s->stays,
-                                 .sums = load.has_experts ? &s->sums : NULL,
+                                 .sums = load.has_experts ? &sums : NULL,
                                  .note = ms_demand_note(s->demand),
                                  .work_hash = work_hash};
     status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);
@@ -361,7 +375,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     in->sim.timeline_run = options->timeline_repeat * in->sim.runs_a_repeat;
     in->sim.causes = options->causes;
     in->sim.engine = options->engine;
-    enum ms_status status = source_init(&source, in, &arena, err);
+    enum ms_status status = source_init(&source, in, options->details, &arena, err);
     if (status == MS_OK)
         status = ms_sim_run(&in->sim, &o, err);
     if (status == MS_OK)

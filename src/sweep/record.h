@@ -11,6 +11,7 @@
  *  - tail: of the slowest 1 % of exchanges (at least one) how many (n); the layer met most often
  *    together with its most loaded rank and the expert that loads it most; their share of n; that
  *    rank's load over the mean; repeats: how many the frequent ones come from. Who is there when it is slow, not yet why.
+ *  - loads, asked for details: rank_by_layer [layer][rank], and slots_bound (place/bound.h), mean.
  *  - loads: expert [layer][expert] and rank [rank], selections over their mean to three digits;
  *    expert is left out where it would have more than 4096 numbers.
  *  - link_utilisation: of every link that carried something by name, at most the 1024 busiest,
@@ -54,8 +55,11 @@ struct ms_record_hot {
  *  what each rank computed. */
 struct ms_record_sums {
     int n_layers, n_experts, n_ranks;
-    double *expert; /**< [n_layers][n_experts] */
-    double *rank;   /**< [n_ranks] */
+    double *expert;        /**< [n_layers][n_experts] */
+    double *rank;          /**< [n_ranks] */
+    double *rank_by_layer; /**< [n_layers][n_ranks], NULL: not asked for */
+    double
+        slots_bound; /**< what the slots allow for the fullest rank over the mean; 0: not asked for */
 };
 
 struct ms_record_input {

@@ -36,5 +36,12 @@ void ms_record_add_loads(struct ms_json *j, const struct ms_record_input *in)
     }
     if (s->n_ranks <= MOST_NUMBERS)
         add_row(j, "rank", s->rank, s->n_ranks);
+    if (s->rank_by_layer) {
+        ms_json_array(j, "rank_by_layer");
+        for (int l = 0; l < s->n_layers; l++)
+            add_row(j, NULL, s->rank_by_layer + ms_cell(l, s->n_ranks, 0), s->n_ranks);
+        ms_json_end_array(j);
+        ms_json_number(j, "slots_bound", s->slots_bound);
+    }
     ms_json_end_object(j);
 }
