@@ -150,3 +150,11 @@ void ms_json_raw(struct ms_json *j, const char *key, const char *json)
     lead(j, key);
     ms_buf_adds(j->out, json);
 }
+
+char *ms_json_reason(char *text)
+{
+    char *quoted = strstr(text, " near ");
+    if (quoted)
+        *quoted = '\0';
+    return text;
+}

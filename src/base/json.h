@@ -29,6 +29,9 @@ void ms_json_null(struct ms_json *j, const char *key);
 /** Text that is JSON already. */
 void ms_json_raw(struct ms_json *j, const char *key, const char *json);
 
+/** Why jansson took a text for no JSON, without what it quotes of it, in place. @return text */
+char *ms_json_reason(char *text);
+
 /** The shortest decimal that reads back to the same double ("null" unless finite), into out of >=
  *  32 bytes. @return out */
 const char *ms_number(double value, char *out);

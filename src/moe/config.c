@@ -1,6 +1,7 @@
 /* Reads config.json of the three families into one struct, refusing by key what the model here
  * does not compute, and writes it back for Hugging Face. */
 #include "moe/config.h"
+#include "base/json.h"
 
 #include <jansson.h>
 #include <limits.h>
@@ -281,7 +282,7 @@ enum ms_status ms_moe_config_parse(const char *path, const char *text, size_t n,
         .path = path, .root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why), .err = err};
     if (!r.root)
         return ms_err_at(err, MS_INVALID, path, why.line > 0 ? why.line : 0,
-                         why.column > 0 ? why.column : 0, NULL, "%s", why.text);
+                         why.column > 0 ? why.column : 0, NULL, "%s", ms_json_reason(why.text));
     if (!json_is_object(r.root))
         fail(&r, NULL, "is not a JSON object");
     else

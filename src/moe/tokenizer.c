@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "moe/tokenizer_parts.h"
 
 enum { MOST_FILE = 256 << 20, MOST_AROUND = 64 };
@@ -263,7 +264,7 @@ enum ms_status ms_tokenizer_open(const char *path, struct ms_tokenizer **out, st
     ms_buf_finish(&text);
     if (!root)
         return ms_err_at(err, MS_INVALID, path, why.line, why.column, NULL, "is not JSON: %s",
-                         why.text);
+                         ms_json_reason(why.text));
     struct ms_tokenizer *t = calloc(1, sizeof *t);
     s = t ? read_all(&p, root, t) : ms_err_set(err, MS_NOMEM, "out of memory for a tokenizer");
     json_decref(root);

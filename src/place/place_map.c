@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/yaml_tree.h"
 
 enum { MOST_LAYERS = 4096, MOST_SLOTS = 65535 };
@@ -138,7 +139,7 @@ static enum ms_status read_json(const struct reader *r, const struct ms_buf *b)
     json_t *root = json_loadb(b->p, b->n, JSON_REJECT_DUPLICATES, &why);
     if (!root)
         return ms_err_at(r->err, MS_INVALID, r->path, why.line, why.column, "placement.map",
-                         "is not JSON: %s", why.text);
+                         "is not JSON: %s", ms_json_reason(why.text));
     const json_t *rows =
         json_is_array(root) ? root : json_object_get(root, "physical_to_logical_map");
     const json_t *list = json_object_get(root, "layer_list");

@@ -157,7 +157,7 @@ static enum ms_status read_report(struct ms_results *s, const char *dir, struct 
         return nomem(err);
     if (status != MS_OK) /* the records speak for themselves; what the study wanted is not known */
         ms_errs_warn_at(&s->warnings, why.file, 0, 0, NULL, "%s: its defaults are left out",
-                        why.text);
+                        ms_json_reason(why.text));
     const json_t *report = json_object_get(o, "report");
     const char *by = json_string_value(json_object_get(report, "by"));
     const char *metric = json_string_value(json_object_get(report, "metric"));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 
 /* Names of one thing, the most particular first. */
 static const char *const k_hidden[] = {"hidden_size", "d_model", "n_embd",
@@ -327,7 +328,7 @@ enum ms_status ms_model_config_parse(const char *path, const char *text, size_t 
     ms_buf_finish(&copy);
     if (!root)
         return ms_err_at(err, MS_INVALID, path, why.line, why.column, NULL, "is not JSON: %s",
-                         why.text);
+                         ms_json_reason(why.text));
     struct ms_model_shape m = {
         .preset = out->preset, .config = out->config, .groups = 1, .group_limit = 1};
     struct ms_config_reader r = {.path = path, .o = find_text(root, 0), .err = err};

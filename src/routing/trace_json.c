@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "routing/trace_read.h"
+#include "base/json.h"
 
 static enum ms_status bad(const char *path, struct ms_err *err, const char *what)
 {
@@ -76,7 +77,7 @@ enum ms_status ms_trace_read_json(struct ms_trace_file *f, struct ms_trace *out,
         return ms_trace_read_json_lines(f, out, err);
     if (!root)
         return ms_err_at(err, MS_INVALID, f->path, why.line, why.column, "routing.trace",
-                         "is not JSON: %s", why.text);
+                         "is not JSON: %s", ms_json_reason(why.text));
     bool line = json_object_get(root, "topk_ids") || json_object_get(root, "topk_experts") ||
                 json_object_get(root, "expert_load");
     enum ms_status s = line ? ms_trace_read_json_lines(f, out, err) : fill(f->path, root, out, err);

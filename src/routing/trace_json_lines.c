@@ -307,7 +307,7 @@ static enum ms_status read_line(struct reader *r, const char *p, size_t n, struc
     json_t *o = json_loadb(p, n, JSON_REJECT_DUPLICATES, &why);
     if (!o)
         return ms_err_at(err, MS_INVALID, r->f->path, r->line, why.column, "routing.trace",
-                         "is not JSON: %s", why.text);
+                         "is not JSON: %s", ms_json_reason(why.text));
     const json_t *ids = any_of(o, choices);
     enum ms_status s = MS_OK;
     if (!json_is_object(o))

@@ -117,8 +117,10 @@ static enum ms_status check_end(struct ms_core *c)
 {
     int n = c->n_total * c->n_halves;
     if (!c->status && (!c->crew.over || c->crew.n_homed != n))
-        return ms_core_fail(c, MS_INTERNAL, "the simulation stopped with %d of %d ranks finished",
-                            c->crew.n_homed, n);
+        return ms_core_fail(
+            c, MS_INTERNAL,
+            "the simulation stopped with %d of %d ranks finished: memory ran out, or a deadlock",
+            c->crew.n_homed, n);
     return c->status;
 }
 

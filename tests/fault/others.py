@@ -15,7 +15,8 @@ def two_at_once(w):
             first = p.wait()
             tried += 1
             refused = code == 4 and 'writing here' in err
-            good = first == 0 and (refused or code in (0, 2)) and w.call(args + ['-o', 'k'])[0] == 0 and same('k', base)
+            after = 'merged' if second is MERGE and code == 0 else base
+            good = first == 0 and (refused or code in (0, 2)) and w.call(args + ['-o', 'k'])[0] == 0 and same('k', after)
             held += good
             if not good:
                 print(f'{second[0]} beside {args[0]}: exit {first} and {code}: {err[-200:]}', flush=True)
