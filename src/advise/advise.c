@@ -111,6 +111,20 @@ static size_t gather(struct ms_advised *a, struct ms_advice **list)
     return n;
 }
 
+/* Of plans that come out the same (a window that is never full), the first alone. */
+static size_t drop_equals(struct ms_advice **list, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        double step = ms_trial_number(&list[i]->trial, "step.mean_us");
+        bool same = kept > 0 && list[i]->score_us == list[kept - 1]->score_us &&
+                    step == ms_trial_number(&list[kept - 1]->trial, "step.mean_us");
+        if (!same)
+            list[kept++] = list[i];
+    }
+    return kept;
+}
+
 /* All on few repeats, the better half on twice as many. The best come first. */
 static enum ms_status halve(struct ms_advised *a, const struct ms_advise_options *o,
                             struct ms_advice **list, size_t *n, int *signal_number,
@@ -123,6 +137,7 @@ static enum ms_status halve(struct ms_advised *a, const struct ms_advise_options
             o->tell("plans tried", *n);
         s = simulate(a, list, *n, &q, o->n_procs, signal_number, err);
         qsort(list, *n, sizeof *list, by_score);
+        *n = drop_equals(list, *n);
         while (*n > 0 && list[*n - 1]->score_us == INFINITY)
             (*n)--;
         size_t half = (*n + 1) / 2;
@@ -140,12 +155,26 @@ bool ms_advise_changes(const struct ms_advice *p, const char *section)
     return false;
 }
 
-static struct ms_advice *best_of(struct ms_advice **list, size_t n, const char *section)
+/* The best that changes a section: of those left, else of all that were tried, by their last round. */
+static struct ms_advice *best_of(struct ms_advised *a, struct ms_advice **list, size_t n,
+                                 const char *section)
 {
+    struct ms_advice *best = NULL;
     for (size_t i = 0; i < n; i++)
         if (ms_advise_changes(list[i], section))
             return list[i];
-    return NULL;
+    for (size_t i = 1; i < a->n; i++)
+        if (!a->all[i].other_work && ms_advise_changes(&a->all[i], section) &&
+            a->all[i].score_us < INFINITY && (!best || a->all[i].score_us < best->score_us))
+            best = &a->all[i];
+    return best;
+}
+
+static int by_kind_and_score(const void *a, const void *b)
+{
+    const struct ms_advice *x = *(struct ms_advice *const *)a, *y = *(struct ms_advice *const *)b;
+    return x->other_work != y->other_work ? (int)x->other_work - (int)y->other_work
+                                          : by_score(a, b);
 }
 
 /* ---- held out ---- */
@@ -196,6 +225,8 @@ static enum ms_status judge(struct ms_advised *a, struct ms_advice *p, struct ms
     p->metric_us = ms_trial_number(&p->trial, path);
     p->tokens_per_s = ms_trial_number(&p->trial, "step.tokens_per_s");
     p->bound_us = ms_trial_number(&p->trial, a->stat >= 75 ? "bound.p99_us" : "bound.p50_us");
+    if (strcmp(series, "exchange") != 0) /* of exchanges; a layer or a step has none */
+        p->bound_us = NAN;
     p->cables = ms_trial_number(&p->trial, "platform.cables");
     p->keeps_slo = a->slo_us > 0 && p->metric_us <= a->slo_us;
     enum ms_status s = against(a, &p->trial, &a->base->trial, series, a->stat, &p->metric, err);
@@ -259,7 +290,7 @@ static enum ms_status hold_out(struct ms_advised *a, const struct ms_advise_opti
         s = judge(a, a->base, err);
     for (size_t i = 0; i < a->n_best && s == MS_OK; i++)
         s = judge(a, a->best[i], err);
-    qsort(a->best, a->n_best, sizeof *a->best, by_score);
+    qsort(a->best, a->n_best, sizeof *a->best, by_kind_and_score);
     verdicts(a);
     if (s == MS_OK)
         s = ms_advise_costs(a, HELD_OUT_SEED, o->n_procs, signal_number, err);
@@ -310,6 +341,27 @@ static enum ms_status open_base(struct ms_advised *a, const struct ms_advise_opt
     return s;
 }
 
+/* Platforms that were asked for are told, in the place of the last plans, however they come out. */
+static size_t with_platforms(struct ms_advised *a, const struct ms_advise_options *o,
+                             struct ms_advice **list, size_t n)
+{
+    size_t place = MS_PLANS_TOLD - 1;
+    for (size_t i = 1; o->platforms && i < a->n && place > 1; i++) {
+        bool there = false;
+        if (!ms_advise_changes(&a->all[i], "platform") || !(a->all[i].score_us < INFINITY))
+            continue;
+        for (size_t k = 0; k < n; k++)
+            there |= list[k] == &a->all[i];
+        if (there)
+            continue;
+        if (n < MS_PLANS_TOLD - 1)
+            list[n++] = &a->all[i];
+        else
+            list[--place] = &a->all[i];
+    }
+    return n;
+}
+
 enum ms_status ms_advise(const struct ms_advise_options *o, struct ms_advised *a,
                          struct ms_errs *errs, int *signal_number, struct ms_err *err)
 {
@@ -323,7 +375,7 @@ enum ms_status ms_advise(const struct ms_advise_options *o, struct ms_advised *a
     a->n_candidates = a->n - 1;
     n = gather(a, list);
     s = halve(a, o, list, &n, signal_number, err);
-    struct ms_advice *x = best_of(list, n, "placement"), *y = best_of(list, n, "exchange");
+    struct ms_advice *x = best_of(a, list, n, "placement"), *y = best_of(a, list, n, "exchange");
     if (s == MS_OK && x && y) {
         ms_advise_combine(a, x, y);
         try_to_read(o, a, &a->all[a->n - 1]);
@@ -334,6 +386,7 @@ enum ms_status ms_advise(const struct ms_advise_options *o, struct ms_advised *a
         }
     }
     n = n < MS_PLANS_TOLD - 1 ? n : MS_PLANS_TOLD - 1;
+    n = with_platforms(a, o, list, n);
     for (size_t i = 1; i < a->n && n < MS_PLANS_TOLD; i++) /* one for throughput */
         if (a->all[i].other_work && a->all[i].score_us < INFINITY)
             list[n++] = &a->all[i];

@@ -74,13 +74,14 @@ void ms_advise_heat_text(const struct ms_advised *a, const struct ms_advice *p, 
     int nodes = (int)ms_trial_number(&a->base->trial, "platform.nodes");
     size_t width = nodes > 1 ? (size_t)(hosts / nodes) : 8;
     width = width < 1 ? 1 : width > WIDEST ? WIDEST : width;
-    if (n == 0 || json_array_size(y) != n)
-        return;
-    fprintf(out,
+    bool placed = ms_advise_changes(p, "placement") && json_array_size(y) == n;
+    if (placed)
+        fprintf(
+            out,
             "Ranks' loads over their mean in layer %zu, now and then "
             "(. < 0.25, : < 0.75, - < 0.95, = < 1.05, + < 1.25, * < 1.5, o < 2, # < 3, @ more):\n",
             layer);
-    for (size_t r = 0; r < n; r += width) {
+    for (size_t r = 0; placed && r < n; r += width) {
         fprintf(out, "  rank %4zu  ", r);
         row(x, r, width, out);
         fputs("  ", out);
