@@ -221,6 +221,8 @@ static void join_node(struct ms_join *j, struct ordered *row, int n, struct tall
         }
         if (gpu >= 0 && !m->failed) {
             m->gpu[gpu].nvlink_Bps = ms_inside_nvlink_Bps(in, g);
+            m->gpu[gpu].peer_Bps = in->gpu[g].peer_Bps;
+            m->gpu[gpu].place = g;
             m->gpu[gpu].domain = domain;
         }
     }
@@ -300,6 +302,8 @@ static enum ms_status node_alone(struct ms_join *j, const struct ms_inside *in, 
         if (m->failed)
             return MS_NOMEM;
         m->gpu[gpu].nvlink_Bps = ms_inside_nvlink_Bps(in, g);
+        m->gpu[gpu].peer_Bps = in->gpu[g].peer_Bps;
+        m->gpu[gpu].place = g;
         m->gpu[gpu].domain = node;
     }
     if (in->n_nics == 0)
@@ -385,6 +389,22 @@ static int domain_of(const struct ms_map *m, const struct ms_map_gpu *u)
     return domain < 0 ? -1 : (int)m->n_blocks + domain;
 }
 
+/* GPUs that are linked with each other and not over switches. */
+static void say_mesh(struct ms_map *m)
+{
+    int linked = 0, pairs = 0;
+    for (int a = 0; a < m->n_gpus; a++)
+        for (int b = a + 1; b < m->n_gpus && m->gpu[b].node == m->gpu[a].node; b++) {
+            if (!m->gpu[a].peer_Bps || !m->gpu[b].peer_Bps)
+                continue;
+            pairs++;
+            linked += m->gpu[a].peer_Bps[m->gpu[b].place] > 0;
+        }
+    if (pairs)
+        ms_map_fact(m, "GPUs linked with each other, without a switch: %d of %d pairs%s", linked,
+                    pairs, linked < pairs ? "; the others go over the network" : "");
+}
+
 enum ms_status ms_join_nvlink(struct ms_join *j)
 {
     struct ms_map *m = &j->m;
@@ -393,13 +413,14 @@ enum ms_status ms_join_nvlink(struct ms_join *j)
                          (size_t)m->n_gpus + (size_t)m->n_switches + m->n_blocks + m->nodes.n + 2);
     int n = 0, with = 0;
     double most = 0;
-    bool mesh = false;
     for (int g = 0; g < m->n_gpus && number; g++) {
         struct ms_map_gpu *u = &m->gpu[g];
         if (j->o->nvlink_Bps > 0 && u->domain < 0)
             u->domain = u->node;
-        if (j->o->nvlink_Bps >= 0)
+        if (j->o->nvlink_Bps >= 0) {
             u->nvlink_Bps = j->o->nvlink_Bps;
+            u->peer_Bps = NULL;
+        }
         int domain = u->nvlink_Bps > 0 ? domain_of(m, u) : -1;
         u->domain = -1;
         if (domain < 0)
@@ -425,9 +446,6 @@ enum ms_status ms_join_nvlink(struct ms_join *j)
     else
         ms_map_fact(m, "NVLink: %d domains, up to %s a GPU one way, nominal", n,
                     ms_units_show(most, MS_UNIT_RATE, rate, sizeof rate));
-    for (int i = 0; i < j->insides.n; i++)
-        mesh |= j->insides.in[i]->mesh;
-    if (mesh && with)
-        ms_map_assume(m, "direct links between GPUs are taken as one switch of their summed rate");
+    say_mesh(m);
     return MS_OK;
 }

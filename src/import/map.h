@@ -38,6 +38,9 @@ struct ms_map_gpu {
     int node, index;       /**< index within the node */
     int first_nic, n_nics; /**< in nic_of_gpu */
     double nvlink_Bps;     /**< all its links, 0 none */
+    /** [GPUs of the node, by place] of the links from GPU to GPU; NULL: NVLinks end at switches */
+    const double *peer_Bps;
+    int place;  /**< among the GPUs that peer_Bps speaks of */
     int domain; /**< NVLink domain: GPUs of equal number reach each other over switches; -1 */
 };
 

@@ -4,6 +4,7 @@
 #include <libxml/tree.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "import/inside_match.h"
 #include "import/readers.h"
@@ -60,6 +61,21 @@ static double nvlink_GBps(int sm)
     return sm >= 100 && sm < 130 && sm != 104 ? 50 : sm >= 70 && sm < 100 ? 25 : 20;
 }
 
+/* GB/s of one xGMI link one way, by the processor's name: "gfx942", "942", "910" for gfx90a. AMD's
+ * data sheets: MI100 92, MI250X 100, MI300X 128, MI350X 153.6 GB/s both ways. */
+static double xgmi_GBps(const char *gcn)
+{
+    static const struct {
+        const char *name;
+        double GBps;
+    } links[] = {{"95", 76.8}, {"94", 64}, {"90a", 50}, {"910", 50}, {"908", 46}};
+    const char *name = !strncmp(gcn, "gfx", 3) ? gcn + 3 : gcn;
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        if (!strncmp(name, links[i].name, strlen(links[i].name)))
+            return links[i].GBps;
+    return 46;
+}
+
 static void add_gpu(struct found *f, const xmlNode *pci, const xmlNode *gpu)
 {
     struct ms_inside *in = f->in;
@@ -77,6 +93,8 @@ static void add_gpu(struct found *f, const xmlNode *pci, const xmlNode *gpu)
     g->dev = (int)number(f, gpu, "dev", g->dev);
     g->sm = (int)number(f, gpu, "sm", 0);
     in->rccl |= get(gpu, "gcn") != NULL;
+    if (get(gpu, "gcn"))
+        in->xgmi_GBps = xgmi_GBps(get(gpu, "gcn"));
     for (const xmlNode *l = gpu->children; l; l = l->next) {
         if (!is(l, "nvlink") && !is(l, "xgmi"))
             continue;
@@ -358,6 +376,55 @@ static void say(struct found *f, const int *far)
     ms_buf_finish(&other);
 }
 
+static double link_Bps(const struct ms_inside *in, int gpu)
+{
+    return 1e9 * (in->xgmi_GBps > 0 ? in->xgmi_GBps : nvlink_GBps(in->gpu[gpu].sm));
+}
+
+double ms_inside_nvlink_Bps(const struct ms_inside *in, int gpu)
+{
+    double Bps = in->gpu[gpu].n_nvlinks * link_Bps(in, gpu), peers_Bps = 0;
+    for (int k = 0; in->gpu[gpu].peer_Bps && k < in->n_gpus; k++)
+        peers_Bps += in->gpu[gpu].peer_Bps[k];
+    return peers_Bps > Bps ? peers_Bps : Bps; /* links may be listed at their other ends */
+}
+
+/* Links of one GPU by the bus of the GPU at their other end; a link listed at one end counts. */
+static void add_peers(struct found *f, int g, const xmlNode *gpu, double *peer_Bps)
+{
+    const struct ms_inside *in = f->in;
+    for (const xmlNode *l = gpu->children; l; l = l->next) {
+        const char *target = is(l, "nvlink") || is(l, "xgmi") ? get(l, "target") : NULL;
+        for (int k = 0; target && k < in->n_gpus; k++)
+            if (k != g && !strcasecmp(in->gpu[k].busid, target)) {
+                double Bps = (double)number(f, l, "count", 1) * link_Bps(in, g);
+                double *ab = &peer_Bps[g * in->n_gpus + k], *ba = &peer_Bps[k * in->n_gpus + g];
+                *ab = Bps > *ab ? Bps : *ab;
+                *ba = *ab > *ba ? *ab : *ba;
+            }
+    }
+}
+
+/* Who is linked with whom, where no switch joins all. */
+static bool find_peers(struct found *f)
+{
+    struct ms_inside *in = f->in;
+    if (!in->mesh || in->nvswitch)
+        return true;
+    size_t n = (size_t)in->n_gpus;
+    double *peer_Bps = MS_NEW(&f->m->arena, double, n *n);
+    for (int g = 0; peer_Bps && g < in->n_gpus; g++) {
+        for (const xmlNode *c = f->gpu[g]->children; c; c = c->next)
+            if (is(c, "gpu"))
+                add_peers(f, g, c, peer_Bps);
+        in->gpu[g].peer_Bps = peer_Bps + (size_t)g * n;
+    }
+    if (in->xgmi_GBps > 0)
+        ms_map_assume(f->m, "an xGMI link carries %g GB/s one way, by the processor's name",
+                      in->xgmi_GBps);
+    return peer_Bps != NULL;
+}
+
 static enum ms_status finish(struct found *f)
 {
     struct ms_inside *in = f->in;
@@ -371,7 +438,7 @@ static enum ms_status finish(struct found *f)
         for (int k = 0; k < in->n_nics; k++)
             far[g * in->n_nics + k] = distance(f->gpu[g], f->nic[k]);
     choose_cards(f, far);
-    bool good = ms_inside_match(in, far);
+    bool good = ms_inside_match(in, far) && find_peers(f);
     if (good)
         say(f, far);
     free(far);
@@ -379,11 +446,6 @@ static enum ms_status finish(struct found *f)
     for (int g = 0; g < in->n_gpus; g++)
         good &= !!(in->gpu[g].busid = ms_arena_strdup(&f->m->arena, in->gpu[g].busid));
     return good ? MS_OK : MS_NOMEM;
-}
-
-double ms_inside_nvlink_Bps(const struct ms_inside *in, int gpu)
-{
-    return in->gpu[gpu].n_nvlinks * 1e9 * nvlink_GBps(in->gpu[gpu].sm);
 }
 
 /* The hosts of a file, by host_hash: dumps of several nodes with one NVLink domain have more than one. */

@@ -40,6 +40,7 @@ struct ms_inside_nic {
 struct ms_inside_gpu {
     const char *busid;
     int dev, sm, n_nvlinks;
+    const double *peer_Bps;         /**< [n_gpus] one way, where links end at GPUs; else NULL */
     int nic[MS_CARD_PORTS], n_nics; /**< matched cards */
 };
 
@@ -53,6 +54,7 @@ struct ms_inside {
     struct ms_inside_nic nic[MS_INSIDE_NICS];
     bool nvswitch, mesh; /**< NVLinks end at switches, at GPUs */
     bool rccl;
+    double xgmi_GBps; /**< of a link one way; 0: NVLinks */
 };
 
 enum ms_status ms_read_ibnetdiscover(struct ms_reading *r, struct ms_map *m);
@@ -84,7 +86,8 @@ void ms_slurm_finish(struct ms_slurm *s);
  *  none. */
 const struct ms_inside *ms_inside_of(const struct ms_insides *all, const char *node);
 
-/** A GPU's NVLinks together, one way, nominal: 20, 25 or 50 GB/s a link by generation. */
+/** A GPU's NVLinks together, one way, nominal: 20, 25 or 50 GB/s a link by generation; of xGMI, AMD's
+ *  46 (MI100), 50 (MI200), 64 (MI300) or 76.8 (MI350). */
 double ms_inside_nvlink_Bps(const struct ms_inside *in, int gpu);
 
 /** An error at the line that is being read. @return MS_INVALID */

@@ -241,9 +241,18 @@ static void gpu_id(struct writer *w, int g)
     ms_buf_printf(w->out, "-gpu%d", w->m->gpu[g].index);
 }
 
+/* At a switch. */
 static bool has_nvlink(const struct writer *w, int g)
 {
-    return w->m->gpu[g].domain >= 0 && w->m->gpu[g].nvlink_Bps > 0;
+    return w->m->gpu[g].domain >= 0 && w->m->gpu[g].nvlink_Bps > 0 && !w->m->gpu[g].peer_Bps;
+}
+
+/* A link from GPU to GPU: its rate, 0 none. */
+static double mesh_Bps(const struct writer *w, int a, int b)
+{
+    const struct ms_map_gpu *x = &w->m->gpu[a], *y = &w->m->gpu[b];
+    bool same = x->node == y->node && a != b && x->domain >= 0 && x->domain == y->domain;
+    return same && x->peer_Bps && y->peer_Bps ? x->peer_Bps[y->place] : 0;
 }
 
 static void prop(struct writer *w, const char *key, const char *value)
@@ -300,6 +309,27 @@ static void nvlink_link(struct writer *w, int g)
              0);
 }
 
+/* The links of a GPU with those that have a higher number. gpu: those of its zone, or all. */
+static void mesh_links(struct writer *w, int a, const int *gpu, int n)
+{
+    char name[64];
+    for (int i = 0; i < n; i++) {
+        int b = gpu[i];
+        if (w->number[b] <= w->number[a] || !(mesh_Bps(w, a, b) > 0))
+            continue;
+        snprintf(name, sizeof name, "peer_%d_%d", w->number[a], w->number[b]);
+        link_row(w, name, mesh_Bps(w, a, b) * w->o->rate_factor, nvlink_latency_s, "SPLITDUPLEX",
+                 0);
+    }
+}
+
+static void mesh_link_ctn(struct writer *w, int a, int b)
+{
+    int x = w->number[a], y = w->number[b];
+    ms_buf_printf(w->out, "<link_ctn id=\"peer_%d_%d\" direction=\"%s\"/>", x < y ? x : y,
+                  x < y ? y : x, x < y ? "UP" : "DOWN");
+}
+
 static void trunk_links(struct writer *w)
 {
     char name[100];
@@ -351,6 +381,24 @@ static void flat_routes(struct writer *w, int g)
     ms_buf_printf(o, "\" symmetrical=\"NO\"><link_ctn id=\"nvl_%d_DOWN\"/></route>\n", k);
 }
 
+/* As long as the way over a switch would be: no third GPU lies on a shorter one. */
+static void flat_mesh_routes(struct writer *w, int a)
+{
+    for (int i = 0; i < w->m->n_gpus; i++) {
+        int b = w->order[i];
+        if (!(mesh_Bps(w, a, b) > 0))
+            continue;
+        ms_buf_adds(w->out, "    <route src=\"");
+        gpu_id(w, a);
+        ms_buf_adds(w->out, "\" dst=\"");
+        gpu_id(w, b);
+        ms_buf_adds(w->out, "\" symmetrical=\"NO\">");
+        mesh_link_ctn(w, a, b);
+        pads(w, "mesh", w->number[b], w->nvlink_pads + 1);
+        ms_buf_adds(w->out, "</route>\n");
+    }
+}
+
 static void write_flat(struct writer *w, const char *command)
 {
     const struct ms_map *m = w->m;
@@ -363,12 +411,17 @@ static void write_flat(struct writer *w, const char *command)
     for (int i = 0; i < n; i++)
         if (has_nvlink(w, w->order[i]))
             nvlink_link(w, w->order[i]);
+        else if (m->gpu[w->order[i]].peer_Bps)
+            mesh_links(w, w->order[i], w->order, n);
     trunk_links(w);
     for (int h = 0; h < w->l->n_hubs; h++)
         if (w->l->hub[h].level == 1)
             pad_links(w, "pad", h, w->nic_pads);
     for (int i = 0; i < n && seen; i++) {
         int g = w->order[i];
+        if (m->gpu[g].peer_Bps && m->gpu[g].domain >= 0)
+            pad_links(w, "mesh", w->number[g],
+                      w->nvlink_pads + 1); /* a GPU's own: they join nothing */
         if (!has_nvlink(w, g) || seen[m->gpu[g].domain])
             continue;
         seen[m->gpu[g].domain] = true;
@@ -389,8 +442,11 @@ static void write_flat(struct writer *w, const char *command)
         seen[m->gpu[g].domain] = true;
         ms_buf_printf(w->out, "    <router id=\"nvs%d\"/>\n", m->gpu[g].domain);
     }
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         flat_routes(w, w->order[i]);
+        if (m->gpu[w->order[i]].peer_Bps)
+            flat_mesh_routes(w, w->order[i]);
+    }
     for (int t = 0; t < w->l->n_trunks; t++) {
         char a[40], b[40];
         trunk_name(w, t, name, sizeof name);
@@ -409,16 +465,22 @@ static void bypasses(struct writer *w, int a, const int *gpu, int n)
 {
     for (int i = 0; i < n; i++) {
         int b = gpu[i];
-        if (a == b || w->m->gpu[a].domain != w->m->gpu[b].domain || !has_nvlink(w, b))
+        bool mesh = mesh_Bps(w, a, b) > 0;
+        bool at_switch = a != b && w->m->gpu[a].domain == w->m->gpu[b].domain && has_nvlink(w, a) &&
+                         has_nvlink(w, b);
+        if (!mesh && !at_switch)
             continue;
         ms_buf_adds(w->out, "    <bypassRoute src=\"");
         gpu_id(w, a);
         ms_buf_adds(w->out, "\" dst=\"");
         gpu_id(w, b);
-        ms_buf_printf(w->out,
-                      "\"><link_ctn id=\"nvl_%d_UP\"/><link_ctn id=\"nvl_%d_DOWN\"/>"
-                      "</bypassRoute>\n",
-                      w->number[a], w->number[b]);
+        ms_buf_adds(w->out, "\">");
+        if (mesh)
+            mesh_link_ctn(w, a, b);
+        else
+            ms_buf_printf(w->out, "<link_ctn id=\"nvl_%d_UP\"/><link_ctn id=\"nvl_%d_DOWN\"/>",
+                          w->number[a], w->number[b]);
+        ms_buf_adds(w->out, "</bypassRoute>\n");
     }
 }
 
@@ -434,6 +496,8 @@ static void leaf_zone(struct writer *w, int h, const int *gpu, int n)
     for (int i = 0; i < n; i++)
         if (has_nvlink(w, gpu[i]))
             nvlink_link(w, gpu[i]);
+        else
+            mesh_links(w, gpu[i], gpu, n);
     for (int i = 0; i < n; i++)
         host_row(w, "    ", gpu[i]);
     ms_buf_printf(w->out, "    <router id=\"%s\"/>\n", leaf);
@@ -444,8 +508,7 @@ static void leaf_zone(struct writer *w, int h, const int *gpu, int n)
         ms_buf_printf(w->out, "\" up=\"nic_%d_UP\" down=\"nic_%d_DOWN\"/>\n", p, p);
     }
     for (int i = 0; i < n; i++)
-        if (has_nvlink(w, gpu[i]))
-            bypasses(w, gpu[i], gpu, n);
+        bypasses(w, gpu[i], gpu, n);
     ms_buf_adds(w->out, "    </zone>\n");
 }
 

@@ -45,6 +45,32 @@ printf '%s\n' 'Switch 4 "S-1" # "a"' '[1] "H-1"[1] # "MT23108 InfiniHost" 4xSDR'
     'Ca 1 "H-2" # "MT23108 InfiniHost"' '[1] "S-1"[2] # "a" 4xSDR' 'Ca 1 "H-3" # "MT23108 InfiniHost"' '[1] "S-2"[2] # "b" 4xSDR' >"$tmp/nameless.ib"
 says "$tmp/nameless.ib" "no NIC names a host, so each is a host of its own: 3 hosts" "switch levels: 1 (switches a level 1:2)" "leaf down/up cables x leaves: 1/0x1 2/0x1" \
     "the ends of the cable" "cables between leaves: NICs have 6 times their rate"
+# GPUs linked with each other: a link a pair, as many as there are; AMD's links have a rate of their own
+mesh() { # mesh 'ATTRIBUTES of gpu' ELEMENT 'a:b:count …': four GPUs, two to a CPU and NIC
+    printf '<system version="1">'
+    for c in 0 1; do
+        printf '<cpu numaid="%s" arch="x86_64">' $c
+        for g in $((2 * c)) $((2 * c + 1)); do
+            printf '<pci busid="0000:1%s:00.0" class="0x030200"><gpu dev="%s" rank="%s" %s>' $g $g $g "$1"
+            for l in $3; do
+                IFS=: read -r a b n <<<"$l"
+                [ "$a" = $g ] && printf '<%s target="0000:1%s:00.0" count="%s" tclass="0x030200"/>' "$2" "$b" "$n"
+            done
+            printf '</gpu></pci>'
+        done
+        printf '<pci busid="0000:8%s:00.0" class="0x020700"><nic><net name="mlx5_%s" dev="%s" speed="200000" port="1" guid="0x%sf"/></nic></pci></cpu>' $c $c $c $((c + 1))
+    done
+    echo '</system>'
+}
+bisection() { grep -q "bisection $1 GB/s a GPU" "$tmp/out" || fail "$2: not $1 GB/s a GPU: $(cat "$tmp/out")"; }
+mesh 'sm="80"' nvlink '0:1:12 1:0:12 2:3:12 3:2:12' >"$tmp/bridges.xml"
+says "$tmp/bridges.xml" "GPUs linked with each other, without a switch: 2 of 6 pairs; the others go over the network"
+holds '<link id="peer_0_1" bandwidth="300GBps"'
+bisection 12.5 "two bridges"
+"$moesim" platform show "$tmp/p.xml" --route node0-gpu0 node0-gpu3 | grep -q nic_0_UP || fail "unlinked GPUs do not take the network"
+mesh 'sm="94" gcn="gfx942"' xgmi '0:1:1 0:2:1 0:3:1 1:2:1 1:3:1 2:3:1' >"$tmp/xgmi.xml" # listed at one end
+says "$tmp/xgmi.xml" "6 of 6 pairs" "an xGMI link carries 64 GB/s one way"
+bisection 140.5 "four GPUs of xGMI" # 4 x 64 and 25 of a NIC, over 2 GPUs
 # names by GUID, insides by pattern, and a scheduler's names beside cables
 says guids.ib "6 NICs, 2 NICs without a host name, 2 hosts named" "2 NICs name no host (default descriptions): left out; --hosts FILE"
 holds '<host id="n3-gpu1"' # a name without a device: nic0, nic1
