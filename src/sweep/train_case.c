@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/seal.h"
 #include "moe/train.h"
 #include "stats/imbalance.h"
 #include "sweep/lines.h"
@@ -24,21 +25,53 @@ static const char *file_of(const struct ms_store_case *c, const char *dir, const
     return path;
 }
 
-static bool same_key(const struct ms_store_case *c, const char *dir)
+/* Whose training a folder holds. Of a key that is damaged nothing follows: the checkpoint says itself of
+ * which run it is, and nothing is thrown away on its account. */
+enum whose { OURS, ANOTHERS, NOT_KNOWN };
+
+static void key_line(const struct ms_store_case *c, struct ms_buf *out)
+{
+    struct ms_json j = {.out = out};
+    ms_json_object(&j, NULL);
+    ms_json_string(&j, "key", c->key.hex);
+    ms_seal_add(out);
+    ms_buf_adds(out, "\n");
+}
+
+static enum whose whose_folder(const struct ms_store_case *c, const char *dir)
 {
     char path[PATH];
-    struct ms_buf b = {0};
-    bool same = access(file_of(c, dir, "key", path), F_OK) == 0 &&
-                ms_file_read(path, &b, NULL) == MS_OK &&
-                strncmp(b.p ? b.p : "", c->key.hex, strlen(c->key.hex)) == 0;
-    ms_buf_finish(&b);
-    return same;
+    struct ms_buf said = {0}, ours = {0};
+    key_line(c, &ours);
+    enum whose w = NOT_KNOWN;
+    if (ms_file_is(file_of(c, dir, "key.json", path)) && ms_file_read(path, &said, NULL) == MS_OK &&
+        !ours.failed) {
+        bool whole = said.n > 0 && ms_seal_check(said.p, said.n - 1) == MS_SEAL_WHOLE;
+        bool same = said.n == ours.n && memcmp(said.p, ours.p, ours.n) == 0;
+        w = same ? OURS : whole ? ANOTHERS : NOT_KNOWN;
+    }
+    ms_buf_finish(&said);
+    ms_buf_finish(&ours);
+    return w;
+}
+
+static enum ms_status write_key(const struct ms_store_case *c, const char *dir, struct ms_err *err)
+{
+    char path[PATH];
+    struct ms_buf line = {0};
+    key_line(c, &line);
+    enum ms_status s = line.failed
+                           ? ms_err_set(err, MS_NOMEM, "out of memory")
+                           : ms_file_write(file_of(c, dir, "key.json", path), line.p, line.n, err);
+    ms_buf_finish(&line);
+    return s;
 }
 
 bool ms_train_case_whole(const struct ms_store_case *c, const char *dir)
 {
     char path[PATH];
-    return same_key(c, dir) && access(file_of(c, dir, "checkpoint/config.json", path), F_OK) == 0;
+    return whose_folder(c, dir) == OURS &&
+           access(file_of(c, dir, "checkpoint/config.json", path), F_OK) == 0;
 }
 
 /* ---- what the history says ---- */
@@ -170,13 +203,14 @@ enum ms_status ms_train_case_run(const struct ms_scenario *s, const struct ms_st
                                  const char *dir, int threads, struct ms_message *out,
                                  struct ms_err *err)
 {
-    char folder[PATH], path[PATH];
+    char folder[PATH];
     double start = ms_clock_s();
     struct ms_json timing = {.out = &out->part[MS_PART_TIMING]};
     struct ms_train_options o = {.dir = file_of(c, dir, "", folder), .threads = threads};
-    enum ms_status status = same_key(c, dir) ? MS_OK : start_over(folder, err);
+    enum ms_status status =
+        whose_folder(c, dir) == ANOTHERS ? start_over(folder, err) : ms_dir_make(folder, err);
     if (status == MS_OK)
-        status = ms_file_write(file_of(c, dir, "key", path), c->key.hex, strlen(c->key.hex), err);
+        status = write_key(c, dir, err);
     if (status == MS_OK)
         status = ms_train_run(s->train, &o, err);
     if (status == MS_OK)

@@ -68,6 +68,12 @@ def curves(w, n):
         page = pathlib.Path('k/report.html').read_text()
         held += code == 0 and 'No curves of the training' in page and 'Cross-entropy of the batches' not in page
     w.row('one bit of a history that `report` draws', 'no curve, and the page says why', n, held)
+    held = 0
+    for i in range(n):
+        fresh('k', 'study')
+        flip('k/c0000/key.json')
+        held += w.call(args[:-1] + ['k'])[0] == 0 and same('k', 'study')
+    w.row("one bit of a training's key in a study", 'nothing of it is thrown away or trained again in vain', n, held)
 
 
 def shards(w, n):
