@@ -82,6 +82,19 @@ static bool exists(const struct ms_train_run *r, const char *folder)
     return holds(r, folder, "training.safetensors");
 }
 
+/* A checkpoint folder and what a killed writer left in it. @return false: something else is there */
+static bool remove_folder(const struct ms_train_run *r, const char *folder)
+{
+    char path[4096];
+    for (int i = 0; i < N_FILES; i++) {
+        path_of(r, folder, files[i], path, sizeof path);
+        unlink(path);
+    }
+    path_of(r, folder, NULL, path, sizeof path);
+    ms_part_sweep(path);
+    return rmdir(path) == 0 || errno == ENOENT;
+}
+
 /* What is left where the machine has no exchange of folders and the process died between two
  * renames. */
 static void recover(const struct ms_train_run *r)
@@ -90,7 +103,9 @@ static void recover(const struct ms_train_run *r)
     path_of(r, "checkpoint.old", NULL, old, sizeof old);
     path_of(r, "checkpoint", NULL, now, sizeof now);
     if (!exists(r, "checkpoint") && exists(r, "checkpoint.old") && rename(old, now) != 0)
-        return; /* then there is no checkpoint, and the run starts anew */
+        return;                         /* then there is no checkpoint, and the run starts anew */
+    remove_folder(r, "checkpoint.new"); /* of a process that died beside its last exchange, when */
+    remove_folder(r, "checkpoint.old"); /* nothing may be left to do that would clear them */
 }
 
 /* Digits and nothing else. */
@@ -251,19 +266,6 @@ static enum ms_status save_training(const struct ms_train_run *r, const char *pa
     for (int i = 0; i < 2; i++)
         t[i].shape[0] = t[i].count = r->adamw.n_values;
     return ms_st_write(path, t, 2, meta, sizeof meta / sizeof *meta, err);
-}
-
-/* A checkpoint folder and what a killed writer left in it. @return false: something else is there */
-static bool remove_folder(const struct ms_train_run *r, const char *folder)
-{
-    char path[4096];
-    for (int i = 0; i < N_FILES; i++) {
-        path_of(r, folder, files[i], path, sizeof path);
-        unlink(path);
-    }
-    path_of(r, folder, NULL, path, sizeof path);
-    ms_part_sweep(path);
-    return rmdir(path) == 0 || errno == ENOENT;
 }
 
 static enum ms_status clear_folder(const struct ms_train_run *r, const char *folder,
