@@ -50,14 +50,18 @@ static enum ms_status read_plan(const struct ms_advise_options *o, struct ms_adv
     return s;
 }
 
-/* One that the scenario or the platform does not allow is no candidate. */
-static void try_to_read(const struct ms_advise_options *o, struct ms_advised *a,
-                        struct ms_advice *p)
+/* One that the scenario or the platform does not allow is no candidate. A platform that was asked for
+ * and cannot be is the caller's mistake: its errors are told. */
+static enum ms_status try_to_read(const struct ms_advise_options *o, struct ms_advised *a,
+                                  struct ms_advice *p, struct ms_errs *told)
 {
     struct ms_errs errs = {0};
-    p->score_us = read_plan(o, a, p, &errs) == MS_OK && p->plan.n == 1 ? 0 : INFINITY;
+    bool asked = ms_advise_changes(p, "platform=");
+    enum ms_status s = read_plan(o, a, p, asked ? told : &errs);
+    p->score_us = s == MS_OK && p->plan.n == 1 ? 0 : INFINITY;
     a->n_impossible += p->score_us == INFINITY;
     ms_errs_finish(&errs);
+    return asked ? s : MS_OK;
 }
 
 /* ---- rounds ---- */
@@ -237,6 +241,17 @@ static enum ms_status judge(struct ms_advised *a, struct ms_advice *p, struct ms
     return s;
 }
 
+static const char *hardware_of(const struct ms_advice *p)
+{
+    const char *name = json_string_value(json_object_get(p->trial.record, "hardware"));
+    return name ? name : "none";
+}
+
+bool ms_advise_same_hardware(const struct ms_advised *a, const struct ms_advice *p)
+{
+    return strcmp(hardware_of(a->base), hardware_of(p)) == 0;
+}
+
 /* Verdicts together: each must stand beside the others (Holm). */
 static void verdicts(struct ms_advised *a)
 {
@@ -247,8 +262,11 @@ static void verdicts(struct ms_advised *a)
     if (a->n_best > 0)
         ms_holm(p, a->n_best, 0.05, beyond);
     for (size_t i = 0; i < a->n_best; i++) {
-        a->best[i]->verdict = ms_verdict(&a->best[i]->metric, a->margin, beyond[i]);
-        a->best[i]->step_verdict = ms_verdict(&a->best[i]->step, a->margin, beyond[i]);
+        bool alike = ms_advise_same_hardware(a, a->best[i]);
+        a->best[i]->verdict =
+            alike ? ms_verdict(&a->best[i]->metric, a->margin, beyond[i]) : MS_VERDICT_UNCLEAR;
+        a->best[i]->step_verdict =
+            alike ? ms_verdict(&a->best[i]->step, a->margin, beyond[i]) : MS_VERDICT_UNCLEAR;
     }
 }
 
@@ -370,15 +388,17 @@ enum ms_status ms_advise(const struct ms_advise_options *o, struct ms_advised *a
     enum ms_status s = open_base(a, o, errs, err);
     if (s != MS_OK)
         return s;
-    for (size_t i = 0; i < a->n; i++)
-        try_to_read(o, a, &a->all[i]);
+    for (size_t i = 0; i < a->n && s == MS_OK; i++)
+        s = try_to_read(o, a, &a->all[i], errs);
+    if (s != MS_OK)
+        return s;
     a->n_candidates = a->n - 1;
     n = gather(a, list);
     s = halve(a, o, list, &n, signal_number, err);
     struct ms_advice *x = best_of(a, list, n, "placement"), *y = best_of(a, list, n, "exchange");
     if (s == MS_OK && x && y) {
         ms_advise_combine(a, x, y);
-        try_to_read(o, a, &a->all[a->n - 1]);
+        s = try_to_read(o, a, &a->all[a->n - 1], errs);
         if (a->all[a->n - 1].score_us < INFINITY && n < MS_PLANS_MOST) {
             memmove(list + 1, list, n * sizeof *list);
             list[0] = &a->all[a->n - 1];

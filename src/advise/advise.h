@@ -78,6 +78,8 @@ enum ms_status ms_advise_export(const struct ms_advised *a, const char *dir, str
 
 /** Is a key of a section ("placement") among what the plan sets? */
 bool ms_advise_changes(const struct ms_advice *p, const char *section);
+/** Were both simulated with the same hardware profile? If not, start-ups count for one of them alone. */
+bool ms_advise_same_hardware(const struct ms_advised *a, const struct ms_advice *p);
 /** advise_cost.c: memory, weights moved, what moving takes (simulated) and when it is paid, of the
  *  best plans. */
 enum ms_status ms_advise_costs(struct ms_advised *a, uint64_t seed, int n_procs, int *signal_number,

@@ -67,6 +67,9 @@ static void row(const struct ms_advised *a, const struct ms_advice *p, size_t nu
     if (p != a->base && a->base->cables != p->cables && isfinite(p->cables))
         fprintf(out, "      %.0f cables where what is there has %.0f\n", p->cables,
                 a->base->cables);
+    if (!ms_advise_same_hardware(a, p))
+        fprintf(out,
+                "      another hardware profile than what is there has, or none: no verdict\n");
     if (p->other_work)
         fprintf(out, "      other work: %.0f tokens/s where what is there has %.0f\n",
                 p->tokens_per_s, a->base->tokens_per_s);
