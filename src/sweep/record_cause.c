@@ -138,7 +138,10 @@ static void add_slow(const struct ms_record_input *in, enum ms_series which, con
         int link = part[i].link;
         bool below =
             link >= 0 && (o->link_bandwidth[link] < 0.9 * usual[link] || faulted(in, link) < 0.9);
-        struct told *x = entry_of(t, n, part[i].cause, below ? first_like(o, link) : -1);
+        bool cable =
+            below && part[i].cause == MS_CAUSE_COLLISION; /* slow by itself, not by who shares it */
+        enum ms_cause cause = cable ? MS_CAUSE_FABRIC : part[i].cause;
+        struct told *x = entry_of(t, n, cause, below ? first_like(o, link) : -1);
         x->seconds += part[i].seconds;
         x->usual_Bps = below ? usual[link] : 0;
         if (part[i].rank >= 0 && x->rank == part[i].rank)
