@@ -59,16 +59,19 @@ static enum ms_status check_platform(const char *path, struct ms_inputs *inputs,
     return s;
 }
 
+static bool is_auto(const char *library)
+{
+    return !library || strcmp(library, "auto") == 0;
+}
+
 /* What has a value of its own for each leg, or none in the scenario's words. */
 static void add_in_force(struct ms_json *j, const struct ms_scenario *s)
 {
-    const char *library = s->sim.hardware.library;
     double chunk[2];
     ms_sim_chunk_tokens(&s->sim, s->model.experts, chunk);
     ms_json_object(j, "in_force");
     ms_json_string(j, "hardware", s->sim.hardware.profile);
-    ms_json_string(j, "library",
-                   !library || strcmp(library, "auto") == 0 ? "the usual one" : library);
+    ms_json_string(j, "library", s->sim.hardware.library);
     if (s->sim.exchange.sms > 0)
         ms_json_integer(j, "sms", s->sim.exchange.sms);
     else
@@ -102,9 +105,13 @@ static void print_case(const struct ms_case *c)
 }
 
 /* What autos have come to, as far as one word of the scenario can say it. */
-static void say_autos(struct ms_scenario *s)
+static void say_autos(struct ms_scenario *s, const struct ms_platform *p)
 {
     double chunk[2];
+    if (is_auto(s->sim.hardware.library))
+        s->sim.hardware.library = p ? ms_scenario_costs(s, p) : "none";
+    if (s->placement.rebalance.history == 0)
+        s->placement.rebalance.history = s->placement.history;
     ms_sim_chunk_tokens(&s->sim, s->model.experts, chunk);
     if (s->sim.exchange.chunk_tokens == 0 && chunk[0] == chunk[1])
         s->sim.exchange.chunk_tokens = (int)chunk[0];
@@ -119,7 +126,7 @@ static void print_cases(const struct ms_plan *plan)
             c.s.in_force = plan->c[i].hardware;
             if (plan->c[i].platform)
                 ms_scenario_resolve(&c.s, plan->c[i].platform);
-            say_autos(&c.s);
+            say_autos(&c.s, plan->c[i].platform);
             print_case(&c);
         }
         ms_case_finish(&c);

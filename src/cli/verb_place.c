@@ -68,6 +68,28 @@ static enum ms_status read_loads(const struct setting *q, struct answer *a, stru
     return MS_OK;
 }
 
+/* Do the slots hold every expert, as many on each rank? Said in the words of this verb's options. */
+static enum ms_status check_slots(const struct setting *q, int n_slots, int n_experts,
+                                  struct ms_err *err)
+{
+    int ranks = (int)q->ranks, least = n_slots > n_experts ? n_slots : n_experts;
+    int fit = (least + ranks - 1) / ranks * ranks, fewer = ranks;
+    if (n_slots >= n_experts && n_slots % ranks == 0)
+        return MS_OK;
+    if (n_slots < n_experts)
+        return ms_err_at(err, MS_INFEASIBLE, NULL, 0, 0, "--slots",
+                         "%d slots do not hold %d experts; %d ranks need at least --slots %d",
+                         n_slots, n_experts, ranks, fit);
+    while (n_slots % fewer != 0 || fewer % (int)q->nodes != 0)
+        if (--fewer < (int)q->nodes)
+            return ms_err_at(err, MS_INFEASIBLE, NULL, 0, 0, "--slots",
+                             "%d slots do not divide over %d ranks; take --slots %d", n_slots,
+                             ranks, fit);
+    return ms_err_at(err, MS_INFEASIBLE, NULL, 0, 0, "--slots",
+                     "%d slots do not divide over %d ranks; take --slots %d, or --ranks %d",
+                     n_slots, ranks, fit, fewer);
+}
+
 static enum ms_status solve(const struct setting *q, struct answer *a, struct ms_err *err)
 {
     const struct ms_trace *t = &a->trace;
@@ -85,6 +107,9 @@ static enum ms_status solve(const struct setting *q, struct answer *a, struct ms
                                  .load = a->load,
                                  .rank_node = node};
     struct ms_rng rng;
+    enum ms_status s = check_slots(q, p.n_slots, p.n_experts, err);
+    if (s)
+        return s;
     ms_rng_init(&rng, (uint64_t)q->seed, "placement", 0, 0, 0);
     return ms_place_solve(q->strategy, &p, &rng, &a->placement, err);
 }
@@ -317,8 +342,6 @@ static int run(int argc, char **argv, const struct ms_verb *self)
     struct ms_err err = {0};
     enum ms_status s = place(&q, &err);
     ms_trace_args_finish(&q.trace);
-    if (s == MS_INFEASIBLE)
-        snprintf(err.key, sizeof err.key, "--slots");
     if (s != MS_OK)
         ms_err_print(stderr, &err, "error");
     return ms_exit_code(s);

@@ -288,7 +288,7 @@ static const struct ms_field exchange[] = {
      MS_INT32(1, 1e6), MS_WORD("auto", 0), .fallback = "auto", .acts = &chunked,
      .help = "tokens before the fan-out inside a node starts (hierarchical); auto: the profile's, else 32"},
     {.key = "sms", MS_AT(struct ms_exchange_params, sms),
-     MS_INT32(1, 1024), MS_WORD("auto", 0), .fallback = "auto",
+     MS_INT32(1, 1024), MS_WORD("auto", -1), .fallback = "auto",
      .help = "SMs that the communication kernels take; auto: the profile's"},
     {.key = "message_bytes", MS_AT(struct ms_exchange_params, message_bytes),
      MS_QUANTITY(BYTES, 0, 1e15), .fallback = "0",

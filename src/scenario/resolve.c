@@ -44,6 +44,16 @@ static const struct ms_hardware_kernels *section(const struct ms_scenario *s, in
         h, library, h->only >= 0 ? (enum ms_comm_kernels)h->only : x->kernels, nodes == 1);
 }
 
+const char *ms_scenario_costs(const struct ms_scenario *s, const struct ms_platform *p)
+{
+    const struct ms_hardware *h = s->in_force;
+    const struct ms_hardware_kernels *k = section(s, count_nodes(&s->workload, p));
+    for (size_t i = 0; k && i < h->n_sections; i++)
+        if (&h->section[i].kernels == k)
+            return h->section[i].name;
+    return "none";
+}
+
 /* A start-up of the scenario's own is the whole start-up, whatever the protocol. */
 static void own_alpha(struct ms_hardware_kernels *k, int leg, double alpha_s)
 {
@@ -89,7 +99,7 @@ static void resolve_exchange(struct ms_exchange_params *p)
 
 static void resolve_kernels(struct ms_sim_params *p)
 {
-    if (p->exchange.sms == 0)
+    if (p->exchange.sms < 0)
         p->exchange.sms = p->hardware.kernels.sms;
 }
 

@@ -135,6 +135,9 @@ void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *pl
 /** Fill in what only the platform and the profile in force know: workload.ranks 0 is its hosts over
  *  groups; the hardware's numbers where the scenario gives none; compute.profile auto. */
 void ms_scenario_resolve(struct ms_scenario *s, const struct ms_platform *p);
+/** The section of the hardware profile in force whose costs the exchange has: low_latency, nccl_node, …;
+ *  "none" */
+const char *ms_scenario_costs(const struct ms_scenario *s, const struct ms_platform *p);
 
 /** The canonical echo: one line of JSON, an object a section, with every key at its effective value
  *  in table order, files replaced by {"xxh3": content hash}, the sweep and all that does not change
