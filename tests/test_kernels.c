@@ -111,6 +111,7 @@ static const struct ms_hardware_kernels normal = {
     .sender_copy_s = {0.1e-6, 0.2e-6},
     .forwarder_token_s = {0.15e-6, 0.5e-6},
     .forwarder_copy_s = {0.2e-6, 0.5e-6},
+    .forwarder_Bps = {80e9, 90e9},
     .sms = 20,
     .chunk_tokens = {24, 10},
     .chunk_s = {9e-6, 10e-6},
@@ -120,7 +121,10 @@ static const struct ms_hardware_kernels normal_node = {
     .alpha_per_doubling_s = {7e-6, 10e-6},
     .sender_token_s = {0.2e-6, 0.2e-6},
     .sender_copy_s = {0.2e-6, 0.1e-6},
-    .lane_Bps = {32e9, 17e9},
+    .token_Bps = {60e9, 40e9},
+    .lane_Bps = {90e9, 70e9},
+    .own_lane_share = {0.8, 1},
+    .memory_Bps = {2000e9, 1500e9},
     .sms = 20,
     .chunk_tokens = {24, 10},
     .chunk_s = {3e-6, 3e-6},
@@ -151,6 +155,12 @@ static const struct ms_hardware_kernels library = {
     .gap_rule = MS_GAP_ADDITIVE,
 };
 
+static const struct ms_hardware_kernels nvshmem = {
+    .alpha_s = {40e-6, 30e-6},
+    .token_way_s = {200e-6, 10e-6},
+    .pair_gap_s = {7e-6, 8e-6},
+};
+
 START_TEST(test_the_simulated_leg_equals_the_form)
 {
     struct ms_hardware_kernels slow_nic = normal;
@@ -171,6 +181,8 @@ START_TEST(test_the_simulated_leg_equals_the_form)
         {"nccl_node", "direct", MS_KERNELS_NCCL, nccl_node, 8, 8, 4096, 256},
         {"nccl_node, small", "direct", MS_KERNELS_NCCL, nccl_node, 8, 8, 8, 256},
         {"one_sided", "direct", MS_KERNELS_NORMAL, one_sided, 16, 16, 1024, 256},
+        {"one queue pair", "low_latency", MS_KERNELS_LOW_LATENCY, nvshmem, 16, 8, 128, 256},
+        {"a token's way", "low_latency", MS_KERNELS_LOW_LATENCY, nvshmem, 32, 8, 4, 256},
         {"a library", "low_latency", MS_KERNELS_LOW_LATENCY, library, 32, 8, 128, 256},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

@@ -80,23 +80,60 @@ static void print_fits(const struct ms_calibration *c, const struct ms_term *ter
     ms_table_column(t, "rows", MS_RIGHT, 0);
     ms_table_column(t, "mean error", MS_RIGHT, 0);
     ms_table_column(t, "worst", MS_RIGHT, 0);
-    ms_table_column(t, "left out and predicted: mean error", MS_LEFT, 0);
     for (size_t i = 0; i < c->n; i++) {
         const struct ms_fit *f = &c->fit[i];
-        char left[512] = "";
-        for (int k = 0; k < f->n_left_out; k++)
-            snprintf(left + strlen(left), sizeof left - strlen(left), "%s%d ranks %.1f %%",
-                     k ? ", " : "", f->left_out[k].ranks, 100 * f->left_out[k].mean);
         ms_table_row(t);
         ms_table_cell(t, MS_PLAIN, "%s", f->section);
         ms_table_cell(t, MS_PLAIN, "%s", leg_word(f));
         ms_table_cell(t, MS_PLAIN, "%zu", f->n);
         ms_table_cell(t, MS_PLAIN, "%.1f %%", 100 * f->mean);
         ms_table_cell(t, MS_PLAIN, "%.1f %%", 100 * f->worst);
-        ms_table_cell(t, *left ? MS_PLAIN : MS_DIM, "%s",
-                      *left ? left : "only one number of ranks");
     }
     ms_table_print(t, stdout, term);
+    ms_table_destroy(t);
+}
+
+static void left_out_row(struct ms_table *t, const struct ms_fit *f, enum ms_fit_size size)
+{
+    static const char *const words[] = {"ranks", "tokens", "hidden", "experts", "SMs"};
+    const struct ms_fit_left_out *worst;
+    int n_sizes = 0;
+    double mean = ms_fit_left_out_mean(f, size, &worst);
+    if (!worst)
+        return;
+    for (int i = 0; i < f->n_left_out; i++)
+        n_sizes += f->left_out[i].size == size;
+    ms_table_row(t);
+    ms_table_cell(t, MS_PLAIN, "%s", f->section);
+    ms_table_cell(t, MS_PLAIN, "%s", leg_word(f));
+    ms_table_cell(t, MS_PLAIN, "%s",
+                  size == MS_SIZE_TOKENS && f->row[0]->tokens == 0 ? "bytes" : words[size]);
+    ms_table_cell(t, MS_PLAIN, "%d", n_sizes);
+    ms_table_cell(t, MS_PLAIN, "%.1f %%", 100 * mean);
+    ms_table_cell(t, MS_PLAIN, "%.0f: %.1f %%", worst->value, 100 * worst->mean);
+}
+
+static void print_left_out(const struct ms_calibration *c, const struct ms_term *term)
+{
+    struct ms_table *t = ms_table_create();
+    bool any = false;
+    for (size_t i = 0; i < c->n; i++)
+        any = any || c->fit[i].n_left_out > 0;
+    if (!any)
+        puts("\nThe rows of no section have two sizes: none can be left out and predicted.");
+    ms_table_column(t, "each size left out", MS_LEFT, 0);
+    ms_table_column(t, "leg", MS_LEFT, 0);
+    ms_table_column(t, "of", MS_LEFT, 0);
+    ms_table_column(t, "sizes", MS_RIGHT, 0);
+    ms_table_column(t, "mean error", MS_RIGHT, 0);
+    ms_table_column(t, "worst size", MS_RIGHT, 0);
+    for (size_t i = 0; i < c->n; i++)
+        for (int size = 0; size < MS_N_SIZES; size++)
+            left_out_row(t, &c->fit[i], size);
+    if (any) {
+        putchar('\n');
+        ms_table_print(t, stdout, term);
+    }
     ms_table_destroy(t);
 }
 
@@ -122,6 +159,7 @@ static void print_constants(const struct ms_calibration *c, const struct ms_term
                           f->fixed      ? f->value <= f->of->low    ? "at its lower bound"
                                           : f->value >= f->of->high ? "at its upper bound"
                                                                     : ""
+                          : f->agrees   ? "the base profile's does as well"
                           : f->base > 0 ? "not fixed by the rows: the base profile's"
                                         : "not fixed by the rows: left out");
         }
@@ -187,8 +225,8 @@ static int calibrate(struct setting *s, const struct ms_measured *m, struct ms_e
     if (!s->hardware && !(s->hardware = only_hardware(m, errs)))
         status = MS_INVALID;
     if (status == MS_OK)
-        status = ms_hardware_read(NULL, s->base ? s->base : s->hardware, m->row[0].file, &arena,
-                                  &base, errs);
+        status = ms_hardware_read(NULL, s->base ? s->base : s->hardware,
+                                  s->base ? NULL : m->row[0].file, &arena, &base, errs);
     if (status == MS_INVALID && !s->base && s->hardware && !base.path)
         ms_errs_add_at(errs, MS_INVALID, NULL, 0, 0, "--base",
                        "name the profile whose links and other numbers are to be kept");
@@ -200,6 +238,7 @@ static int calibrate(struct setting *s, const struct ms_measured *m, struct ms_e
         status = write_profile(&c, s, errs);
     if (status == MS_OK) {
         print_fits(&c, &term);
+        print_left_out(&c, &term);
         putchar('\n');
         print_constants(&c, &term);
         if (s->simulate)
@@ -242,9 +281,8 @@ static int run(int argc, char **argv, const struct ms_verb *self)
 const struct ms_verb ms_verb_calibrate = {
     .name = "calibrate",
     .arguments = "FILE… -o PROFILE.yaml [options]",
-    .summary =
-        "Find the constants of a hardware profile from measured rows: residuals, each number\n"
-        "of ranks left out and predicted, and which constants the rows cannot fix",
+    .summary = "Find the constants of a hardware profile from measured rows: residuals, each size\n"
+               "(ranks, tokens, …) left out and predicted, and which constants the rows cannot fix",
     .examples = "moesim calibrate mine.csv -o mine.yaml\n"
                 "moesim calibrate ep8.csv ep16.csv --base h100-cx7 -o mine.yaml\n"
                 "moesim fidelity ep32.csv --profile mine.yaml",

@@ -29,7 +29,8 @@ struct ms_fidelity_sum {
     int n_all;                      /**< rows simulated, whatever their fit */
     double mean_all;                /**< likewise */
     double bound_mean, bound_worst; /**< NAN: none */
-    bool beyond;                    /**< it leaves its bound */
+    double even_mean; /**< of skewed rows: the mean of the family's others; NAN: no such sum */
+    bool beyond;      /**< it leaves its bound */
 };
 
 struct ms_fidelity {

@@ -1,5 +1,5 @@
-/* Which rows fix which constants of a profile: groups them by section and leg, fits each group, lets
- * go of constants that the rows say nothing of, and leaves out each number of ranks in turn. */
+/* Which rows fix which constants of a profile: groups them by section and leg, chooses each group's
+ * constants and what it starts from. */
 #include "hardware/calibrate.h"
 
 #include <math.h>
@@ -7,95 +7,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "hardware/calibrate_group.h"
 #include "hardware/row_form.h"
-
-enum { N_STARTS = 32, N_STARTS_LEFT_OUT = 6 };
-static const double NOISE = 0.01; /* of a measured number, at least */
-static const double LOOSE = 0.5;  /* a standard error beyond this fixes nothing */
-
-/* A group of rows under the solver. */
-struct problem {
-    struct ms_hardware_kernels k; /* what is not fitted stays */
-    const struct ms_fit *fit;
-    const struct ms_form_load *load; /* [fit->n] */
-    const bool *out;                 /* [fit->n] rows left out; NULL: none */
-    int n_in, n_prior;
-    int free[MS_MOST_PARAMETERS]; /* which constants x stands for */
-    int n_free;
-    double low[MS_MOST_PARAMETERS], high[MS_MOST_PARAMETERS], scale[MS_MOST_PARAMETERS];
-};
-
-/* Start-up between nodes is that within one, and more for each doubling or message: where rows of one
- * number of nodes cannot tell the parts apart, this does. It weighs less than a tenth of a row. */
-static const double PRIOR_WEIGHT = 0.07;
-
-static bool has_prior(const struct ms_fit *fit, const struct ms_fit_constant *c)
-{
-    return c->leg >= 0 && fit->node_alpha_s[c->leg] > 0 && strcmp(c->of->key, "alpha") == 0;
-}
-
-static void set_constant(struct ms_hardware_kernels *k, const struct ms_fit_constant *c, double v)
-{
-    double *at = (double *)((char *)k + c->of->offset);
-    at[c->leg > 0] = v;
-    if (c->leg < 0 && !c->of->both)
-        at[1] = v;
-}
-
-static double form_us(const struct ms_hardware_kernels *k, const struct ms_measured_row *r,
-                      const struct ms_form_load *load)
-{
-    int leg = ms_row_form_leg(r);
-    if (r->leg == MS_LEG_NOTIFY)
-        return 1e6 * ms_form_notify_s(k, load, leg);
-    double s = ms_form_leg_s(k, load, leg);
-    return 1e6 * (ms_row_without_notify(r) ? s - ms_form_notify_s(k, load, leg) : s);
-}
-
-static void residuals(void *ctx, const double *x, double *r)
-{
-    struct problem *p = ctx;
-    struct ms_hardware_kernels k = p->k;
-    for (int i = 0; i < p->n_free; i++)
-        set_constant(&k, &p->fit->constant[p->free[i]], x[i]);
-    int at = 0;
-    for (size_t i = 0; i < p->fit->n; i++)
-        if (!p->out || !p->out[i])
-            r[at++] = form_us(&k, p->fit->row[i], &p->load[i]) / p->fit->row[i]->value_us - 1;
-    for (int i = 0; i < p->n_free; i++) {
-        const struct ms_fit_constant *c = &p->fit->constant[p->free[i]];
-        if (has_prior(p->fit, c))
-            r[at++] = PRIOR_WEIGHT * (x[i] / p->fit->node_alpha_s[c->leg] - 1);
-    }
-}
-
-static struct ms_least_squares set_up(struct problem *p)
-{
-    p->n_free = p->n_in = p->n_prior = 0;
-    for (int i = 0; i < p->fit->n_constants; i++) {
-        const struct ms_fit_constant *c = &p->fit->constant[i];
-        if (!c->fixed) {
-            set_constant(&p->k, c, c->base);
-            continue;
-        }
-        p->low[p->n_free] = c->of->low;
-        p->high[p->n_free] = c->of->high;
-        p->scale[p->n_free] = c->of->start;
-        p->n_prior += has_prior(p->fit, c);
-        p->free[p->n_free++] = i;
-    }
-    for (size_t i = 0; i < p->fit->n; i++)
-        p->n_in += !p->out || !p->out[i];
-    return (struct ms_least_squares){.n_parameters = p->n_free,
-                                     .n_residuals = p->n_in + p->n_prior,
-                                     .low = p->low,
-                                     .high = p->high,
-                                     .scale = p->scale,
-                                     .ctx = p,
-                                     .residuals = residuals};
-}
-
-/* ---- one group ---- */
 
 const char *ms_fit_value_text(const struct ms_fit_constant *c, double value, char *out, size_t size)
 {
@@ -113,99 +26,6 @@ const char *ms_fit_value_text(const struct ms_fit_constant *c, double value, cha
         snprintf(out, size, "%.4g", value);
     }
     return out;
-}
-
-/* Four digits are more than any row fixes. */
-static double rounded(double v)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.4g", v);
-    return strtod(text, NULL);
-}
-
-static void measure(struct ms_fit *fit, const struct ms_form_load *load)
-{
-    double sum = 0;
-    fit->worst = 0;
-    for (size_t i = 0; i < fit->n; i++) {
-        fit->form_us[i] = form_us(&fit->kernels, fit->row[i], &load[i]);
-        double e = fabs(fit->form_us[i] / fit->row[i]->value_us - 1);
-        sum += e;
-        fit->worst = fmax(fit->worst, e);
-    }
-    fit->mean = sum / (double)fit->n;
-}
-
-/* Fit; a constant that comes out loose goes back to the base's, the loosest first, and the others
- * are fitted again. */
-static enum ms_status fit_all(struct ms_fit *fit, const struct ms_form_load *load,
-                              const struct ms_hardware_kernels *base)
-{
-    double x[MS_MOST_PARAMETERS], error[MS_MOST_PARAMETERS], sum;
-    for (;;) {
-        struct problem p = {.k = *base, .fit = fit, .load = load};
-        struct ms_least_squares ls = set_up(&p);
-        int loosest = -1;
-        for (int i = 0; i < p.n_free; i++) {
-            const struct ms_fit_constant *c = &fit->constant[p.free[i]];
-            x[i] = fmin(c->of->high, fmax(c->of->low, c->base > 0 ? c->base : c->of->start));
-        }
-        if (p.n_free > 0 && (ms_least_squares_solve(&ls, N_STARTS, x, &sum) != MS_OK ||
-                             ms_least_squares_errors(&ls, x, NOISE, error) != MS_OK))
-            return MS_NOMEM;
-        for (int i = 0; i < p.n_free; i++) {
-            struct ms_fit_constant *c = &fit->constant[p.free[i]];
-            c->value = rounded(x[i]);
-            c->error = error[i];
-            if (error[i] > LOOSE && (loosest < 0 || error[i] >= error[loosest]))
-                loosest = i;
-        }
-        fit->kernels = p.k;
-        for (int i = 0; i < p.n_free; i++)
-            set_constant(&fit->kernels, &fit->constant[p.free[i]], fit->constant[p.free[i]].value);
-        if (loosest < 0)
-            return MS_OK;
-        struct ms_fit_constant *c = &fit->constant[p.free[loosest]];
-        c->fixed = false;
-        c->value = c->base;
-    }
-}
-
-/* Each number of ranks predicted from the others, where these are enough. */
-static enum ms_status leave_out(struct ms_fit *fit, const struct ms_form_load *load,
-                                const struct ms_hardware_kernels *base, bool *out)
-{
-    double x[MS_MOST_PARAMETERS], sum;
-    for (size_t first = 0; first < fit->n && fit->n_left_out < 16; first++) {
-        struct problem p = {.k = *base, .fit = fit, .load = load, .out = out};
-        int ranks = fit->row[first]->ranks;
-        bool seen = false;
-        for (int i = 0; i < fit->n_left_out; i++)
-            seen |= fit->left_out[i].ranks == ranks;
-        for (size_t i = 0; i < fit->n; i++)
-            out[i] = fit->row[i]->ranks == ranks;
-        struct ms_least_squares ls = set_up(&p);
-        if (seen || p.n_in <= p.n_free)
-            continue;
-        for (int i = 0; i < p.n_free; i++)
-            x[i] = fit->constant[p.free[i]].value;
-        if (ms_least_squares_solve(&ls, N_STARTS_LEFT_OUT, x, &sum) != MS_OK)
-            return MS_NOMEM;
-        for (int i = 0; i < p.n_free; i++)
-            set_constant(&p.k, &fit->constant[p.free[i]], x[i]);
-        struct ms_fit_left_out *l = &fit->left_out[fit->n_left_out++];
-        *l = (struct ms_fit_left_out){.ranks = ranks};
-        for (size_t i = 0; i < fit->n; i++) {
-            if (!out[i])
-                continue;
-            double e = fabs(form_us(&p.k, fit->row[i], &load[i]) / fit->row[i]->value_us - 1);
-            l->n++;
-            l->mean += e;
-            l->worst = fmax(l->worst, e);
-        }
-        l->mean /= l->n;
-    }
-    return MS_OK;
 }
 
 static void add_constant(struct ms_fit *fit, const struct ms_form_constant *of, int leg,
@@ -234,14 +54,13 @@ static void choose_constants(struct ms_fit *fit, const struct ms_hardware_kernel
     for (const struct ms_form_constant *of = ms_form_family(fit->section)->constant; of->key;
          of++) {
         bool of_notify = strncmp(of->key, "notify", 6) == 0;
-        if (of->both || fit->leg < 0) {
-            if (of->both || !(has[0] && has[1])) {
-                add_constant(fit, of, -1, base);
-                continue;
-            }
+        if (of->both || of->shared || (fit->leg < 0 && !(has[0] && has[1]))) {
+            add_constant(fit, of, -1, base);
+            continue;
         }
         for (int leg = 0; leg < 2; leg++)
-            if (has[leg] && (!of_notify || (notify && leg == 0)))
+            if (has[leg] && (!of_notify || notify) &&
+                (leg == 0 || !(of_notify || of->dispatch_only)))
                 add_constant(fit, of, leg, base);
     }
 }
@@ -274,9 +93,8 @@ static enum ms_status fit_group(struct ms_calibration *c, struct ms_fit *fit)
 {
     struct ms_hardware_kernels none, base;
     struct ms_form_load *load = MS_NEW(&c->arena, struct ms_form_load, fit->n);
-    bool *out = MS_NEW(&c->arena, bool, fit->n);
     fit->form_us = MS_NEW(&c->arena, double, fit->n);
-    if (!load || !fit->form_us || !out)
+    if (!load || !fit->form_us)
         return MS_NOMEM;
     memset(&none, 0, sizeof none);
     ms_field_defaults(ms_hardware_kernel_rows, &none);
@@ -291,10 +109,7 @@ static enum ms_status fit_group(struct ms_calibration *c, struct ms_fit *fit)
         add_word(fit->sizes, sizeof fit->sizes, size);
     }
     choose_constants(fit, &base);
-    enum ms_status s = fit_all(fit, load, &base);
-    if (s == MS_OK)
-        measure(fit, load);
-    return s == MS_OK ? leave_out(fit, load, &base, out) : s;
+    return ms_fit_group(&c->arena, fit, load, &base);
 }
 
 /* The start-up that the fit within a node gave, for the one between nodes. Other libraries' proxies
@@ -324,7 +139,7 @@ static bool within_a_node(const struct ms_fit *fit)
 static bool legs_together(const char *section)
 {
     for (const struct ms_form_constant *of = ms_form_family(section)->constant; of->key; of++)
-        if (of->both)
+        if (of->both || of->shared)
             return true;
     return false;
 }

@@ -114,7 +114,8 @@ static void put(struct list *l, const struct ms_fit *fit, const struct ms_fit_co
     }
     struct entry *e = find(l, fit->section, c->key);
     if (!c->fixed) {
-        keep(l, e);
+        if (!c->agrees)
+            keep(l, e);
         return;
     }
     const char *text =

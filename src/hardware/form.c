@@ -104,14 +104,18 @@ static double sm_s(const struct ms_form_load *load, double fuller, double copies
     return over(share * load->copy_bytes, Bps);
 }
 
-/* A lane: the tokens a channel looks at and the copies it sends to one rank of the node. */
+/* A lane: the tokens a channel looks at, or sums, and the copies it sends to one rank of the node with
+ * the warps that it has for that rank. */
 static double lane_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
                      const struct ms_form_rank *r, int leg)
 {
     if (load->nodes > 1)
         return 0;
-    double copy_s = k->sender_copy_s[leg] + over(load->copy_bytes, k->lane_Bps[leg]);
-    return (r->tokens * k->sender_token_s[leg] + r->lane * copy_s) / ms_form_channels(k, load);
+    double token_s = k->sender_token_s[leg] + over(load->copy_bytes, k->token_Bps[leg]),
+           copy_s =
+               load->ranks * (k->sender_copy_s[leg] + over(load->copy_bytes, k->lane_Bps[leg])),
+           lane = fmax(r->lane, r->own * k->own_lane_share[leg]);
+    return (r->tokens * token_s + lane * copy_s) / ms_form_channels(k, load);
 }
 
 static double chunks_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
@@ -140,10 +144,14 @@ struct ms_form_work ms_form_work(const struct ms_hardware_kernels *k,
     w.beside_s = sm_s(load, leg ? r->fuller : 1, out, k->sm_send_Bps[leg], sms);
     w.beside_s = fmax(w.beside_s, over(fmax(out, in) * bytes, k->copy_Bps[leg]));
     w.beside_s = fmax(w.beside_s, lane_s(k, load, r, leg));
+    w.beside_s = fmax(w.beside_s, k->token_way_s[leg]);
+    if (load->nodes > 1)
+        w.beside_s = fmax(w.beside_s, r->far_pair * k->pair_gap_s[leg]);
     double filled = (r->own + fmin(r->near_out + r->far_out, r->near_in + r->far_in)) * bytes;
     w.after_s = sm_s(load, leg ? 1 : r->fuller, in, k->sm_receive_Bps[leg], sms) +
                 k->expert_s[leg] * load->experts + k->count_message_s[leg] * far_experts(load) +
-                k->copy_s[leg] * out + chunks_s(k, load, r, leg);
+                k->copy_s[leg] * out + over(out * bytes, k->memory_Bps[leg]) +
+                chunks_s(k, load, r, leg);
     if (k->ramp_bytes[leg] > 0)
         w.after_s += k->ramp_s[leg] * fmin(1, filled / k->ramp_bytes[leg]);
     return w;
@@ -162,6 +170,11 @@ static double nic_s(const struct ms_hardware_kernels *k, const struct ms_form_lo
 double ms_form_forwarder_s(const struct ms_hardware_kernels *k, double copy_bytes, int leg)
 {
     return k->forwarder_copy_s[leg] + over(copy_bytes, k->forwarder_Bps[leg]);
+}
+
+double ms_form_forwarder_token_s(const struct ms_hardware_kernels *k, double copy_bytes, int leg)
+{
+    return k->forwarder_token_s[leg] + (leg == 1 ? over(copy_bytes, k->forwarder_Bps[leg]) : 0);
 }
 
 /* The two sides of a stream, a chunk apart: the network's and the node's. In dispatch the node's
@@ -186,7 +199,7 @@ static double network_s(const struct ms_hardware_kernels *k, const struct ms_for
         return fmax(nic, nvlink);
     double c = ms_form_channels(k, load);
     double owner = (r->tokens * k->sender_token_s[leg] + r->crossings * k->sender_copy_s[leg]) / c;
-    double forwarder = (r->passed_tokens * k->forwarder_token_s[leg] +
+    double forwarder = (r->passed_tokens * ms_form_forwarder_token_s(k, load->copy_bytes, leg) +
                         r->passed_copies * ms_form_forwarder_s(k, load->copy_bytes, leg)) /
                        c;
     double stream = r->crossings / load->nodes, own_node = 1 - r->far_out / r->crossings;

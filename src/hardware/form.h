@@ -23,7 +23,8 @@ struct ms_form_rank {
     double messages_out, messages_in; /**< of these */
     double cross_rail;                /**< share of them between different rails */
     double pair;                      /**< its largest message, either way */
-    double lane;                      /**< copies to the rank it sends most, itself too */
+    double far_pair;                  /**< the largest number of them to one rank of another node */
+    double lane;                      /**< copies to the other rank it sends most */
     double fuller;                    /**< its fullest expert over its mean; 0: no matter */
     double crossings; /**< normal kernels: (token, node) pairs, its own node's too */
     double passed_tokens, passed_copies; /**< what it passes on of such pairs, for itself too */
@@ -64,8 +65,10 @@ double ms_form_alpha_s(const struct ms_hardware_kernels *k, const struct ms_form
 struct ms_form_work ms_form_work(const struct ms_hardware_kernels *k,
                                  const struct ms_form_load *load, const struct ms_form_rank *r,
                                  int leg, bool low);
-/** A channel's time to pass on one copy. */
+/** A channel's time to pass on one copy; and for a token of such copies, whose sum it writes in a
+ * combine. */
 double ms_form_forwarder_s(const struct ms_hardware_kernels *k, double copy_bytes, int leg);
+double ms_form_forwarder_token_s(const struct ms_hardware_kernels *k, double copy_bytes, int leg);
 /** Tokens of a chunk, over all channels. 0: unknown */
 double ms_form_chunk_tokens(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
                             int leg);
@@ -122,7 +125,9 @@ struct ms_form_constant {
     size_t offset;   /**< in ms_hardware_kernels, of dispatch; combine's is the next double */
     enum ms_unit unit;
     double low, high, start; /**< bounds and where to begin */
-    bool both;               /**< one number for both legs, without a leg in its key */
+    bool both;               /**< one number in the section, whatever the leg */
+    bool shared;             /**< a number for each leg, but the same */
+    bool dispatch_only;
 };
 
 struct ms_form_family {

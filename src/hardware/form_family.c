@@ -6,31 +6,34 @@
 #define US 1e-6
 #define GB 1e9
 #define OF(member) offsetof(struct ms_hardware_kernels, member)
-#define TIME(key, member, low, high, start)                                                        \
+#define TIME(name, member, from, to, usual)                                                        \
     {                                                                                              \
-        key, OF(member), MS_UNIT_TIME, (low)*US, (high)*US, (start)*US, false                      \
+        .key = name, .offset = OF(member), .unit = MS_UNIT_TIME, .low = (from)*US,                 \
+        .high = (to)*US, .start = (usual)*US                                                       \
     }
-#define RATE(key, member, low, high, start)                                                        \
+#define RATE(name, member, from, to, usual)                                                        \
     {                                                                                              \
-        key, OF(member), MS_UNIT_RATE, (low)*GB, (high)*GB, (start)*GB, false                      \
+        .key = name, .offset = OF(member), .unit = MS_UNIT_RATE, .low = (from)*GB,                 \
+        .high = (to)*GB, .start = (usual)*GB                                                       \
     }
 
 /* clang-format off */
 /* Between nodes: start-up, one message to each remote expert, the NIC. */
 static const struct ms_form_constant low_latency[] = {
     TIME("alpha", alpha_s, 0, 200, 10),
-    TIME("count_message", count_message_s, 0, 2, 0.05),
     RATE("nic_rate", nic_Bps, 5, 200, 45),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 200, 3),
+    TIME("count_message", count_message_s, 0, 2, 0.05),
     {0},
 };
 
 /* Within a node: SMs send, or NVLink carries; then SMs take in. */
 static const struct ms_form_constant low_latency_node[] = {
     TIME("alpha", alpha_s, 0, 60, 10),
-    RATE("sm_send_rate", sm_send_Bps, 0.1, 200, 5),
     RATE("nvlink_rate", nvlink_Bps, 50, 2000, 350),
-    RATE("sm_receive_rate", sm_receive_Bps, 0.1, 400, 20),
     TIME("expert_cost", expert_s, 0, 1, 0.01),
+    RATE("sm_send_rate", sm_send_Bps, 0.1, 200, 5),
+    RATE("sm_receive_rate", sm_receive_Bps, 0.1, 400, 20),
     RATE("copy_rate", copy_Bps, 100, 8000, 700),
     {0},
 };
@@ -39,8 +42,10 @@ static const struct ms_form_constant low_latency_node[] = {
 static const struct ms_form_constant normal[] = {
     TIME("alpha", alpha_s, 0, 150, 30),
     TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 80, 20),
-    TIME("forwarder_token", forwarder_token_s, 0, 5, 0.3),
-    RATE("forwarder_rate", forwarder_Bps, 1, 500, 28),
+    {.key = "forwarder_token", .offset = OF(forwarder_token_s), .unit = MS_UNIT_TIME, .low = 0, .high = 5 * US,
+     .start = 0.1 * US, .dispatch_only = true},
+    {.key = "forwarder_rate", .offset = OF(forwarder_Bps), .unit = MS_UNIT_RATE, .low = 1 * GB, .high = 500 * GB,
+     .start = 28 * GB, .shared = true},
     RATE("nic_rate", nic_Bps, 10, 200, 46),
     TIME("chunk_cost", chunk_s, 0, 60, 5),
     {0},
@@ -49,11 +54,14 @@ static const struct ms_form_constant normal[] = {
 /* Within a node: every channel has a lane to each rank. */
 static const struct ms_form_constant normal_node[] = {
     TIME("alpha", alpha_s, 0, 80, 20),
-    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 30, 5),
-    TIME("sender_token", sender_token_s, 0, 5, 0.1),
-    TIME("sender_copy", sender_copy_s, 0, 5, 0.2),
-    RATE("lane_rate", lane_Bps, 1, 1000, 30),
     RATE("nvlink_rate", nvlink_Bps, 50, 2000, 300),
+    RATE("lane_rate", lane_Bps, 1, 1000, 60),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 30, 10),
+    TIME("sender_token", sender_token_s, 0, 5, 0.2),
+    RATE("token_rate", token_Bps, 1, 1000, 30),
+    RATE("memory_rate", memory_Bps, 50, 20000, 1500),
+    {.key = "own_lane_share", .offset = OF(own_lane_share), .high = 1, .start = 0.8},
+    TIME("sender_copy", sender_copy_s, 0, 5, 0.1),
     TIME("chunk_cost", chunk_s, 0, 60, 0.5),
     {0},
 };
@@ -73,16 +81,19 @@ static const struct ms_form_constant nccl_node[] = {
     RATE("nvlink_rate", nvlink_Bps, 50, 2000, 350),
     RATE("copy_rate", copy_Bps, 50, 4000, 600),
     TIME("ramp_time", ramp_s, 0, 200, 15),
-    {"ramp", OF(ramp_bytes), MS_UNIT_BYTES, 0.5e6, 512e6, 16e6, false},
+    {.key = "ramp", .offset = OF(ramp_bytes), .unit = MS_UNIT_BYTES, .low = 0.5e6, .high = 512e6,
+     .start = 16e6},
     {0},
 };
 
 /* Copies pushed or pulled over NVLink by all GPUs of a rack. */
 static const struct ms_form_constant one_sided[] = {
     TIME("alpha", alpha_s, 0, 100, 10),
-    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 20, 1),
     RATE("nvlink_rate", nvlink_Bps, 50, 3000, 600),
-    {"fan_in_loss", OF(fan_in_loss), MS_UNIT_NONE, 0, 1, 0.02, false},
+    TIME("token_way", token_way_s, 0, 100, 10),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 20, 1),
+    {.key = "fan_in_loss", .offset = OF(fan_in_loss), .unit = MS_UNIT_NONE, .low = 0, .high = 1,
+     .start = 0.02},
     TIME("copy_cost", copy_s, 0, 0.02, 0.001),
     TIME("notify", notify_s, 0, 100, 10),
     TIME("notify_per_doubling", notify_per_doubling_s, 0, 20, 1),
@@ -93,9 +104,26 @@ static const struct ms_form_constant one_sided[] = {
 /* Any other library: start-up, bytes and messages. */
 static const struct ms_form_constant library[] = {
     TIME("alpha", alpha_s, 0, 1000, 30),
-    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 200, 5),
     RATE("nic_rate", nic_Bps, 1, 400, 40),
-    {"message_gap", OF(message_gap_s), MS_UNIT_TIME, 0, 10 * US, 0.1 * US, true},
+    {.key = "fan_in_loss", .offset = OF(fan_in_loss), .high = 3, .start = 0.1, .shared = true},
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 200, 5),
+    {.key = "message_gap", .offset = OF(message_gap_s), .unit = MS_UNIT_TIME, .high = 10 * US,
+     .start = 0.1 * US, .both = true},
+    {0},
+};
+/* One over NVSHMEM, which has one queue pair a destination. */
+static const struct ms_form_constant nvshmem[] = {
+    TIME("alpha", alpha_s, 0, 1000, 30),
+    RATE("nic_rate", nic_Bps, 1, 400, 40),
+    TIME("pair_gap", pair_gap_s, 0, 100, 2),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 200, 5),
+    {0},
+};
+/* Its copies to a node go as one stream. */
+static const struct ms_form_constant library_normal[] = {
+    TIME("alpha", alpha_s, 0, 1000, 30),
+    RATE("nic_rate", nic_Bps, 1, 400, 40),
+    TIME("alpha_per_doubling", alpha_per_doubling_s, 0, 200, 5),
     {0},
 };
 static const struct ms_form_constant library_node[] = {
@@ -107,8 +135,10 @@ static const struct ms_form_constant library_node[] = {
 static const struct ms_form_constant rdma_write[] = {
     TIME("alpha", alpha_s, 0, 1000, 5),
     RATE("nic_rate", nic_Bps, 1, 400, 40),
-    {"message_gap", OF(message_gap_s), MS_UNIT_TIME, 0, 10 * US, 0.1 * US, true},
-    {"cross_rail_factor", OF(cross_rail_factor), MS_UNIT_NONE, 1, 10, 2, true},
+    {.key = "message_gap", .offset = OF(message_gap_s), .unit = MS_UNIT_TIME, .low = 0, .high = 10 * US,
+     .start = 0.1 * US, .both = true},
+    {.key = "cross_rail_factor", .offset = OF(cross_rail_factor), .unit = MS_UNIT_NONE, .low = 1, .high = 10,
+     .start = 2, .both = true},
     {0},
 };
 /* clang-format on */
@@ -123,9 +153,14 @@ static const struct ms_form_family families[] = {
     {"one_sided.normal_node", "one-sided copies over NVLink", one_sided},
     {"two_sided.normal_node", "two-sided copies over NVLink", one_sided},
     {"torch_nccl.nccl_node", "NCCL through PyTorch within a node", nccl_node},
+    {"deepep_rdma.low_latency", "DeepEP low latency over the NICs alone", low_latency},
+    {"pplx.low_latency", "a library over NVSHMEM between nodes", nvshmem},
     {"rdma_write.nccl", "bare RDMA writes", rdma_write},
 };
 static const struct ms_form_family any = {"library", "a library between nodes", library},
+                                   any_normal = {"library_normal",
+                                                 "a library's streams between nodes",
+                                                 library_normal},
                                    any_node = {"library_node", "a library within a node",
                                                library_node};
 
@@ -133,10 +168,13 @@ const struct ms_form_family *ms_form_family(const char *section)
 {
     size_t n = strlen(section);
     const char *dot = strchr(section, '.');
-    if (dot && strncmp(section, "deepep_0", 8) == 0) /* an older version of the usual kernels */
+    /* other versions of the usual kernels */
+    if (dot && (strncmp(section, "deepep_0", 8) == 0 || strncmp(section, "deepep_trtllm", 13) == 0))
         return ms_form_family(dot + 1);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (strcmp(families[i].section, section) == 0)
             return &families[i];
-    return n > 5 && strcmp(section + n - 5, "_node") == 0 ? &any_node : &any;
+    if (n > 5 && strcmp(section + n - 5, "_node") == 0)
+        return &any_node;
+    return dot && strcmp(dot, ".normal") == 0 ? &any_normal : &any;
 }

@@ -87,7 +87,8 @@ static void load_bytes(const struct ms_form_case *c, struct ms_form_rank *r)
     r->messages_out = c->message_bytes > 0 ? r->far_out / c->message_bytes : far_ranks;
     r->messages_in = c->message_bytes > 0 ? r->far_in / c->message_bytes : far_ranks;
     r->pair = fmax(c->bytes_sent, c->bytes_received) / fmax(1, c->ranks - 1);
-    r->lane = fmax(r->pair, r->own);
+    r->far_pair = far_ranks > 0 ? r->messages_out / far_ranks : 0;
+    r->lane = r->pair;
 }
 
 /* Copies in proportion to ranks. */
@@ -100,6 +101,10 @@ static void load_copies(const struct ms_form_case *c, double copies, struct ms_f
     r->messages_out = r->messages_in = r->far_out;
     r->cross_rail = 1 - 1 / g;
     r->pair = r->lane = copies / n;
+    if (n > g) { /* the fullest of them, as drawn (see fullest_of_drawn) */
+        double mean = copies / n;
+        r->far_pair = c->perfect || c->exact ? mean : mean + sqrt(2 * mean * log(n - g));
+    }
 }
 
 /* Normal kernels between nodes: a copy a token and node, which passes on one a rank. */
@@ -186,14 +191,16 @@ static void load_of_pairs(const struct ms_form_case *c, const struct ms_traffic 
     for (int o = 0; o < t->n_ranks; o++) {
         double out = c->combine ? copies_of(c, t, o, r) : copies_of(c, t, r, o),
                in = c->combine ? copies_of(c, t, r, o) : copies_of(c, t, o, r);
-        to->lane = fmax(to->lane, out);
         if (o == r) {
             to->own = out;
             continue;
         }
+        to->lane = fmax(to->lane, out);
         to->pair = fmax(to->pair, fmax(in, out));
         *(node[o] == node[r] ? &to->near_out : &to->far_out) += out;
         *(node[o] == node[r] ? &to->near_in : &to->far_in) += in;
+        if (node[o] != node[r])
+            to->far_pair = fmax(to->far_pair, out);
         cross += node[o] != node[r] && rail && rail[o] != rail[r] ? in + out : 0;
     }
     to->cross_rail = cross > 0 ? cross / (to->far_in + to->far_out) : 0;

@@ -29,13 +29,15 @@ struct ms_hardware_kernels {
     double expert_s[2];        /**< for each expert of the layer */
     double count_message_s[2]; /**< for each expert on another node, after its tokens */
     double copy_s[2];          /**< for each copy that a rank sends, own ones too; beside nothing */
+    double token_way_s[2]; /**< a token's way through the kernel: what is carried takes that long */
 
     /* ports */
     double nic_Bps[2], nvlink_Bps[2]; /**< the library's own, where below the wire's */
     double fan_in_loss[2];            /**< the rate falls to 1 / (1 + loss x log2(ranks / 8)) */
     double cross_rail_factor;         /**< a message to another rail costs its NIC so much more */
     double message_gap_s;             /**< a NIC's time for a message that leaves the node */
-    int gap_rule;                     /**< enum ms_gap_rule */
+    double pair_gap_s[2]; /**< a queue pair's time for a message: those to one rank wait in line */
+    int gap_rule;         /**< enum ms_gap_rule */
 
     /* SMs that copy for experts: E experts take ceil(E / ceil(E / sms)) of them */
     int sms;                                  /**< that the kernels take; 0: unknown */
@@ -45,7 +47,10 @@ struct ms_hardware_kernels {
     /* channels, two SMs each: what one channel takes */
     double sender_token_s[2];    /**< for a token of the rank that is looked at */
     double sender_copy_s[2];     /**< for a copy it sends (between nodes: for a token and node) */
-    double lane_Bps[2];          /**< bytes of one channel to one rank */
+    double token_Bps[2];         /**< and the bytes of such a token: in a combine, of its sum */
+    double lane_Bps[2];          /**< bytes of one channel to all ranks, evenly */
+    double own_lane_share[2];    /**< what of that time copies for the rank itself take */
+    double memory_Bps[2];        /**< bytes of copies, own ones too, beside nothing */
     double forwarder_token_s[2]; /**< for a token from a node that is passed on */
     double forwarder_copy_s[2];  /**< for a copy of it */
     double forwarder_Bps[2];     /**< and bytes of such copies */

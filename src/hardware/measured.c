@@ -108,6 +108,23 @@ double ms_measured_copy_bytes(const struct ms_measured_row *r, int leg)
                                  : r->hidden * r->dispatch_bytes_per_value + r->copy_header_bytes;
 }
 
+bool ms_measured_is_skewed(const struct ms_measured_row *r)
+{
+    const struct ms_measured_traffic *t = r->traffic;
+    double most = 0, sum = 0;
+    int per_rank = t ? t->n_experts / t->n_ranks : 0;
+    for (int a = 0; t && a < t->n_ranks; a++)
+        for (int b = 0; b < t->n_ranks; b++) {
+            double pair = 0;
+            for (int e = b * per_rank; e < (b + 1) * per_rank; e++)
+                pair += t->rank[a].selections[e];
+            most = fmax(most, pair);
+            sum += pair;
+        }
+    double mean = t ? sum / (t->n_ranks * (double)t->n_ranks) : 0;
+    return mean > 0 && most > 1.25 * mean + 3 * sqrt(mean);
+}
+
 /* Fields are cut out of the file's text in place, so that a column is a distance. */
 static int column_at(const struct reading *r, int i)
 {

@@ -107,6 +107,9 @@ void ms_measured_finish(struct ms_measured *m);
 const char *ms_measured_leg_name(int leg);
 const char *ms_measured_mode_name(int mode);
 const char *ms_measured_statistic_name(int statistic);
+/** Is some pair of ranks fuller than the mean one, by more than a quarter and than chance makes it? Of
+ * recorded traffic; false where the row has none. */
+bool ms_measured_is_skewed(const struct ms_measured_row *r);
 /** Bytes of one copy in a leg (dispatch or combine): values and, in dispatch, the header. */
 double ms_measured_copy_bytes(const struct ms_measured_row *r, int leg);
 

@@ -44,6 +44,9 @@ static void library_of(const struct ms_measured_row *r, bool one_node, char *out
     if (strcmp(r->library, "deepep") == 0 && r->mode == MS_MODE_LOW_LATENCY && one_node &&
         strstr(r->source, "/0.5.6"))
         name = "deepep_0_5_6";
+    /* TensorRT-LLM's benchmark of them times more than the kernels */
+    if (strcmp(r->library, "deepep") == 0 && strstr(r->source, "nixl PR 1749"))
+        name = "deepep_trtllm";
     snprintf(out, size, "%s", name);
     for (char *c = out; *c; c++)
         *c = *c == '-' ? '_' : *c;

@@ -84,7 +84,7 @@ static struct ms_table *families_table(const struct ms_fidelity *f)
             if (strcmp(b->family, f->family[i].family) != 0)
                 continue;
             if (!isnan(b->bound_mean))
-                snprintf(bound, sizeof bound, "%g %%", 100 * b->bound_mean);
+                snprintf(bound, sizeof bound, "%.3g %%", 100 * b->bound_mean);
             if (!isnan(b->bound_worst))
                 snprintf(bound + strlen(bound), sizeof bound - strlen(bound), "%sworst %g %%",
                          *bound ? ", " : "", 100 * b->bound_worst);
@@ -96,7 +96,11 @@ static struct ms_table *families_table(const struct ms_fidelity *f)
                                        : "all legs");
             sum_cells(t, b, MS_PLAIN);
             ms_table_cell(t, MS_PLAIN, "%s", bound);
-            ms_table_cell(t, b->beyond ? MS_RED : MS_GREEN, "%s", b->beyond ? "beyond" : "within");
+            char even[48] = "";
+            if (!isnan(b->even_mean))
+                snprintf(even, sizeof even, ", even ones %.1f %%", 100 * b->even_mean);
+            ms_table_cell(t, b->beyond ? MS_RED : MS_GREEN, "%s%s", b->beyond ? "beyond" : "within",
+                          even);
         }
     }
     return t;

@@ -56,7 +56,7 @@ void ms_kernel_channels(const struct ms_kernel_case *k, int leg, struct ms_leg_p
     if (k->kind != MS_KERNELS_NORMAL)
         return;
     p->owner_copy_s = k->kernels->sender_copy_s[leg] / n;
-    p->forwarder_token_s = k->kernels->forwarder_token_s[leg] / n;
+    p->forwarder_token_s = ms_form_forwarder_token_s(k->kernels, p->copy_bytes, leg) / n;
     p->forwarder_copy_s = ms_form_forwarder_s(k->kernels, p->copy_bytes, leg) / n;
 }
 
@@ -91,7 +91,9 @@ static bool acts(const struct ms_hardware_kernels *k, int leg)
            k->expert_s[leg] > 0 || k->count_message_s[leg] > 0 || k->copy_s[leg] > 0 ||
            k->sm_send_Bps[leg] > 0 || k->sm_receive_Bps[leg] > 0 || k->copy_Bps[leg] > 0 ||
            k->sender_token_s[leg] > 0 || k->sender_copy_s[leg] > 0 || k->lane_Bps[leg] > 0 ||
-           k->chunk_s[leg] > 0 || k->low_pair_Bps[leg] > 0 || k->ramp_s[leg] > 0;
+           k->token_Bps[leg] > 0 || k->memory_Bps[leg] > 0 || k->chunk_s[leg] > 0 ||
+           k->pair_gap_s[leg] > 0 || k->token_way_s[leg] > 0 || k->low_pair_Bps[leg] > 0 ||
+           k->ramp_s[leg] > 0;
 }
 
 static bool hold(struct ms_kernel_work *w, int n)
