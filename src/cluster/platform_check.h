@@ -145,6 +145,8 @@ struct ms_check {
     struct ms_buf profiles; /**< struct ms_platform_profile, what they say */
     /** [xml->n] latency that a latency_file gives a link from time 0 on, NAN: none; NULL: no file does */
     double *latency_s;
+    uint8_t
+        *as_dijkstra; /**< [xml->n] a Floyd zone that SimGrid loads as a Dijkstra one; NULL: none */
     struct ms_check_note note[24];
     int n_notes;
     bool copy; /**< SimGrid must not see the file as it is */
@@ -169,6 +171,10 @@ void ms_check_values(struct ms_check *c);
 void ms_check_names(struct ms_check *c);
 void ms_check_routes(struct ms_check *c);
 void ms_check_connected(struct ms_check *c);
+/** Let SimGrid load a large Floyd zone as a Dijkstra one, where the paths are the same.
+ * @param local [points] number among the zone's members  @param hops [n_hops] of the zone */
+void ms_check_floyd(struct ms_check *c, int zone, const int *local, int n_members, const int *hops,
+                    int n_hops);
 /** A <cluster>: its hosts, router, and (FLAT) links; topo_parameters against the radical. */
 void ms_check_cluster(struct ms_check *c, int el, int parent_zone);
 /** A <cabinet> in a Cluster zone. */

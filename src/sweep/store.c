@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -31,6 +32,7 @@ struct ms_store {
     const char *dir;
     struct entry *entry; /* [study->n] */
     int lock_fd, results_fd, timing_fd;
+    bool changed; /* records were written or dropped since it was opened */
     double
         unsynced_s; /* when the first record went out that is perhaps not on the disk; 0 = none, < 0 = at once */
 };
@@ -235,7 +237,10 @@ static enum ms_status write_file(struct ms_store *s, const char *name, const str
     char *path = ms_path_join(&s->arena, s->dir, name);
     if (!path || b->failed)
         return nomem(err);
-    return is_there(path, b) ? MS_OK : ms_file_replace(path, b->p ? b->p : "", b->n, err);
+    if (is_there(path, b))
+        return MS_OK;
+    s->changed = true;
+    return ms_file_replace(path, b->p ? b->p : "", b->n, err);
 }
 
 /* All records so far in case order. */
@@ -418,6 +423,7 @@ static enum ms_status put(struct ms_store *s, size_t index, char *record, char *
     *e = (struct entry){.record = record, .timing = timing, .ok = ok};
     if (!record || (ok && !timing))
         return nomem(err);
+    s->changed = true;
     enum ms_status status = append(s, s->results_fd, record, err);
     if (s->unsynced_s == 0)
         s->unsynced_s = ms_clock_s();
@@ -461,8 +467,22 @@ enum ms_status ms_store_fail(struct ms_store *s, size_t index, const char *error
     return put(s, index, compose_failed(&s->study->c[index], error), NULL, false, err);
 }
 
+/* A summary that was written after records which are still the same says what they say. */
+static bool has_summary(struct ms_store *s)
+{
+    struct stat records, summary;
+    char *r = ms_path_join(&s->arena, s->dir, "results.jsonl");
+    char *c = ms_path_join(&s->arena, s->dir, "summary.csv");
+    return !s->changed && r && c && stat(r, &records) == 0 && stat(c, &summary) == 0 &&
+           (summary.st_mtim.tv_sec > records.st_mtim.tv_sec ||
+            (summary.st_mtim.tv_sec == records.st_mtim.tv_sec &&
+             summary.st_mtim.tv_nsec >= records.st_mtim.tv_nsec));
+}
+
 static enum ms_status write_summary(struct ms_store *s, struct ms_err *err)
 {
+    if (has_summary(s))
+        return MS_OK;
     struct ms_buf csv = {0};
     const char **records = MS_NEW(&s->arena, const char *, s->study->n);
     if (!records)
@@ -495,7 +515,7 @@ enum ms_status ms_store_close(struct ms_store *s, struct ms_err *err)
         return MS_OK;
     s->unsynced_s = s->unsynced_s > 0 ? -1 : 0;
     enum ms_status status = ms_store_sync(s, err);
-    if (status == MS_OK)
+    if (status == MS_OK && s->changed)
         status = rewrite(s, err);
     if (status == MS_OK)
         status = write_summary(s, err);
