@@ -422,7 +422,7 @@ END_TEST
 START_TEST(test_the_bar_never_wraps)
 {
     struct ms_run_state s = {
-        .n_done = 7, .n_cases = 44, .n_failed = 1, .elapsed_s = 75, .left_s = 4000};
+        .n_done = 7, .n_cases = 44, .n_failed = 1, .done = 7.5, .elapsed_s = 75, .left_s = 4000};
     for (int columns = 20; columns <= 120; columns++) {
         char *text = NULL;
         size_t n = 0;

@@ -61,7 +61,7 @@ void ms_progress_show(struct ms_progress *p, const struct ms_run_state *s)
     if (ms_text_width(name) + ms_text_width(text) + 2 >= columns)
         name[0] = '\0';
     int width = bar_width(p, name, text),
-        filled = s->n_cases ? (int)((size_t)width * s->n_done / s->n_cases) : width;
+        filled = s->n_cases ? (int)(width * s->done / (double)s->n_cases) : width;
     fprintf(p->out, "\r%s%s%s", name, *name ? " " : "", ms_style_begin(MS_GREEN, p->term.colour));
     for (int i = 0; i < width; i++)
         fputs(i < filled ? "█" : "░", p->out);

@@ -145,9 +145,10 @@ struct ms_sim_input {
     bool causes;       /**< keep what exchanges and layers went into */
     int moves_every;   /**< steps between two placements; 0: they stay */
     bool moves_beside; /**< weights cross beside the exchanges of the step before */
-    bool exchanges_counts;        /**< ranks tell each other their counts before a dispatch */
-    const char *timeline_path;    /**< Chrome trace of a run, NULL = none */
-    int timeline_run;             /**< which one */
+    bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
+    const char *timeline_path; /**< Chrome trace of a run, NULL = none */
+    int timeline_run;          /**< which one */
+    volatile double *progress; /**< the share that is done, told now and then; NULL: nobody asks */
     struct ms_sim_engine *engine; /**< kept for further cases of this process; NULL: the only one */
 };
 

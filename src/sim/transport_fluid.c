@@ -29,6 +29,8 @@ struct net {
     sg_sem_t sem;
     size_t n_links; /* of the solver: the platform's, and the ranks' resources */
     bool poked;
+    uint64_t n_added, n_planned,
+        n_legs;   /* of this run: flows given to the solver and planned; legs */
     bool running; /* the solver runs: flows that its ends let go are no news */
 };
 
@@ -328,6 +330,18 @@ static double others(struct ms_core *c, uint32_t link, double from_s, double to_
     return has_background(n) ? ms_wires_others(&n->wires, link, from_s, to_s) : 0;
 }
 
+/* How far the case is: flows that have ended, of as many as the legs so far have a leg. */
+static void beat(void *ctx, uint64_t n_left)
+{
+    const struct net *n = ctx;
+    const struct ms_core *c = n->core;
+    double legs = (double)c->n_steps * c->n_layers * c->n_groups * c->n_phases * c->n_halves;
+    double a_leg = n->n_legs ? (double)n->n_planned / (double)n->n_legs : 0;
+    double ended = n->n_added > n_left ? (double)(n->n_added - n_left) : 0;
+    double share = a_leg > 0 ? fmin(1, ended / (a_leg * legs)) : 0;
+    *c->in->progress = (c->run.number + share) / c->in->n_runs;
+}
+
 /* A fresh solver for each run: its time starts at 0 again. */
 static enum ms_status begin(struct ms_core *c)
 {
@@ -355,6 +369,9 @@ static enum ms_status begin(struct ms_core *c)
     free(capacity_Bps);
     if (s == MS_OK)
         s = ms_wires_init(&n->wires, n->fluid, &c->platform.routes, &l.ports, c->err);
+    n->n_added = n->n_planned = n->n_legs = 0;
+    if (s == MS_OK && c->in->progress)
+        ms_fluid_watch(n->fluid, beat, n);
     if (s == MS_OK && c->causes)
         ms_fluid_trace(n->fluid, true);
     n->wires.ended = c->causes ? heard : NULL;
@@ -395,6 +412,8 @@ static enum ms_status open(struct ms_core *c, struct ms_leg_run *leg)
     w->leg = leg->phase == MS_PHASE_DISPATCH || leg->phase == MS_PHASE_DISPATCH_BACK ? 0 : 1;
     w->proportional = leg->phase != MS_PHASE_MOVE &&
                       ms_exchange_streams(c->exchange, c->in->params->exchange.forwarding);
+    n->n_legs++;
+    n->n_planned += leg->plan.n_flows * (uint64_t)ms_wires_parts_of_message(&n->wires);
     enum ms_status s = ms_wires_open(&n->wires, w);
     set_quantum(c);
     return s ? ms_core_note(c, s) : MS_OK;
@@ -414,6 +433,7 @@ static void flows(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flo
     bool grid = c->n_ranks > GRID_RANKS && leg->plan.n_phases == 1 && !leg->plan.window;
     w->grid = (struct ms_wires_grid){leg->first_entry_s, grid ? quantum_s / 2 : 0,
                                      RAMP * c->in->params->network.quantum};
+    n->n_added += n_flows * (uint64_t)ms_wires_parts_of_message(&n->wires);
     ms_wires_start(&n->wires, w, flow, at_s, n_flows);
     if (n->wires.status)
         ms_core_note(c, n->wires.status);

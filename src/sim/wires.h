@@ -135,6 +135,9 @@ static inline double ms_wires_port_capacity(const struct ms_wires_ports *p)
     return p->adds ? 1 : 1 / p->gap_s; /* seconds a second, or messages a second */
 }
 
+/** Flows that a message is cut into: its queue pairs where paths are hashed, else 1. */
+uint32_t ms_wires_parts_of_message(const struct ms_wires *f);
+
 /** fluid, routes and what ports points to are borrowed; err keeps the first failure and must outlive
  *  it. ports NULL: messages cost nothing. */
 enum ms_status ms_wires_init(struct ms_wires *f, struct ms_fluid *fluid,

@@ -15,8 +15,6 @@ void ms_wires_watch_flow(struct ms_wires *f, const struct ms_wires_leg *leg, uin
 enum ms_status ms_wires_register_routes(struct ms_wires *f);
 /** Memory for the routes of one leg of an exchange (0, 1). @return false: no memory */
 bool ms_wires_hold_rated(struct ms_wires *f, int leg);
-/** Flows that a message is cut into: its queue pairs where paths are hashed, else 1. */
-uint32_t ms_wires_parts_of_message(const struct ms_wires *f);
 bool ms_wires_hold_paths(struct ms_wires *f, int leg);
 /** The route of a pair's queue pair over the cables it was hashed to. */
 uint32_t ms_wires_path_route(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t src,

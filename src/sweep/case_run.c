@@ -375,6 +375,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     in->sim.timeline_run = options->timeline_repeat * in->sim.runs_a_repeat;
     in->sim.causes = options->causes;
     in->sim.engine = options->engine;
+    in->sim.progress = out->progress;
     enum ms_status status = source_init(&source, in, options->details, &arena, err);
     if (status == MS_OK)
         status = ms_sim_run(&in->sim, &o, err);

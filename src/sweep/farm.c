@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,7 +40,8 @@ struct slot {
 
 struct farm {
     const struct ms_farm *f;
-    struct slot *slot; /* [f->n_procs] */
+    struct slot *slot;         /* [f->n_procs] */
+    volatile double *progress; /* [f->n_procs] shared with the children */
     size_t n_running;
     int signal_fd;
     struct span *left; /* [n_left] what no child has yet, the next ones last */
@@ -86,9 +88,11 @@ static void offer_to_oom_killer(void)
     close(fd);
 }
 
-static enum ms_status do_job(const struct ms_farm *f, size_t job, struct ms_buf *frame, bool *last)
+static enum ms_status do_job(const struct ms_farm *f, size_t job, volatile double *progress,
+                             struct ms_buf *frame, bool *last)
 {
-    struct ms_message m = {0};
+    struct ms_message m = {.progress = progress};
+    *progress = 0;
     struct ms_err err = {0};
     m.status = f->work(f->ctx, job, &m, &err);
     for (int i = 0; m.status == MS_OK && i < MS_N_PARTS; i++)
@@ -110,6 +114,7 @@ static enum ms_status do_job(const struct ms_farm *f, size_t job, struct ms_buf 
 
 struct order {
     struct farm *farm;
+    volatile double *progress;
     struct span jobs;
 };
 
@@ -123,7 +128,7 @@ static int be_child(void *ctx, int answer_fd)
     offer_to_oom_killer();
     for (size_t i = 0; s == MS_OK && !last && i < o->jobs.n; i++) {
         struct ms_buf frame = {0};
-        s = do_job(o->farm->f, o->jobs.job[i], &frame, &last);
+        s = do_job(o->farm->f, o->jobs.job[i], o->progress, &frame, &last);
         if (frame.failed || !ms_fd_write(answer_fd, frame.p, frame.n))
             break; /* the parent sees half a frame */
         ms_buf_finish(&frame);
@@ -185,7 +190,7 @@ static enum ms_status start(struct farm *farm, struct span jobs, struct ms_err *
     struct slot *slot = farm->slot;
     while (slot->child.pid != 0)
         slot++;
-    struct order o = {farm, jobs};
+    struct order o = {farm, &farm->progress[slot - farm->slot], jobs};
     enum ms_status s = ms_child_start(&slot->child, be_child, &o, err);
     slot->jobs = jobs;
     slot->at = 0;
@@ -381,6 +386,15 @@ static enum ms_status start_some(struct farm *farm, struct ms_err *err)
     return MS_OK;
 }
 
+static void tick(const struct farm *farm)
+{
+    const struct ms_farm *f = farm->f;
+    for (int i = 0; f->under_way && i < f->n_procs; i++)
+        if (farm->slot[i].child.pid != 0)
+            f->under_way(f->ctx, farm->slot[i].jobs.job[farm->slot[i].at], farm->progress[i]);
+    f->tick(f->ctx, farm->n_running);
+}
+
 static enum ms_status run_jobs(struct farm *farm, int *signal_number, struct ms_err *err)
 {
     struct pollfd *fds = calloc(2 * (size_t)farm->f->n_procs + 1, sizeof *fds);
@@ -396,7 +410,7 @@ static enum ms_status run_jobs(struct farm *farm, int *signal_number, struct ms_
             s = s == MS_OK ? look : s;
         }
         if (s == MS_OK && farm->f->tick)
-            farm->f->tick(farm->f->ctx, farm->n_running);
+            tick(farm);
     }
     kill_all(farm);
     free(fds);
@@ -416,9 +430,14 @@ enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n
     struct farm farm = {.f = f, .signal_fd = -1};
     sigset_t set, old;
     *signal_number = 0;
+    size_t shared = (size_t)f->n_procs * sizeof *farm.progress;
     farm.slot = calloc((size_t)f->n_procs, sizeof *farm.slot);
-    if (!farm.slot || !leave(&farm, (struct span){jobs, n_jobs, false})) {
+    void *p = mmap(NULL, shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    farm.progress = p == MAP_FAILED ? NULL : p;
+    if (!farm.slot || !farm.progress || !leave(&farm, (struct span){jobs, n_jobs, false})) {
         free(farm.slot);
+        if (farm.progress)
+            munmap(p, shared);
         return ms_err_set(err, MS_NOMEM, "out of memory for the fork pool");
     }
     sigemptyset(&set);
@@ -436,6 +455,7 @@ enum ms_status ms_farm_run(const struct ms_farm *f, const size_t *jobs, size_t n
     if (farm.signal_fd >= 0)
         close(farm.signal_fd);
     sigprocmask(SIG_SETMASK, &old, NULL);
+    munmap(p, shared);
     free(farm.left);
     free(farm.slot);
     return s;

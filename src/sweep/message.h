@@ -20,6 +20,8 @@ struct ms_message {
     enum ms_status status;
     struct ms_buf part[MS_N_PARTS];
     char error[1024];
+    /** [1] in a child: where it says how much of the job is done, 0 to 1; NULL: nobody asks; not sent */
+    volatile double *progress;
     bool last; /**< the process that made it should make no other; not sent */
 };
 

@@ -2,6 +2,7 @@
  * the way. */
 #include "sweep/run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct runner {
     int n_threads;                /* of a child that does one case */
     struct ms_sim_engine *engine; /* in a child that may do several cases */
     double start_s, cost_left, cost_done;
+    double under_way, cost_under_way; /* of cases, of their cost: since the last tick */
 };
 
 /* Cases that take less than this share a child with others; a child takes so much of them. */
@@ -79,8 +81,10 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
 static void tell(struct runner *r)
 {
     struct ms_run_state *s = r->state;
+    double done = r->cost_done + r->cost_under_way;
     s->elapsed_s = ms_clock_s() - r->start_s;
-    s->left_s = r->cost_done > 0 ? s->elapsed_s * r->cost_left / r->cost_done : -1;
+    s->left_s = done > 0 ? s->elapsed_s * fmax(0, r->cost_left - r->cost_under_way) / done : -1;
+    s->done = (double)s->n_done + r->under_way;
     if (r->watch->progress)
         r->watch->progress(r->watch->ctx, s);
 }
@@ -111,8 +115,14 @@ static enum ms_status done(void *ctx, const struct ms_farm_answer *a, struct ms_
     r->state->n_done++;
     r->cost_done += r->plan->c[a->job].cost_s;
     r->cost_left -= r->plan->c[a->job].cost_s;
-    tell(r);
     return s;
+}
+
+static void under_way(void *ctx, size_t job, double share)
+{
+    struct runner *r = ctx;
+    r->under_way += share;
+    r->cost_under_way += share * r->plan->c[job].cost_s;
 }
 
 static void tick(void *ctx, size_t n_running)
@@ -121,6 +131,7 @@ static void tick(void *ctx, size_t n_running)
     r->state->n_running = n_running;
     ms_store_sync(r->store, NULL); /* a disk that fails tells so at the next record */
     tell(r);
+    r->under_way = r->cost_under_way = 0;
 }
 
 /* Neighbours that are small, on one platform and with one network model; fewer of them towards the
@@ -209,6 +220,7 @@ static enum ms_status farm_out(struct runner *r, int *signal_number, struct ms_e
                         .batch = batch,
                         .work = work,
                         .done = done,
+                        .under_way = under_way,
                         .tick = tick};
     return ms_farm_run(&f, r->job, r->n_jobs, signal_number, err);
 }

@@ -24,6 +24,7 @@ struct ms_run_state {
     size_t n_cases; /**< of this shard */
     size_t n_done;  /**< records there, reused ones and failed ones included */
     size_t n_reused, n_failed, n_running;
+    double done; /**< cases, those under way by the share that they have said */
     double elapsed_s;
     double left_s; /**< estimated; < 0 while unknown */
 };

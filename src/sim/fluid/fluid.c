@@ -108,6 +108,12 @@ void ms_fluid_set_ramp(struct ms_fluid *f, double epoch_s, double share)
     f->ramp_share = share;
 }
 
+void ms_fluid_watch(struct ms_fluid *f, void (*beat)(void *ctx, uint64_t n_left), void *ctx)
+{
+    f->beat = beat;
+    f->beat_ctx = ctx;
+}
+
 double ms_fluid_now_s(const struct ms_fluid *f)
 {
     return f->now_s;

@@ -185,6 +185,9 @@ size_t ms_fluid_spans(const struct ms_fluid *f, size_t e, const struct ms_fluid_
 /** Units each link has spent up to now (weight x bytes; with weight 1 the bytes it carried),
  *  [n_links], by flows that ended or run. */
 void ms_fluid_link_bytes(struct ms_fluid *f, double *bytes);
+/** Call beat after every solve with the flows that have not ended, those that have not started among
+ *  them; NULL: no longer. It must not touch the solver. */
+void ms_fluid_watch(struct ms_fluid *f, void (*beat)(void *ctx, uint64_t n_left), void *ctx);
 void ms_fluid_get_stats(const struct ms_fluid *f, struct ms_fluid_stats *out);
 
 #endif

@@ -296,6 +296,9 @@ struct ms_fluid {
     size_t *span_off; /**< [n_events+1] */
     size_t span_off_cap;
 
+    void (*beat)(void *ctx, uint64_t n_left); /**< told after every solve; NULL: nobody */
+    void *beat_ctx;
+
     bool no_memory; /**< ran out once: everything but destroying says so */
     double now_s, quantum_s;
     double ramp_epoch_s, ramp_share;

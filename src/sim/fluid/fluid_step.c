@@ -149,6 +149,8 @@ static bool solve_dirty(struct ms_fluid *f)
     for (uint32_t i = 0; i < f->n_dirty; i++)
         fine = fine && solved(f, f->dirty[i]);
     f->stats.n_solves += f->n_dirty;
+    if (f->beat)
+        f->beat(f->beat_ctx, f->n_live + f->n_waiting);
     f->n_dirty = 0;
     return fine;
 }
