@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/seal.h"
 #include "sweep/lines.h"
+#include "sweep/samples_file.h"
 #include "sweep/store.h"
 #include "sweep/summary.h"
 
@@ -338,6 +340,104 @@ START_TEST(test_a_record_without_its_samples_runs_again_when_samples_are_wanted)
 }
 END_TEST
 
+START_TEST(test_samples_are_believed_for_their_own_key_and_whole_only)
+{
+    enum ms_samples_state state;
+    struct ms_buf rows = {0}, got = {0};
+    char dir[256]; /* in() turns its paths over */
+    snprintf(dir, sizeof dir, "%s", in("sampled"));
+    ms_buf_adds(&rows, "a,b\n1,2\n");
+    ck_assert_int_eq(ms_samples_write(dir, "c0001", "k1", &rows, NULL), MS_OK);
+    ck_assert_int_eq(ms_samples_read(dir, "c0001", "k1", &state, &got, NULL), MS_OK);
+    ck_assert(state == MS_SAMPLES_WHOLE && got.n == rows.n);
+    ms_buf_finish(&got);
+    ms_samples_read(dir, "c0001", "k2", &state, NULL, NULL);
+    ck_assert_int_eq(state, MS_SAMPLES_BROKEN); /* of another scenario's run in the same folder */
+    ms_samples_read(dir, "c0002", "k1", &state, NULL, NULL);
+    ck_assert_int_eq(state, MS_SAMPLES_NONE);
+    for (size_t bit = 0; bit < 8 * rows.n; bit++) {
+        char hurt[16];
+        memcpy(hurt, rows.p, rows.n);
+        hurt[bit / 8] ^= (char)(1 << bit % 8);
+        put_bytes(in("sampled/samples/c0001.csv"), hurt, rows.n);
+        ms_samples_read(dir, "c0001", "k1", &state, NULL, NULL);
+        ck_assert_int_eq(state, MS_SAMPLES_BROKEN);
+    }
+    ck_assert_int_eq(ms_samples_write(dir, "c0001", "k1", &rows, NULL), MS_OK);
+    unlink(in("sampled/samples/c0001.json"));
+    ms_samples_read(dir, "c0001", "k1", &state, NULL, NULL);
+    ck_assert_int_eq(state, MS_SAMPLES_BROKEN);
+    ms_buf_finish(&rows);
+}
+END_TEST
+
+static bool count_step(void *ctx, const char *line, json_t *o)
+{
+    ++*(int *)ctx;
+    return true;
+}
+
+static enum ms_status steps_of(const char *text, size_t n, int *steps)
+{
+    struct ms_err e = {0};
+    *steps = 0;
+    put_bytes(in("history.jsonl"), text, n);
+    return ms_history_each(root, count_step, steps, &e);
+}
+
+START_TEST(test_a_history_is_read_whole_and_in_order_or_not_at_all)
+{
+    struct ms_buf line[3] = {0}, all = {0}, gap = {0};
+    int steps;
+    for (int i = 0; i < 3; i++) {
+        ms_buf_printf(&line[i], "{\"step\":%d,\"ce\":1.5", i);
+        ms_seal_add(&line[i]);
+        ms_buf_adds(&line[i], "\n");
+        ms_buf_add(&all, line[i].p, line[i].n);
+        if (i != 1)
+            ms_buf_add(&gap, line[i].p, line[i].n);
+    }
+    ck_assert_int_eq(steps_of(all.p, all.n, &steps), MS_OK);
+    ck_assert_int_eq(steps, 3);
+    ck_assert_int_eq(steps_of(gap.p, gap.n, &steps), MS_INVALID);
+    ck_assert_int_eq(steps_of(all.p, all.n - 4, &steps), MS_INVALID); /* torn */
+    for (size_t bit = 0; bit < 8 * all.n; bit++) {
+        all.p[bit / 8] ^= (char)(1 << bit % 8);
+        ck_assert_int_eq(steps_of(all.p, all.n, &steps), MS_INVALID);
+        all.p[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    for (int i = 0; i < 3; i++)
+        ms_buf_finish(&line[i]);
+    ms_buf_finish(&all);
+    ms_buf_finish(&gap);
+}
+END_TEST
+
+START_TEST(test_a_sweep_leaves_what_somebody_is_writing)
+{
+    int ready[2], go[2];
+    char c;
+    ck_assert(pipe(ready) == 0 && pipe(go) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct ms_part part;
+        if (ms_part_open(&part, in("written"), NULL) != MS_OK || write(ready[1], "x", 1) != 1 ||
+            read(go[0], &c, 1) != 1)
+            _exit(1);
+        _exit(ms_part_close(&part, true, 0, NULL) == MS_OK ? 0 : 2);
+    }
+    ck_assert_int_eq(read(ready[0], &c, 1), 1);
+    put_bytes(in(".left.moesim-part"), "x", 1);
+    ms_part_sweep(root);
+    ck_assert_int_ne(access(in(".left.moesim-part"), F_OK), 0);
+    ck_assert_int_eq(write(go[1], "x", 1), 1);
+    int status;
+    waitpid(pid, &status, 0);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(access(in("written"), F_OK), 0);
+}
+END_TEST
+
 START_TEST(test_a_body_that_is_none_is_a_failed_case)
 {
     struct ms_store *s = open_store("liar", false);
@@ -383,6 +483,9 @@ int main(void)
     tcase_add_test(t, test_what_a_killed_writer_left_is_gone_after_the_next_start);
     tcase_add_test(t, test_a_folder_in_use_is_refused);
     tcase_add_test(t, test_a_record_without_its_samples_runs_again_when_samples_are_wanted);
+    tcase_add_test(t, test_samples_are_believed_for_their_own_key_and_whole_only);
+    tcase_add_test(t, test_a_history_is_read_whole_and_in_order_or_not_at_all);
+    tcase_add_test(t, test_a_sweep_leaves_what_somebody_is_writing);
     tcase_add_test(t, test_a_body_that_is_none_is_a_failed_case);
     tcase_add_test(t, test_csv_cells_are_quoted_where_they_must_be);
     SRunner *r = srunner_create(s);

@@ -3,7 +3,7 @@ import pathlib, resource
 from world import RUN, fresh, same
 
 SMALL = ['run', 'small.yaml', '--set', 'repeats=2', '--set', 'sweep={platform: [star-8.xml, half-8.xml]}', '--progress', 'never', '-j1']
-VERBS = (('check', ['check', 'small.yaml'], None), ('platform show', ['platform', 'show', 'star-8.xml'], None), ('compare', ['compare', 'run'], None),
+VERBS = (('check', ['check', 'small.yaml'], None), ('check of a bad platform', ['check', 'bad.xml'], None), ('platform show', ['platform', 'show', 'star-8.xml'], None), ('compare', ['compare', 'run'], None),
          ('run', SMALL + ['-o', 'k'], 'nothing'), ('resume', SMALL + ['-o', 'k'], 'tiny'), ('report', ['report', 'k', '--no-pictures'], 'tiny'),
          ('merge', ['merge', 'part1', 'part2', '-o', 'k'], 'nothing'))
 AFTER = {'run': 'tiny', 'resume': 'tiny', 'report': 'tiny-reported', 'merge': 'merged'}
@@ -11,6 +11,8 @@ AFTER = {'run': 'tiny', 'resume': 'tiny', 'report': 'tiny-reported', 'merge': 'm
 
 def ended_well(name, code, err):
     """Out of memory is said, in the parent or of the case; or the allocation was none that mattered and the result is right."""
+    if name == 'check of a bad platform':
+        return code == 3 and 'spede' in err or code == 5 and 'out of memory' in err
     if code == 0:
         return name not in AFTER or same('k', AFTER[name])
     return code == 5 and 'out of memory' in err or code == 1 and ('out of memory' in err or 'memory ran out' in err)
@@ -18,6 +20,7 @@ def ended_well(name, code, err):
 
 def allocations(w):
     assert w.call(SMALL + ['-o', 'tiny'])[0] == 0
+    pathlib.Path('bad.xml').write_text(pathlib.Path('star-8.xml').read_text().replace('speed=', 'spede='))
     fresh('tiny-reported', 'tiny')
     assert w.call(['report', 'tiny-reported', '--no-pictures'])[0] == 0
     for name, args, like in VERBS:
