@@ -29,7 +29,7 @@ def standard_output(w):
         os.close(r)
         held += w.call(args, stdout=out)[0] == 0
         os.close(out)
-    w.row('a reader of standard output that has gone', '`… | head`: every verb and format goes on to its end, exit 0', tried, held)
+    w.row('a reader of standard output that has gone', 'as with `head`: every verb and format goes on to its end, exit 0', tried, held)
     held = tried = 0
     for closed in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
         for args, base in ((RUN, 'run'), (TRAIN, 'train')):
