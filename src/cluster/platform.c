@@ -62,6 +62,12 @@ void ms_check_say_notes(struct ms_check *c)
             used += (size_t)snprintf(text + used, sizeof text - used, " (%d times)", n->count);
         line = !line || n->line < line ? n->line : line;
     }
+    if (c->n_unitless)
+        ms_errs_warn_at(
+            c->errs, c->path, c->unitless_line, 0, NULL,
+            "%d bandwidth%s or latenc%s without a unit: as in SimGrid, bytes a second and "
+            "seconds (50GBps, 1us say what is meant)",
+            c->n_unitless, c->n_unitless == 1 ? "" : "s", c->n_unitless == 1 ? "y" : "ies");
     if (c->n_notes)
         ms_errs_warn_at(c->errs, c->path, line, 0, NULL,
                         "accepted, and no exchange depends on it: %s", text);

@@ -148,6 +148,8 @@ struct ms_check {
     uint8_t
         *as_dijkstra; /**< [xml->n] a Floyd zone that SimGrid loads as a Dijkstra one; NULL: none */
     struct ms_check_note note[24];
+    int n_unitless,
+        unitless_line; /* rates and times that are plain numbers; the first one's line */
     int n_notes;
     bool copy; /**< SimGrid must not see the file as it is */
     int n_suggestions;

@@ -62,14 +62,10 @@ static double rate_scale(const char *unit)
 
 const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out)
 {
-    static const char *const want[][3] = {
-        [ATTR_RATE] = {"is not a bandwidth such as 50GBps or 400Gbps",
-                       "has no unit: write a bandwidth such as 50GBps "
-                       "or 400Gbps",
-                       "must be more than 0"},
-        [ATTR_TIME] = {"is not a latency such as 1us or 500ns",
-                       "has no unit: write a latency such as 1us or 500ns", "must be 0 or more"},
-        [ATTR_SPEED] = {"is not a speed such as 1Gf", "", "must be 0 or more"},
+    static const char *const want[][2] = {
+        [ATTR_RATE] = {"is not a bandwidth such as 50GBps or 400Gbps", "must be more than 0"},
+        [ATTR_TIME] = {"is not a latency such as 1us or 500ns", "must be 0 or more"},
+        [ATTR_SPEED] = {"is not a speed such as 1Gf", "must be 0 or more"},
     };
     char *end;
     const char *p = text + (*text == '-' || *text == '+');
@@ -83,11 +79,9 @@ const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out)
     if (end == text || end == p)
         return want[kind][0];
     if (v < 0 || (v == 0 && kind == ATTR_RATE))
-        return want[kind][2];
-    if (!*end && v != 0 && kind != ATTR_SPEED)
         return want[kind][1];
     if (!*end)
-        f = 1; /* 0 needs no unit, and a speed is in flop/s */
+        f = 1; /* as SimGrid: bytes a second, seconds, flop/s */
     if (!(f > 0))
         return want[kind][0];
     if (!isfinite(v * f) || v * f > 1e30)
@@ -144,6 +138,15 @@ static void check_speed(struct ms_check *c, int i, const char *value)
         ms_check_note(c, i, "all but one of a host's speeds", true);
     else if (v == 0)
         ms_check_note(c, i, "a speed of 0", false);
+}
+
+/* Older files write plain numbers. */
+static void note_unit(struct ms_check *c, int i, const char *value, double v)
+{
+    size_t n = strlen(value);
+    if (v > 0 && (isdigit((unsigned char)value[n - 1]) || value[n - 1] == '.') &&
+        c->n_unitless++ == 0)
+        c->unitless_line = c->xml->el[i].line;
 }
 
 /* As SimGrid rounds it: 4, 4.0, 4.05 and 4.1 are good, 3 and 5 are not. */
@@ -218,9 +221,11 @@ static void check_value(struct ms_check *c, int i, const struct ms_attr_rule *r,
             break;
         if ((fault = ms_quantity(value, r->kind, &v)))
             ms_check_error(c, i, "%s: %s %.80s %s", name, r->name, *value ? value : "''", fault);
-        else if (r->kind == ATTR_TIME && v > 1)
+        else
+            note_unit(c, i, value, v);
+        if (!fault && r->kind == ATTR_TIME && v > 1)
             ms_check_warn(c, i, "%s: a latency of %s is more than a second", name, value);
-        else if (r->kind == ATTR_RATE && v < 1e5)
+        else if (!fault && r->kind == ATTR_RATE && v < 1e5)
             ms_check_warn(c, i, "%s: a bandwidth of %s is less than 100 kB/s", name, value);
         break;
     case ATTR_SPEED:

@@ -100,6 +100,13 @@ grep -q "no route from 'a' (rank 0) to 'c' (rank 1)" "$tmp/err" || fail "ranks w
 scenario route-missing '"gpu*"'
 "$moesim" check s.yaml 2>"$tmp/err"
 grep -q "cluster.hosts: 'gpu\*' matches none of the 3 hosts" "$tmp/err" || fail "hosts that match nothing: $(cat "$tmp/err")"
+scenario plain-numbers '"*"' # bytes a second and seconds, as SimGrid reads them: 11618875 bytes take a second and 147 us
+printf '0,11618875\n0,0\n' >m.csv
+"$moesim" run s.yaml --set hardware=none --format csv -o plain --progress=never >"$tmp/out" 2>"$tmp/err" || fail "plain numbers: $(cat "$tmp/err")"
+grep -qE "1000147|1000146.99" "$tmp/out" || fail "plain numbers: $(cat "$tmp/out")"
+"$moesim" platform check "$source/tests/data/platforms/foreign/plain-numbers.xml" 2>&1 | grep -q "plain-numbers.xml:7: warning: .*2 bandwidths or latencies without a unit" ||
+    fail "plain numbers are read without a word"
+printf '0,1\n1,0\n' >m.csv
 scenario config '"h*"' # a copy without plugin=help is loaded, and freed once
 "$moesim" run s.yaml -o copied --progress=never >/dev/null 2>"$tmp/err" || fail "a cleaned copy: $(cat "$tmp/err")"
 # Links next to a host that others' routes use: a shared wire, not transit, in a file that knows no nodes.
