@@ -101,7 +101,7 @@ static const struct ms_record_load load = {.expert = {.gini = 0.25, .max_over_me
 static struct ms_record_input input(const struct ms_sim_output *o)
 {
     for (int i = 0; i < R * PER; i++)
-        hot[i] = (struct ms_record_hot){1, 9, 3.5};
+        hot[i] = (struct ms_record_hot){.rank = 1, .expert = 9, .domain = -1, .max_over_mean = 3.5};
     return (struct ms_record_input){
         .s = &scenario,
         .platform = &platform,
@@ -223,7 +223,8 @@ START_TEST(test_the_tail_names_who_is_most_often_there)
          i++) /* the slowest exchange of all: repeat 1, step 1, layer 2, group 1 */
         if (i == 1 * L * Q + 2 * Q + 1) {
             dispatch[2 * PER + i] = 1e-3;
-            hot[PER + i] = (struct ms_record_hot){2, 77, 4.5};
+            hot[PER + i] =
+                (struct ms_record_hot){.rank = 2, .expert = 77, .domain = -1, .max_over_mean = 4.5};
         }
     json_t *r = record(&in);
     ck_assert(number(r, "tail", "n") == 1 && number(r, "tail", "layer") == 2 &&

@@ -24,10 +24,16 @@ static void say_load(const struct ms_explained_cause *c, const char *where, char
         at += snprintf(text + at, size - (size_t)at, " (link %s)", text_of(c->told, "link"));
     if (number_of(c->told, "hot_rank") == number_of(c->told, "rank") &&
         json_object_get(c->told, "rank_load_over_mean"))
-        snprintf(text + at, size - (size_t)at,
-                 ": in layer %d rank %d computes %.2f times the mean, most of it expert %d",
-                 (int)number_of(c->told, "layer"), (int)number_of(c->told, "hot_rank"),
-                 number_of(c->told, "rank_load_over_mean"), (int)number_of(c->told, "expert"));
+        at +=
+            snprintf(text + at, size - (size_t)at,
+                     ": in layer %d rank %d computes %.2f times the mean, most of it expert %d",
+                     (int)number_of(c->told, "layer"), (int)number_of(c->told, "hot_rank"),
+                     number_of(c->told, "rank_load_over_mean"), (int)number_of(c->told, "expert"));
+    else
+        return;
+    if (*text_of(c->told, "domain") && at < (int)size)
+        snprintf(text + at, size - (size_t)at, ", %.0f %% of whose tokens are of domain %s",
+                 100 * number_of(c->told, "domain_share"), text_of(c->told, "domain"));
 }
 
 void ms_explain_words(const struct ms_explained *e, const struct ms_explained_cause *c, char *text,

@@ -90,6 +90,13 @@ bool ms_demand_rebalances(const struct ms_demand *d);
  *  the next begin */
 const struct ms_move *ms_demand_moves(const struct ms_demand *d, int step, int layer, int group,
                                       size_t *n, int *experts);
+/** The domain of requests that gives an expert most of its tokens in an exchange of the run begun.
+ *  @param share of the expert's tokens, out  @return its number; -1: there are no domains to tell
+ *  apart */
+int ms_demand_hot_domain(const struct ms_demand *d, int step, int layer, int group, int expert,
+                         double *share);
+/** The name of a domain; NULL: draws of a law have none. */
+const char *ms_demand_domain_name(const struct ms_demand *d, int domain);
 struct ms_demand_note ms_demand_note(const struct ms_demand *d);
 /** What the reader of the trace has to say, one sentence each ("warning: …" where in doubt); NULL past
  *  the last. */

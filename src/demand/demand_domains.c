@@ -54,8 +54,10 @@ static enum ms_status weigh(struct ms_demand *d, const struct names *all, const 
     double sum = 0;
     d->D = all->n;
     d->weight = MS_NEW(&d->arena, double, (size_t)all->n);
-    if (!d->weight)
+    d->domain_name = MS_NEW(&d->arena, const char *, (size_t)all->n);
+    if (!d->weight || !d->domain_name)
         return ms_err_set(err, MS_NOMEM, "out of memory");
+    memcpy(d->domain_name, all->name, (size_t)all->n * sizeof *d->domain_name);
     for (int i = 0; i < all->n && q->domains.n_named == 0; i++)
         d->weight[i] = by ? by[i] : 1;
     for (int i = 0; i < q->domains.n_named; i++) {

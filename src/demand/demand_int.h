@@ -41,9 +41,10 @@ struct ms_demand {
     struct ms_matrix matrix;
     struct ms_demand_note note;
 
-    int D;            /* domains of requests; 1 where there are none */
-    double *weight;   /* [D] */
-    double *domain_f; /* [D][domain_layers][E] of a trace or checkpoint */
+    int D;                    /* domains of requests; 1 where there are none */
+    double *weight;           /* [D] */
+    const char **domain_name; /* [D], NULL: draws of a law have none */
+    double *domain_f;         /* [D][domain_layers][E] of a trace or checkpoint */
     int domain_layers;
     int *recorded; /* [trace.n_requests] domain of each; NULL: requests are drawn */
     float *bank;   /* [D][MS_VARIANTS][L][E] factors on weights; NULL without tilt */

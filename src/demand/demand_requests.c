@@ -90,6 +90,31 @@ enum ms_status ms_demand_draw_requests(struct ms_demand *d, int repeat, struct m
     return s;
 }
 
+/* By what its tokens include, the request's own tilt left out. */
+int ms_demand_hot_domain(const struct ms_demand *d, int step, int layer, int group, int expert,
+                         double *share)
+{
+    double by[MS_MOST_DOMAINS] = {0}, all = 0;
+    int best = -1;
+    if (!d->requests.run || d->recorded || d->D < 2 || expert < 0)
+        return -1;
+    size_t row = ms_cell(step, d->Q, group) * (size_t)d->G;
+    for (size_t i = d->requests.start[row]; i < d->requests.start[row + (size_t)d->G]; i++)
+        by[d->requests.run[i].request / MS_VARIANTS] += d->requests.run[i].n_tokens;
+    for (int k = 0; k < d->D; k++) {
+        by[k] *= ms_demand_domain(d, step, layer, k)[expert];
+        all += by[k];
+        best = best < 0 || by[k] > by[best] ? k : best;
+    }
+    *share = all > 0 ? by[best] / all : 0;
+    return all > 0 ? best : -1;
+}
+
+const char *ms_demand_domain_name(const struct ms_demand *d, int domain)
+{
+    return d->domain_name ? d->domain_name[domain] : NULL;
+}
+
 /* ---- the tokens of an exchange ---- */
 
 /** Runs of an exchange by pattern, and where each one's tokens stand. */

@@ -92,6 +92,7 @@ struct source {
     size_t stays_size;         /* of a repeat */
     double *scratch;           /* [max of experts and ranks] twice */
     struct ms_imbalance sum;   /* over n_exchanges */
+    bool tells_domains;        /* of the hottest experts */
     double slots_bound_sum;
     double rank_max_sum, realised_sum, dropped, requested, copies, first_layer_requested;
     size_t n_exchanges;
@@ -156,8 +157,8 @@ static struct ms_record_hot hottest(const struct ms_traffic *t, const double *ra
     for (int k = slot + 1; k < (rank + 1) * per_rank; k++)
         if (t->slot_tokens[k] > t->slot_tokens[slot])
             slot = k;
-    return (struct ms_record_hot){.rank = rank,
-                                  .expert = p ? p->slot_expert[layer * p->n_slots + slot] : -1};
+    return (struct ms_record_hot){
+        .rank = rank, .domain = -1, .expert = p ? p->slot_expert[layer * p->n_slots + slot] : -1};
 }
 
 static void measure(struct source *s, const struct ms_traffic *t, int step, int layer, int group,
@@ -184,6 +185,11 @@ static void measure(struct source *s, const struct ms_traffic *t, int step, int 
         s->slots_bound_sum +=
             ms_place_bound(t->expert_tokens, t->n_experts, t->n_ranks, t->n_slots);
     *hot = hottest(t, rank, ms_demand_placement(s->demand, step, group), layer);
+    if (s->tells_domains)
+        hot->domain =
+            ms_demand_hot_domain(s->demand, step, layer, group, hot->expert, &hot->domain_share);
+    if (hot->domain >= 0)
+        hot->name = ms_demand_domain_name(s->demand, hot->domain);
     m = ms_imbalance_of(rank, (size_t)t->n_ranks, s->scratch);
     hot->max_over_mean = m.max_over_mean;
     s->rank_max_sum += m.max_over_mean;
@@ -241,14 +247,17 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
     return status;
 }
 
-static enum ms_status source_init(struct source *s, struct ms_case_input *in, bool details,
-                                  struct ms_arena *arena, struct ms_err *err)
+static enum ms_status source_init(struct source *s, struct ms_case_input *in,
+                                  const struct ms_case_options *options, struct ms_arena *arena,
+                                  struct ms_err *err)
 {
     size_t R = (size_t)in->s.repeats;
     size_t widest = (size_t)(in->s.model.experts > in->s.workload.ranks ? in->s.model.experts
                                                                         : in->s.workload.ranks);
     *s = (struct source){.in = in, .stride = in->sim.runs_a_repeat};
     s->kept = s->stride > 1 + in->s.twin;
+    s->tells_domains = options->causes;
+    bool details = options->details;
     s->repeat_run = MS_NEW(arena, int, R);
     s->twin_run = MS_NEW(arena, int, R);
     s->twin_key = MS_NEW(arena, struct ms_hash, R);
@@ -376,7 +385,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     in->sim.causes = options->causes;
     in->sim.engine = options->engine;
     in->sim.progress = out->progress;
-    enum ms_status status = source_init(&source, in, options->details, &arena, err);
+    enum ms_status status = source_init(&source, in, options, &arena, err);
     if (status == MS_OK)
         status = ms_sim_run(&in->sim, &o, err);
     if (status == MS_OK)

@@ -48,6 +48,9 @@ struct ms_record_load {
 /** The most loaded rank of an exchange and the expert that loads it most. */
 struct ms_record_hot {
     int rank, expert;
+    int domain;           /**< of requests, that gives the expert most; -1: not told */
+    const char *name;     /**< its name, borrowed; NULL: it has none */
+    double domain_share;  /**< of the expert's tokens */
     double max_over_mean; /**< of the ranks' selections computed */
 };
 

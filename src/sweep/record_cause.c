@@ -203,6 +203,12 @@ static void add_causes(struct ms_json *j, const struct ms_record_input *in, cons
             ms_json_integer(j, "hot_rank", t[i].hot.rank);
             ms_json_integer(j, "expert", t[i].hot.expert);
             ms_json_number(j, "rank_load_over_mean", t[i].hot.max_over_mean);
+            if (t[i].hot.domain >= 0) {
+                char number[32];
+                snprintf(number, sizeof number, "%d", t[i].hot.domain);
+                ms_json_string(j, "domain", t[i].hot.name ? t[i].hot.name : number);
+                ms_json_number(j, "domain_share", t[i].hot.domain_share);
+            }
         }
         ms_json_end_object(j);
     }
