@@ -311,6 +311,8 @@ static enum ms_status look_at(struct farm *farm, struct slot *slot, struct ms_er
     size_t before = c->answer.n;
     bool closed = ms_child_read(c);
     bool more = c->answer.n > before;
+    if (more) /* what it said before its answer is in the pipe by now */
+        closed = ms_child_read(c);
     enum ms_status s = more ? take_answers(farm, slot, err) : MS_OK;
     if (s != MS_OK)
         return s;
