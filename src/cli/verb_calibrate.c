@@ -129,7 +129,7 @@ static void print_left_out(const struct ms_calibration *c, const struct ms_term 
     ms_table_column(t, "worst size", MS_RIGHT, 0);
     for (size_t i = 0; i < c->n; i++)
         for (int size = 0; size < MS_N_SIZES; size++)
-            left_out_row(t, &c->fit[i], size);
+            left_out_row(t, &c->fit[i], (enum ms_fit_size)size);
     if (any) {
         putchar('\n');
         ms_table_print(t, stdout, term);

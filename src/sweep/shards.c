@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/seal.h"
 
 enum { NOWHERE = INT32_MAX, MOST_NAMED = 8 };
 
@@ -57,6 +58,10 @@ static size_t shards_of(struct shards *g, const char *dir)
 /* The number of the case of a good record; n_cases = it is none. */
 static size_t good_case(const struct shards *g, const char *line, size_t n)
 {
+    while (n > 0 && strchr(" \t\r", line[n - 1]))
+        n--;
+    if (ms_seal_check(line, n) != MS_SEAL_WHOLE)
+        return g->n_cases;
     json_t *o = json_loadb(line, n, 0, NULL);
     const char *id = json_string_value(json_object_get(o, "case")),
                *status = json_string_value(json_object_get(o, "status"));
