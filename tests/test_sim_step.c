@@ -1,6 +1,7 @@
 /* sim/: whole steps: groups side by side, training, computing and what it hides. */
 #include <check.h>
 
+#include "sim/noise.h"
 #include "sim_world.h"
 
 #define CLOSE(a, b, rel)                                                                           \
@@ -192,6 +193,38 @@ START_TEST(test_a_straggler_costs_what_it_computes)
 }
 END_TEST
 
+/* The share's number of ranks is slow at any time: the same ones for a repeat, or others each step;
+ * above 1, laws have the mean that is asked for. */
+START_TEST(test_stragglers_stay_for_a_repeat_or_a_step)
+{
+    struct ms_fault_params f = {.straggler_share = 0.125, .straggler_slowdown = 1.5};
+    struct ms_noise n = {&f, 7, 64};
+    for (int per = 0; per < 2; per++) {
+        int moved = 0;
+        f.straggler_per = per;
+        for (int step = 0; step < 10; step++) {
+            int slow = 0;
+            for (int r = 0; r < 64; r++) {
+                double now = ms_noise_slowdown(&n, 3, step, r);
+                slow += now == 1.5;
+                moved += now != ms_noise_slowdown(&n, 3, 0, r);
+            }
+            ck_assert_int_eq(slow, 8);
+        }
+        ck_assert(per ? moved > 100 : moved == 0);
+    }
+    f.straggler_share = 1;
+    n.n_ranks = 2;
+    for (int law = MS_STRAGGLER_EXPONENTIAL; law <= MS_STRAGGLER_PARETO; law++) {
+        double sum = 0;
+        f.straggler_law = law;
+        for (int step = 0; step < 100000; step++)
+            sum += ms_noise_slowdown(&n, 0, step, 0) - 1;
+        CLOSE(sum / 100000, 0.5, 0.03);
+    }
+}
+END_TEST
+
 /* One port's way up at half rate: its rank's sends take twice as long; until it is well again. */
 START_TEST(test_a_slow_link_costs_what_it_lacks)
 {
@@ -299,6 +332,7 @@ int main(void)
     tcase_add_test(t, test_groups_share_the_fabric);
     tcase_add_test(t, test_a_roofline_has_three_regimes);
     tcase_add_test(t, test_a_straggler_costs_what_it_computes);
+    tcase_add_test(t, test_stragglers_stay_for_a_repeat_or_a_step);
     tcase_add_test(t, test_a_slow_link_costs_what_it_lacks);
     tcase_add_test(t, test_jitter_is_the_same_for_every_system);
     tcase_add_test(t, test_the_timeline_has_every_phase_of_every_rank);

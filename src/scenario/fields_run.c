@@ -356,8 +356,11 @@ static const struct ms_field stragglers[] = {
      MS_NUMBER(1, 1e6), .fallback = "1.0",
      .help = "how much slower"},
     {.key = "law", MS_AT(struct ms_fault_params, straggler_law),
-     MS_ONE_OF("fixed", "uniform", "exponential"), .fallback = "fixed",
-     .help = "all at slowdown, evenly up to it, or exponential with that mean"},
+     MS_ONE_OF("fixed", "uniform", "exponential", "lognormal", "pareto"), .fallback = "fixed",
+     .help = "all at slowdown, evenly up to it, or what is above 1 drawn with that mean (lognormal: sigma 1; pareto: exponent 2)"},
+    {.key = "per", MS_AT(struct ms_fault_params, straggler_per),
+     MS_ONE_OF("repeat", "step"), .fallback = "repeat",
+     .help = "the same ranks are slow for a whole repeat, or others each step"},
     {0},
 };
 

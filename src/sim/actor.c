@@ -96,6 +96,17 @@ static void work(struct ms_actor *actor, double for_s)
     }
 }
 
+/* How much slower a rank computes in this step. */
+static double slowdown_of(struct ms_core *c, int rank, int step)
+{
+    struct ms_gpu *gpu = &c->crew.gpu[rank];
+    bool anew = c->in->params->faults.straggler_per == MS_STRAGGLER_STEP && gpu->slow_step != step;
+    if (gpu->slow_step < 0 || anew)
+        gpu->slowdown = ms_noise_slowdown(&c->noise, c->run.repeat, step, rank);
+    gpu->slow_step = step;
+    return gpu->slowdown;
+}
+
 /* The rank's processor works for `for_s`; a second actor waits its turn. */
 static void compute(struct ms_actor *actor, const char *what, int step, int layer,
                     enum ms_noise_of kind, double for_s)
@@ -107,8 +118,9 @@ static void compute(struct ms_actor *actor, const char *what, int step, int laye
         return;
     double jitter =
         ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, (int)kind + actor->half);
-    ms_causes_compute(c, actor, for_s, gpu->slowdown, jitter);
-    for_s *= gpu->slowdown * jitter;
+    double slowdown = slowdown_of(c, rank, step);
+    ms_causes_compute(c, actor, for_s, slowdown, jitter);
+    for_s *= slowdown * jitter;
     if (gpu->lock)
         sg_sem_acquire(gpu->lock);
     double start_s = actor->now_s = fmax(actor->now_s, gpu->free_s);
@@ -341,7 +353,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     }
     for (int i = 0; i < c->n_total; i++) {
         c->crew.gpu[i].free_s = 0;
-        c->crew.gpu[i].slowdown = ms_noise_slowdown(&c->noise, c->run.repeat, i);
+        c->crew.gpu[i].slow_step = -1;
     }
     memset(c->crew.passed, 0, n_layers_of_crew(c) * sizeof *c->crew.passed);
     ms_samples_begin(c);

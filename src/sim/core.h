@@ -68,7 +68,8 @@ struct ms_actor {
 struct ms_gpu {
     sg_sem_t lock; /**< NULL with one actor */
     double free_s;
-    double slowdown; /**< straggler's factor of this run */
+    double slowdown; /**< straggler's factor of this run, or of slow_step */
+    int slow_step;   /**< of this run, -1: not drawn yet */
 };
 
 /** How flows move. */

@@ -40,38 +40,48 @@ double ms_noise_network(const struct ms_noise *n, int repeat, int step, int laye
     return exp(s * ms_rng_normal(&r) - s * s / 2);
 }
 
-static double lot(const struct ms_noise *n, int repeat, int rank)
+/* Who is slow, and how much, is drawn for the whole repeat (0) or for its step (1 + step). */
+static uint64_t spell(const struct ms_noise *n, int step)
+{
+    return n->faults->straggler_per == MS_STRAGGLER_STEP ? 1 + (uint64_t)step : 0;
+}
+
+static double lot(const struct ms_noise *n, int repeat, int step, int rank)
 {
     struct ms_rng r;
-    ms_rng_init(&r, n->seed, "straggler", (uint64_t)repeat, (uint64_t)rank, 0);
+    ms_rng_init(&r, n->seed, "straggler", (uint64_t)repeat, (uint64_t)rank, spell(n, step));
     return ms_rng_unit(&r);
 }
 
 /* The share's number of ranks with the smallest lots are slow. */
-static bool straggles(const struct ms_noise *n, int repeat, int rank)
+static bool straggles(const struct ms_noise *n, int repeat, int step, int rank)
 {
     int most = (int)lround(n->faults->straggler_share * n->n_ranks), before = 0;
-    double mine = lot(n, repeat, rank);
+    double mine = lot(n, repeat, step, rank);
     for (int o = 0; o < n->n_ranks && before < most; o++) {
-        double other = o == rank ? mine : lot(n, repeat, o);
+        double other = o == rank ? mine : lot(n, repeat, step, o);
         before += other < mine || (other == mine && o < rank);
     }
     return before < most;
 }
 
-double ms_noise_slowdown(const struct ms_noise *n, int repeat, int rank)
+double ms_noise_slowdown(const struct ms_noise *n, int repeat, int step, int rank)
 {
     const struct ms_fault_params *p = n->faults;
     struct ms_rng r;
-    if (!(p->straggler_share > 0) || !straggles(n, repeat, rank))
+    if (!(p->straggler_share > 0) || !straggles(n, repeat, step, rank))
         return 1;
-    ms_rng_init(&r, n->seed, "slowdown", (uint64_t)repeat, (uint64_t)rank, 0);
+    ms_rng_init(&r, n->seed, "slowdown", (uint64_t)repeat, (uint64_t)rank, spell(n, step));
     double above = p->straggler_slowdown - 1;
     switch (p->straggler_law) {
     case MS_STRAGGLER_UNIFORM:
         return 1 + above * ms_rng_unit(&r);
     case MS_STRAGGLER_EXPONENTIAL:
         return 1 + above * ms_rng_exponential(&r);
+    case MS_STRAGGLER_LOGNORMAL: /* sigma 1, mean 1 */
+        return 1 + above * exp(ms_rng_normal(&r) - 0.5);
+    case MS_STRAGGLER_PARETO: /* exponent 2 from a half on: mean 1 */
+        return 1 + above * 0.5 / sqrt(ms_rng_unit(&r));
     default:
         return p->straggler_slowdown;
     }

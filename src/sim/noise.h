@@ -28,8 +28,8 @@ double ms_noise_jitter(const struct ms_noise *n, int repeat, int step, int layer
 /** The factor on the time of a rank's flows in a leg, of mean 1. @param phase of the layer */
 double ms_noise_network(const struct ms_noise *n, int repeat, int step, int layer, int rank,
                         int phase);
-/** How much slower a rank computes: 1, or the stragglers' factor. The stragglers of a repeat are the
- *  same share of ranks, drawn anew for each repeat. */
-double ms_noise_slowdown(const struct ms_noise *n, int repeat, int rank);
+/** How much slower a rank computes: 1, or the stragglers' factor. The stragglers are the same share of
+ *  ranks, drawn anew for each repeat or, where they are per step, for each step of it. */
+double ms_noise_slowdown(const struct ms_noise *n, int repeat, int step, int rank);
 
 #endif

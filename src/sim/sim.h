@@ -80,11 +80,20 @@ struct ms_fault_link {
 
 /** How far a straggler's factor lies from 1: all at slowdown, evenly up to it, or exponential with
  *  that mean. */
-enum ms_straggler_law { MS_STRAGGLER_FIXED, MS_STRAGGLER_UNIFORM, MS_STRAGGLER_EXPONENTIAL };
+enum ms_straggler_law {
+    MS_STRAGGLER_FIXED,
+    MS_STRAGGLER_UNIFORM,
+    MS_STRAGGLER_EXPONENTIAL,
+    MS_STRAGGLER_LOGNORMAL,
+    MS_STRAGGLER_PARETO
+};
+/** For how long the same ranks are slow. */
+enum ms_straggler_per { MS_STRAGGLER_REPEAT, MS_STRAGGLER_STEP };
 
 struct ms_fault_params {
     double straggler_share, straggler_slowdown;
     int straggler_law; /**< enum ms_straggler_law */
+    int straggler_per; /**< enum ms_straggler_per */
     const struct ms_fault_link *links;
     int n_links;
     double jitter_sigma;                         /**< of a log-normal factor of mean 1 */
