@@ -295,7 +295,7 @@ enum ms_status ms_fit_group(struct ms_arena *arena, struct ms_fit *fit,
     if (s == MS_OK)
         measure(fit, load);
     for (int size = 0; size < MS_N_SIZES && s == MS_OK; size++)
-        s = leave_out_sizes(arena, fit, load, base, size);
+        s = leave_out_sizes(arena, fit, load, base, (enum ms_fit_size)size);
     return s;
 }
 
