@@ -19,6 +19,10 @@ static const struct ms_option options[] = {
     {"platform", 'p', "FILE",
      "a platform of the results, to draw its links on (shipped ones are found by themselves); "
      "repeatable"},
+    {"explained", 'e', "FILE",
+     "what `moesim explain DIR --format json` printed, for the causes on the page (default: the "
+     "first "
+     "folder's explain.json, where there is one)"},
     {"no-pictures", 0, NULL, "the page alone: gnuplot, which draws the pictures, is not needed"},
     {0}};
 
@@ -52,7 +56,13 @@ static enum ms_status write_page(const struct ms_comparison *c, const struct ms_
     for (int i = 0; i < a->n_options; i++)
         if (strcmp(a->option[i].name, "platform") == 0)
             platforms[n++] = a->option[i].value;
-    enum ms_status s = ms_report_html(c, platforms, n, &page, err);
+    ms_buf_printf(&path, "%s/explain.json", a->operand[0]);
+    const char *explained = ms_args_get(a, "explained", NULL);
+    if (!explained && path.p && access(path.p, F_OK) == 0)
+        explained = path.p;
+    enum ms_status s = ms_report_html(c, platforms, n, explained, &page, err);
+    ms_buf_finish(&path);
+    path = (struct ms_buf){0};
     ms_buf_printf(&path, "%s/report.html", dir);
     if (s == MS_OK)
         s = path.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
@@ -144,6 +154,8 @@ const struct ms_verb ms_verb_report = {
     .arguments = "DIR… [options]",
     .summary = "Results as one page to send around (report.html), and pictures",
     .examples = "moesim report results/compare-topologies\n"
+                "moesim explain results/mine --format json >results/mine/explain.json && moesim "
+                "report results/mine\n"
                 "moesim report results/before results/after -o results/both",
     .options = options,
     .run = run,

@@ -16,6 +16,10 @@ enum ms_status ms_figure_survival(struct ms_buf *b, const struct ms_comparison *
 /** p50, p95 and p99 of every row on one axis, with the interval of the compared one. */
 void ms_figure_percentiles(struct ms_buf *b, const struct ms_comparison *c,
                            const struct ms_compare_group *g);
+/** What adds up to each row's p99, from its balanced twin's median on. Nothing where no row has a
+ *  twin, or another time than the exchange is compared. */
+void ms_figure_tail(struct ms_buf *b, const struct ms_comparison *c,
+                    const struct ms_compare_group *g);
 /** Slowdown against the imbalance of rank loads, a point a case. Nothing where neither varies. */
 void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c);
 /** The busiest links of one row: utilisation, a bar a link. @return MS_OK or MS_NOMEM */

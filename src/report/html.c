@@ -1,5 +1,6 @@
 /* Decides what report.html says and in which order: the verdict, the conditions, tables and figures
  * by group, the notes. */
+#include "report/causes.h"
 #include "report/html.h"
 
 #include <math.h>
@@ -285,6 +286,7 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
     add_table(b, c, g);
     if (c->is_series) {
         ms_figure_percentiles(b, c, g);
+        ms_figure_tail(b, c, g);
         s = ms_figure_survival(b, c, g);
     }
     if (s == MS_OK)
@@ -301,9 +303,11 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
 }
 
 enum ms_status ms_report_html(const struct ms_comparison *c, const char *const *platforms,
-                              size_t n_platforms, struct ms_buf *out, struct ms_err *err)
+                              size_t n_platforms, const char *explained, struct ms_buf *out,
+                              struct ms_err *err)
 {
-    enum ms_status s = MS_OK;
+    struct ms_buf causes = {0};
+    enum ms_status s = explained ? ms_file_read(explained, &causes, err) : MS_OK;
     ms_buf_adds(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta "
                      "name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
                      "<link rel=\"icon\" href=\"data:,\">\n");
@@ -322,6 +326,11 @@ enum ms_status ms_report_html(const struct ms_comparison *c, const char *const *
     for (size_t g = 0; s == MS_OK && g < c->n_groups; g++)
         s = add_group(out, c, &c->group[g], platforms, n_platforms);
     ms_figure_slowdown(out, c);
+    if (s == MS_OK && explained)
+        s = ms_html_causes(out, explained, causes.p ? causes.p : "", causes.n, err);
+    ms_buf_finish(&causes);
+    if (s != MS_OK && err && err->status != MS_OK)
+        return s;
     ms_buf_printf(out, "</main>\n<script>\n%s</script>\n</body></html>\n", script);
     return s != MS_OK || out->failed ? ms_err_set(err, MS_NOMEM, "out of memory for the page")
                                      : MS_OK;

@@ -10,8 +10,10 @@
 
 /** The whole page.
  *  @param platforms [n_platforms] files in which the records' platforms may be found
- *  @return MS_OK; MS_NOMEM */
+ *  @param explained a file of what `moesim explain --format json` printed, or NULL
+ *  @return MS_OK; MS_IO, MS_INVALID of that file; MS_NOMEM */
 enum ms_status ms_report_html(const struct ms_comparison *c, const char *const *platforms,
-                              size_t n_platforms, struct ms_buf *out, struct ms_err *err);
+                              size_t n_platforms, const char *explained, struct ms_buf *out,
+                              struct ms_err *err);
 
 #endif
