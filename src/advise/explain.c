@@ -78,6 +78,9 @@ static enum ms_status cure(const void *ctx, struct ms_case *c, struct ms_err *er
     case MS_CURE_SPRAY:
         p->network.multipath = MS_PATHS_SPRAY;
         break;
+    case MS_CURE_STAY:
+        c->s.placement.rebalance.every = 0;
+        break;
     case MS_CURE_BACKGROUND:
         p->background.utilisation = 0;
         break;
@@ -130,6 +133,8 @@ static enum ms_cure cure_of(const json_t *told)
         return MS_CURE_START_UP;
     if (is(told, "collision"))
         return MS_CURE_SPRAY;
+    if (is(told, "wait_weights"))
+        return MS_CURE_STAY;
     if (is(told, "background"))
         return MS_CURE_BACKGROUND;
     if (is(told, "message_rate"))

@@ -18,7 +18,8 @@ enum ms_cure {
     MS_CURE_MESSAGES,
     MS_CURE_COMPUTE,
     MS_CURE_SPRAY,
-    MS_CURE_BACKGROUND
+    MS_CURE_BACKGROUND,
+    MS_CURE_STAY
 };
 
 struct ms_explained_cause {

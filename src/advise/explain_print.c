@@ -75,6 +75,9 @@ void ms_explain_words(const struct ms_explained *e, const struct ms_explained_ca
     else if (strcmp(cause, "wait_straggler") == 0)
         snprintf(text, size, "waiting for rank %d, a straggler: it computes slower than the others",
                  rank);
+    else if (strcmp(cause, "wait_weights") == 0)
+        snprintf(text, size, "waiting for rank %d, whose new experts' weights were on the way",
+                 rank);
     else if (strcmp(cause, "wait_jitter") == 0)
         snprintf(text, size, "waiting for rank %d, held up by jitter", rank);
     else
@@ -98,6 +101,8 @@ static const char *without(const struct ms_explained_cause *c)
         return "messages for nothing";
     case MS_CURE_SPRAY:
         return "packets sprayed over the cables";
+    case MS_CURE_STAY:
+        return "the first placement kept";
     case MS_CURE_BACKGROUND:
         return "no other tenants";
     case MS_CURE_COMPUTE:

@@ -9,9 +9,10 @@
 #include "sim/network_model.h"
 
 const char *const ms_cause_names[] = {
-    "endpoint_in",  "endpoint_out",  "node",       "fabric",       "latency",        "alpha",
-    "message_rate", "sms",           "compute",    "wait_compute", "wait_straggler", "wait_jitter",
-    "collision",    "wait_exchange", "background", NULL,
+    "endpoint_in",    "endpoint_out", "node",      "fabric",        "latency",
+    "alpha",          "message_rate", "sms",       "compute",       "wait_compute",
+    "wait_straggler", "wait_jitter",  "collision", "wait_exchange", "wait_weights",
+    "background",     NULL,
 };
 
 enum { NO_LINK = -1, NO_RANK = -1 };
@@ -32,6 +33,7 @@ struct parts {
  *  straggler, by jitter. */
 struct before {
     double complete_s, base_s, slow_s, jitter_s;
+    double weights_s; /* waited for weights that move */
 };
 
 struct ms_leg_cause {
@@ -330,6 +332,9 @@ static void before_flows(struct ms_core *c, double from_s, double to_s,
     double jitter_s = fmin(left_s, b->jitter_s);
     add(k, p, MS_CAUSE_WAIT_JITTER, NO_LINK, late->late, jitter_s);
     left_s -= jitter_s;
+    double weights_s = fmin(left_s, b->weights_s);
+    add(k, p, MS_CAUSE_WAIT_WEIGHTS, NO_LINK, late->late, weights_s);
+    left_s -= weights_s;
     add(k, p, b->base_s > 0 ? MS_CAUSE_WAIT_COMPUTE : MS_CAUSE_WAIT_EXCHANGE, NO_LINK, late->late,
         left_s);
 }
@@ -426,6 +431,12 @@ void ms_causes_compute(struct ms_core *c, const struct ms_actor *actor, double b
     b->base_s += base_s * fmin(1, slowdown * jitter);
     b->slow_s += base_s * fmax(slowdown - 1, 0);
     b->jitter_s += fmax(base_s * slowdown * (jitter - 1), 0);
+}
+
+void ms_causes_weights(struct ms_core *c, const struct ms_actor *actor, double waited_s)
+{
+    if (c->causes)
+        c->causes->before[actor->group * c->n_ranks + actor->rank].weights_s += waited_s;
 }
 
 void ms_causes_complete(struct ms_core *c, const struct ms_actor *actor)

@@ -30,6 +30,8 @@ void ms_causes_enter(struct ms_core *c, struct ms_leg_run *leg, const struct ms_
 /** A rank computed: so long by itself, and so many times longer as a straggler and by jitter. */
 void ms_causes_compute(struct ms_core *c, const struct ms_actor *actor, double base_s,
                        double slowdown, double jitter);
+/** A rank waited for weights that move. */
+void ms_causes_weights(struct ms_core *c, const struct ms_actor *actor, double waited_s);
 /** A rank's leg is over: what it computes from here on is before its next one. */
 void ms_causes_complete(struct ms_core *c, const struct ms_actor *actor);
 /** The run is over: its parts into the output. */

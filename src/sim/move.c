@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/actor.h"
+#include "sim/cause.h"
 
 struct ms_moved {
     int step; /* of the placement whose weights the rank has; -1: none yet */
@@ -86,6 +87,7 @@ static void note_wait(struct ms_core *c, const struct ms_actor *actor, int step,
 {
     size_t k = ((size_t)c->run.number * (size_t)c->n_steps + (size_t)step) * (size_t)c->n_groups;
     c->out->move_wait_s[k + (size_t)actor->group] += (actor->now_s - from_s) / c->n_ranks;
+    ms_causes_weights(c, actor, actor->now_s - from_s);
     ms_timeline_span(c, actor, "weights", step, layer < 0 ? 0 : layer, from_s, actor->now_s);
 }
 

@@ -177,6 +177,7 @@ enum ms_cause {
     MS_CAUSE_WAIT_JITTER,
     MS_CAUSE_COLLISION,     /**< a cable of a link of several, under ecmp */
     MS_CAUSE_WAIT_EXCHANGE, /**< for a rank that its last exchange kept */
+    MS_CAUSE_WAIT_WEIGHTS,  /**< for a rank whose experts' weights were on the way */
     MS_CAUSE_BACKGROUND,    /**< other tenants' flows on the link that sets the rate */
     MS_N_CAUSES
 };

@@ -43,7 +43,8 @@ static int slowest_first(const void *a, const void *b)
 static enum ms_series looked_at(const struct ms_record_input *in)
 {
     const struct ms_fault_params *f = &in->s->sim.faults;
-    bool slow = f->straggler_share > 0 || f->jitter_sigma > 0 || f->jitter_tail_share > 0;
+    bool slow = in->kept_run > 0 || f->straggler_share > 0 || f->jitter_sigma > 0 ||
+                f->jitter_tail_share > 0;
     return slow && ms_series_defined(MS_SERIES_LAYER, in->s) ? MS_SERIES_LAYER : MS_SERIES_EXCHANGE;
 }
 
