@@ -394,6 +394,7 @@ static enum ms_status check_text(const char *path, const struct ms_buf *text, st
         own = ms_hash128(c.files.p, c.files.n);
     }
     p->hash = own;
+    p->n_bytes = text->n;
     c.nomem |= c.files.failed;
     keep_profiles(&c, p);
     ms_buf_finish(&c.files);

@@ -94,6 +94,7 @@ struct ms_platform {
 
     int n_hosts;            /**< at least 1 */
     int n_hosts_in_file;    /**< before ms_platform_select */
+    size_t n_bytes;         /**< of the file */
     const char **host_name; /**< [n_hosts] */
     double *host_speed;     /**< [n_hosts] flop/s */
     /** [n_hosts] node of each host; -1 for all where the file has no `node` property */

@@ -23,6 +23,6 @@ const struct ms_exchange ms_exchange_low_latency = {
     .auto_meeting = MS_MEETING_NONE,
     .auto_completion = MS_COMPLETION_RECEIVED,
     .layers_ahead = 1, /* two buffers */
-    .leg_cpu_s = {7e-3, 0.95},
+    .leg_cpu_s = {9e-3, 0.95},
     .plan = plan,
 };

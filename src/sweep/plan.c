@@ -241,7 +241,7 @@ static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_err
     if (s == MS_OK)
         s = ms_case_input_init(&in, &c->s, out->platform, &p->plan->inputs->files, 1, &err);
     if (s == MS_OK) {
-        struct ms_estimate e = ms_plan_estimate(&in.s, out->platform);
+        struct ms_estimate e = ms_plan_estimate(&in.s, out->platform, p->plan->n);
         out->cost_s = e.wall_s;
         out->memory_bytes = e.memory_bytes;
         out->repeatable = ms_sim_repeatable(out->platform, &in.s.sim);

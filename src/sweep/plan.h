@@ -49,10 +49,11 @@ enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
                             struct ms_errs *errs);
 void ms_plan_finish(struct ms_plan *p);
 
-/** What a case takes in one process, within a factor of two (estimate.c). */
+/** What a case of a study of n_cases takes in one process, within a factor of two (estimate.c). */
 struct ms_estimate {
     double wall_s, memory_bytes;
 };
-struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms_platform *p);
+struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms_platform *p,
+                                    size_t n_cases);
 
 #endif
