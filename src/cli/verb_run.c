@@ -29,6 +29,7 @@ static const struct ms_option options[] = {
     {"shard-minutes", 0, "N", "how long a shard of --emit shall take (default: 10)"},
     {"keep-going", 'k', NULL, "record cases with invalid input as failed and run the others"},
     {"progress", 0, "auto|always|never", "progress bar on stderr (default: when it is a terminal)"},
+    {"quiet", 'q', NULL, "no bar, no table, no closing line: only warnings and errors"},
     {"samples", 0, NULL, "also write samples/cNNNN.csv: every exchange and rank time"},
     {"timeline", 0, NULL, "also write trace/cNNNN.json for Perfetto: a case's first repeat"},
     {"causes", 0, NULL,
@@ -52,7 +53,7 @@ struct setting {
     struct ms_run_options run;
     enum format format;
     enum ms_progress_when progress;
-    bool dry_run, keep_going;
+    bool dry_run, keep_going, quiet;
     const char *emit; /* NULL: simulate */
     double shard_minutes;
     const struct ms_args *args;
@@ -97,7 +98,8 @@ static int parse_words(const struct ms_verb *self, const struct ms_args *a, stru
     if (w < 0)
         return ms_usage(self, "--progress: '%s' is not one of auto, always, never", when);
     s->format = (enum format)f;
-    s->progress = (enum ms_progress_when)w;
+    s->quiet = ms_args_get(a, "quiet", NULL) != NULL;
+    s->progress = s->quiet ? MS_PROGRESS_NEVER : (enum ms_progress_when)w;
     return MS_OK;
 }
 
@@ -288,9 +290,10 @@ static int run_job(struct job *j, const struct setting *s)
     if (ms_shard_note(j->dir, o.shard, o.n_shards, &err) != MS_OK ||
         ms_origin_write(j->dir, j->path, s->sets, s->n_sets, &err) != MS_OK)
         ms_err_print(stderr, &err, "error");
-    enum ms_status printed = st.n_done > 0 ? print_results(j, s->format) : MS_OK;
+    enum ms_status printed = st.n_done > 0 && !s->quiet ? print_results(j, s->format) : MS_OK;
     fflush(stdout);
-    ms_run_tell_end(&talk, &st, j->dir, status, &err);
+    if (!s->quiet || status != MS_OK)
+        ms_run_tell_end(&talk, &st, j->dir, status, &err);
     if (status == MS_INTERRUPTED)
         return 128 + sig;
     return status != MS_OK ? ms_exit_code(status) : ms_exit_code(printed);
