@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "scenario/scenario.h"
+#include "stats/metric.h"
 
 static const struct ms_option *option_of(const struct ms_verb *v, const char *word)
 {
@@ -18,17 +19,26 @@ static const struct ms_option *option_of(const struct ms_verb *v, const char *wo
     return NULL;
 }
 
-/* "table|csv|jsonl": one a line; keys of a scenario. Anything else is left to the shell, which offers
- * files. */
-static void choices(const char *value)
+static void metrics(const char *tail)
 {
-    if (strcmp(value, "KEY=VALUE") == 0) {
+    for (const struct ms_metric *m = ms_metrics; m->name; m++)
+        printf("%s%s", m->name, tail);
+}
+
+/* "table|csv|jsonl": one a line; keys of a scenario, metrics. Anything else is left to the shell, which
+ * offers files. */
+static void choices(const struct ms_option *o)
+{
+    const char *value = o->value;
+    if (strncmp(value, "KEY", 3) == 0) {
         struct ms_buf keys = {0};
-        ms_scenario_key_names(&keys, "=\n");
+        ms_scenario_key_names(&keys, strcmp(value, "KEY=VALUE") == 0 ? "=\n" : "\n");
         fputs(keys.p ? keys.p : "", stdout);
         ms_buf_finish(&keys);
     }
-    if (!strchr(value, '|'))
+    if (strcmp(o->name, "metric") == 0 || strstr(value, "METRIC"))
+        metrics(strcmp(value, "METRIC=US") == 0 ? "=\n" : "\n");
+    if (!strchr(value, '|') || strstr(value, "METRIC"))
         return;
     for (const char *s = value;; s++) {
         size_t n = strcspn(s, "|");
@@ -53,7 +63,7 @@ int ms_complete(int n, char **words)
         return MS_OK;
     const struct ms_option *before = n > 3 ? option_of(v, words[n - 2]) : NULL;
     if (before && before->value) {
-        choices(before->value);
+        choices(before);
         return MS_OK;
     }
     if (word[0] == '-') {

@@ -1,4 +1,7 @@
 /* The keys as a list for people: `moesim list keys`, and their names alone for completion. */
+#include <string.h>
+
+#include "routing/law.h"
 #include "scenario/fields.h"
 #include "scenario/scenario.h"
 
@@ -33,6 +36,15 @@ void ms_scenario_keys(struct ms_buf *out)
                      "  ANY WORD: {zip: {KEY: [values], KEY: [values]}}\n");
 }
 
+/* A law's parameters stand beside its name. */
+static void law_names(struct ms_buf *out, const char *path, const char *tail)
+{
+    ms_buf_printf(out, "%s.law%s%s.order%s", path, tail, path, tail);
+    for (const struct ms_law *const *l = ms_laws(); *l; l++)
+        for (const struct ms_field *f = (*l)->fields; f && f->key; f++)
+            ms_buf_printf(out, "%s.%s%s", path, f->key, tail);
+}
+
 void ms_scenario_key_names(struct ms_buf *out, const char *tail)
 {
     struct ms_key_cursor c = {0};
@@ -41,5 +53,7 @@ void ms_scenario_key_names(struct ms_buf *out, const char *tail)
         ms_buf_printf(out, "%s%s", k.path, tail);
         for (const struct ms_field *f = k.field->fields; f && f->key; f++)
             ms_buf_printf(out, "%s.%s%s", k.path, f->key, tail);
+        if (strcmp(k.path, "routing.popularity") == 0)
+            law_names(out, k.path, tail);
     }
 }
