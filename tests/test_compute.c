@@ -91,6 +91,52 @@ START_TEST(test_attention)
 }
 END_TEST
 
+/* DeepSeek-V3's three dense layers of 18432 values are as wide as nine experts of 2048, so each takes
+ * about what nine experts' products do; the head is small in prefill; what is simulated in part counts
+ * in part; a time that is given stays. */
+START_TEST(test_outside_by_the_shape)
+{
+    struct ms_model_shape v3 = {.hidden = 7168,
+                                .heads = 128,
+                                .head_dim = 192,
+                                .top_k = 8,
+                                .moe_layers = 58,
+                                .expert_intermediate = 2048,
+                                .dense_layers = 3,
+                                .dense_intermediate = 18432,
+                                .vocabulary = 129280};
+    struct ms_workload w = {.context = 4096};
+    double selections = 8 * 16384.0, tokens[9];
+    struct ms_traffic t = {.n_ranks = 1, .selections = &selections, .requested = selections};
+    struct ms_compute_params p = {.profile = "h100-fp8-grouped", .dense_s = NAN, .outside_s = NAN};
+    for (int i = 0; i < 9; i++)
+        tokens[i] = 16384;
+    double layer_s = ms_compute_dense_s(&p, &v3, &w, &t, 0, 1) +
+                     ms_compute_ffns_s(&p, 7168, 2048, tokens, 9),
+           all_s = ms_compute_outside_s(&p, &v3, &w, &t, 0, 58, 1);
+    ck_assert_msg(fabs(all_s / (3 * layer_s) - 1) < 0.2, "%g against 3 x %g", all_s, layer_s);
+    ck_assert(fabs(ms_compute_outside_s(&p, &v3, &w, &t, 0, 29, 1) / all_s - 0.5) < 1e-9);
+    v3.dense_layers = 0;
+    double head_s = ms_compute_outside_s(&p, &v3, &w, &t, 0, 58, 1);
+    ck_assert_msg(head_s > 0 && head_s < 0.05 * all_s, "%g", head_s);
+    w.requests.phase = MS_REQUESTS_DECODE;
+    ck_assert(ms_compute_outside_s(&p, &v3, &w, &t, 0, 58, 1) > 20 * head_s);
+    p.outside_s = 5e-3;
+    ck_assert(ms_compute_outside_s(&p, &v3, &w, &t, 0, 29, 0.5) == 2.5e-3);
+}
+END_TEST
+
+/* fp8 is a table of its own, and faster where products are large. */
+START_TEST(test_fp8_acts)
+{
+    for (double tokens = 4096; tokens < 40000; tokens *= 2)
+        ck_assert_msg(
+            expert_us("h100-fp8", 7168, 2048, tokens) < 0.9 * expert_us("h100", 7168, 2048, tokens),
+            "%g tokens: %g, bf16 %g us", tokens, expert_us("h100-fp8", 7168, 2048, tokens),
+            expert_us("h100", 7168, 2048, tokens));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("compute");
@@ -98,6 +144,8 @@ int main(void)
     tcase_add_test(t, test_tables_are_what_was_measured);
     tcase_add_test(t, test_experts_are_monotone);
     tcase_add_test(t, test_attention);
+    tcase_add_test(t, test_outside_by_the_shape);
+    tcase_add_test(t, test_fp8_acts);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -79,7 +79,7 @@ const struct ms_field ms_hardware_kernel_rows[] = {
     {.key = "combine_ramp", OF(ramp_bytes[1]), MS_QUANTITY(BYTES, 0, 1e15), .fallback = "0",
      .help = "the same for combine"},
     {.key = "dispatch_overlap_slowdown", OF(overlap_slowdown[0]), MS_NUMBER(1, 100), .fallback = "1",
-     .help = "factor on a leg while the GPU computes"},
+     .help = "factor on a leg while the GPU computes (compute.overlap: two_batch)"},
     {.key = "combine_overlap_slowdown", OF(overlap_slowdown[1]), MS_NUMBER(1, 100), .fallback = "1",
      .help = "the same for combine"},
     {0},

@@ -49,6 +49,8 @@ static const char *const k_width[] = {"moe_intermediate_size",
                                       NULL};
 static const char *const k_shared[] = {"n_shared_experts", "num_shared_experts",
                                        "num_shared_expert", "moe_num_shared_experts", NULL};
+static const char *const k_dense_width[] = {"intermediate_size", "ffn_hidden_size", NULL};
+static const char *const k_vocabulary[] = {"vocab_size", "padded_vocab_size", NULL};
 static const char *const k_shared_width[] = {"shared_expert_intermediate_size",
                                              "moe_shared_expert_intermediate_size",
                                              "shared_intermediate_size", "share_expert_dim", NULL};
@@ -260,6 +262,9 @@ static void read_shape(struct ms_config_reader *r, struct ms_model_shape *m)
     m->moe_layers = ms_config_moe_layers(r, layers);
     if (m->moe_layers < 1)
         ms_config_fail(r, "num_hidden_layers", "no layer of this model has experts");
+    m->dense_layers = layers - m->moe_layers;
+    m->dense_intermediate = number(r, k_dense_width, 0);
+    m->vocabulary = number(r, k_vocabulary, 0);
     read_groups(r, m);
 }
 

@@ -8,8 +8,10 @@
 
 /* One row: name, help, moe layers, hidden, experts, shared, top_k, intermediate, groups, limit,
  * score, source; where attention is known, its heads, heads of keys (0: latent) and head size before. */
-#define WITH_ATTENTION(heads_, kv_heads_, head_dim_, name_, help_, L_, H_, E_, S_, K_, F_,         \
-                       groups_, limit_, score_, source_)                                           \
+#define WITH_ATTENTION(...) WITH_DENSE(0, 0, 0, __VA_ARGS__)
+/* And dense layers, the width of their FFN and the vocabulary, where known. */
+#define WITH_DENSE(dense_, width_, vocabulary_, heads_, kv_heads_, head_dim_, name_, help_, L_,    \
+                   H_, E_, S_, K_, F_, groups_, limit_, score_, source_)                           \
     {                                                                                              \
         name_, help_,                                                                              \
             {.preset = name_,                                                                      \
@@ -24,7 +26,10 @@
              .group_score = score_,                                                                \
              .heads = heads_,                                                                      \
              .kv_heads = kv_heads_,                                                                \
-             .head_dim = head_dim_},                                                               \
+             .head_dim = head_dim_,                                                                \
+             .dense_layers = dense_,                                                               \
+             .dense_intermediate = width_,                                                         \
+             .vocabulary = vocabulary_},                                                           \
             source_                                                                                \
     }
 
@@ -56,9 +61,9 @@ static const struct ms_model_preset presets[] = {
     WITH_ATTENTION(48, 8, 128, "mixtral-8x22b", "Mistral's Mixtral 8x22B", 56, 6144, 8, 0, 2, 16384, 1, 1, MS_GROUP_MAX, CONFIG),
     ROW("deepseek-v2-lite", "DeepSeek-V2-Lite", 26, 2048, 64, 2, 6, 1408, 1, 1, MS_GROUP_MAX,
         "DeepSeek's published inference configuration"),
-    WITH_ATTENTION(128, 0, 192, "deepseek-v2", "DeepSeek-V2: 8 groups, at most 3 a token", 59, 5120, 160, 2, 6, 1536, 8, 3, MS_GROUP_MAX,
+    WITH_DENSE(1, 12288, 102400, 128, 0, 192, "deepseek-v2", "DeepSeek-V2: 8 groups, at most 3 a token", 59, 5120, 160, 2, 6, 1536, 8, 3, MS_GROUP_MAX,
         "Hugging Face config.json (topk_method group_limited_greedy)"),
-    WITH_ATTENTION(128, 0, 192, "deepseek-v3", "DeepSeek-V3 and R1: 8 groups, at most 4 a token", 58, 7168, 256, 1, 8, 2048, 8, 4,
+    WITH_DENSE(3, 18432, 129280, 128, 0, 192, "deepseek-v3", "DeepSeek-V3 and R1: 8 groups, at most 4 a token", 58, 7168, 256, 1, 8, 2048, 8, 4,
         MS_GROUP_TOP2_SUM, CONFIG " (topk_method noaux_tc)"),
     WITH_ATTENTION(64, 4, 128, "qwen3-235b-a22b", "Qwen3-235B-A22B", 94, 4096, 128, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
     WITH_ATTENTION(32, 4, 128, "qwen3-30b-a3b", "Qwen3-30B-A3B", 48, 2048, 128, 0, 8, 768, 1, 1, MS_GROUP_MAX, CONFIG),
@@ -70,7 +75,7 @@ static const struct ms_model_preset presets[] = {
     WITH_ATTENTION(40, 8, 128, "llama4-maverick", "Llama 4 Maverick: every second layer is MoE", 24, 5120, 128, 1, 1, 8192, 1, 1,
         MS_GROUP_MAX, CONFIG),
     WITH_ATTENTION(40, 8, 128, "llama4-scout", "Llama 4 Scout", 48, 5120, 16, 1, 1, 8192, 1, 1, MS_GROUP_MAX, CONFIG),
-    WITH_ATTENTION(64, 0, 192, "kimi-k2", "Moonshot's Kimi K2", 60, 7168, 384, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
+    WITH_DENSE(1, 18432, 163840, 64, 0, 192, "kimi-k2", "Moonshot's Kimi K2", 60, 7168, 384, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
     WITH_ATTENTION(64, 8, 64, "gpt-oss-120b", "OpenAI's gpt-oss-120b", 36, 2880, 128, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
     WITH_ATTENTION(64, 8, 64, "gpt-oss-20b", "OpenAI's gpt-oss-20b", 24, 2880, 32, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
     WITH_ATTENTION(96, 8, 128, "glm-4.5", "Zhipu's GLM-4.5", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX,

@@ -32,10 +32,12 @@ struct ms_model_shape {
     int shared_experts;
     int top_k; /**< K */
     int expert_intermediate;
-    int groups, group_limit;       /**< groups 1 = no limit */
-    int group_score;               /**< enum ms_group_score */
-    int heads, kv_heads, head_dim; /**< of attention; heads 0: unknown; kv_heads 0: latent */
-    double weight_bytes;           /**< of a value of an expert's weights; 0: not known */
+    int groups, group_limit;              /**< groups 1 = no limit */
+    int group_score;                      /**< enum ms_group_score */
+    int heads, kv_heads, head_dim;        /**< of attention; heads 0: unknown; kv_heads 0: latent */
+    int dense_layers, dense_intermediate; /**< layers whose FFN is no mixture, and its width */
+    int vocabulary;                       /**< 0: unknown */
+    double weight_bytes;                  /**< of a value of an expert's weights; 0: not known */
 };
 
 /** Values of the vector that is dispatched and that experts take. */

@@ -402,6 +402,12 @@ static void check_attention(const struct check *c)
         s->model.heads == 0)
         fail(c, "compute.dense",
              "'auto' needs to know the model's attention: model.heads, kv_heads and head_dim");
+    if (!DOUBTFUL(c, "model", "compute") && isnan(s->sim.compute.outside_s) && s->has_model &&
+        (s->model.vocabulary == 0 ||
+         (s->model.dense_layers > 0 && s->model.dense_intermediate == 0)))
+        fail(c, "compute.outside",
+             "'auto' needs to know what the model has beside its MoE layers: model.dense_layers, "
+             "dense_intermediate and vocabulary");
 }
 
 void ms_scenario_check(const struct ms_scenario *s, const struct ms_platform *platform,

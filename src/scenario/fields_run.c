@@ -131,6 +131,15 @@ static const struct ms_field model[] = {
     {.key = "head_dim", MS_AT(struct ms_model_shape, head_dim),
      MS_INT32(1, 65536), .fallback = "128",
      .help = "values of a head"},
+    {.key = "dense_layers", MS_AT(struct ms_model_shape, dense_layers),
+     MS_INT32(0, 4096), .fallback = "0",
+     .help = "layers beside the MoE ones, for compute.outside: auto"},
+    {.key = "dense_intermediate", MS_AT(struct ms_model_shape, dense_intermediate),
+     MS_INT32(0, 10000000), .fallback = "0",
+     .help = "width of a dense layer's FFN"},
+    {.key = "vocabulary", MS_AT(struct ms_model_shape, vocabulary),
+     MS_INT32(0, 100000000), .fallback = "0",
+     .help = "words that the head tells apart, for compute.outside: auto; 0 = unknown"},
     {0},
 };
 
@@ -319,8 +328,9 @@ static const struct ms_field compute[] = {
      .help = "attention and dense time a layer, or auto: the attention table's by the rank's tokens and "
              "workload.context (H100, bf16; model.heads, kv_heads, head_dim)"},
     {.key = "outside", MS_AT(struct ms_compute_params, outside_s),
-     MS_TIME, .fallback = "0us",
-     .help = "time of a step outside its MoE layers: dense layers, embedding, head"},
+     MS_TIME, MS_WORD("auto", NAN), .fallback = "0us",
+     .help = "time of a step outside its MoE layers, or auto: dense layers and head by the model's shape "
+             "and the rank's tokens, in proportion where fewer than its MoE layers are simulated"},
     {.key = "overlap", MS_AT(struct ms_compute_params, overlap),
      MS_ONE_OF("none", "two_batch"), .fallback = "none",
      .help = "two_batch: one half's exchange hides behind the other's experts"},

@@ -289,6 +289,19 @@ static bool one_layer(struct ms_actor *actor, int step, int layer, bool back)
     return ok;
 }
 
+/* Dense layers and head, before the step's MoE layers. */
+static bool outside(struct ms_actor *actor, int step)
+{
+    struct ms_core *c = actor->core;
+    const struct ms_compute_params *p = &c->in->params->compute;
+    const struct ms_traffic *t = ms_core_traffic(c, step, 0, actor->group);
+    if (t && (!t->is_matrix || !isnan(p->outside_s)))
+        compute(actor, "outside", step, c->n_layers, MS_NOISE_DENSE,
+                ms_compute_outside_s(p, c->in->model, c->in->workload, t, actor->rank, c->n_layers,
+                                     1.0 / c->n_halves));
+    return t != NULL;
+}
+
 static bool one_step(struct ms_actor *actor, int step)
 {
     struct ms_core *c = actor->core;
@@ -298,8 +311,8 @@ static bool one_step(struct ms_actor *actor, int step)
     c->samples.rank_begin_s[at] = fmin(c->samples.rank_begin_s[at], actor->now_s);
     if (!ms_moves_step(actor, step))
         return false;
-    compute(actor, "outside", step, c->n_layers, MS_NOISE_DENSE,
-            c->in->params->compute.outside_s / c->n_halves);
+    if (!outside(actor, step))
+        return false;
     for (int l = 0; l < c->n_layers && ok; l++)
         ok = one_layer(actor, step, l, false) && (!sync || barrier(actor));
     for (int l = c->n_layers - 1; l >= 0 && ok && c->n_phases == 4; l--)

@@ -160,6 +160,30 @@ double ms_compute_dense_s(const struct ms_compute_params *p, const struct ms_mod
     return ms_attention_s(m, w->requests.phase == MS_REQUESTS_DECODE, fp8, tokens, w->context);
 }
 
+/* A prefill needs the word after each sequence, a decode that after each token; weights are read once,
+ * both at the rates of attention's projections. */
+static double head_s(const struct ms_model_shape *m, const struct ms_workload *w, double tokens)
+{
+    const double flops_per_s = 652.7e12, weights_per_s = 1.657e12;
+    double values = (double)m->hidden * m->vocabulary,
+           words = w->requests.phase == MS_REQUESTS_DECODE ? tokens
+                                                           : ceil(tokens / fmax(1, w->context));
+    return fmax(2 * values * words / flops_per_s, 2 * values / weights_per_s);
+}
+
+double ms_compute_outside_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
+                            const struct ms_workload *w, const struct ms_traffic *t, int rank,
+                            int n_layers, double share)
+{
+    if (!isnan(p->outside_s))
+        return p->outside_s * share;
+    double tokens = ms_compute_own_tokens(t, m->top_k, rank) * share;
+    double layer_s = ms_compute_dense_s(p, m, w, t, rank, share) +
+                     ms_compute_ffns_s(p, m->hidden, m->dense_intermediate, &tokens, 1);
+    double all_s = m->dense_layers * layer_s + (tokens > 0 ? head_s(m, w, tokens) : 0);
+    return n_layers < m->moe_layers ? all_s * n_layers / m->moe_layers : all_s;
+}
+
 double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank)
 {
     double selections = 0, kept = t->requested - t->dropped;

@@ -22,6 +22,12 @@ double ms_compute_experts_s(const struct ms_compute_params *p, const struct ms_m
 double ms_compute_dense_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
                           const struct ms_workload *w, const struct ms_traffic *t, int rank,
                           double share);
+/** What a step spends outside its MoE layers: the time given, or that of the model's dense layers
+ *  (attention and a FFN of their width) and of its head. Where only `n_layers` of the model's MoE
+ *  layers are simulated, as much of it as of them. */
+double ms_compute_outside_s(const struct ms_compute_params *p, const struct ms_model_shape *m,
+                            const struct ms_workload *w, const struct ms_traffic *t, int rank,
+                            int n_layers, double share);
 /** Tokens that a rank has itself: what it sent out, with the dropped ones put back on average. */
 double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank);
 /** How much longer computing takes while communication kernels hold so many SMs. 1 where the GPU's

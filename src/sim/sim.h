@@ -49,7 +49,7 @@ struct ms_compute_params {
     const char *profile;
     double flops, bandwidth, floor_s;
     double dense_s;   /**< attention and dense time a layer; NAN: of the attention table */
-    double outside_s; /**< of a step, beside its MoE layers: dense layers, embedding, head */
+    double outside_s; /**< of a step, beside its MoE layers: dense layers, head; NAN: the model's */
     int overlap;
 };
 
