@@ -102,7 +102,8 @@ struct ms_demand_note ms_demand_note(const struct ms_demand *d);
  *  the last. */
 const char *ms_demand_trace_note(const struct ms_demand *d, int i);
 /** Requests of the run begun by the steps they were in a batch of, added to stays
- *  [groups][steps][steps] (first, last). Nothing to add unless they decode. */
+ *  [groups][steps][steps] (first, last); prompts by the one step that they are packed into. Nothing to
+ *  add where batches are not made of requests. */
 void ms_demand_add_stays(const struct ms_demand *d, double *stays);
 
 #endif

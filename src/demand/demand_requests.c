@@ -255,9 +255,22 @@ enum ms_status ms_demand_choose(const struct ms_demand *d, struct ms_sampler *sa
     return s;
 }
 
+/* A prompt is there for the one step that it is packed into. */
+static void add_prompts(const struct ms_demand *d, double *stays)
+{
+    size_t P = (size_t)d->P;
+    for (size_t step = 0; step < P; step++)
+        for (int q = 0; q < d->Q; q++) {
+            const size_t *first = d->requests.start + ms_cell((int)step, d->Q, q) * (size_t)d->G;
+            stays[((size_t)q * P + step) * P + step] += (double)(first[d->G] - first[0]);
+        }
+}
+
 void ms_demand_add_stays(const struct ms_demand *d, double *stays)
 {
     size_t P = (size_t)d->P;
+    if (d->in.workload->requests.phase == MS_REQUESTS_PREFILL && d->repeat >= 0)
+        add_prompts(d, stays);
     if (d->in.workload->requests.phase != MS_REQUESTS_DECODE || d->repeat < 0)
         return;
     for (int q = 0; q < d->Q; q++)

@@ -20,6 +20,7 @@ const struct ms_metric ms_metrics[] = {
     {"step.exposed_share", "share of a step in which a rank does not compute, mean over ranks"},
     TIMES("request.mean_step", "a request's mean step time"),
     TIMES("request.worst_step", "its worst step, where steps decode requests"),
+    TIMES("request.first_token", "a prompt's time to its first token: the prefill step it is in"),
     {"variance.layer", "share of the exchange time's variance between layers"},
     {"variance.batch", "share between batches (steps of a repeat: their requests)"},
     {"variance.within", "share that is neither (tokens, network)"},

@@ -265,7 +265,8 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
     const struct ms_workload *w = &in->s.workload;
     s->hot = MS_NEW(arena, struct ms_record_hot,
                     R * (size_t)w->steps * (size_t)w->layers * (size_t)w->groups);
-    bool view = w->requests.phase == MS_REQUESTS_DECODE && w->steps > 1 && w->steps <= 256;
+    bool view = w->steps <= 256 && (w->requests.phase == MS_REQUESTS_PREFILL ||
+                                    (w->requests.phase == MS_REQUESTS_DECODE && w->steps > 1));
     s->sums = (struct ms_record_sums){
         .n_layers = w->layers, .n_experts = in->s.model.experts, .n_ranks = w->ranks};
     s->sums.expert = MS_NEW(arena, double, (size_t)w->layers *(size_t)in->s.model.experts + 1);

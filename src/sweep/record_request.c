@@ -1,5 +1,5 @@
-/* Decides what a request saw: over the steps that it was in a batch of, the mean and the worst step
- * (decoding: the time to its next token). */
+/* Decides what a request saw: decoding, over the steps that it was in a batch of, the mean and the worst
+ * one (the time to its next token); in prefill the step that it was packed into (to its first). */
 #include <math.h>
 #include <stdlib.h>
 
@@ -82,8 +82,12 @@ enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_i
     bool ok = mean && worst;
     if (ok && n > 0) {
         ms_json_object(j, "request");
-        add(j, "mean_step", mean, n);
-        add(j, "worst_step", worst, n);
+        if (in->s->workload.requests.phase == MS_REQUESTS_PREFILL) {
+            add(j, "first_token", mean, n);
+        } else {
+            add(j, "mean_step", mean, n);
+            add(j, "worst_step", worst, n);
+        }
         ms_json_end_object(j);
     }
     free(mean);
