@@ -146,6 +146,20 @@ static int short_options(const struct ms_verb *verb, int argc, char **argv, int 
     return GO_ON;
 }
 
+/* "-" names a stream, and a folder is none. */
+static int no_folder(const struct ms_verb *verb, const struct ms_args *a)
+{
+    for (int i = 0; i < a->n_options; i++)
+        if (a->option[i].value && strcmp(a->option[i].value, "-") == 0)
+            for (const struct ms_option *o = verb->options; o && o->name; o++)
+                if (strcmp(o->name, a->option[i].name) == 0 && o->value &&
+                    strcmp(o->value, "DIR") == 0) {
+                    ms_usage(verb, "--%s is a folder, which '-' cannot be", o->name);
+                    return STOP_USAGE;
+                }
+    return GO_ON;
+}
+
 int ms_args_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_args *out)
 {
     bool only_operands = false;
@@ -165,7 +179,7 @@ int ms_args_parse(const struct ms_verb *verb, int argc, char **argv, struct ms_a
         if (stop)
             return stop;
     }
-    return GO_ON;
+    return no_folder(verb, out);
 }
 
 bool ms_integer_parse(const char *text, int64_t low, int64_t high, int64_t *out)

@@ -69,14 +69,20 @@ void ms_help_all(FILE *out)
         titled = true;
         verb_line(out, *v);
     }
-    fputs("\n"
-          "moesim VERB --help shows examples and options of a verb; moesim --version what it was "
-          "built from.\n"
-          "Results and tables go to standard output, everything else to standard error; '-' names "
-          "either.\n"
-          "Exit: 0 ok, 1 some cases failed, 2 usage, 3 invalid input, 4 cannot write, 5 internal, "
-          "130 interrupted.\n",
-          out);
+    fputs(
+        "\n"
+        "moesim VERB --help shows examples and options of a verb; moesim --version what it was "
+        "built from.\n"
+        "Results and tables go to standard output, everything else to standard error. '-' is "
+        "standard input\n"
+        "where a scenario is read (by place: a trace) and standard output where a file is written; "
+        "folders, "
+        "platforms\n"
+        "(SimGrid reads them again), other traces, checkpoints and figures (their ending is their "
+        "format) must be files.\n"
+        "Exit: 0 ok, 1 some cases failed, 2 usage, 3 invalid input, 4 cannot write, 5 internal, "
+        "130 interrupted.\n",
+        out);
 }
 
 /* Columns on the screen of UTF-8 text. */

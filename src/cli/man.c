@@ -75,7 +75,12 @@ static const char before[] =
     ".PP\n"
     "Questions are YAML files, scenarios: \\fBmoesim list keys\\fR prints every key. Results and "
     "tables\n"
-    "go to standard output, everything else to standard error; \\(aq\\-\\(aq names either.\n"
+    "go to standard output, everything else to standard error. \\(aq\\-\\(aq is standard input "
+    "where a\n"
+    "scenario is read (by place: a trace) and standard output where a file is written; folders, "
+    "platforms, "
+    "other traces,\n"
+    "checkpoints and figures must be files.\n"
     ".SH COMMANDS\n";
 
 static const char after[] =
