@@ -44,15 +44,17 @@ static void say_payback(const struct ms_advice *p, FILE *out)
 
 static void row(const struct ms_advised *a, const struct ms_advice *p, size_t number, FILE *out)
 {
-    char text[700], memory[32], moved[32], gap[32] = "-";
+    char text[700], memory[32], moved[32], gap[32] = "-", has[64] = "";
     words(p, text, sizeof text);
     bytes(p->memory_bytes, memory, sizeof memory);
     bytes(p->moved_bytes, moved, sizeof moved);
     if (p->bound_us > 0)
         snprintf(gap, sizeof gap, "%+.0f %%", 100 * (p->metric_us / p->bound_us - 1));
+    if (isfinite(p->memory_bytes))
+        snprintf(has, sizeof has, "%s of experts a rank", memory);
     if (p == a->base)
-        fprintf(out, "   %9.1f us  %38s  gap %s, %s of experts a rank: %s\n", p->metric_us, "", gap,
-                memory, text);
+        fprintf(out, "   %9.1f us  %38s  gap %s%s%s: %s\n", p->metric_us, "", gap,
+                isfinite(p->memory_bytes) ? ", " : "", has, text);
     else
         fprintf(out, "%zu. %9.1f us  x%.3f [%.3f, %.3f] %-8s step x%.3f [%.3f, %.3f]  gap %s: %s\n",
                 number, p->metric_us, p->metric.ratio, p->metric.lo, p->metric.hi,
@@ -60,7 +62,8 @@ static void row(const struct ms_advised *a, const struct ms_advice *p, size_t nu
     if (isfinite(p->rank_load) && isfinite(p->slots_bound))
         fprintf(out, "      fullest rank %.3f of the mean, its slots allow %.3f\n", p->rank_load,
                 p->slots_bound);
-    if (p != a->base && (p->moved_bytes > 0 || p->memory_bytes != a->base->memory_bytes)) {
+    if (p != a->base && isfinite(p->memory_bytes) &&
+        (p->moved_bytes > 0 || p->memory_bytes != a->base->memory_bytes)) {
         fprintf(out, "      %s of experts a rank, %s moved", memory, moved);
         say_payback(p, out);
     }
