@@ -50,38 +50,45 @@ bool ms_split_init(struct ms_split *s, struct ms_arena *arena, int n_ranks, int 
 {
     s->arena = arena;
     s->order = MS_NEW(arena, int, (size_t)n_slots);
+    s->base = MS_NEW(arena, double, (size_t)n_slots);
     s->full = MS_NEW(arena, bool, (size_t)n_ranks);
-    return s->order && s->full;
+    return s->order && s->base && s->full;
+}
+
+/* fmax is a call that asks for NaN; loads have none. */
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
 }
 
 /* The load of one expert poured over its ranks, lightest first. @return the most a part changed */
-static double pour(const struct ms_copies *c, int e, double load, int *order, double *part,
-                   double *rank_load)
+static double pour(const struct ms_copies *c, int e, double load, const struct ms_split *scratch,
+                   double *part, double *rank_load)
 {
-    int first = c->start[e], n = c->start[e + 1] - first, used = 0;
-    double level = 0, below = load, change = 0;
-    for (int i = 0; i < n; i++) {
+    int first = c->start[e], n = c->start[e + 1] - first, used = 0, *order = scratch->order;
+    double level = 0, below = load, change = 0, *base = scratch->base;
+    for (int i = 0; i < n; i++) { /* its ranks by what they hold of others */
         int k = first + i, at = i;
-        rank_load[c->rank[k]] -= part[k];
-        while (at > 0 && rank_load[c->rank[order[at - 1]]] > rank_load[c->rank[k]]) {
+        double without = rank_load[c->rank[k]] - part[k];
+        for (; at > 0 && base[at - 1] > without; at--) {
             order[at] = order[at - 1];
-            at--;
+            base[at] = base[at - 1];
         }
         order[at] = k;
+        base[at] = without;
     }
     while (used < n) { /* one more rank under water as long as the level reaches it */
-        double base = rank_load[c->rank[order[used]]];
-        if (used > 0 && base >= level)
+        if (used > 0 && base[used] >= level)
             break;
-        below += base;
+        below += base[used];
         level = below / ++used;
     }
     for (int i = 0; i < n; i++) {
         int k = order[i];
-        double is = i < used ? fmax(level - rank_load[c->rank[k]], 0) : 0;
-        change = fmax(change, fabs(is - part[k]));
+        double is = i < used ? larger(level - base[i], 0) : 0;
+        change = larger(change, fabs(is - part[k]));
         part[k] = is;
-        rank_load[c->rank[k]] += is;
+        rank_load[c->rank[k]] = base[i] + is;
     }
     return change;
 }
@@ -90,7 +97,7 @@ static double largest(const double *v, int n)
 {
     double most = 0;
     for (int i = 0; i < n; i++)
-        most = fmax(most, v[i]);
+        most = larger(most, v[i]);
     return most;
 }
 
@@ -143,7 +150,7 @@ double ms_split_balanced(const struct ms_copies *c, const double *load, double t
         for (int i = 0; i < E; i++) {
             int e = round % 2 ? E - 1 - i : i;
             if (c->start[e + 1] - c->start[e] > 1)
-                change = fmax(change, pour(c, e, load[e], scratch->order, part, rank_load));
+                change = larger(change, pour(c, e, load[e], scratch, part, rank_load));
         }
         if (change <= 1e-13 * all)
             break;

@@ -27,8 +27,9 @@ void ms_copies_fill(struct ms_copies *c, const int *slot_expert);
 /** Scratch of ms_split_balanced, allocated once. */
 struct ms_split {
     struct ms_arena *arena;
-    int *order; /* [S] */
-    bool *full; /* [G] */
+    int *order;   /* [S] an expert's copies, lightest rank first */
+    double *base; /* [S] what their ranks hold of other experts */
+    bool *full;   /* [G] */
 };
 bool ms_split_init(struct ms_split *s, struct ms_arena *arena, int n_ranks, int n_slots);
 
