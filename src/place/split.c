@@ -50,9 +50,10 @@ bool ms_split_init(struct ms_split *s, struct ms_arena *arena, int n_ranks, int 
 {
     s->arena = arena;
     s->order = MS_NEW(arena, int, (size_t)n_slots);
+    s->replicated = MS_NEW(arena, int, (size_t)n_slots);
     s->base = MS_NEW(arena, double, (size_t)n_slots);
     s->full = MS_NEW(arena, bool, (size_t)n_ranks);
-    return s->order && s->base && s->full;
+    return s->order && s->replicated && s->base && s->full;
 }
 
 /* fmax is a call that asks for NaN; loads have none. */
@@ -133,7 +134,7 @@ static bool still(const struct ms_copies *c, const double *load, const double *r
 double ms_split_balanced(const struct ms_copies *c, const double *load, double tolerance,
                          struct ms_split *scratch, double *part, double *rank_load)
 {
-    int E = c->n_experts;
+    int E = c->n_experts, n = 0;
     double all = 0;
     memset(rank_load, 0, (size_t)c->n_ranks * sizeof *rank_load);
     for (int e = 0; e < E; e++) {
@@ -143,14 +144,15 @@ double ms_split_balanced(const struct ms_copies *c, const double *load, double t
         if (c->start[e + 1] - c->start[e] == 1) {
             part[c->start[e]] = load[e];
             rank_load[c->rank[c->start[e]]] += load[e];
+        } else if (load[e] > 0) {
+            scratch->replicated[n++] = e;
         }
     }
     for (int round = 0; round < MOST_ROUNDS; round++) {
         double change = 0;
-        for (int i = 0; i < E; i++) {
-            int e = round % 2 ? E - 1 - i : i;
-            if (c->start[e + 1] - c->start[e] > 1)
-                change = larger(change, pour(c, e, load[e], scratch, part, rank_load));
+        for (int i = 0; i < n; i++) {
+            int e = scratch->replicated[round % 2 ? n - 1 - i : i];
+            change = larger(change, pour(c, e, load[e], scratch, part, rank_load));
         }
         if (change <= 1e-13 * all)
             break;

@@ -27,9 +27,10 @@ void ms_copies_fill(struct ms_copies *c, const int *slot_expert);
 /** Scratch of ms_split_balanced, allocated once. */
 struct ms_split {
     struct ms_arena *arena;
-    int *order;   /* [S] an expert's copies, lightest rank first */
-    double *base; /* [S] what their ranks hold of other experts */
-    bool *full;   /* [G] */
+    int *order;      /* [S] an expert's copies, lightest rank first */
+    int *replicated; /* [S] experts with more than one copy and a load */
+    double *base;    /* [S] what their ranks hold of other experts */
+    bool *full;      /* [G] */
 };
 bool ms_split_init(struct ms_split *s, struct ms_arena *arena, int n_ranks, int n_slots);
 
