@@ -70,7 +70,8 @@ static const struct ms_outage *outage_of(const struct ms_core *c, const struct m
 {
     const struct ms_route_table *r = &c->platform.routes;
     const struct ms_outage *off = NULL;
-    double now_s = ms_engine_now_s(c) + 1e-12; /* the clock's grid may lie a hair before the event */
+    double now_s =
+        ms_engine_now_s(c) + 1e-12; /* the clock's grid may lie a hair before the event */
     uint32_t route = ms_route_table_known(r, leg->group, leg->plan.src[flow], leg->plan.dst[flow]);
     for (uint64_t i = r->first[route]; i < r->first[route + 1] && !off; i++)
         off = ms_platform_events_off(&c->platform.events, r->link[i], now_s);
