@@ -13,6 +13,32 @@
 #include "place/place.h"
 #include "place/place_map.h"
 
+/** A slot for every expert, ranks node by node (filled in), one group. */
+static struct ms_place_problem problem(int n_layers, int n_experts, int n_ranks, int n_nodes,
+                                       const double *load, int *node)
+{
+    for (int r = 0; r < n_ranks; r++)
+        node[r] = r / (n_ranks / n_nodes);
+    return (struct ms_place_problem){.n_layers = n_layers,
+                                     .n_experts = n_experts,
+                                     .n_ranks = n_ranks,
+                                     .n_slots = n_experts,
+                                     .n_nodes = n_nodes,
+                                     .n_groups = 1,
+                                     .load = load,
+                                     .rank_node = node};
+}
+
+static struct ms_placement solve(const char *name, const struct ms_place_problem *p,
+                                 struct ms_rng *rng)
+{
+    struct ms_placement out = {0};
+    struct ms_err err = {0};
+    ck_assert_msg(ms_place_solve(ms_place_find(name), p, rng, &out, &err) == MS_OK, "%s: %s", name,
+                  err.text);
+    return out;
+}
+
 START_TEST(test_every_placement_holds_every_expert)
 {
     double load[2 * 48];
@@ -49,24 +75,13 @@ END_TEST
 START_TEST(test_lpt_spreads_hot_experts_over_nodes)
 {
     double load[256];
-    int node[64];
+    int node[64], hot[8] = {0};
+    struct ms_rng rng;
+    ms_rng_init(&rng, 1, "test", 0, 0, 0);
     for (int e = 0; e < 256; e++)
         load[e] = e % 32 == 0 ? 100 : 1;
-    for (int r = 0; r < 64; r++)
-        node[r] = r / 8;
-    struct ms_place_problem p = {.n_layers = 1,
-                                 .n_experts = 256,
-                                 .n_ranks = 64,
-                                 .n_slots = 256,
-                                 .n_nodes = 8,
-                                 .n_groups = 1,
-                                 .load = load,
-                                 .rank_node = node};
-    struct ms_placement out = {0};
-    struct ms_rng rng;
-    int hot[8] = {0};
-    ms_rng_init(&rng, 1, "test", 0, 0, 0);
-    ck_assert_int_eq(ms_place_solve(ms_place_find("lpt"), &p, &rng, &out, NULL), MS_OK);
+    struct ms_place_problem p = problem(1, 256, 64, 8, load, node);
+    struct ms_placement out = solve("lpt", &p, &rng);
     for (int s = 0; s < 256; s++)
         hot[node[s / 4]] += out.slot_expert[s] % 32 == 0;
     for (int n = 0; n < 8; n++)
@@ -92,22 +107,13 @@ START_TEST(test_search_never_fills_a_rank_beyond_lpt)
 {
     for (int seed = 0; seed < 10; seed++) {
         double load[64];
-        int node[8] = {0, 0, 1, 1, 2, 2, 3, 3};
+        int node[8];
         struct ms_rng rng;
-        struct ms_placement lpt = {0}, search = {0};
         ms_rng_init(&rng, 5, "test", (uint64_t)seed, 0, 0);
         for (int e = 0; e < 64; e++)
             load[e] = ms_rng_exponential(&rng);
-        struct ms_place_problem p = {.n_layers = 1,
-                                     .n_experts = 64,
-                                     .n_ranks = 8,
-                                     .n_slots = 64,
-                                     .n_nodes = 4,
-                                     .n_groups = 1,
-                                     .load = load,
-                                     .rank_node = node};
-        ck_assert_int_eq(ms_place_solve(ms_place_find("lpt"), &p, &rng, &lpt, NULL), MS_OK);
-        ck_assert_int_eq(ms_place_solve(ms_place_find("search"), &p, &rng, &search, NULL), MS_OK);
+        struct ms_place_problem p = problem(1, 64, 8, 4, load, node);
+        struct ms_placement lpt = solve("lpt", &p, &rng), search = solve("search", &p, &rng);
         ck_assert_double_le(fullest(&search, load), fullest(&lpt, load) * (1 + 1e-9));
         ms_place_finish(&lpt);
         ms_place_finish(&search);
@@ -125,21 +131,14 @@ START_TEST(test_slots_bound_what_ranks_can_have)
     ck_assert_double_eq(ms_place_bound(none, 2, 2, 2), 1);
     for (int seed = 0; seed < 20; seed++) {
         double random[32];
-        int node[8] = {0};
+        int node[8];
         struct ms_rng rng;
-        struct ms_placement out = {0};
         ms_rng_init(&rng, 9, "test", (uint64_t)seed, 0, 0);
         for (int e = 0; e < 32; e++)
             random[e] = exp(1.5 * ms_rng_normal(&rng));
-        struct ms_place_problem p = {.n_layers = 1,
-                                     .n_experts = 32,
-                                     .n_ranks = 8,
-                                     .n_slots = 40,
-                                     .n_nodes = 1,
-                                     .n_groups = 1,
-                                     .load = random,
-                                     .rank_node = node};
-        ck_assert_int_eq(ms_place_solve(ms_place_find("eplb"), &p, &rng, &out, NULL), MS_OK);
+        struct ms_place_problem p = problem(1, 32, 8, 1, random, node);
+        p.n_slots = 40;
+        struct ms_placement out = solve("eplb", &p, &rng);
         double rank[8] = {0}, sum = 0, top = 0;
         int copies[32] = {0};
         for (int i = 0; i < 40; i++)
@@ -160,31 +159,22 @@ END_TEST
  * their own node if they can, and from who has sent less. A limit is kept. */
 START_TEST(test_moves_come_from_the_nearest_holder)
 {
-    const int node[4] = {0, 0, 1, 1}, from[8] = {0, 1, 2, 3, 4, 5, 0, 1},
-              to[8] = {1, 0, 0, 3, 4, 0, 0, 2};
+    const int from[8] = {0, 1, 2, 3, 4, 5, 0, 1}, to[8] = {1, 0, 0, 3, 4, 0, 0, 2};
     double count[16] = {0}, load[6] = {100, 1, 1, 1, 1, 50};
-    int sent[4] = {0};
+    int sent[4] = {0}, node[4];
+    struct ms_place_problem p = problem(1, 6, 4, 2, load, node);
+    p.n_slots = 8;
+    p.old = from;
     ck_assert_int_eq(ms_place_moves(node, 4, from, 8, to, 8, sent, count), 3);
     ck_assert_double_eq(count[0 * 4 + 1], 1); /* expert 0 within node 0 */
     ck_assert_double_eq(count[3 * 4 + 2], 1); /* and within node 1 */
     ck_assert_double_eq(count[1 * 4 + 3], 1); /* expert 2 is nowhere else */
     ck_assert_int_eq(ms_place_moved(4, from, 8, to, 8), 3);
-    for (int limit = 1; limit < 5; limit++) {
+    for (p.limit_slots = 1; p.limit_slots < 5; p.limit_slots++) {
         struct ms_rng rng;
-        struct ms_placement out = {0};
-        struct ms_place_problem p = {.n_layers = 1,
-                                     .n_experts = 6,
-                                     .n_ranks = 4,
-                                     .n_slots = 8,
-                                     .n_nodes = 2,
-                                     .n_groups = 1,
-                                     .load = load,
-                                     .old = from,
-                                     .limit_slots = limit,
-                                     .rank_node = node};
         ms_rng_init(&rng, 9, "test", 0, 0, 0);
-        ck_assert_int_eq(ms_place_solve(ms_place_find("eplb"), &p, &rng, &out, NULL), MS_OK);
-        ck_assert_int_le(ms_place_moved(4, from, 8, out.slot_expert, 8), limit);
+        struct ms_placement out = solve("eplb", &p, &rng);
+        ck_assert_int_le(ms_place_moved(4, from, 8, out.slot_expert, 8), p.limit_slots);
         ms_place_finish(&out);
     }
 }
@@ -194,24 +184,16 @@ END_TEST
 START_TEST(test_affinity_follows_tokens)
 {
     double load[16], follows[64] = {0};
-    int node[4] = {0, 0, 1, 1}, kept = 0;
-    struct ms_placement out = {0};
+    int node[4], kept = 0;
     struct ms_rng rng;
     ms_rng_init(&rng, 1, "test", 0, 0, 0);
     for (int i = 0; i < 16; i++)
         load[i] = 10;
     for (int e = 0; e < 8; e++)
         follows[e * 8 + (e + 4) % 8] = 10;
-    struct ms_place_problem p = {.n_layers = 2,
-                                 .n_experts = 8,
-                                 .n_ranks = 4,
-                                 .n_slots = 8,
-                                 .n_nodes = 2,
-                                 .n_groups = 1,
-                                 .load = load,
-                                 .follows = follows,
-                                 .rank_node = node};
-    ck_assert_int_eq(ms_place_solve(ms_place_find("affinity"), &p, &rng, &out, NULL), MS_OK);
+    struct ms_place_problem p = problem(2, 8, 4, 2, load, node);
+    p.follows = follows;
+    struct ms_placement out = solve("affinity", &p, &rng);
     for (int i = 0; i < 8; i++)
         for (int k = 0; k < 8; k++)
             kept += i / 2 == k / 2 && out.slot_expert[8 + k] == (out.slot_expert[i] + 4) % 8;
@@ -280,21 +262,12 @@ START_TEST(test_eplb_is_deepseeks)
             for (int e = 0; e < E; e++)
                 load[l * E + e] =
                     json_number_value(json_array_get(json_array_get(weight, (size_t)l), (size_t)e));
-        for (int r = 0; r < G; r++)
-            node[r] = r / (G / N);
-        struct ms_place_problem p = {.n_layers = L,
-                                     .n_experts = E,
-                                     .n_ranks = G,
-                                     .n_slots = S,
-                                     .n_nodes = N,
-                                     .n_groups =
-                                         (int)json_integer_value(json_object_get(v, "num_groups")),
-                                     .load = load,
-                                     .rank_node = node};
-        struct ms_placement out = {0};
+        struct ms_place_problem p = problem(L, E, G, N, load, node);
+        p.n_slots = S;
+        p.n_groups = (int)json_integer_value(json_object_get(v, "num_groups"));
         struct ms_rng rng;
         ms_rng_init(&rng, 1, "test", 0, 0, 0);
-        ck_assert_int_eq(ms_place_solve(ms_place_find("eplb"), &p, &rng, &out, NULL), MS_OK);
+        struct ms_placement out = solve("eplb", &p, &rng);
         for (int l = 0; l < L; l++)
             for (int s = 0; s < S; s++) {
                 const json_t *row = json_array_get(json_object_get(v, "phy2log"), (size_t)l);

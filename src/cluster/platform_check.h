@@ -156,6 +156,7 @@ struct ms_check {
     bool nomem;
 };
 
+/* platform_notes.c */
 void ms_check_error(struct ms_check *c, int el, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void ms_check_warn(struct ms_check *c, int el, const char *fmt, ...)
@@ -165,6 +166,10 @@ void ms_check_warn(struct ms_check *c, int el, const char *fmt, ...)
 void ms_check_note(struct ms_check *c, int el, const char *what, bool copy);
 /** The one warning: everything that was counted. */
 void ms_check_say_notes(struct ms_check *c);
+
+/** After the passes: the platform's hosts in natural order of their names, and their nodes
+ * (platform_hosts.c). */
+void ms_check_hosts(struct ms_check *c, struct ms_platform *p);
 
 void ms_check_rules(struct ms_check *c);
 /** A <prop> of a <config>; others are left alone. */
@@ -200,7 +205,7 @@ const char *ms_speed(const char *list, const char *pstate, double *out);
  * @return NULL, or what is wrong */
 const char *ms_quantity(const char *text, enum ms_attr_kind kind, double *out);
 
-/* names.c: a name table, and the graph's growing arrays. All return an index or -1. */
+/* platform_names.c: a name table, and the graph's growing arrays. All return an index or -1. */
 struct ms_names *ms_names_new(struct ms_arena *a, int expected);
 int ms_names_find(const struct ms_names *t, const char *name);
 /** @return false when the name is there already */

@@ -26,7 +26,6 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/json.h"
 #include "cluster/platform.h"
 #include "demand/demand.h"
 #include "scenario/scenario.h"
@@ -88,29 +87,8 @@ struct ms_record_input {
  *  @return MS_OK; MS_INTERNAL: a time that is no time; MS_NOMEM */
 enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *out,
                               struct ms_err *err);
-/** The member `request` (record_request.c), where there are stays. */
-enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_input *in,
-                                     struct ms_err *err);
-/** The members `dispatch_mean`, `combine_mean` (over ranks), `notify` where there is one
- *  (record_legs.c). */
-enum ms_status ms_record_add_legs(struct ms_json *j, const struct ms_record_input *in, double units,
-                                  struct ms_err *err);
-/** The member `tail` (record_tail.c). */
-enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_input *in,
-                                  struct ms_err *err);
-/** The member `rebalance` (record_rebalance.c), where placements follow the load; a new placement
- *  each: experts_moved and their bytes, of which network_bytes leave a node; move_us, wait_us (longest
- *  leg, what ranks wait); kept_step_us: a step when the first placement stays, on the same draws;
- *  net_saved_us_per_step against it, all costs counted; gain_us_per_step in steps without moves,
- *  cost_us a placement, payback_steps. */
-void ms_record_add_rebalance(struct ms_json *j, const struct ms_record_input *in);
-/** The member `loads` (record_loads.c), where there are sums. */
-void ms_record_add_loads(struct ms_json *j, const struct ms_record_input *in);
-/** The member `cause` (record_cause.c), where causes were kept: of the slowest 1 % of exchanges (at
- *  least five; of layers where ranks are slow) metric, slowest, bound_us, causes. */
-enum ms_status ms_record_add_cause(struct ms_json *j, const struct ms_record_input *in,
-                                   struct ms_err *err);
-/** samples/cNNNN.csv: a row for every exchange (rank "all": the slowest; "mean") and every rank of it. */
+/** samples/cNNNN.csv: a row for every exchange (rank "all": the slowest; "mean") and every rank of it
+ *  (record_samples.c). */
 void ms_record_samples_csv(const struct ms_record_input *in, struct ms_buf *out);
 
 #endif

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/record.h"
-#include "sweep/series.h"
+#include "sweep/record_parts.h"
 
 enum { LEAST_SLOWEST = 5 };
 
@@ -278,5 +277,5 @@ enum ms_status ms_record_add_cause(struct ms_json *j, const struct ms_record_inp
         ms_json_end_object(j);
     }
     ms_arena_finish(&a);
-    return ok ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for the record");
+    return ok ? MS_OK : ms_record_no_memory(err);
 }

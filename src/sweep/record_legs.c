@@ -4,13 +4,7 @@
 #include <string.h>
 
 #include "stats/percentile.h"
-#include "sweep/record.h"
-#include "sweep/series.h"
-
-static enum ms_status nomem(struct ms_err *err)
-{
-    return ms_err_set(err, MS_NOMEM, "out of memory for the record");
-}
+#include "sweep/record_parts.h"
 
 static void add(struct ms_json *j, const char *name, double *v, size_t n, double units)
 {
@@ -68,7 +62,7 @@ enum ms_status ms_record_add_legs(struct ms_json *j, const struct ms_record_inpu
         return MS_OK;
     double *v = malloc((n * (size_t)in->s->repeats + 1) * sizeof *v);
     if (!v)
-        return nomem(err);
+        return ms_record_no_memory(err);
     add_means(j, in, false, n, units, v);
     if (ms_series_defined(MS_SERIES_COMBINE, in->s))
         add_means(j, in, true, n, units, v);

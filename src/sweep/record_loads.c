@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sweep/record.h"
+#include "sweep/record_parts.h"
 
 enum { MOST_NUMBERS = 4096 };
 

@@ -2,7 +2,7 @@
  * placement on the same draws, and when that pays. */
 #include <math.h>
 
-#include "sweep/record.h"
+#include "sweep/record_parts.h"
 
 /** Step times of a case and of its kept twin. */
 struct view {

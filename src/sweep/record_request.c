@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "stats/percentile.h"
-#include "sweep/record.h"
+#include "sweep/record_parts.h"
 
 struct seen {
     double us, n; /* so many requests saw it */
@@ -92,5 +92,5 @@ enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_i
     }
     free(mean);
     free(worst);
-    return ok ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for the record");
+    return ok ? MS_OK : ms_record_no_memory(err);
 }

@@ -1,8 +1,7 @@
 /* Who is there when an exchange is slow: a count over the slowest ones. */
 #include <stdlib.h>
 
-#include "sweep/record.h"
-#include "sweep/series.h"
+#include "sweep/record_parts.h"
 
 /* One exchange: where it stands, how long it took. */
 struct exchange {
@@ -79,7 +78,7 @@ enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_inpu
     if (!e || !v) {
         free(e);
         free(v);
-        return ms_err_set(err, MS_NOMEM, "out of memory for the record");
+        return ms_record_no_memory(err);
     }
     for (size_t r = 0; r < R; r++) {
         ms_series_get(MS_SERIES_EXCHANGE, in->out, in->repeat_run[r], v);
