@@ -6,17 +6,14 @@
 
 #define CONFIG "Hugging Face config.json as copied in ai-dynamo/aiconfigurator model_configs"
 
-/* One row: name, help, moe layers, hidden, experts, shared, top_k, intermediate, groups, limit,
- * score, source; where attention is known, its heads, heads of keys (0: latent) and head size before. */
-#define WITH_ATTENTION(...) WITH_DENSE(0, 0, 0, __VA_ARGS__)
-/* And dense layers, the width of their FFN and the vocabulary, where known. */
-#define WITH_DENSE(dense_, width_, vocabulary_, heads_, kv_heads_, head_dim_, name_, help_, L_,    \
-                   H_, E_, S_, K_, F_, groups_, limit_, score_, source_)                           \
+/* One row: name, help, MoE layers, hidden, experts, shared, top_k, intermediate, groups, limit, score,
+ * source, and what else is known of the shape. */
+#define SHAPE(name_, help_, L_, H_, E_, S_, K_, F_, groups_, limit_, score_, source_, ...)         \
     {                                                                                              \
         name_, help_,                                                                              \
             {.preset = name_,                                                                      \
-             .hidden = H_,                                                                         \
              .moe_layers = L_,                                                                     \
+             .hidden = H_,                                                                         \
              .experts = E_,                                                                        \
              .shared_experts = S_,                                                                 \
              .top_k = K_,                                                                          \
@@ -24,97 +21,85 @@
              .groups = groups_,                                                                    \
              .group_limit = limit_,                                                                \
              .group_score = score_,                                                                \
-             .heads = heads_,                                                                      \
-             .kv_heads = kv_heads_,                                                                \
-             .head_dim = head_dim_,                                                                \
-             .dense_layers = dense_,                                                               \
-             .dense_intermediate = width_,                                                         \
-             .vocabulary = vocabulary_},                                                           \
+             __VA_ARGS__},                                                                         \
             source_                                                                                \
     }
-
+#define ATTENTION(heads_, kv_heads_, head_dim_)                                                    \
+    .heads = (heads_), .kv_heads = (kv_heads_), .head_dim = (head_dim_)
+#define UNKNOWN ATTENTION(0, 0, 128)
+/* Layers without experts, the width of their FFN, and the head's vocabulary. */
+#define DENSE(layers_, width_, vocabulary_)                                                        \
+    .dense_layers = (layers_), .dense_intermediate = (width_), .vocabulary = (vocabulary_)
 /* Experts take a narrower vector than hidden. */
-#define LATENT(width_, name_, help_, L_, H_, E_, S_, K_, F_, groups_, limit_, score_, source_)     \
-    {                                                                                              \
-        name_, help_,                                                                              \
-            {.preset = name_,                                                                      \
-             .hidden = H_,                                                                         \
-             .dispatch_width = width_,                                                             \
-             .moe_layers = L_,                                                                     \
-             .experts = E_,                                                                        \
-             .shared_experts = S_,                                                                 \
-             .top_k = K_,                                                                          \
-             .expert_intermediate = F_,                                                            \
-             .groups = groups_,                                                                    \
-             .group_limit = limit_,                                                                \
-             .group_score = score_,                                                                \
-             .head_dim = 128},                                                                     \
-            source_                                                                                \
-    }
+#define LATENT(width_) .dispatch_width = (width_)
 
-#define ROW(...) WITH_ATTENTION(0, 0, 128, __VA_ARGS__)
 #define QUOTED "Hugging Face config.json as public code quotes it"
 
 /* clang-format off */
 static const struct ms_model_preset presets[] = {
-    WITH_ATTENTION(32, 8, 128, "mixtral-8x7b", "Mistral's Mixtral 8x7B", 32, 4096, 8, 0, 2, 14336, 1, 1, MS_GROUP_MAX, CONFIG),
-    WITH_ATTENTION(48, 8, 128, "mixtral-8x22b", "Mistral's Mixtral 8x22B", 56, 6144, 8, 0, 2, 16384, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("deepseek-v2-lite", "DeepSeek-V2-Lite", 26, 2048, 64, 2, 6, 1408, 1, 1, MS_GROUP_MAX,
-        "DeepSeek's published inference configuration"),
-    WITH_DENSE(1, 12288, 102400, 128, 0, 192, "deepseek-v2", "DeepSeek-V2: 8 groups, at most 3 a token", 59, 5120, 160, 2, 6, 1536, 8, 3, MS_GROUP_MAX,
-        "Hugging Face config.json (topk_method group_limited_greedy)"),
-    WITH_DENSE(3, 18432, 129280, 128, 0, 192, "deepseek-v3", "DeepSeek-V3 and R1: 8 groups, at most 4 a token", 58, 7168, 256, 1, 8, 2048, 8, 4,
-        MS_GROUP_TOP2_SUM, CONFIG " (topk_method noaux_tc)"),
-    WITH_ATTENTION(64, 4, 128, "qwen3-235b-a22b", "Qwen3-235B-A22B", 94, 4096, 128, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
-    WITH_ATTENTION(32, 4, 128, "qwen3-30b-a3b", "Qwen3-30B-A3B", 48, 2048, 128, 0, 8, 768, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("qwen3.5-397b-a17b", "Qwen3.5-397B-A17B", 60, 4096, 512, 1, 10, 1024, 1, 1, MS_GROUP_MAX, CONFIG),
-    WITH_ATTENTION(16, 16, 128, "olmoe-1b-7b", "AllenAI's OLMoE-1B-7B", 16, 2048, 64, 0, 8, 1024, 1, 1, MS_GROUP_MAX,
-        "OLMoE paper (arXiv 2409.02060), table of the model"),
-    WITH_ATTENTION(48, 8, 128, "dbrx", "Databricks' DBRX", 40, 6144, 16, 0, 4, 10752, 1, 1, MS_GROUP_MAX, "Hugging Face config.json"),
-    WITH_ATTENTION(48, 8, 128, "grok-1", "xAI's Grok-1", 64, 6144, 8, 0, 2, 32768, 1, 1, MS_GROUP_MAX, "xai-org/grok-1 run.py"),
-    WITH_ATTENTION(40, 8, 128, "llama4-maverick", "Llama 4 Maverick: every second layer is MoE", 24, 5120, 128, 1, 1, 8192, 1, 1,
-        MS_GROUP_MAX, CONFIG),
-    WITH_ATTENTION(40, 8, 128, "llama4-scout", "Llama 4 Scout", 48, 5120, 16, 1, 1, 8192, 1, 1, MS_GROUP_MAX, CONFIG),
-    WITH_DENSE(1, 18432, 163840, 64, 0, 192, "kimi-k2", "Moonshot's Kimi K2", 60, 7168, 384, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
-    WITH_ATTENTION(64, 8, 64, "gpt-oss-120b", "OpenAI's gpt-oss-120b", 36, 2880, 128, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
-    WITH_ATTENTION(64, 8, 64, "gpt-oss-20b", "OpenAI's gpt-oss-20b", 24, 2880, 32, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG),
-    WITH_ATTENTION(96, 8, 128, "glm-4.5", "Zhipu's GLM-4.5", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX,
-        "sizes of zai-org/GLM-4.7's " CONFIG ", which has the same shape"),
-    WITH_ATTENTION(96, 8, 128, "glm-4.5-air", "Zhipu's GLM-4.5-Air", 45, 4096, 128, 1, 8, 1408, 1, 1, MS_GROUP_MAX, "unverified"),
-    ROW("glm-5", "Zhipu's GLM-5", 75, 6144, 256, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)"),
-    WITH_ATTENTION(96, 8, 128, "glm-4.7", "Zhipu's GLM-4.7", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("qwen3-next-80b-a3b", "Qwen3-Next-80B-A3B", 48, 2048, 512, 1, 10, 512, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("deepseek-v4-pro", "DeepSeek-V4-Pro; its config names no dense layer", 61, 7168, 384, 1, 6, 3072, 1, 1,
-        MS_GROUP_MAX, CONFIG),
-    ROW("deepseek-v4-flash", "DeepSeek-V4-Flash; its config names no dense layer", 43, 4096, 256, 1, 6, 2048, 1, 1,
-        MS_GROUP_MAX, CONFIG),
-    ROW("step-3.7-flash", "StepFun's Step-3.7-Flash", 42, 4096, 288, 1, 8, 1280, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("nemotron-3-nano-30b-a3b", "Nvidia's Nemotron-3-Nano: 23 of 52 layers are MoE", 23, 2688, 128, 2, 6, 1856, 1, 1,
-        MS_GROUP_MAX, "Hugging Face config.json (hybrid_override_pattern)"),
-    ROW("minimax-m2.5", "MiniMax-M2.5", 62, 3072, 256, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("glm-4.7-flash", "Zhipu's GLM-4.7-Flash", 46, 2048, 64, 1, 4, 1536, 1, 1, MS_GROUP_MAX, CONFIG),
-    ROW("ernie-4.5-21b-a3b", "Baidu's ERNIE-4.5-21B-A3B: layers 1 to 27", 27, 2560, 64, 2, 6, 1536, 1, 1, MS_GROUP_MAX,
-        "Hugging Face config.json as two public test suites quote it (moe_layer_start_index 1, moe_k 6)"),
-    ROW("mimo-v2-flash", "Xiaomi's MiMo-V2-Flash: all layers but the first", 47, 4096, 256, 0, 8, 2048, 1, 1,
-        MS_GROUP_MAX, "Hugging Face config.json as public test suites quote it (moe_layer_freq 0, 1, 1 …; n_group 1)"),
-    WITH_ATTENTION(96, 8, 128, "qwen3-coder-480b-a35b", "Qwen3-Coder-480B-A35B", 62, 6144, 160, 0, 8, 2560, 1, 1, MS_GROUP_MAX,
-        QUOTED " (llm-compressor's documentation and others)"),
-    ROW("qwen3.5-122b-a10b", "Qwen3.5-122B-A10B", 48, 3072, 256, 1, 8, 1024, 1, 1, MS_GROUP_MAX,
-        "the model card's table as two public model lists give it"),
-    ROW("qwen3.5-35b-a3b", "Qwen3.5-35B-A3B", 40, 2048, 256, 1, 8, 512, 1, 1, MS_GROUP_MAX,
-        "THUDM/slime scripts/models/qwen3.5-35B-A3B.sh"),
-    WITH_ATTENTION(32, 8, 128, "hunyuan-a13b", "Tencent's Hunyuan-A13B", 32, 4096, 64, 1, 8, 3072, 1, 1, MS_GROUP_MAX,
-        "Tencent's description (64 experts and 1 shared, top-8), sizes as a public model list gives them"),
-    WITH_ATTENTION(32, 8, 128, "phi-3.5-moe", "Microsoft's Phi-3.5-MoE", 32, 4096, 16, 0, 2, 6400, 1, 1, MS_GROUP_MAX,
-        "defaults of transformers' PhimoeConfig, which are that model's"),
-    WITH_ATTENTION(32, 8, 128, "jamba-v0.1", "AI21's Jamba-v0.1: every second layer is MoE", 16, 4096, 16, 0, 2, 14336, 1, 1, MS_GROUP_MAX,
-        "defaults of transformers' JambaConfig, which are that model's"),
-    WITH_ATTENTION(64, 4, 128, "minimax-m3", "MiniMax-M3: all of 60 layers but the first three", 57, 6144, 128, 1, 4, 3072, 1, 1, MS_GROUP_MAX,
-        QUOTED " (readers of minimax_m3_vl)"),
-    LATENT(3584, "kimi-k3", "Moonshot's Kimi K3: experts take 3584 of 7168 values", 92, 7168, 896, 2, 16, 3072, 1, 1, MS_GROUP_MAX,
-        QUOTED " (readers of kimi_k3; num_expert_group 1)"),
-    LATENT(1024, "nemotron-3-super-120b-a12b", "Nvidia's Nemotron-3-Super: 40 of 88 layers are MoE; experts take 1024 of 4096 values", 40, 4096,
-        512, 2, 22, 2688, 1, 1, MS_GROUP_MAX, QUOTED " (Megatron-Bridge's and others' tests; shared expert 5376)"),
+    SHAPE("mixtral-8x7b", "Mistral's Mixtral 8x7B", 32, 4096, 8, 0, 2, 14336, 1, 1, MS_GROUP_MAX, CONFIG, ATTENTION(32, 8, 128)),
+    SHAPE("mixtral-8x22b", "Mistral's Mixtral 8x22B", 56, 6144, 8, 0, 2, 16384, 1, 1, MS_GROUP_MAX,
+        CONFIG, ATTENTION(48, 8, 128)),
+    SHAPE("deepseek-v2-lite", "DeepSeek-V2-Lite", 26, 2048, 64, 2, 6, 1408, 1, 1, MS_GROUP_MAX,
+        "DeepSeek's published inference configuration", UNKNOWN),
+    SHAPE("deepseek-v2", "DeepSeek-V2: 8 groups, at most 3 a token", 59, 5120, 160, 2, 6, 1536, 8, 3, MS_GROUP_MAX,
+        "Hugging Face config.json (topk_method group_limited_greedy)", ATTENTION(128, 0, 192), DENSE(1, 12288, 102400)),
+    SHAPE("deepseek-v3", "DeepSeek-V3 and R1: 8 groups, at most 4 a token", 58, 7168, 256, 1, 8, 2048, 8, 4, MS_GROUP_TOP2_SUM,
+        CONFIG " (topk_method noaux_tc)", ATTENTION(128, 0, 192), DENSE(3, 18432, 129280)),
+    SHAPE("qwen3-235b-a22b", "Qwen3-235B-A22B", 94, 4096, 128, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG, ATTENTION(64, 4, 128)),
+    SHAPE("qwen3-30b-a3b", "Qwen3-30B-A3B", 48, 2048, 128, 0, 8, 768, 1, 1, MS_GROUP_MAX, CONFIG, ATTENTION(32, 4, 128)),
+    SHAPE("qwen3.5-397b-a17b", "Qwen3.5-397B-A17B", 60, 4096, 512, 1, 10, 1024, 1, 1, MS_GROUP_MAX, CONFIG, UNKNOWN),
+    SHAPE("olmoe-1b-7b", "AllenAI's OLMoE-1B-7B", 16, 2048, 64, 0, 8, 1024, 1, 1, MS_GROUP_MAX,
+        "OLMoE paper (arXiv 2409.02060), table of the model", ATTENTION(16, 16, 128)),
+    SHAPE("dbrx", "Databricks' DBRX", 40, 6144, 16, 0, 4, 10752, 1, 1, MS_GROUP_MAX,
+        "Hugging Face config.json", ATTENTION(48, 8, 128)),
+    SHAPE("grok-1", "xAI's Grok-1", 64, 6144, 8, 0, 2, 32768, 1, 1, MS_GROUP_MAX, "xai-org/grok-1 run.py", ATTENTION(48, 8, 128)),
+    SHAPE("llama4-maverick", "Llama 4 Maverick: every second layer is MoE", 24, 5120, 128, 1, 1, 8192, 1, 1, MS_GROUP_MAX,
+        CONFIG, ATTENTION(40, 8, 128)),
+    SHAPE("llama4-scout", "Llama 4 Scout", 48, 5120, 16, 1, 1, 8192, 1, 1, MS_GROUP_MAX, CONFIG, ATTENTION(40, 8, 128)),
+    SHAPE("kimi-k2", "Moonshot's Kimi K2", 60, 7168, 384, 1, 8, 2048, 1, 1, MS_GROUP_MAX,
+        CONFIG " (n_group 1)", ATTENTION(64, 0, 192), DENSE(1, 18432, 163840)),
+    SHAPE("gpt-oss-120b", "OpenAI's gpt-oss-120b", 36, 2880, 128, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG, ATTENTION(64, 8, 64)),
+    SHAPE("gpt-oss-20b", "OpenAI's gpt-oss-20b", 24, 2880, 32, 0, 4, 2880, 1, 1, MS_GROUP_MAX, CONFIG, ATTENTION(64, 8, 64)),
+    SHAPE("glm-4.5", "Zhipu's GLM-4.5", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX,
+        "sizes of zai-org/GLM-4.7's " CONFIG ", which has the same shape", ATTENTION(96, 8, 128)),
+    SHAPE("glm-4.5-air", "Zhipu's GLM-4.5-Air", 45, 4096, 128, 1, 8, 1408, 1, 1, MS_GROUP_MAX,
+        "unverified", ATTENTION(96, 8, 128)),
+    SHAPE("glm-5", "Zhipu's GLM-5", 75, 6144, 256, 1, 8, 2048, 1, 1, MS_GROUP_MAX, CONFIG " (n_group 1)", UNKNOWN),
+    SHAPE("glm-4.7", "Zhipu's GLM-4.7", 89, 5120, 160, 1, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG, ATTENTION(96, 8, 128)),
+    SHAPE("qwen3-next-80b-a3b", "Qwen3-Next-80B-A3B", 48, 2048, 512, 1, 10, 512, 1, 1, MS_GROUP_MAX, CONFIG, UNKNOWN),
+    SHAPE("deepseek-v4-pro", "DeepSeek-V4-Pro; its config names no dense layer", 61, 7168, 384, 1, 6, 3072, 1, 1, MS_GROUP_MAX,
+        CONFIG, UNKNOWN),
+    SHAPE("deepseek-v4-flash", "DeepSeek-V4-Flash; its config names no dense layer", 43, 4096, 256, 1, 6, 2048, 1, 1, MS_GROUP_MAX,
+        CONFIG, UNKNOWN),
+    SHAPE("step-3.7-flash", "StepFun's Step-3.7-Flash", 42, 4096, 288, 1, 8, 1280, 1, 1, MS_GROUP_MAX, CONFIG, UNKNOWN),
+    SHAPE("nemotron-3-nano-30b-a3b", "Nvidia's Nemotron-3-Nano: 23 of 52 layers are MoE", 23, 2688, 128, 2, 6, 1856, 1, 1, MS_GROUP_MAX,
+        "Hugging Face config.json (hybrid_override_pattern)", UNKNOWN),
+    SHAPE("minimax-m2.5", "MiniMax-M2.5", 62, 3072, 256, 0, 8, 1536, 1, 1, MS_GROUP_MAX, CONFIG, UNKNOWN),
+    SHAPE("glm-4.7-flash", "Zhipu's GLM-4.7-Flash", 46, 2048, 64, 1, 4, 1536, 1, 1, MS_GROUP_MAX, CONFIG, UNKNOWN),
+    SHAPE("ernie-4.5-21b-a3b", "Baidu's ERNIE-4.5-21B-A3B: layers 1 to 27", 27, 2560, 64, 2, 6, 1536, 1, 1, MS_GROUP_MAX,
+        "Hugging Face config.json as two public test suites quote it (moe_layer_start_index 1, moe_k 6)", UNKNOWN),
+    SHAPE("mimo-v2-flash", "Xiaomi's MiMo-V2-Flash: all layers but the first", 47, 4096, 256, 0, 8, 2048, 1, 1, MS_GROUP_MAX,
+        "Hugging Face config.json as public test suites quote it (moe_layer_freq 0, 1, 1 …; n_group 1)", UNKNOWN),
+    SHAPE("qwen3-coder-480b-a35b", "Qwen3-Coder-480B-A35B", 62, 6144, 160, 0, 8, 2560, 1, 1, MS_GROUP_MAX,
+        QUOTED " (llm-compressor's documentation and others)", ATTENTION(96, 8, 128)),
+    SHAPE("qwen3.5-122b-a10b", "Qwen3.5-122B-A10B", 48, 3072, 256, 1, 8, 1024, 1, 1, MS_GROUP_MAX,
+        "the model card's table as two public model lists give it", UNKNOWN),
+    SHAPE("qwen3.5-35b-a3b", "Qwen3.5-35B-A3B", 40, 2048, 256, 1, 8, 512, 1, 1, MS_GROUP_MAX,
+        "THUDM/slime scripts/models/qwen3.5-35B-A3B.sh", UNKNOWN),
+    SHAPE("hunyuan-a13b", "Tencent's Hunyuan-A13B", 32, 4096, 64, 1, 8, 3072, 1, 1, MS_GROUP_MAX,
+        "Tencent's description (64 experts and 1 shared, top-8), sizes as a public model list gives them", ATTENTION(32, 8, 128)),
+    SHAPE("phi-3.5-moe", "Microsoft's Phi-3.5-MoE", 32, 4096, 16, 0, 2, 6400, 1, 1, MS_GROUP_MAX,
+        "defaults of transformers' PhimoeConfig, which are that model's", ATTENTION(32, 8, 128)),
+    SHAPE("jamba-v0.1", "AI21's Jamba-v0.1: every second layer is MoE", 16, 4096, 16, 0, 2, 14336, 1, 1, MS_GROUP_MAX,
+        "defaults of transformers' JambaConfig, which are that model's", ATTENTION(32, 8, 128)),
+    SHAPE("minimax-m3", "MiniMax-M3: all of 60 layers but the first three", 57, 6144, 128, 1, 4, 3072, 1, 1, MS_GROUP_MAX,
+        QUOTED " (readers of minimax_m3_vl)", ATTENTION(64, 4, 128)),
+    SHAPE("kimi-k3", "Moonshot's Kimi K3: experts take 3584 of 7168 values", 92, 7168, 896, 2, 16, 3072, 1, 1, MS_GROUP_MAX,
+        QUOTED " (readers of kimi_k3; num_expert_group 1)", UNKNOWN, LATENT(3584)),
+    SHAPE("nemotron-3-super-120b-a12b", "Nvidia's Nemotron-3-Super: 40 of 88 layers are MoE; experts take 1024 of 4096 values",
+        40, 4096, 512, 2, 22, 2688, 1, 1, MS_GROUP_MAX,
+        QUOTED " (Megatron-Bridge's and others' tests; shared expert 5376)", UNKNOWN, LATENT(1024)),
     {.name = NULL},
 };
 /* clang-format on */

@@ -120,6 +120,22 @@ static enum ms_status write_npy(const struct ms_trace *t, const char *path, stru
     return s;
 }
 
+/* A step's load of every expert, a list a row of the model; rows without experts are zeros.
+ * @param sum [t->n_experts] for it to use */
+static void add_loads(const struct ms_trace *t, int step, size_t rows, double *sum,
+                      struct ms_json *j)
+{
+    for (int row = 0, l = 0; row < (int)rows; row++) {
+        bool live = t->layer_id[l] == row;
+        if (live)
+            ms_trace_layer(t, step, l++, sum);
+        ms_json_array(j, NULL);
+        for (int e = 0; e < t->n_experts; e++)
+            ms_json_number(j, NULL, live ? sum[e] : 0);
+        ms_json_end_array(j);
+    }
+}
+
 /* ---- SGLang ---- */
 
 /* {"logical_count": [steps][layers][experts]}, ranks summed */
@@ -140,15 +156,7 @@ static enum ms_status write_sglang(const struct ms_trace *t, const char *path, s
     ms_json_array(&j, "logical_count");
     for (int i = 0; i < t->n_steps; i++) {
         ms_json_array(&j, NULL);
-        for (int row = 0, l = 0; row < (int)rows; row++) {
-            bool live = t->layer_id[l] == row;
-            if (live)
-                ms_trace_layer(t, i, l++, sum);
-            ms_json_array(&j, NULL);
-            for (int e = 0; e < t->n_experts; e++)
-                ms_json_number(&j, NULL, live ? sum[e] : 0);
-            ms_json_end_array(&j);
-        }
+        add_loads(t, i, rows, sum, &j);
         ms_json_end_array(&j);
     }
     ms_json_end_array(&j);
@@ -195,15 +203,7 @@ static enum ms_status step_lines(const struct ms_trace *t, struct ms_buf *b, str
         ms_json_integer(&j, "version", 1);
         ms_json_integer(&j, "step", i + 1);
         ms_json_array(&j, "expert_load");
-        for (int row = 0, l = 0; row < (int)rows; row++) {
-            bool live = t->layer_id[l] == row;
-            if (live)
-                ms_trace_layer(t, i, l++, sum);
-            ms_json_array(&j, NULL);
-            for (int e = 0; e < t->n_experts; e++)
-                ms_json_number(&j, NULL, live ? sum[e] : 0);
-            ms_json_end_array(&j);
-        }
+        add_loads(t, i, rows, sum, &j);
         ms_json_end_array(&j);
         ms_json_array(&j, "p2l_map");
         for (size_t row = 0; row < rows; row++) {
