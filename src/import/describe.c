@@ -195,7 +195,8 @@ static int by_natural(const void *a, const void *b)
     return ms_natural_cmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
-/* The rail of a NIC: its name's place among all names. Leaves that hold one name only make rails. */
+/* The rail of a NIC: its name's place among all names. Leaves that hold one name only make
+ * rails. */
 static bool find_rails(struct ms_map *m)
 {
     struct ms_strings names = {0};

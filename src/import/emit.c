@@ -1,5 +1,5 @@
-/* A platform's physical graph as ibnetdiscover prints it: a record a device, a line a cabled port, each
- * cable at both of its ends. */
+/* A platform's physical graph as ibnetdiscover prints it: a record a device, a line a cabled
+ * port, each cable at both of its ends. */
 #include "import/emit.h"
 
 #include <math.h>

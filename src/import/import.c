@@ -1,5 +1,5 @@
-/* Puts descriptions together: reads each file by its format, decides what an option must say, and has
- * the platform written. */
+/* Puts descriptions together: reads each file by its format, decides what an option must say,
+ * and has the platform written. */
 #include "import/import.h"
 
 #include <stdlib.h>
@@ -121,8 +121,8 @@ static enum ms_status read_cables(struct job *j, const struct source *f)
     return s == MS_OK && j->j.o->hosts ? read_hosts(j) : s;
 }
 
-/* Insides first: Slurm's trees are built with what they say. Then cables, then Slurm, which only names
- * hosts where there are cables. */
+/* Insides first: Slurm's trees are built with what they say. Then cables, then Slurm, which only
+ * names hosts where there are cables. */
 static enum ms_status read_all(struct job *j)
 {
     enum ms_status s = MS_OK;

@@ -29,8 +29,8 @@ struct ms_import_options {
 
 void ms_import_defaults(struct ms_import_options *o);
 
-/** Read all files, join them, write the platform. A path may be "PATTERN=FILE" for the inside of the
- * nodes whose names match.
+/** Read all files, join them, write the platform. A path may be "PATTERN=FILE" for the inside of
+ * the nodes whose names match.
  * @param xml the platform's text  @param report what was read, assumed and odd, for people
  * @return MS_OK; MS_INVALID with errors; MS_NOMEM */
 enum ms_status ms_import(const char *const *path, size_t n, const struct ms_import_options *o,

@@ -1,5 +1,6 @@
-/* Which card belongs to which GPU: the assignment of least distance in which all cards carry alike
- * (H. W. Kuhn, "The Hungarian method for the assignment problem", 1955; potentials as in E-maxx). */
+/* Which card belongs to which GPU: the assignment of least distance in which all cards carry
+ * alike (H. W. Kuhn, "The Hungarian method for the assignment problem", 1955; potentials as in
+ * E-maxx). */
 #include <math.h>
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #ifndef MS_IMPORT_INSIDE_MATCH_H
 #define MS_IMPORT_INSIDE_MATCH_H
 
-#include "import/readers.h"
+#include "import/inside.h"
 
 /** Fill gpu[].nic from the compute cards: every GPU has equally many, cards fewer than GPUs are
  * shared equally. @param distance [n_gpus][n_nics]  @return false: no memory */

@@ -1,5 +1,5 @@
-/* Who has what: NICs by node and name, GPUs by the inside that stands for their node (pattern, GUID, or
- * the only one), or in order over the NICs; then NVLink. */
+/* Who has what: NICs by node and name, GPUs by the inside that stands for their node (pattern,
+ * GUID, or the only one), or in order over the NICs; then NVLink. */
 #include "import/join.h"
 
 #include <stdlib.h>
@@ -330,8 +330,8 @@ static enum ms_status nodes_alone(struct ms_join *j)
     return s;
 }
 
-/* Hosts of one file with several (host_hash) are one NVLink domain: NCCL fuses the descriptions of those
- * only. */
+/* Hosts of one file with several (host_hash) are one NVLink domain: NCCL fuses the descriptions
+ * of those only. */
 static bool fused_domains(struct ms_join *j)
 {
     struct ms_map *m = &j->m;

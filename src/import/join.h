@@ -1,5 +1,5 @@
-/** @file join.h  Cables, insides of nodes and a scheduler's names become one map: which NICs belong to
- *  which node, which GPU has which NIC, which GPUs share NVLink. */
+/** @file join.h  Cables, insides of nodes and a scheduler's names become one map: which NICs
+ *  belong to which node, which GPU has which NIC, which GPUs share NVLink. */
 #ifndef MS_IMPORT_JOIN_H
 #define MS_IMPORT_JOIN_H
 

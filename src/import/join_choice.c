@@ -1,6 +1,5 @@
-/* Slurm's file beside cables: which hosts take part, which blocks are NVLink domains, and whether both
- * put the same hosts on one leaf. */
-#include <fnmatch.h>
+/* Slurm's file beside cables: which hosts take part, which blocks are NVLink domains, and
+ * whether both put the same hosts on one leaf. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,21 +11,6 @@ void ms_slurm_finish(struct ms_slurm *s)
     ms_strings_finish(&s->leaves);
     free(s->leaf);
     *s = (struct ms_slurm){0};
-}
-
-const struct ms_inside *ms_inside_of(const struct ms_insides *all, const char *node)
-{
-    const struct ms_inside *only = NULL;
-    int without = 0;
-    for (int i = 0; i < all->n; i++) {
-        if (!all->in[i]->pattern) {
-            only = all->in[i];
-            without++;
-        } else if (!fnmatch(all->in[i]->pattern, node, 0)) {
-            return all->in[i];
-        }
-    }
-    return without == 1 ? only : NULL;
 }
 
 /* The number of a host among Slurm's nodes; names may be longer by their domain. -1: none */

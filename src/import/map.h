@@ -1,8 +1,9 @@
-/** @file map.h  A real cluster as its own descriptions tell it: nodes, NICs, GPUs, switches, cables.
+/** @file map.h  A real cluster as its own descriptions tell it: nodes, NICs, GPUs, switches,
+ *  cables.
  *
- * Readers fill it, levels.h finds its tiers, write_platform.c makes a platform of it. Everything
- * counts from 0. A place is a switch (its number) or a NIC (~ its number). Rates in bytes per second
- * one way, latencies in seconds; negative: the description does not say. */
+ *  Readers fill it, levels.h finds its tiers, write_platform.c makes a platform of it.
+ *  Everything counts from 0. A place is a switch (its number) or a NIC (~ its number). Rates in
+ *  bytes per second one way, latencies in seconds; negative: the description does not say. */
 #ifndef MS_IMPORT_MAP_H
 #define MS_IMPORT_MAP_H
 

@@ -1,5 +1,5 @@
-/* Names by GUID (--hosts): a line a device, GUID and name, as infiniband-diags' node-name-map has them
- * and as anybody writes them; and what a GUID looks like. */
+/* Names by GUID (--hosts): a line a device, GUID and name, as infiniband-diags' node-name-map
+ * has them and as anybody writes them; and what a GUID looks like. */
 #include <ctype.h>
 #include <string.h>
 

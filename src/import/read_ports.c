@@ -1,5 +1,5 @@
-/* `ibnetdiscover -p`: a line a port, with both ends in it; and what InfiniBand's readers share: rates,
- * host names, lines. */
+/* `ibnetdiscover -p`: a line a port, with both ends in it; and what InfiniBand's readers share:
+ * rates, host names, lines. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>

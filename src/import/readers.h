@@ -8,9 +8,9 @@
 #include <regex.h>
 
 #include "import/import.h"
+#include "import/inside.h"
 #include "import/map.h"
 
-struct ms_insides;
 struct ms_slurm;
 
 /** One text under way. */
@@ -21,51 +21,10 @@ struct ms_reading {
     const struct ms_import_options *o;
     struct ms_errs *errs;
     int line;
-    const struct ms_insides
-        *insides;            /**< Slurm's: what a node holds, where files say so; or NULL */
-    struct ms_slurm *choice; /**< Slurm's: names only, cables come from elsewhere; or NULL */
-};
-
-enum { MS_INSIDE_GPUS = 128, MS_INSIDE_NICS = 128, MS_CARD_PORTS = 8 };
-
-/** One card: all net devices with one GUID, or one PCI function where the file has no net. */
-struct ms_inside_nic {
-    const char *port[MS_CARD_PORTS]; /**< names of its net devices; at least one */
-    char guid[32];
-    int n_ports;
-    double rate_Bps; /**< of all its ports; < 0: the file does not say */
-    bool compute;    /**< nearest to some GPU; false: storage or management */
-};
-
-struct ms_inside_gpu {
-    const char *busid;
-    int dev, sm, n_nvlinks;
-    const double *peer_Bps;         /**< [n_gpus] one way, where links end at GPUs; else NULL */
-    int nic[MS_CARD_PORTS], n_nics; /**< matched cards */
-};
-
-/** The inside of a node, from an NCCL topology: stands for one node or for all. */
-struct ms_inside {
-    const char *path;
-    const char *pattern; /**< of the names of nodes that it stands for (fnmatch), or NULL */
-    int of_file;         /**< several hosts in one file: which, from 0 */
-    int n_gpus, n_nics;
-    struct ms_inside_gpu gpu[MS_INSIDE_GPUS]; /**< in order of dev */
-    struct ms_inside_nic nic[MS_INSIDE_NICS];
-    bool nvswitch, mesh; /**< NVLinks end at switches, at GPUs */
-    bool rccl;
-    double xgmi_GBps; /**< of a link one way; 0: NVLinks */
-};
-
-enum ms_status ms_read_ibnetdiscover(struct ms_reading *r, struct ms_map *m);
-enum ms_status ms_read_ports(struct ms_reading *r, struct ms_map *m); /**< ibnetdiscover -p */
-enum ms_status ms_read_simai(struct ms_reading *r, struct ms_map *m); /**< and HPCC, ns-3 */
-enum ms_status ms_read_slurm_conf(struct ms_reading *r, struct ms_map *m);
-enum ms_status ms_read_slurm_yaml(struct ms_reading *r, struct ms_map *m);
-/** All insides that were given, in order. */
-struct ms_insides {
-    struct ms_inside **in; /**< [n] */
-    int n;
+    /** Slurm's: what a node holds, where files say so; or NULL */
+    const struct ms_insides *insides;
+    /** Slurm's: names only, cables come from elsewhere; or NULL */
+    struct ms_slurm *choice;
 };
 
 /** What Slurm's file says about names: which nodes, and which share a leaf or a block. */
@@ -77,18 +36,16 @@ struct ms_slurm {
     bool blocks;
 };
 
+void ms_slurm_finish(struct ms_slurm *s);
+
+enum ms_status ms_read_ibnetdiscover(struct ms_reading *r, struct ms_map *m);
+enum ms_status ms_read_ports(struct ms_reading *r, struct ms_map *m); /**< ibnetdiscover -p */
+enum ms_status ms_read_simai(struct ms_reading *r, struct ms_map *m); /**< and HPCC, ns-3 */
+enum ms_status ms_read_slurm_conf(struct ms_reading *r, struct ms_map *m);
+enum ms_status ms_read_slurm_yaml(struct ms_reading *r, struct ms_map *m);
 /** The facts go to m, the insides (one a host of the file) to whoever joins them with nodes. */
 enum ms_status ms_read_nccl(struct ms_reading *r, struct ms_map *m, const char *pattern,
                             struct ms_insides *out);
-void ms_insides_finish(struct ms_insides *all);
-void ms_slurm_finish(struct ms_slurm *s);
-/** Of the node of that name: the first whose pattern holds, else the only one without a pattern; NULL:
- *  none. */
-const struct ms_inside *ms_inside_of(const struct ms_insides *all, const char *node);
-
-/** A GPU's NVLinks together, one way, nominal: 20, 25 or 50 GB/s a link by generation; of xGMI, AMD's
- *  46 (MI100), 50 (MI200), 64 (MI300) or 76.8 (MI350). */
-double ms_inside_nvlink_Bps(const struct ms_inside *in, int gpu);
 
 /** An error at the line that is being read. @return MS_INVALID */
 enum ms_status ms_reading_error(struct ms_reading *r, const char *fmt, ...)
