@@ -8,6 +8,7 @@
 #include "routing/law.h"
 #include "routing/preset.h"
 #include "routing/sample.h"
+#include "routing/sample_tables.h"
 #include "law_named.h"
 
 static struct ms_rng stream(uint64_t seed)
@@ -150,6 +151,32 @@ START_TEST(test_fast_sampling_at_real_size)
     law_weights("lognormal", "sigma", "1", E, 8, w);
     fast_equals_plain("deepseek max", shape(E, 8, 8, 4, MS_GROUP_MAX), w, N);
     fast_equals_plain("deepseek top2_sum", shape(E, 8, 8, 4, MS_GROUP_TOP2_SUM), w, N);
+}
+END_TEST
+
+/* Wide registers are only faster: every width draws the same experts, of tokens that fill no vector
+ * as well, and where most draws have to be repeated. */
+START_TEST(test_fast_sampling_is_the_same_at_every_vector_width)
+{
+    enum { E = 64, N = 1000, K = 6 };
+    double w[E];
+    law_weights("zipf", "exponent", "2.5", E, K, w);
+    struct ms_model_shape m = shape(E, K, 8, 3, MS_GROUP_TOP2_SUM);
+    uint16_t *plain = malloc(N * K * sizeof *plain), *wide = malloc(N * K * sizeof *wide);
+    struct ms_sampler *s = ms_sampler_create(&m);
+    ck_assert_int_eq(ms_sampler_set(s, w, false, NULL), MS_OK);
+    for (int width = 0; width < MS_VECTOR_WIDTHS; width++) {
+        if (!ms_vector_ops_of(width))
+            continue;
+        s->ops = ms_vector_ops_of(width);
+        ms_sampler_begin(s, stream(3));
+        ms_sampler_draw(s, N, width == 0 ? plain : wide, NULL);
+        if (width > 0)
+            ck_assert_mem_eq(plain, wide, N * K * sizeof *plain);
+    }
+    ms_sampler_destroy(s);
+    free(plain);
+    free(wide);
 }
 END_TEST
 
@@ -561,6 +588,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_fast_sampling_is_the_definition_in_distribution);
     tcase_add_test(t, test_fast_sampling_at_real_size);
+    tcase_add_test(t, test_fast_sampling_is_the_same_at_every_vector_width);
     tcase_add_test(t, test_one_overwhelming_expert_leaves_room_for_the_others);
     tcase_add_test(t, test_inclusion_frequencies_are_exact);
     tcase_add_test(t, test_noise_on_counts_would_flatten_what_inclusion_keeps);

@@ -25,13 +25,17 @@ static void fill_log_table(struct ms_sampler *s)
     }
 }
 
+static bool by_races(const struct ms_sampler *s)
+{
+    return s->limited && s->m->group_score == MS_GROUP_TOP2_SUM;
+}
+
 static bool allocate(struct ms_sampler *s)
 {
     size_t E = (size_t)s->E, G = (size_t)s->groups;
     s->group_of = MS_NEW(&s->arena, uint8_t, E);
     s->weight = MS_NEW(&s->arena, double, E);
     s->group_weight = MS_NEW(&s->arena, double, G);
-    s->rest_inverse = MS_NEW(&s->arena, float, E);
     s->all = MS_NEW(&s->arena, struct ms_alias, E);
     s->local = MS_NEW(&s->arena, struct ms_alias, E);
     s->pi = MS_NEW(&s->arena, uint64_t, E);
@@ -44,15 +48,10 @@ static bool allocate(struct ms_sampler *s)
     s->stamp = MS_NEW(&s->arena, uint32_t, E);
     s->alias_scratch = MS_NEW(&s->arena, double, E);
     s->order = MS_NEW(&s->arena, int, 2 * E);
-    s->first_inverse = MS_NEW(&s->arena, float, G);
-    s->e1 = MS_NEW(&s->arena, float, G *MS_VECTOR_LANES);
-    s->e2 = MS_NEW(&s->arena, float, G *MS_VECTOR_LANES);
-    s->rest = MS_NEW(&s->arena, float, G *MS_VECTOR_LANES);
-    s->first = MS_NEW(&s->arena, uint16_t, G * MS_VECTOR_LANES);
     return s->group_turn && s->members && s->arc_start && s->arc_last && s->arc_mask &&
-           s->first_inverse && s->e1 && s->e2 && s->rest && s->first && s->group_of && s->weight &&
-           s->group_weight && s->rest_inverse && s->all && s->local && s->pi && s->group_pi &&
-           s->stamp && s->alias_scratch && s->order;
+           s->group_of && s->weight && s->group_weight && s->all && s->local && s->pi &&
+           s->group_pi && s->stamp && s->alias_scratch && s->order &&
+           (!by_races(s) || ms_sample_top2_init(s));
 }
 
 struct ms_sampler *ms_sampler_create(const struct ms_model_shape *m)
@@ -125,20 +124,12 @@ static void set_weights(struct ms_sampler *s, const double *f)
         for (int i = 0; i < s->size; i++)
             s->group_weight[g] += w[i];
     }
-    if (!s->limited || s->m->group_score != MS_GROUP_TOP2_SUM)
+    if (!by_races(s))
         return;
     for (int g = 0; g < s->groups; g++)
         build_alias(s, f + ms_cell(g, s->size, 0), s->size, g * s->size,
                     s->local + ms_cell(g, s->size, 0));
-    for (int g = 0; g < s->groups; g++)
-        s->first_inverse[g] = (float)(1 / s->group_weight[g]);
-    for (int e = 0; e < s->E; e++) {
-        int first = e - e % s->size;
-        double rest = 0;
-        for (int i = first; i < first + s->size; i++)
-            rest += i == e ? 0 : f[i];
-        s->rest_inverse[e] = (float)(1 / rest);
-    }
+    ms_sample_top2_set(s, f);
 }
 
 enum ms_status ms_sampler_set(struct ms_sampler *s, const double *f, bool inclusion,
@@ -227,8 +218,8 @@ void ms_sampler_begin(struct ms_sampler *s, struct ms_rng stream)
 {
     start_words(&s->words, stream, 0);
     start_words(&s->prob_words, stream, 0x40000000u);
-    start_words(&s->exp_words, stream, 0x80000000u);
-    s->exp_at = MS_EXP_BATCH;
+    s->race_rng = stream;
+    s->race_rng.ctr[1] |= 0x80000000u;
     if (s->inclusion)
         ms_sample_pi_begin(s);
 }
@@ -237,7 +228,7 @@ static void block(struct ms_sampler *s, int n, uint16_t *chosen, float *prob)
 {
     if (s->inclusion)
         ms_sample_pi(s, n, chosen);
-    else if (s->limited && s->m->group_score == MS_GROUP_TOP2_SUM)
+    else if (by_races(s))
         ms_sample_top2(s, n, chosen);
     else
         ms_sample_weight(s, n, chosen);

@@ -6,7 +6,7 @@
 #include "routing/sample.h"
 #include "routing/sample_vector.h"
 
-enum { MS_WORDS_BLOCKS = 256, MS_WORDS_SPARE = 64, MS_EXP_BATCH = 256 };
+enum { MS_WORDS_BLOCKS = 256, MS_WORDS_SPARE = 64 };
 
 /** One cell of an alias table (Walker 1977, Vose 1991): keep `self` when the word's fraction is
  *  below keep, else `other`. */
@@ -36,7 +36,6 @@ struct ms_sampler {
     uint8_t *group_of;            /* [E] */
     double *weight;               /* [E] of sum 1 */
     double *group_weight;         /* [groups] */
-    float *rest_inverse;          /* [E] 1 / (weight of the group without e) */
     struct ms_alias *all, *local; /* [E]; local: [groups][size] */
     uint64_t *pi;         /* [E] in units of 2^-32 (of its group's turn under a limit), sum exact */
     uint64_t *group_pi;   /* [groups] the same for whole groups */
@@ -50,14 +49,18 @@ struct ms_sampler {
     struct ms_log_cell log_table[MS_LOG_CELLS];
     struct ms_words words;
     struct ms_words prob_words; /* of router probabilities: asking for them moves no choice */
-    /* Score top2_sum: MS_VECTOR_LANES tokens at a time; exponentials have a stream of their own. */
     const struct ms_vector_ops *ops;
-    float *first_inverse;  /* [groups] 1 / group_weight */
-    float *e1, *e2, *rest; /* [groups][MS_VECTOR_LANES] */
-    uint16_t *first;       /* [groups][MS_VECTOR_LANES] first arrival */
-    struct ms_words exp_words;
-    int exp_at;
-    float exp[MS_EXP_BATCH];
+    /* Score top2_sum: the races of MS_VECTOR_LANES tokens; their numbers have a stream of their
+     * own. */
+    struct ms_races races;
+    struct ms_rng race_rng;
+    float *first_inverse;                           /* [groups] 1 / group_weight */
+    float *rest_inverse;                            /* [E] 1 / (weight of the group without e) */
+    uint32_t *race_keep, *race_other, *race_weight; /* [E] */
+    float *race_group_weight;                       /* [E] */
+    uint32_t *race_first;                           /* [groups][MS_VECTOR_LANES] */
+    uint32_t *race_words;
+    float *race_exp;
 };
 
 void ms_words_refill(struct ms_words *w);
@@ -108,6 +111,10 @@ static inline double ms_word_exponential(const struct ms_sampler *s, uint32_t wo
 uint16_t ms_sample_exact(struct ms_sampler *s, uint64_t group_ok);
 
 void ms_sample_weight(struct ms_sampler *s, int n, uint16_t *chosen);
+/* sample_top2.c: the sampler's tables for score top2_sum; of a popularity, once its groups' weights
+ * and alias tables stand; and its tokens. */
+bool ms_sample_top2_init(struct ms_sampler *s);
+void ms_sample_top2_set(struct ms_sampler *s, const double *f);
 void ms_sample_top2(struct ms_sampler *s, int n, uint16_t *chosen);
 /** Lists the experts in their own order again: a stream's tokens depend on nothing before it. */
 void ms_sample_pi_begin(struct ms_sampler *s);

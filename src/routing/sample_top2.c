@@ -1,189 +1,180 @@
 /* Group score = sum of the two best scores ln w + Gumbel. In the race (arrival time = exp(-score),
  * expert e at rate w_e) the two best of a group are its first two arrivals t1 ~ Exp(W_g), by
  * weight, and t2 = t1 + Exp(W_g - w_first): the group with the smallest t1 * t2 scores best. After
- * the groups are chosen, their races go on from t2 (memoryless) and are merged until top_k have
- * arrived. Nothing is drawn for experts that do not matter. */
+ * the groups are chosen, their races go on (memoryless) and are merged until top_k have arrived.
+ * Nothing is drawn for experts that do not matter. MS_VECTOR_LANES tokens run side by side; what
+ * few of them need (an expert that came before, a group all but used up) is done one by one. */
+#include "routing/sample_tables.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "routing/sample_tables.h"
+enum { TRIES = 16, L = MS_VECTOR_LANES };
 
-enum { TRIES = 16, KNOWN = 3 };
-
-/** The races of the groups a token may use, race i in the order of the groups. The arrivals known
- * from the start stand at 4i .. 4i + KNOWN - 1; behind them a race stays at 4i + KNOWN - 1. */
-struct races {
-    uint64_t next[MS_MOST_GROUPS];      /* key() of the next arrival */
-    uint64_t known[4 * MS_MOST_GROUPS]; /* key() of the known arrivals */
-    uint16_t id[4 * MS_MOST_GROUPS];    /* who; the last known one is drawn when its turn comes */
-    int n[MS_MOST_GROUPS];              /* arrived, once past the known ones */
-    int group[MS_MOST_GROUPS];
-    double left[MS_MOST_GROUPS]; /* weight still in the race behind the KNOWN - 1 first */
+/** The random numbers of MS_VECTOR_LANES tokens, all drawn at once. */
+struct numbers {
+    const uint32_t *first, *later; /* [groups][L], [K - 1][L] */
+    float *e1, *e2, *wait;         /* [groups][L] twice, [K - 1][L] */
 };
 
-/* Times are positive: their bits order as they do. The low byte holds where the arrival stands. */
-static inline uint64_t key(float time, int at)
+static struct numbers draw_numbers(struct ms_sampler *s)
 {
-    uint32_t bits;
-    memcpy(&bits, &time, sizeof bits);
-    return (uint64_t)bits << 8 | (unsigned)at;
+    size_t groups = (size_t)s->groups * L, later = (size_t)(s->K - 1) * L;
+    struct numbers n = {.first = s->race_words,
+                        .later = s->race_words + groups,
+                        .e1 = s->race_exp,
+                        .e2 = s->race_exp + groups,
+                        .wait = s->race_exp + 2 * groups};
+    const uint32_t *for_exp = n.later + later;
+    ms_rng_fill(&s->race_rng, s->race_words, (3 * groups + 2 * later) / 4);
+    s->ops->exponentials(for_exp, s->race_exp, (int)(2 * groups + later));
+    return n;
 }
 
-static inline float key_time(uint64_t key)
+/* What a token has chosen, stamped for those who look. */
+static void stamp_chosen(struct ms_sampler *s, int token, int k)
 {
-    uint32_t bits = (uint32_t)(key >> 8);
-    float time;
-    memcpy(&time, &bits, sizeof time);
-    return time;
-}
-
-static inline uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static float exponential(struct ms_sampler *s)
-{
-    if (s->exp_at == MS_EXP_BATCH) {
-        uint32_t word[MS_EXP_BATCH];
-        ms_rng_fill(&s->exp_words.rng, word, MS_EXP_BATCH / 4);
-        s->ops->exponentials(word, s->exp, MS_EXP_BATCH);
-        s->exp_at = 0;
+    if (++s->token == 0) {
+        memset(s->stamp, 0, (size_t)s->E * sizeof *s->stamp);
+        s->token = 1;
     }
-    return s->exp[s->exp_at++];
+    for (int j = 0; j < k; j++)
+        s->stamp[s->races.chosen[j * L + token]] = s->token;
 }
 
-/* One more expert of a group by weight, not among those stamped. */
-static inline uint16_t arrive(struct ms_sampler *s, int group)
+/* The k-th arrival once more: by weight, among those of its group that have not come. */
+static uint32_t draw_again(struct ms_sampler *s, int token, int k)
 {
-    const struct ms_alias *table = s->local + ms_cell(group, s->size, 0);
+    const struct ms_races *r = &s->races;
+    uint32_t size = (uint32_t)r->size, base = r->base[token];
     ms_words_need(&s->words);
     for (int i = 0; i < TRIES; i++) {
-        uint16_t e = ms_alias_pick(table, (uint32_t)s->size, ms_word(&s->words));
-        if (s->stamp[e] != s->token)
+        uint64_t m = (uint64_t)ms_word(&s->words) * size;
+        uint32_t cell = base + (uint32_t)(m >> 32);
+        uint32_t e = (uint32_t)m < r->keep[cell] ? cell : r->other[cell];
+        bool came = false;
+        for (int j = 0; j < k; j++)
+            came |= r->chosen[j * L + token] == e;
+        if (!came)
             return e;
     }
-    return ms_sample_exact(s, 1ull << group);
+    stamp_chosen(s, token, k);
+    return ms_sample_exact(s, 1ull << (base / size));
 }
 
-static double weight_left(const struct ms_sampler *s, int group)
+/* The next arrival of a race of which little is left: differences have lost their digits. */
+static void mend(struct ms_sampler *s, int token, int k, float wait)
 {
-    double sum = 0;
-    for (int e = group * s->size; e < (group + 1) * s->size; e++)
-        sum += s->stamp[e] != s->token ? s->weight[e] : 0;
-    return sum;
+    struct ms_races *r = &s->races;
+    uint32_t at = r->race[token] * L + (uint32_t)token;
+    int first = (int)r->base[token];
+    double left = 0;
+    stamp_chosen(s, token, k + 1);
+    for (int e = first; e < first + r->size; e++)
+        left += s->stamp[e] != s->token ? s->weight[e] : 0;
+    r->next[at] = left > 0 ? r->time[token] + wait / (float)left : INFINITY;
 }
 
-/* Time from an arrival to the next one of the group; what is left is summed anew where the
- * difference lost its digits. */
-static inline float gap(struct ms_sampler *s, int group, double *left)
+/* MS_VECTOR_LANES tokens, in races.chosen. */
+static void run_races(struct ms_sampler *s)
 {
-    if (*left < 1e-6 * s->group_weight[group])
-        *left = weight_left(s, group);
-    return exponential(s) / (float)*left;
-}
-
-/* First and second arrivals of all groups for MS_VECTOR_LANES tokens, and which groups each token
- * may use. */
-static void start(struct ms_sampler *s, uint64_t *mask)
-{
-    int n = s->groups * MS_VECTOR_LANES;
-    for (int g = 0; g < s->groups; g++) {
-        const struct ms_alias *table = s->local + ms_cell(g, s->size, 0);
-        for (int i = 0; i < MS_VECTOR_LANES; i++) {
-            if ((i & 31) == 0)
-                ms_words_need(&s->words);
-            uint16_t e = ms_alias_pick(table, (uint32_t)s->size, ms_word(&s->words));
-            s->first[g * MS_VECTOR_LANES + i] = e;
-            s->rest[g * MS_VECTOR_LANES + i] = s->rest_inverse[e];
-        }
-    }
-    uint32_t word[2 * MS_VECTOR_LANES];
-    for (int i = 0; i < n; i += MS_VECTOR_LANES) {
-        ms_rng_fill(&s->exp_words.rng, word, 2 * MS_VECTOR_LANES / 4);
-        s->ops->exponentials(word, s->e1 + i, MS_VECTOR_LANES);
-        s->ops->exponentials(word + MS_VECTOR_LANES, s->e2 + i, MS_VECTOR_LANES);
-    }
-    s->ops->groups(s->groups, s->limit, s->first_inverse, s->rest, s->e1, s->e2, mask);
-}
-
-/* The three first arrivals of every group the token may use. */
-static inline void enter(struct ms_sampler *s, int token, uint64_t mask, int limit, struct races *l)
-{
-    for (int i = 0; i < limit; i++, mask &= mask - 1) {
-        if ((i & 31) == 0)
-            ms_words_need(&s->words);
-        int g = __builtin_ctzll(mask), at = g * MS_VECTOR_LANES + token;
-        uint16_t a = s->first[at];
-        s->stamp[a] = s->token;
-        uint16_t b =
-            ms_alias_pick(s->local + ms_cell(g, s->size, 0), (uint32_t)s->size, ms_word(&s->words));
-        if (b == a)
-            b = arrive(s, g);
-        s->stamp[b] = s->token;
-        l->group[i] = g;
-        l->n[i] = KNOWN;
-        l->id[4 * i] = a;
-        l->id[4 * i + 1] = b;
-        l->left[i] = s->group_weight[g] - s->weight[a] - s->weight[b];
-        float third = s->size > 2 ? s->e2[at] + gap(s, g, &l->left[i]) : INFINITY;
-        l->next[i] = key(s->e1[at], 4 * i);
-        l->known[4 * i + 1] = key(s->e2[at], 4 * i + 1);
-        l->known[4 * i + 2] = key(third, 4 * i + 2);
-    }
-}
-
-/* An arrival behind the known ones: who it is, and when the one after it comes. */
-static uint16_t further(struct ms_sampler *s, struct races *l, uint64_t arrival)
-{
-    int i = (int)(arrival & 255) / 4, g = l->group[i];
-    uint16_t e = arrive(s, g);
-    s->stamp[e] = s->token;
-    l->left[i] -= s->weight[e];
-    float next = l->n[i]++ < s->size ? key_time(arrival) + gap(s, g, &l->left[i]) : INFINITY;
-    l->next[i] = key(next, 4 * i + KNOWN - 1);
-    return e;
-}
-
-/* Merge the races until top_k have arrived. */
-static inline __attribute__((always_inline)) void merge(struct ms_sampler *s, int limit,
-                                                        struct races *l, uint16_t *chosen)
-{
+    struct ms_races *r = &s->races;
+    struct numbers n = draw_numbers(s);
+    for (int g = 0; g < s->groups; g++)
+        s->ops->pick(r, g, n.first + g * L, s->race_first + g * L);
+    s->ops->start(s->groups, s->first_inverse, s->rest_inverse, s->race_first, n.e1, n.e2, r);
+    /* The first arrival of all is known: its word is not looked at. */
     for (int k = 0; k < s->K; k++) {
-        uint64_t least;
-        if (limit == 4) {
-            least = earlier(earlier(l->next[0], l->next[1]), earlier(l->next[2], l->next[3]));
-        } else {
-            least = l->next[0];
-            for (int i = 1; i < limit; i++)
-                least = earlier(least, l->next[i]);
+        uint64_t again = s->ops->arrive(r, k, k > 0 ? n.later + (k - 1) * L : n.first);
+        for (; again != 0; again &= again - 1) {
+            int token = __builtin_ctzll(again);
+            r->chosen[k * L + token] = draw_again(s, token, k);
         }
-        unsigned at = (unsigned)(least & 255);
-        if ((at & 3) == KNOWN - 1) {
-            chosen[k] = further(s, l, least);
-        } else {
-            chosen[k] = l->id[at];
-            l->next[at >> 2] = l->known[at + 1];
+        if (k == s->K - 1)
+            break;
+        const float *wait = n.wait + k * L;
+        uint64_t little = s->ops->advance(r, k, wait);
+        for (; little != 0; little &= little - 1) {
+            int token = __builtin_ctzll(little);
+            mend(s, token, k, wait[token]);
         }
     }
 }
 
 void ms_sample_top2(struct ms_sampler *s, int n, uint16_t *chosen)
 {
-    struct races l;
-    uint64_t mask[MS_VECTOR_LANES];
-    for (int t = 0; t < n; t++, chosen += s->K) {
-        if (t % MS_VECTOR_LANES == 0)
-            start(s, mask);
-        if (++s->token == 0) {
-            for (int e = 0; e < s->E; e++)
-                s->stamp[e] = 0;
-            s->token = 1;
-        }
-        enter(s, t % MS_VECTOR_LANES, mask[t % MS_VECTOR_LANES], s->limit, &l);
-        if (s->limit == 4)
-            merge(s, 4, &l, chosen);
-        else
-            merge(s, s->limit, &l, chosen);
+    const uint32_t *arrived = s->races.chosen;
+    for (int t = 0; t < n; t += L) {
+        run_races(s);
+        int part = n - t < L ? n - t : L;
+        for (int i = 0; i < part; i++)
+            for (int k = 0; k < s->K; k++)
+                *chosen++ = (uint16_t)arrived[k * L + i];
     }
+}
+
+/* Weights of a group in units of 2^-30 of it, rounded so that they add up: the largest takes what
+ * is over. */
+static void make_units(const double *w, int n, double sum, uint32_t *unit)
+{
+    int64_t left = MS_WHOLE_GROUP;
+    int top = 0;
+    for (int i = 0; i < n; i++) {
+        unit[i] = (uint32_t)(w[i] / sum * MS_WHOLE_GROUP);
+        left -= unit[i];
+        top = w[i] > w[top] ? i : top;
+    }
+    unit[top] += (uint32_t)left;
+}
+
+void ms_sample_top2_set(struct ms_sampler *s, const double *f)
+{
+    for (int g = 0; g < s->groups; g++) {
+        int first = g * s->size;
+        s->first_inverse[g] = (float)(1 / s->group_weight[g]);
+        make_units(f + first, s->size, s->group_weight[g], s->race_weight + first);
+        for (int i = first; i < first + s->size; i++) {
+            s->race_group_weight[i] = (float)(s->group_weight[g] / MS_WHOLE_GROUP);
+            s->race_keep[i] = s->local[i].keep;
+            s->race_other[i] = s->local[i].other;
+        }
+    }
+    for (int e = 0; e < s->E; e++) {
+        int first = e - e % s->size;
+        double rest = 0;
+        for (int i = first; i < first + s->size; i++)
+            rest += i == e ? 0 : f[i];
+        s->rest_inverse[e] = (float)(1 / rest);
+    }
+}
+
+bool ms_sample_top2_init(struct ms_sampler *s)
+{
+    struct ms_arena *a = &s->arena;
+    size_t E = (size_t)s->E, G = (size_t)s->groups, K = (size_t)s->K, limit = (size_t)s->limit * L;
+    struct ms_races *r = &s->races;
+    s->first_inverse = MS_NEW(a, float, G);
+    s->rest_inverse = MS_NEW(a, float, E);
+    s->race_keep = MS_NEW(a, uint32_t, E);
+    s->race_other = MS_NEW(a, uint32_t, E);
+    s->race_weight = MS_NEW(a, uint32_t, E);
+    s->race_group_weight = MS_NEW(a, float, E);
+    s->race_first = MS_NEW(a, uint32_t, G * L);
+    s->race_words = MS_NEW(a, uint32_t, (3 * G + 2 * K) * L);
+    s->race_exp = MS_NEW(a, float, (2 * G + K) * L);
+    *r = (struct ms_races){.limit = s->limit,
+                           .size = s->size,
+                           .keep = s->race_keep,
+                           .other = s->race_other,
+                           .weight = s->race_weight,
+                           .group_weight = s->race_group_weight,
+                           .group = MS_NEW(a, uint32_t, limit),
+                           .next = MS_NEW(a, float, limit),
+                           .second = MS_NEW(a, float, limit),
+                           .first = MS_NEW(a, uint32_t, limit),
+                           .left = MS_NEW(a, uint32_t, limit),
+                           .chosen = MS_NEW(a, uint32_t, K * L)};
+    return s->first_inverse && s->rest_inverse && r->keep && r->other && r->weight &&
+           r->group_weight && s->race_first && s->race_words && s->race_exp && r->group &&
+           r->next && r->second && r->first && r->left && r->chosen;
 }

@@ -37,32 +37,188 @@ static inline __attribute__((always_inline)) void exponentials(const uint32_t *w
     }
 }
 
-static inline __attribute__((always_inline)) void groups(int n, int limit, const float *first,
-                                                         const float *rest, float *e1, float *e2,
-                                                         uint64_t *mask)
+enum { L = MS_VECTOR_LANES };
+#define INLINE static inline __attribute__((always_inline))
+
+/* Copied, not set: a memset would be a call. */
+static const uint32_t zero[L];
+
+/* The rank of every group by t1 * t2, 0 best. */
+INLINE void rank_groups(int n, const float *t1, const float *t2, int32_t rank[][L])
 {
-    float product[MS_MOST_GROUPS][MS_VECTOR_LANES];
+    float product[MS_MOST_GROUPS][L];
     for (int g = 0; g < n; g++)
-        for (int i = 0; i < MS_VECTOR_LANES; i++) {
-            float t1 = e1[g * MS_VECTOR_LANES + i] * first[g];
-            float t2 = t1 + e2[g * MS_VECTOR_LANES + i] * rest[g * MS_VECTOR_LANES + i];
-            e1[g * MS_VECTOR_LANES + i] = t1;
-            e2[g * MS_VECTOR_LANES + i] = t2;
-            product[g][i] = t1 * t2;
-        }
-    for (int i = 0; i < MS_VECTOR_LANES; i++)
-        mask[i] = 0;
+        for (int i = 0; i < L; i++)
+            product[g][i] = t1[g * L + i] * t2[g * L + i];
     for (int g = 0; g < n; g++) {
-        int32_t before[MS_VECTOR_LANES] = {0};
+        int32_t before[L];
+        memcpy(before, zero, sizeof before);
         for (int h = 0; h < g; h++)
-            for (int i = 0; i < MS_VECTOR_LANES; i++)
+            for (int i = 0; i < L; i++)
                 before[i] += product[h][i] <= product[g][i];
         for (int h = g + 1; h < n; h++)
-            for (int i = 0; i < MS_VECTOR_LANES; i++)
+            for (int i = 0; i < L; i++)
                 before[i] += product[h][i] < product[g][i];
-        for (int i = 0; i < MS_VECTOR_LANES; i++)
-            mask[i] |= (uint64_t)(before[i] < limit) << g;
+        memcpy(rank[g], before, sizeof before);
     }
+}
+
+/* into[i] = from[i] where on[i] is all ones, of floats too: words move as they are. */
+INLINE void take(const uint32_t *restrict on, const void *from, void *into)
+{
+    const uint32_t *restrict f = from;
+    uint32_t *restrict t = into;
+    for (int i = 0; i < L; i++)
+        t[i] = (f[i] & on[i]) | (t[i] & ~on[i]);
+}
+
+INLINE void start(int n, const float *first_inverse, const float *rest_inverse,
+                  const uint32_t *first, float *e1, float *e2, struct ms_races *r)
+{
+    int32_t rank[MS_MOST_GROUPS][L];
+    for (int g = 0; g < n; g++) {
+        const uint32_t *restrict who = first + g * L;
+        float *restrict a = e1 + g * L, *restrict b = e2 + g * L, inverse = first_inverse[g];
+        for (int i = 0; i < L; i++) {
+            float t1 = a[i] * inverse;
+            a[i] = t1;
+            b[i] = t1 + b[i] * rest_inverse[who[i]];
+        }
+    }
+    rank_groups(n, e1, e2, rank);
+    for (int j = 0; j < r->limit; j++) {
+        int at = j * L;
+        for (int g = 0; g < n; g++) {
+            uint32_t on[L], group[L];
+            for (int i = 0; i < L; i++) {
+                on[i] = 0u - (uint32_t)(rank[g][i] == j);
+                group[i] = (uint32_t)g;
+            }
+            take(on, group, r->group + at);
+            take(on, first + g * L, r->first + at);
+            take(on, e1 + g * L, r->next + at);
+            take(on, e2 + g * L, r->second + at);
+        }
+        for (int i = 0; i < L; i++)
+            r->left[at + i] = MS_WHOLE_GROUP;
+    }
+}
+
+/* An expert of the group from `base` on, by weight. */
+INLINE void pick_from(const struct ms_races *r, const uint32_t *restrict base,
+                      const uint32_t *restrict word, uint32_t *restrict out)
+{
+    uint32_t size = (uint32_t)r->size;
+    const uint32_t *restrict keep = r->keep, *restrict other = r->other;
+    for (int i = 0; i < L; i++) {
+        uint32_t cell = base[i] + (uint32_t)((uint64_t)word[i] * size >> 32);
+        uint32_t last = keep[cell], second = other[cell];
+        out[i] = word[i] * size < last ? cell : second;
+    }
+}
+
+INLINE void pick(const struct ms_races *r, int group, const uint32_t *word, uint32_t *out)
+{
+    uint32_t base[L];
+    for (int i = 0; i < L; i++)
+        base[i] = (uint32_t)(group * r->size);
+    pick_from(r, base, word, out);
+}
+
+/* Bit i: flag[i] is all ones. */
+INLINE uint64_t gather_bits(const uint32_t *restrict flag)
+{
+    static const uint32_t bit[32] = {
+        1u << 0,  1u << 1,  1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
+        1u << 8,  1u << 9,  1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15,
+        1u << 16, 1u << 17, 1u << 18, 1u << 19, 1u << 20, 1u << 21, 1u << 22, 1u << 23,
+        1u << 24, 1u << 25, 1u << 26, 1u << 27, 1u << 28, 1u << 29, 1u << 30, 1u << 31};
+    uint32_t low = 0, high = 0;
+    for (int i = 0; i < 32; i++)
+        low |= flag[i] & bit[i];
+    for (int i = 0; i < 32; i++)
+        high |= flag[32 + i] & bit[i];
+    return (uint64_t)high << 32 | low;
+}
+
+/* Which race each token's next arrival is of. */
+INLINE void find_least(struct ms_races *r)
+{
+    uint32_t race[L], on[L], number[L];
+    float least[L];
+    memcpy(race, zero, sizeof race);
+    memcpy(least, r->next, sizeof least);
+    memcpy(r->known, r->first, sizeof r->known);
+    memcpy(r->base, r->group, sizeof r->base);
+    for (int j = 1; j < r->limit; j++) {
+        const float *restrict next = r->next + j * L;
+        for (int i = 0; i < L; i++) {
+            on[i] = 0u - (uint32_t)(next[i] < least[i]);
+            number[i] = (uint32_t)j;
+        }
+        take(on, next, least);
+        take(on, number, race);
+        take(on, r->first + j * L, r->known);
+        take(on, r->group + j * L, r->base);
+    }
+    memcpy(r->time, least, sizeof least);
+    memcpy(r->race, race, sizeof race);
+    for (int i = 0; i < L; i++)
+        r->base[i] *= (uint32_t)r->size;
+}
+
+INLINE uint64_t arrive(struct ms_races *r, int k, const uint32_t *word)
+{
+    uint32_t got[L], again[L], known[L];
+    find_least(r);
+    pick_from(r, r->base, word, got);
+    for (int i = 0; i < L; i++)
+        known[i] = 0u - (uint32_t)(r->known[i] != MS_NO_EXPERT);
+    take(known, r->known, got);
+    memcpy(again, zero, sizeof again);
+    for (int j = 0; j < k; j++) {
+        const uint32_t *restrict before = r->chosen + j * L;
+        for (int i = 0; i < L; i++)
+            again[i] |= 0u - (uint32_t)(before[i] == got[i]);
+    }
+    memcpy(r->chosen + k * L, got, sizeof got);
+    return gather_bits(again);
+}
+
+INLINE uint64_t advance(struct ms_races *r, int k, const float *restrict exponential)
+{
+    uint32_t on[MS_VECTOR_LANES], left[L], little[L], fresh[L];
+    float second[L], unit[L], next[L];
+    const uint32_t *restrict weight = r->weight, *restrict chosen = r->chosen + k * L;
+    const float *restrict group_weight = r->group_weight;
+    memcpy(left, r->left, sizeof left);
+    memcpy(second, r->second, sizeof second);
+    for (int j = 1; j < r->limit; j++) {
+        for (int i = 0; i < L; i++)
+            on[i] = 0u - (uint32_t)(r->race[i] == (uint32_t)j);
+        take(on, r->left + j * L, left);
+        take(on, r->second + j * L, second);
+    }
+    for (int i = 0; i < L; i++) {
+        left[i] -= weight[chosen[i]];
+        unit[i] = group_weight[chosen[i]];
+    }
+    for (int i = 0; i < L; i++) {
+        fresh[i] = 0u - (uint32_t)(r->known[i] != MS_NO_EXPERT);
+        little[i] = ~fresh[i] & (0u - (uint32_t)(left[i] < MS_LITTLE_LEFT));
+        next[i] = r->time[i] + exponential[i] / ((float)(int32_t)left[i] * unit[i]);
+    }
+    take(fresh, second, next);
+    for (int j = 0; j < r->limit; j++) {
+        uint32_t *restrict first = r->first + j * L;
+        for (int i = 0; i < L; i++)
+            on[i] = 0u - (uint32_t)(r->race[i] == (uint32_t)j);
+        for (int i = 0; i < L; i++)
+            first[i] |= on[i]; /* MS_NO_EXPERT */
+        take(on, left, r->left + j * L);
+        take(on, next, r->next + j * L);
+    }
+    return gather_bits(little);
 }
 
 static void circle_plain(int n, const uint32_t *start, const uint32_t *last, const uint32_t *point,
@@ -112,13 +268,28 @@ __attribute__((target("avx512f"))) static void circle_avx512(int n, const uint32
     {                                                                                              \
         exponentials(word, out, n);                                                                \
     }                                                                                              \
-    static attributes void groups_##name(int n, int limit, const float *first, const float *rest,  \
-                                         float *e1, float *e2, uint64_t *mask)                     \
+    static attributes void start_##name(int n, const float *first_inverse,                         \
+                                        const float *rest_inverse, const uint32_t *first,          \
+                                        float *e1, float *e2, struct ms_races *r)                  \
     {                                                                                              \
-        groups(n, limit, first, rest, e1, e2, mask);                                               \
+        start(n, first_inverse, rest_inverse, first, e1, e2, r);                                   \
     }                                                                                              \
-    static const struct ms_vector_ops name##_ops = {exponentials_##name, groups_##name,            \
-                                                    circle_##name};
+    static attributes void pick_##name(const struct ms_races *r, int group, const uint32_t *word,  \
+                                       uint32_t *out)                                              \
+    {                                                                                              \
+        pick(r, group, word, out);                                                                 \
+    }                                                                                              \
+    static attributes uint64_t arrive_##name(struct ms_races *r, int k, const uint32_t *word)      \
+    {                                                                                              \
+        return arrive(r, k, word);                                                                 \
+    }                                                                                              \
+    static attributes uint64_t advance_##name(struct ms_races *r, int k, const float *exponential) \
+    {                                                                                              \
+        return advance(r, k, exponential);                                                         \
+    }                                                                                              \
+    static const struct ms_vector_ops name##_ops = {exponentials_##name, start_##name,             \
+                                                    pick_##name,         arrive_##name,            \
+                                                    advance_##name,      circle_##name};
 
 OPS(plain, )
 #if defined(__x86_64__)
@@ -126,19 +297,27 @@ OPS(avx2, __attribute__((target("avx2"))))
 #if defined(__clang__)
 #define WIDE
 #else
-#define WIDE ",prefer-vector-width=512"
+#define WIDE ",prefer-vector-width=512,tune=skylake-avx512"
 #endif
 OPS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw" WIDE))))
 #endif
 
-const struct ms_vector_ops *ms_vector_ops(void)
+const struct ms_vector_ops *ms_vector_ops_of(int width)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+    if (width == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
         return &avx512_ops;
-    if (__builtin_cpu_supports("avx2"))
+    if (width == 1 && __builtin_cpu_supports("avx2"))
         return &avx2_ops;
 #endif
-    return &plain_ops;
+    return width == 0 ? &plain_ops : NULL;
+}
+
+const struct ms_vector_ops *ms_vector_ops(void)
+{
+    const struct ms_vector_ops *ops = NULL;
+    for (int width = MS_VECTOR_WIDTHS - 1; !ops; width--)
+        ops = ms_vector_ops_of(width);
+    return ops;
 }
