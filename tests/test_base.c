@@ -1,5 +1,6 @@
 /* base/: the promises every other room stands on. */
 #include <check.h>
+#include <jansson.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/hash.h"
 #include "base/heap.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "base/strings.h"
@@ -108,6 +110,10 @@ START_TEST(test_numbers_read_back_to_the_same_double)
         memcpy(&v, &bits, sizeof v);
         if (isfinite(v))
             ck_assert(strtod(ms_number(v, text), NULL) == v);
+        char printed[32];
+        v = ((double)ms_rng_below(&r, 2000000) - 1e6) / pow(10, 1 + i % 7);
+        snprintf(printed, sizeof printed, "%.15g", v); /* a few digits: what printf says */
+        ck_assert(v == 0 || strcmp(ms_number(v, text), printed) == 0);
     }
     ck_assert_str_eq(ms_number(0.1, text), "0.1");
     ck_assert_str_eq(ms_number(NAN, text), "null");
@@ -129,6 +135,71 @@ START_TEST(test_json_places_commas_and_escapes)
     ms_json_end_object(&j);
     ck_assert_str_eq(b.p, "{\"a\\\"\":\"x\\ny\",\"b\":[1.5,null],\"c\":true}");
     ms_buf_finish(&b);
+}
+END_TEST
+
+static const char scanned[] = "{\"case\":\"c0000\",\"axes\":{\"p\":[1,-2.50,{}]},\"ok\":true,"
+                              "\"none\":null,\"x\":-0.1e-3,\"t\":\"a\\\"b\"}";
+
+/* Members come in order, as they stand, whatever lies in between. */
+START_TEST(test_json_is_scanned_member_by_member)
+{
+    static const struct {
+        const char *key, *value;
+        enum ms_json_kind kind;
+    } want[] = {{"case", "c0000", MS_JSON_STRING}, {"axes", "{\"p\":[1,-2.50,{}]}", MS_JSON_OBJECT},
+                {"ok", "true", MS_JSON_TRUE},      {"none", "null", MS_JSON_NULL},
+                {"x", "-0.1e-3", MS_JSON_NUMBER},  {"t", "a\\\"b", MS_JSON_STRING}};
+    struct ms_json_scan s = ms_json_scan_text(scanned, strlen(scanned));
+    struct ms_json_slice key, v;
+    size_t n = 0;
+    for (; ms_json_scan_next(&s, &key, &v); n++) {
+        ck_assert_uint_lt(n, 6);
+        ck_assert(ms_json_slice_is(&key, want[n].key));
+        ck_assert_int_eq(v.kind, want[n].kind);
+        ck_assert_uint_eq(v.n, strlen(want[n].value));
+        ck_assert_mem_eq(v.p, want[n].value, v.n);
+        ck_assert_int_eq(v.escaped, n == 5);
+        if (v.kind == MS_JSON_NUMBER)
+            ck_assert_double_eq(ms_json_slice_number(&v), -0.1e-3);
+    }
+    ck_assert(n == 6 && !s.wrong);
+    struct ms_buf deep = {0};
+    for (int i = 0; i < 100000; i++)
+        ms_buf_adds(&deep, "{\"a\":");
+    ck_assert(!ms_json_is_object(deep.p, deep.n)); /* and no stack runs over */
+    ms_buf_finish(&deep);
+}
+END_TEST
+
+/* jansson is the reference: texts with a few characters changed are objects for both or for none. */
+START_TEST(test_a_scan_takes_what_a_parser_takes)
+{
+    static const char letters[] = "{}[]\",:\\ 01-.tnr";
+    struct ms_rng rng;
+    int n_good = 0;
+    ms_rng_init(&rng, 1, "scan", 0, 0, 0);
+    for (int i = 0; i < 30000; i++) {
+        char text[128];
+        size_t n = strlen(scanned);
+        memcpy(text, scanned, n);
+        for (uint32_t k = ms_rng_below(&rng, 4); k > 0; k--) {
+            size_t at = ms_rng_below(&rng, (uint32_t)n);
+            if (ms_rng_below(&rng, 2)) {
+                memmove(text + at, text + at + 1, n - at - 1);
+                n--;
+            } else {
+                text[at] = letters[ms_rng_below(&rng, sizeof letters - 1)];
+            }
+        }
+        text[n] = '\0';
+        json_t *o = json_loadb(text, n, 0, NULL);
+        ck_assert_msg(json_is_object(o) == ms_json_is_object(text, n), "%s", text);
+        n_good += json_is_object(o);
+        json_decref(o);
+    }
+    ck_assert_int_gt(n_good, 8000);
+    ck_assert_int_lt(n_good, 25000);
 }
 END_TEST
 
@@ -377,6 +448,8 @@ int main(void)
     tcase_add_test(t, test_equal_warnings_are_folded);
     tcase_add_test(t, test_numbers_read_back_to_the_same_double);
     tcase_add_test(t, test_json_places_commas_and_escapes);
+    tcase_add_test(t, test_json_is_scanned_member_by_member);
+    tcase_add_test(t, test_a_scan_takes_what_a_parser_takes);
     tcase_add_test(t, test_streams_depend_on_their_name_alone);
     tcase_add_test(t, test_draws_have_their_moments);
     tcase_add_test(t, test_natural_order_counts_digits);

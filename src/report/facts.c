@@ -2,12 +2,14 @@
  * it. */
 #include "report/facts.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 
 enum { MOST = 512 };
 
@@ -15,6 +17,7 @@ struct reading {
     struct ms_strings *names, *texts;
     struct ms_fact fact[MOST];
     size_t n;
+    struct ms_buf scratch; /* a text with its end */
     char path[256];
     bool failed;
 };
@@ -43,25 +46,49 @@ static void add(struct reading *r, double number, const char *text)
             .path = ms_strings_add(r->names, r->path), .number = number, .text = text};
 }
 
-/* A value as a label: the shortest text that says it. */
-static const char *label_of(struct reading *r, const json_t *v)
+/* A number's or a string's text as it stands. */
+static const char *keep_slice(struct reading *r, const struct ms_json_slice *v)
 {
-    char number[40];
-    if (json_is_string(v))
-        return keep(r, json_string_value(v));
-    if (json_is_boolean(v))
-        return keep(r, json_is_true(v) ? "true" : "false");
-    if (json_is_integer(v)) {
-        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
-        return keep(r, number);
-    }
-    if (json_is_real(v))
-        return keep(r, ms_number(json_real_value(v), number));
-    char *dump = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    r->scratch.n = 0;
+    ms_buf_add(&r->scratch, v->p, v->n);
+    r->failed = r->failed || r->scratch.failed;
+    return r->scratch.failed ? NULL : keep(r, v->n > 0 ? r->scratch.p : "");
+}
+
+/* A string with escapes, an object or a list: in the one spelling that equal ones have. */
+static const char *keep_tree(struct reading *r, const struct ms_json_slice *v)
+{
+    size_t quote = v->kind == MS_JSON_STRING;
+    json_error_t why;
+    json_t *tree = json_loadb(v->p - quote, v->n + 2 * quote, JSON_DECODE_ANY, &why);
+    if (!tree && json_error_code(&why) != json_error_out_of_memory)
+        return keep_slice(r, v);
+    char *dump = json_is_string(tree)
+                     ? strdup(json_string_value(tree))
+                     : json_dumps(tree, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
     const char *text = dump ? keep(r, dump) : NULL;
     r->failed = r->failed || !dump;
     free(dump);
+    json_decref(tree);
     return text;
+}
+
+/* Is a number written as a whole one? */
+static bool is_whole(const struct ms_json_slice *v)
+{
+    return v->kind == MS_JSON_NUMBER && !memchr(v->p, '.', v->n) && !memchr(v->p, 'e', v->n) &&
+           !memchr(v->p, 'E', v->n);
+}
+
+/* A value as a label: the shortest text that says it. */
+static const char *label_of(struct reading *r, const struct ms_json_slice *v)
+{
+    char number[40];
+    if (v->kind == MS_JSON_OBJECT || v->kind == MS_JSON_ARRAY || v->escaped)
+        return keep_tree(r, v);
+    if (v->kind == MS_JSON_NUMBER && !is_whole(v))
+        return keep(r, ms_number(ms_json_slice_number(v), number));
+    return keep_slice(r, v);
 }
 
 /* What becomes of values that are no scalars. */
@@ -71,25 +98,32 @@ enum kind {
     SETTINGS, /* objects are gone into, lists are labels */
 };
 
-static void walk(struct reading *r, const json_t *object, size_t at, enum kind kind)
+/* The name of a member behind the path so far. @return its length; 0: too long to be kept */
+static size_t append_name(struct reading *r, size_t at, const struct ms_json_slice *key)
 {
-    const char *key;
-    json_t *v;
-    json_object_foreach((json_t *)object, key, v)
-    {
-        int n = snprintf(r->path + at, sizeof r->path - at, "%s", key);
-        if (n < 0 || (size_t)n >= sizeof r->path - at - 1)
+    if (key->n == 0 || key->n >= sizeof r->path - at - 1)
+        return 0;
+    memcpy(r->path + at, key->p, key->n);
+    r->path[at + key->n] = '\0';
+    return is_plain(r->path + at) ? key->n : strlen(ms_clean_line(r->path + at));
+}
+
+static void walk(struct reading *r, struct ms_json_scan s, size_t at, enum kind kind)
+{
+    struct ms_json_slice key, v;
+    while (ms_json_scan_next(&s, &key, &v)) {
+        size_t n = append_name(r, at, &key);
+        if (n == 0)
             continue;
-        n = (int)strlen(ms_clean_line(r->path + at));
-        bool inner = kind != AXES && json_is_object(v), scalar = !json_is_array(v) && !inner,
-             labelled = kind != RECORD || !json_is_number(v) || json_is_integer(v);
+        bool inner = kind != AXES && v.kind == MS_JSON_OBJECT, number = v.kind == MS_JSON_NUMBER,
+             scalar = v.kind != MS_JSON_ARRAY && !inner,
+             labelled = kind != RECORD || !number || is_whole(&v);
         if (inner) {
-            bool is_axes = kind == RECORD && at == 0 && strcmp(key, "axes") == 0;
-            r->path[at + (size_t)n] = '.';
-            walk(r, v, at + (size_t)n + 1, is_axes ? AXES : kind);
-        } else if (kind != RECORD || (scalar && !json_is_null(v))) {
-            add(r, json_is_number(v) ? json_number_value(v) : NAN,
-                labelled ? label_of(r, v) : NULL);
+            bool is_axes = kind == RECORD && at == 0 && ms_json_slice_is(&key, "axes");
+            r->path[at + n] = '.';
+            walk(r, ms_json_scan_object(&v), at + n + 1, is_axes ? AXES : kind);
+        } else if (kind != RECORD || (scalar && v.kind != MS_JSON_NULL)) {
+            add(r, number ? ms_json_slice_number(&v) : NAN, labelled ? label_of(r, &v) : NULL);
         }
     }
 }
@@ -111,20 +145,29 @@ static bool keep_all(struct reading *r, struct ms_arena *arena, struct ms_facts 
     return true;
 }
 
-bool ms_facts_read(const json_t *record, struct ms_strings *names, struct ms_strings *texts,
+static bool read_all(struct reading *r, const char *text, size_t n, enum kind kind,
+                     struct ms_arena *arena, struct ms_facts *out)
+{
+    walk(r, ms_json_scan_text(text, n), strlen(r->path), kind);
+    ms_buf_finish(&r->scratch);
+    return keep_all(r, arena, out);
+}
+
+bool ms_facts_read(const char *record, struct ms_strings *names, struct ms_strings *texts,
                    struct ms_arena *arena, struct ms_facts *out)
 {
     struct reading r = {.names = names, .texts = texts};
-    walk(&r, record, 0, RECORD);
-    return keep_all(&r, arena, out);
+    return read_all(&r, record, strlen(record), RECORD, arena, out);
 }
 
 bool ms_facts_read_settings(const json_t *settings, struct ms_strings *names,
                             struct ms_strings *texts, struct ms_arena *arena, struct ms_facts *out)
 {
     struct reading r = {.names = names, .texts = texts, .path = "set."};
-    walk(&r, settings, 4, SETTINGS);
-    return keep_all(&r, arena, out);
+    char *text = settings ? json_dumps(settings, JSON_COMPACT) : strdup("{}");
+    bool read = text && read_all(&r, text, strlen(text), SETTINGS, arena, out);
+    free(text);
+    return read;
 }
 
 const struct ms_fact *ms_facts_get(const struct ms_facts *f, size_t path)

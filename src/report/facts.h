@@ -22,10 +22,10 @@ struct ms_facts {
     size_t n;
 };
 
-/** Flatten a record, or settings (an object of sections, whose lists are texts too) under a path
+/** Flatten a record's line, or settings (an object of sections, whose lists are texts too) under a path
  *  that starts with "set.". @param arena holds the facts  @return false: memory ran out (also told
  *  by `failed` of the sets) */
-bool ms_facts_read(const json_t *record, struct ms_strings *names, struct ms_strings *texts,
+bool ms_facts_read(const char *record, struct ms_strings *names, struct ms_strings *texts,
                    struct ms_arena *arena, struct ms_facts *out);
 bool ms_facts_read_settings(const json_t *settings, struct ms_strings *names,
                             struct ms_strings *texts, struct ms_arena *arena, struct ms_facts *out);

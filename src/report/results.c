@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "sweep/lines.h"
 #include "sweep/store.h"
 
@@ -201,18 +202,18 @@ static bool grown(struct reader *a)
 }
 
 /* Equal lines are one record: shards, and the same folder twice. */
-static bool add(void *ctx, const char *line, json_t *object)
+static bool add(void *ctx, const char *line, size_t n)
 {
     struct reader *a = ctx;
     struct ms_results *s = a->s;
     size_t n_seen = a->seen.n;
     a->n_here++;
-    if (a->strange || ms_strings_add(&a->seen, ms_hash128(line, strlen(line)).hex) < n_seen)
+    if (a->strange || ms_strings_add(&a->seen, ms_hash128(line, n).hex) < n_seen)
         return true;
     struct ms_result r = {
         .line = line, .source = a->source, .n_source = s->n_sources, .names = s->names};
     if (a->seen.failed || !grown(a) ||
-        !ms_facts_read(object, s->names, &s->texts, &s->arena, &r.facts))
+        !ms_facts_read(line, s->names, &s->texts, &s->arena, &r.facts))
         return false;
     r.id = ms_result_text(&r, "case", "");
     r.key = ms_result_text(&r, "key", "");
@@ -223,11 +224,15 @@ static bool add(void *ctx, const char *line, json_t *object)
     return true;
 }
 
-static bool add_wall(void *ctx, const char *line, json_t *object)
+static bool add_wall(void *ctx, const char *line, size_t n)
 {
     struct ms_results *s = ctx;
-    s->wall_s += json_number_value(json_object_get(object, "wall_s"));
-    return line != NULL;
+    struct ms_json_scan scan = ms_json_scan_text(line, n);
+    struct ms_json_slice key, v;
+    while (ms_json_scan_next(&scan, &key, &v))
+        if (v.kind == MS_JSON_NUMBER && ms_json_slice_is(&key, "wall_s"))
+            s->wall_s += ms_json_slice_number(&v);
+    return true;
 }
 
 /* What the cases took, for saying what more of them would take; not knowing it is no error. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json_scan.h"
 #include "base/seal.h"
 #include "sweep/store.h"
 
@@ -18,35 +19,35 @@ char *ms_path_join(struct ms_arena *arena, const char *dir, const char *name)
     return p;
 }
 
-static const char *member(const json_t *object, const char *name, struct ms_arena *arena)
+static const char *keep(struct ms_arena *arena, const char *p, size_t n)
 {
-    const char *s = json_string_value(json_object_get(object, name));
-    return ms_arena_strdup(arena, s ? s : "");
-}
-
-/* The body starts behind the head; quotes inside strings are escaped, so this cannot match one. */
-static const char *body_of(struct ms_arena *arena, const char *text)
-{
-    const char *start = strstr(text, "," MS_RECORD_BODY);
-    size_t n = strlen(text);
-    if (!start || n < MS_SEAL_BYTES)
-        return NULL;
-    char *copy = ms_arena_strdup(arena, start + 1);
+    char *copy = MS_NEW(arena, char, n + 1);
     if (copy)
-        copy[text + n - MS_SEAL_BYTES - (start + 1)] = '\0';
+        memcpy(copy, p, n);
     return copy;
 }
 
-static bool take_apart(struct ms_arena *arena, const char *text, const json_t *o, bool sealed,
+/* The head's members need no escapes, nor do those of a line of times. */
+static bool take_apart(struct ms_arena *arena, const char *text, size_t n, bool sealed,
                        struct ms_line *out)
 {
-    *out = (struct ms_line){.text = text,
-                            .id = member(o, "case", arena),
-                            .key = member(o, "key", arena),
-                            .status = member(o, "status", arena),
-                            .body = sealed ? body_of(arena, text) : NULL};
-    bool lost = sealed && !out->body && strstr(text, "," MS_RECORD_BODY);
-    return out->id && out->key && out->status && !lost;
+    struct ms_json_scan s = ms_json_scan_text(text, n);
+    struct ms_json_slice key, v;
+    *out = (struct ms_line){text, "", "", "", NULL};
+    while (ms_json_scan_next(&s, &key, &v)) {
+        const char **to = ms_json_slice_is(&key, "case")     ? &out->id
+                          : ms_json_slice_is(&key, "key")    ? &out->key
+                          : ms_json_slice_is(&key, "status") ? &out->status
+                                                             : NULL;
+        if (to && v.kind == MS_JSON_STRING && !(*to = keep(arena, v.p, v.n)))
+            return false;
+        const char *body = key.p - 1;
+        if (!sealed || strncmp(body, MS_RECORD_BODY, strlen(MS_RECORD_BODY)) != 0)
+            continue;
+        out->body = keep(arena, body, (size_t)(text + n - MS_SEAL_BYTES - body));
+        return out->body;
+    }
+    return true;
 }
 
 /* ---- the lines of a text ---- */
@@ -72,29 +73,32 @@ static char *next_line(struct walk *w, size_t *n)
     return line;
 }
 
-/* The line as JSON where it counts, else NULL. @param s set to MS_NOMEM where memory is out */
-static json_t *object_of(const struct walk *w, const char *line, size_t n, enum ms_status *s)
+/* Is it one JSON object? What others made is held to more: no two members of one name. */
+static bool is_object(const char *line, size_t n, bool ours, enum ms_status *s)
 {
     json_error_t why;
-    enum ms_seal seal = w->seen ? ms_seal_check(line, n) : MS_SEAL_NONE;
-    if (n == 0 ||
-        (w->seen && seal != MS_SEAL_WHOLE && !(w->take_unsealed && seal == MS_SEAL_NONE))) {
-        if (w->seen && n > 0)
-            *(seal == MS_SEAL_NONE ? &w->seen->n_unsealed : &w->seen->n_broken) += 1;
-        return NULL;
-    }
+    if (ours || !ms_json_is_object(line, n))
+        return ours && ms_json_is_object(line, n);
     json_t *o = json_loadb(line, n, JSON_REJECT_DUPLICATES, &why);
     if (!o && json_error_code(&why) == json_error_out_of_memory)
         *s = MS_NOMEM;
-    if (o && !json_is_object(o)) {
-        json_decref(o);
-        o = NULL;
-    }
-    if (w->seen && *s == MS_OK)
-        *(!o                      ? &w->seen->n_broken
-          : seal == MS_SEAL_WHOLE ? &w->seen->n_whole
-                                  : &w->seen->n_unsealed) += 1;
+    json_decref(o);
     return o;
+}
+
+/* Does a line count? @param s set to MS_NOMEM where memory is out */
+static bool counts(const struct walk *w, const char *line, size_t n, enum ms_status *s)
+{
+    enum ms_seal seal = w->seen ? ms_seal_check(line, n) : MS_SEAL_NONE;
+    bool taken = !w->seen || seal == MS_SEAL_WHOLE || (w->take_unsealed && seal == MS_SEAL_NONE);
+    if (n == 0)
+        return false;
+    bool good = taken && is_object(line, n, !w->seen || seal == MS_SEAL_WHOLE, s);
+    if (w->seen && *s == MS_OK)
+        *(seal == MS_SEAL_NONE && (good || !taken) ? &w->seen->n_unsealed
+          : good                                   ? &w->seen->n_whole
+                                                   : &w->seen->n_broken) += 1;
+    return good;
 }
 
 static enum ms_status take_all(struct walk w, struct ms_arena *arena, struct ms_line *out,
@@ -103,10 +107,8 @@ static enum ms_status take_all(struct walk w, struct ms_arena *arena, struct ms_
     enum ms_status s = MS_OK;
     size_t len;
     for (char *line; s == MS_OK && (line = next_line(&w, &len));) {
-        json_t *o = object_of(&w, line, len, &s);
-        if (o && !take_apart(arena, line, o, w.seen, &out[(*n)++]))
+        if (counts(&w, line, len, &s) && !take_apart(arena, line, len, w.seen, &out[(*n)++]))
             s = MS_NOMEM;
-        json_decref(o);
     }
     return s;
 }
@@ -152,7 +154,7 @@ static bool any_sealed(const char *p, const char *end)
 }
 
 enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
-                             bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
+                             bool (*each)(void *ctx, const char *line, size_t n), void *ctx,
                              struct ms_lines_seen *seen, struct ms_err *err)
 {
     enum ms_status s = ms_file_read(path, text, err);
@@ -162,10 +164,8 @@ enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
     w.take_unsealed = seen && !any_sealed(w.at, w.end);
     size_t len;
     for (char *line; s == MS_OK && (line = next_line(&w, &len));) {
-        json_t *o = object_of(&w, line, len, &s);
-        if (o && !each(ctx, line, o))
+        if (counts(&w, line, len, &s) && !each(ctx, line, len))
             s = MS_NOMEM;
-        json_decref(o);
     }
     return s == MS_NOMEM ? ms_err_set(err, s, "out of memory reading '%s'", path) : s;
 }
@@ -177,12 +177,18 @@ struct steps {
     bool in_order;
 };
 
-static bool take_step(void *ctx, const char *line, json_t *o)
+static bool take_step(void *ctx, const char *line, size_t n)
 {
     struct steps *t = ctx;
+    json_error_t why;
+    json_t *o = json_loadb(line, n, JSON_REJECT_DUPLICATES, &why);
+    if (!o && json_error_code(&why) == json_error_out_of_memory)
+        return false;
     const json_t *step = json_object_get(o, "step");
     t->in_order = t->in_order && json_is_integer(step) && json_integer_value(step) == t->next++;
-    return !t->in_order || t->each(t->ctx, line, o);
+    bool taken = !t->in_order || t->each(t->ctx, line, o);
+    json_decref(o);
+    return taken;
 }
 
 enum ms_status ms_history_each(const char *folder,

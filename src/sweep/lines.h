@@ -36,16 +36,16 @@ struct ms_lines_seen {
 enum ms_status ms_lines_read(const char *dir, const char *name, struct ms_arena *arena,
                              struct ms_line **out, size_t *n, struct ms_lines_seen *seen,
                              struct ms_err *err);
-/** The same without taking apart: each(ctx, text, object) for every line that counts, text cut at
- *  its end in place. The lines live in `text`, which is the caller's to finish; an object only
- *  while the call lasts. each returns false to stop with MS_NOMEM.
+/** The same without taking apart: each(ctx, line, n) for every line that counts, cut at its end in
+ *  place. The lines live in `text`, which is the caller's to finish. each returns false to stop with
+ *  MS_NOMEM.
  *  @param seen as above, but a file in which no line is sealed is one of another maker: its lines
  *  count, unchecked */
 enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
-                             bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,
+                             bool (*each)(void *ctx, const char *line, size_t n), void *ctx,
                              struct ms_lines_seen *seen, struct ms_err *err);
 /** The steps of a training in order, history.jsonl of `folder`: each(ctx, line, object) for step 0, 1, …;
- *  objects as above. Strict: every line is whole, its seal holds, and no step is missing.
+ *  an object only while the call lasts. Strict: every line is whole, its seal holds, and no step is missing.
  *  @return MS_OK; MS_INVALID: there is none, or it is not what was written; MS_IO; MS_NOMEM */
 enum ms_status ms_history_each(const char *folder,
                                bool (*each)(void *ctx, const char *line, json_t *object), void *ctx,

@@ -42,15 +42,21 @@ static enum ms_status write_file(struct ms_store *s, const char *name, const str
     return ms_file_replace(path, b->p ? b->p : "", b->n, err);
 }
 
+static void add_line(struct ms_buf *b, const char *line)
+{
+    if (!line)
+        return;
+    ms_buf_adds(b, line);
+    ms_buf_add(b, "\n", 1);
+}
+
 /* All records so far in case order. */
 static enum ms_status rewrite(struct ms_store *s, struct ms_err *err)
 {
     struct ms_buf results = {0}, timing = {0};
     for (size_t i = 0; i < s->study->n; i++) {
-        if (s->entry[i].record)
-            ms_buf_printf(&results, "%s\n", s->entry[i].record);
-        if (s->entry[i].timing)
-            ms_buf_printf(&timing, "%s\n", s->entry[i].timing);
+        add_line(&results, s->entry[i].record);
+        add_line(&timing, s->entry[i].timing);
     }
     enum ms_status status = write_file(s, "results.jsonl", &results, err);
     if (status == MS_OK)

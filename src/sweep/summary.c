@@ -2,10 +2,12 @@
 #include "sweep/summary.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/csv.h"
-#include "base/json.h"
+#include "base/json_scan.h"
+#include "base/strings.h"
 
 /* Columns after the axes: a path in the record. A block's members stand beside each other. */
 static const char *const blocks[] = {"exchange", "dispatch", "combine", "rank", "layer", "step"};
@@ -60,89 +62,106 @@ static const char *const training_paths[] = {
 
 enum { N_BLOCKS = sizeof blocks / sizeof *blocks, N_MEMBERS = sizeof members / sizeof *members };
 
-static void add_value(struct ms_buf *out, const json_t *v)
-{
-    char number[32];
-    if (json_is_string(v))
-        ms_csv_cell(out, json_string_value(v));
-    else if (json_is_integer(v))
-        ms_buf_printf(out, "%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v))
-        ms_buf_adds(out, ms_number(json_real_value(v), number));
-    else if (json_is_boolean(v))
-        ms_buf_adds(out, json_is_true(v) ? "true" : "false");
-}
-
-static const json_t *at(const json_t *record, const char *path)
-{
-    const char *dot = strchr(path, '.');
-    char first[64];
-    if (!dot)
-        return json_object_get(record, path);
-    snprintf(first, sizeof first, "%.*s", (int)(dot - path), path);
-    return json_object_get(json_object_get(record, first), dot + 1);
-}
-
-static void add_name(struct ms_buf *out, const char *path)
-{
-    for (const char *c = path; *c; c++)
-        ms_buf_add(out, *c == '.' ? "_" : c, 1);
-}
-
 struct columns {
-    int n_blocks;
-    const char *const *path;
-    size_t n_paths;
+    struct ms_strings name;     /* of all columns, by path; axes as they are called */
+    size_t n_axes;              /* the first ones */
+    struct ms_json_slice *cell; /* [name.n] of the record at hand, kind MS_JSON_NULL: it has none */
 };
 
-static struct columns columns_of(const json_t *record)
+static void add_value(struct ms_buf *out, const struct ms_json_slice *v)
 {
-    if (json_object_get(record, "training"))
-        return (struct columns){0, training_paths, sizeof training_paths / sizeof *training_paths};
-    return (struct columns){N_BLOCKS, paths, sizeof paths / sizeof *paths};
+    struct ms_buf text = {0};
+    if (v->kind == MS_JSON_NUMBER || v->kind == MS_JSON_TRUE || v->kind == MS_JSON_FALSE)
+        ms_buf_add(out, v->p, v->n);
+    if (v->kind != MS_JSON_STRING)
+        return;
+    json_t *escaped = v->escaped ? json_loadb(v->p - 1, v->n + 2, JSON_DECODE_ANY, NULL) : NULL;
+    ms_buf_add(&text, v->p, v->n);
+    ms_buf_add(&text, "", 1);
+    ms_csv_cell(out, escaped ? json_string_value(escaped) : text.failed ? "" : text.p);
+    out->failed = out->failed || text.failed;
+    ms_buf_finish(&text);
+    json_decref(escaped);
 }
 
-static void add_header(struct ms_buf *out, json_t *axes, struct columns c)
+static void name_of(const char *block, const struct ms_json_slice *key, char *out, size_t size)
 {
-    const char *key;
-    json_t *value;
-    ms_buf_adds(out, "case");
-    json_object_foreach(axes, key, value)
-    {
-        ms_buf_adds(out, ",");
-        ms_csv_cell(out, key);
+    snprintf(out, size, "%s%s%.*s", block, *block ? "." : "", (int)key->n, key->p);
+}
+
+/* Columns by the first record: its axes, then what simulations have, or trainings. */
+static bool name_columns(struct columns *c, const char *record)
+{
+    struct ms_json_scan s = ms_json_scan_text(record, strlen(record));
+    struct ms_json_slice key, v;
+    char name[256];
+    bool training = false;
+    while (ms_json_scan_next(&s, &key, &v)) {
+        struct ms_json_scan axes = ms_json_scan_object(&v);
+        bool is_axes = v.kind == MS_JSON_OBJECT && ms_json_slice_is(&key, "axes");
+        training = training || ms_json_slice_is(&key, "training");
+        while (is_axes && ms_json_scan_next(&axes, &key, &v)) {
+            name_of("axes", &key, name, sizeof name);
+            ms_strings_add(&c->name, name);
+        }
     }
-    ms_buf_adds(out, ",status");
-    for (int b = 0; b < c.n_blocks; b++)
-        for (int m = 0; m < N_MEMBERS; m++)
-            ms_buf_printf(out, ",%s_%s", blocks[b], members[m]);
-    for (size_t i = 0; i < c.n_paths; i++) {
+    c->n_axes = c->name.n;
+    ms_strings_add(&c->name, "status");
+    for (int b = 0; !training && b < N_BLOCKS; b++)
+        for (int m = 0; m < N_MEMBERS; m++) {
+            snprintf(name, sizeof name, "%s.%s", blocks[b], members[m]);
+            ms_strings_add(&c->name, name);
+        }
+    const char *const *path = training ? training_paths : paths;
+    size_t n =
+        training ? sizeof training_paths / sizeof *training_paths : sizeof paths / sizeof *paths;
+    for (size_t i = 0; i < n; i++)
+        ms_strings_add(&c->name, path[i]);
+    c->cell = calloc(c->name.n + 1, sizeof *c->cell);
+    return c->cell && !c->name.failed;
+}
+
+static void add_header(struct ms_buf *out, const struct columns *c)
+{
+    ms_buf_adds(out, "case");
+    for (size_t i = 0; i < c->name.n; i++) {
         ms_buf_adds(out, ",");
-        add_name(out, c.path[i]);
+        if (i < c->n_axes)
+            ms_csv_cell(out, c->name.text[i] + strlen("axes."));
+        else
+            for (const char *p = c->name.text[i]; *p; p++)
+                ms_buf_add(out, *p == '.' ? "_" : p, 1);
     }
     ms_buf_adds(out, "\n");
 }
 
-static void add_row(struct ms_buf *out, json_t *axes, const json_t *record, struct columns c)
+/* Its values into the cells of their columns; those of objects under the object's name. */
+static void take(struct columns *c, const char *block, struct ms_json_scan s,
+                 struct ms_json_slice *id)
 {
-    const char *key;
-    json_t *value;
-    add_value(out, json_object_get(record, "case"));
-    json_object_foreach(axes, key, value)
-    {
-        ms_buf_adds(out, ",");
-        add_value(out, json_object_get(json_object_get(record, "axes"), key));
+    struct ms_json_slice key, v;
+    char name[256];
+    while (ms_json_scan_next(&s, &key, &v)) {
+        name_of(block, &key, name, sizeof name);
+        if (v.kind == MS_JSON_OBJECT && !*block)
+            take(c, name, ms_json_scan_object(&v), id);
+        else if (v.kind != MS_JSON_ARRAY)
+            c->cell[ms_strings_find(&c->name, name)] = v; /* the one behind the last: no column */
+        if (strcmp(name, "case") == 0)
+            *id = v;
     }
-    ms_buf_adds(out, ",");
-    add_value(out, json_object_get(record, "status"));
-    for (int b = 0; b < c.n_blocks; b++)
-        for (int m = 0; m < N_MEMBERS; m++) {
-            ms_buf_adds(out, ",");
-            add_value(out, json_object_get(json_object_get(record, blocks[b]), members[m]));
-        }
-    for (size_t i = 0; i < c.n_paths; i++) {
+}
+
+static void add_row(struct ms_buf *out, struct columns *c, const char *record)
+{
+    struct ms_json_slice id = {.kind = MS_JSON_NULL};
+    for (size_t i = 0; i < c->name.n; i++)
+        c->cell[i] = id;
+    take(c, "", ms_json_scan_text(record, strlen(record)), &id);
+    add_value(out, &id);
+    for (size_t i = 0; i < c->name.n; i++) {
         ms_buf_adds(out, ",");
-        add_value(out, at(record, c.path[i]));
+        add_value(out, &c->cell[i]);
     }
     ms_buf_adds(out, "\n");
 }
@@ -150,25 +169,14 @@ static void add_row(struct ms_buf *out, json_t *axes, const json_t *record, stru
 enum ms_status ms_summary_csv(const char *const *records, size_t n, struct ms_buf *out,
                               struct ms_err *err)
 {
-    json_t *first = NULL;
     struct columns c = {0};
-    enum ms_status s = MS_OK;
-    for (size_t i = 0; s == MS_OK && i < n; i++) {
-        json_t *o = json_loads(records[i], 0, NULL);
-        if (!json_is_object(o)) { /* whole records come here only */
-            s = ms_err_set(err, MS_NOMEM, "out of memory for summary.csv");
-            json_decref(o);
-            break;
-        }
-        if (!first) {
-            first = json_incref(o);
-            c = columns_of(first);
-            add_header(out, json_object_get(first, "axes"), c);
-        }
-        add_row(out, json_object_get(first, "axes"), o, c);
-        json_decref(o);
-    }
-    json_decref(first);
-    return s == MS_OK && out->failed ? ms_err_set(err, MS_NOMEM, "out of memory for summary.csv")
-                                     : s;
+    bool named = n == 0 || name_columns(&c, records[0]);
+    if (named && n > 0)
+        add_header(out, &c);
+    for (size_t i = 0; named && i < n; i++)
+        add_row(out, &c, records[i]);
+    ms_strings_finish(&c.name);
+    free(c.cell);
+    return named && !out->failed ? MS_OK
+                                 : ms_err_set(err, MS_NOMEM, "out of memory for summary.csv");
 }
