@@ -2,7 +2,6 @@
  * most by taking it away comes first. */
 #include "advise/explain.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,8 @@ static void even_loads(struct ms_case *c, struct ms_err *err)
     c->s.workload.requests.tilt = 0;
 }
 
+enum { MOST_CABLES = 1 << 10 };
+
 /* A link, both its directions, as its kind; faults of the scenario on it are gone. */
 static enum ms_status mend_link(const struct ms_explained_cause *x, struct ms_case *c,
                                 struct ms_err *err)
@@ -38,8 +39,10 @@ static enum ms_status mend_link(const struct ms_explained_cause *x, struct ms_ca
         char up[300], down[300];
         snprintf(up, sizeof up, "%s_UP", x->link);
         snprintf(down, sizeof down, "%s_DOWN", x->link);
-        if (fnmatch(f->links[i].pattern, x->link, 0) != 0 &&
-            fnmatch(f->links[i].pattern, up, 0) != 0 && fnmatch(f->links[i].pattern, down, 0) != 0)
+        const struct ms_fault_link *l =
+            &f->links[i]; /* of a cable: it is meant whatever their number */
+        if (!ms_fault_hits(l, x->link, -1, MOST_CABLES) && !ms_fault_hits(l, up, -1, MOST_CABLES) &&
+            !ms_fault_hits(l, down, -1, MOST_CABLES))
             links[n++] = f->links[i];
     }
     if (x->factor > 1) {

@@ -356,7 +356,8 @@ void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tok
         int slot = c->item_slot[i];
         selections[c->slot_rank[slot]] += c->count[i];
         slot_tokens[slot] += c->count[i];
-        expert_tokens[c->slot_expert[slot]] += c->count[i];
+        if (c->count[i] > 0) /* an empty slot has none */
+            expert_tokens[c->slot_expert[slot]] += c->count[i];
     }
     for (int r = 0; r < c->G; r++)
         t->rank_copies[ms_cell(c->source, c->G, r)] = c->rank_copies[r];

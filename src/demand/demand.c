@@ -217,6 +217,7 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     d->n_past = 0;
     d->seen = d->past_load = NULL;
     d->moves = NULL;
+    d->lost = NULL;
     enum ms_status s = allocate_traffic(d, &d->traffic, err);
     if (s != MS_OK)
         return s;
@@ -273,6 +274,12 @@ const struct ms_move *ms_demand_moves(const struct ms_demand *d, int step, int l
                                       size_t *n, int *experts)
 {
     int epoch = step / (d->epoch_steps > 0 ? d->epoch_steps : 1);
+    if (d->lost && d->lost->traffic) {
+        *n = step == d->lost->first_step ? d->lost->moves.n : 0;
+        if (experts)
+            *experts = *n > 0 ? d->lost->moves.experts : 0;
+        return d->lost->moves.move;
+    }
     bool any = d->moves && !d->twin_begun && !d->kept_begun && step % d->epoch_steps == 0;
     *n = 0;
     if (experts)
@@ -301,17 +308,23 @@ const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, 
                                            int group)
 {
     size_t row = ms_cell(step, d->L, layer);
+    if (d->lost && d->lost->traffic)
+        return &d->lost->traffic[row];
     const struct ms_traffic *of = d->kept_begun ? d->kept : d->twin_begun ? d->twin : d->traffic;
     return &of[row * (size_t)d->Q + (size_t)group];
 }
 
 const int *ms_demand_rank_node(const struct ms_demand *d, int group)
 {
+    if (d->lost && d->lost->traffic)
+        return d->lost->rank_node;
     return d->rank_node + ms_cell(group, d->G, 0);
 }
 
 const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int step, int group)
 {
+    if (d->lost)
+        return &d->lost->placement;
     int epoch = d->kept_begun || d->n_epochs < 2 ? 0 : step / d->epoch_steps;
     return d->placement ? &d->placement[ms_cell(epoch, d->Q, d->group_placement[group])] : NULL;
 }

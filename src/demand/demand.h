@@ -82,6 +82,16 @@ const struct ms_placement *ms_demand_placement(const struct ms_demand *d, int st
 /** Replace the traffic of the run begun by what it is when the first placement stays; ms_demand_begin
  *  undoes it. */
 enum ms_status ms_demand_begin_kept(struct ms_demand *d, struct ms_err *err);
+/** Replace the traffic of the run begun, from a step on, by what it is when ranks are lost: the others'
+ *  tokens alone, and the experts of the lost ones on ranks that have a copy or, where there is none, on
+ *  the next rank that is left. Ranks and nodes are counted anew: ms_demand_traffic, ms_demand_moves and
+ *  ms_demand_rank_node speak of those that are left. One group; ms_demand_begin undoes it. Weights without
+ *  a copy come from the memory of the lost rank's node, sent by another rank of it than the one that
+ *  gets them; where there is none, by the rank after that one.
+ *  @param lost [ranks]  @param before [ranks] those of them that were lost at an earlier time, whose
+ *  experts have moved already; NULL: none  @param step the first to be drawn  @return MS_OK; MS_INFEASIBLE: fewer than two ranks are left; MS_NOMEM */
+enum ms_status ms_demand_begin_lost(struct ms_demand *d, int repeat, const bool *lost,
+                                    const bool *before, int step, struct ms_err *err);
 /** Does a run have more than one placement? */
 bool ms_demand_rebalances(const struct ms_demand *d);
 /** Weights that are sent so that the placement of a step can be in force, in a layer (-1: in all of

@@ -70,6 +70,7 @@ struct ms_demand {
     struct ms_traffic *twin;       /* the same shape, NULL until a twin is begun */
     struct ms_traffic *kept;       /* likewise, under the first placement all the time */
     bool twin_begun, kept_begun;
+    struct ms_demand_lost *lost; /**< NULL: nobody is (demand_lost.c) */
 };
 
 /** What a layer's experts, or all layers', send for the placement of an epoch. */
@@ -78,6 +79,25 @@ struct ms_demand_moves {
     size_t n;
     int experts;
 };
+
+/** What ranks that are left do without the others. */
+struct ms_demand_lost {
+    const bool *gone;              /**< [G] */
+    int G, n_slots;                /**< ranks left; slots of all ranks, some of them empty */
+    int first_step;                /**< what comes before is not drawn */
+    struct ms_placement placement; /**< of all ranks; slot_expert -1: an empty slot */
+    int *rank_node;                /**< [G] node column of those left */
+    int n_nodes;
+    struct ms_traffic *all;       /**< [P][L] of all ranks, while it is counted */
+    struct ms_traffic *traffic;   /**< [P][L] of those left */
+    struct ms_demand_moves moves; /**< of all layers */
+};
+
+/** Has a rank no tokens any more? */
+static inline bool ms_demand_gone(const struct ms_demand *d, int rank)
+{
+    return d->lost && d->lost->gone[rank];
+}
 
 /** One exchange of a run, and a sampler's or chooser's streams with it. */
 struct ms_demand_exchange {

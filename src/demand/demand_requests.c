@@ -132,14 +132,29 @@ static int pattern_of(const struct ms_demand *d, const struct ms_run *run)
     return (int)(d->bank ? run->request : run->request / MS_VARIANTS);
 }
 
+/* The runs of an exchange, rank by rank, of those that are there. */
+static const struct ms_run *runs_of(const struct ms_demand *d, struct ms_arena *a, int step,
+                                    int group, int *n)
+{
+    const size_t *start = d->requests.start + ms_cell(step, d->Q, group) * (size_t)d->G;
+    *n = (int)(start[d->G] - start[0]);
+    if (!d->lost)
+        return d->requests.run + start[0];
+    struct ms_run *run = MS_NEW(a, struct ms_run, (size_t)*n + 1);
+    *n = 0;
+    for (int r = 0; r < d->G && run; r++)
+        for (size_t i = start[r]; i < start[r + 1] && !d->lost->gone[r]; i++)
+            run[(*n)++] = d->requests.run[i];
+    return run;
+}
+
 static bool sort_runs(const struct ms_demand *d, struct ms_arena *a, int step, int group,
                       struct sorted *s)
 {
-    size_t row = ms_cell(step, d->Q, group) * (size_t)d->G;
-    size_t first = d->requests.start[row], last = d->requests.start[row + (size_t)d->G];
-    *s = (struct sorted){.run = d->requests.run + first,
-                         .n = (int)(last - first),
-                         .n_patterns = d->bank ? d->D * MS_VARIANTS : d->D};
+    *s = (struct sorted){.n_patterns = d->bank ? d->D * MS_VARIANTS : d->D};
+    s->run = runs_of(d, a, step, group, &s->n);
+    if (!s->run)
+        return false;
     s->start = MS_NEW(a, int, (size_t)s->n_patterns + 2);
     s->order = MS_NEW(a, int, (size_t)s->n);
     s->at = MS_NEW(a, size_t, (size_t)s->n);
@@ -225,20 +240,20 @@ static enum ms_status choose_by_pattern(const struct ms_demand *d, struct ms_sam
 }
 
 /* Recorded requests: the experts their tokens chose. */
-static void choose_recorded(const struct ms_demand *d, struct ms_demand_exchange x,
-                            uint16_t *chosen)
+static enum ms_status choose_recorded(const struct ms_demand *d, struct ms_demand_exchange x,
+                                      struct ms_arena *a, uint16_t *chosen, struct ms_err *err)
 {
     const struct ms_trace *t = &d->trace;
-    size_t row = ms_cell(x.step, d->Q, x.group) * (size_t)d->G, K = (size_t)d->K;
-    size_t last = d->requests.start[row + (size_t)d->G];
-    int each = t->n_tokens / t->n_requests, layer = x.layer % t->n_layers;
-    for (size_t i = d->requests.start[row]; i < last; i++) {
-        const struct ms_run *run = &d->requests.run[i];
-        for (int k = 0; k < run->n_tokens; k++, chosen += K) {
-            int token = (int)run->request * each + run->first + k;
+    size_t K = (size_t)d->K;
+    int each = t->n_tokens / t->n_requests, layer = x.layer % t->n_layers, n;
+    const struct ms_run *run = runs_of(d, a, x.step, x.group, &n);
+    for (int i = 0; i < n && run; i++) {
+        for (int k = 0; k < run[i].n_tokens; k++, chosen += K) {
+            int token = (int)run[i].request * each + run[i].first + k;
             memcpy(chosen, t->ids + ms_cell(token, t->n_layers, layer) * K, K * sizeof *chosen);
         }
     }
+    return run ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory");
 }
 
 enum ms_status ms_demand_choose(const struct ms_demand *d, struct ms_sampler *sampler,
@@ -248,7 +263,7 @@ enum ms_status ms_demand_choose(const struct ms_demand *d, struct ms_sampler *sa
     struct ms_arena scratch = {0};
     enum ms_status s = MS_OK;
     if (d->recorded)
-        choose_recorded(d, x, chosen);
+        s = choose_recorded(d, x, &scratch, chosen, err);
     else
         s = choose_by_pattern(d, sampler, x, &scratch, chosen, prob, err);
     ms_arena_finish(&scratch);

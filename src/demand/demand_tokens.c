@@ -124,6 +124,8 @@ enum ms_status ms_demand_draw_tokens(struct ms_demand *d, int repeat, struct ms_
 int64_t ms_demand_tokens(const struct ms_demand *d, int step, int layer, int group, int rank)
 {
     size_t row = ms_cell(step, d->Q, group) * (size_t)d->G + (size_t)rank;
+    if (ms_demand_gone(d, rank))
+        return 0;
     size_t column = d->token_layers > 1 ? (size_t)layer : 0;
     return d->tokens[row * (size_t)d->token_layers + column];
 }

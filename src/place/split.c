@@ -24,11 +24,13 @@ void ms_copies_fill(struct ms_copies *c, const int *slot_expert)
     int E = c->n_experts, S = c->n_slots, n = 0;
     memset(c->start, 0, ((size_t)E + 2) * sizeof *c->start);
     for (int i = 0; i < S; i++)
-        c->start[slot_expert[i] + 2]++;
+        if (slot_expert[i] >= 0)
+            c->start[slot_expert[i] + 2]++;
     for (int e = 0; e < E; e++)
         c->start[e + 2] += c->start[e + 1];
     for (int i = 0; i < S; i++)
-        c->slot[c->start[slot_expert[i] + 1]++] = i;
+        if (slot_expert[i] >= 0)
+            c->slot[c->start[slot_expert[i] + 1]++] = i;
     for (int e = 0, from = 0; e < E; e++) { /* slots rise, so those of a rank are neighbours */
         int to = c->start[e + 1], first = n;
         for (int i = from; i < to; i++) {

@@ -21,7 +21,7 @@ struct ms_copies {
 /** @return false: out of memory */
 bool ms_copies_init(struct ms_copies *c, struct ms_arena *arena, int n_experts, int n_ranks,
                     int n_slots);
-/** @param slot_expert [S] of one layer */
+/** @param slot_expert [S] of one layer; -1: an empty slot */
 void ms_copies_fill(struct ms_copies *c, const int *slot_expert);
 
 /** Scratch of ms_split_balanced, allocated once. */

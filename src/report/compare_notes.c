@@ -25,7 +25,7 @@ static void __attribute__((format(printf, 2, 3))) add(struct ms_comparison *c, c
 }
 
 struct tally {
-    size_t rows, ties, faster, slower, unclear, failed, oracle;
+    size_t rows, ties, faster, slower, unclear, failed, degraded, oracle;
     size_t few, no_interval;
     int repeats; /* of a row with too few */
 };
@@ -35,6 +35,7 @@ static void count(const struct ms_compare_group *g, struct tally *t)
     for (size_t i = 0; i < g->n; i++) {
         const struct ms_compare_row *r = &g->row[i];
         t->failed += !r->r->ok;
+        t->degraded += strcmp(ms_result_text(r->r, "status", ""), "degraded") == 0;
         t->oracle += ms_result_true(r->r, "oracle");
         if (i == 0 || isnan(r->ratio.ratio))
             continue;
@@ -389,6 +390,11 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
         add(c, "Placements marked 'oracle' saw the very loads they are scored on.");
     if (c->n_missing > 0)
         add(c, "%zu cases have no result yet; `moesim run` again goes on.", c->n_missing);
+    if (t.degraded > 0)
+        add(c,
+            "%zu case%s lost ranks while repeats were under way (degraded in the record): times "
+            "are those of the exchanges that were completed.",
+            t.degraded, t.degraded == 1 ? "" : "s");
     if (t.failed > 0)
         add(c, "%zu cases failed; `moesim run` again tries them again.", t.failed);
     return MS_OK;

@@ -217,7 +217,7 @@ static bool add(void *ctx, const char *line, size_t n)
         return false;
     r.id = ms_result_text(&r, "case", "");
     r.key = ms_result_text(&r, "key", "");
-    r.ok = strcmp(ms_result_text(&r, "status", ""), "ok") == 0;
+    r.ok = ms_store_good(ms_result_text(&r, "status", ""));
     r.work_hash = ms_result_text(&r, "work_hash", "");
     a->strange = strcmp(ms_result_text(&r, "schema", ""), MS_RECORD_SCHEMA) != 0;
     s->r[s->n++] = r;

@@ -134,9 +134,10 @@ extern const struct ms_shape ms_shape_profile;
 extern const struct ms_shape ms_shape_hardware;
 extern const struct ms_field ms_roofline_fields[]; /**< of struct ms_compute_params */
 extern const struct ms_field ms_hardware_fields[]; /**< of struct ms_hardware_params */
-/** struct ms_fault_params: links, n_links */
-extern const struct ms_shape ms_shape_links;
+/** struct ms_fault_params: links, n_links; hosts, n_hosts */
+extern const struct ms_shape ms_shape_links, ms_shape_lost_hosts;
 extern const struct ms_field ms_link_fields[]; /**< of struct ms_fault_link */
+extern const struct ms_field ms_host_fields[]; /**< of struct ms_fault_host */
 
 /** Words of a list (one may stand alone) into a new array; f: an ENUM or PATH row. */
 const char **ms_shape_words(struct ms_reading *r, const char *path, const struct ms_entry *e,

@@ -379,6 +379,15 @@ static const struct ms_field faults[] = {
      .type = MS_FIELD_ODD, .shape = &ms_shape_links, .fields = ms_link_fields,
      MS_OPTIONAL,
      .help = "links that lose bandwidth: [{name, at, until, bandwidth_factor}]"},
+    {.key = "hosts",
+     .type = MS_FIELD_ODD, .shape = &ms_shape_lost_hosts, .fields = ms_host_fields,
+     MS_OPTIONAL,
+     .help = "ranks that are lost: [{name, at}]; what is completed by then is kept, the case is degraded, and it "
+             "has no twin"},
+    {.key = "on_failure", MS_AT(struct ms_fault_params, on_failure),
+     MS_ONE_OF("stop", "remap"), .fallback = "stop",
+     .help = "after a rank is lost: nothing more (stop), or the others go on with the next step, the lost one's "
+             "experts on ranks with a copy, else on the next rank, whose weights cross the fabric (remap)"},
     {0},
 };
 

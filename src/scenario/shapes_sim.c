@@ -45,7 +45,7 @@ const struct ms_field ms_hardware_fields[] = {
 const struct ms_field ms_link_fields[] = {
     {.key = "name", MS_AT(struct ms_fault_link, pattern),
      .type = MS_FIELD_STRING,
-     .help = "names of links; * and ? match as in the shell"},
+     .help = "names of links; * and ? match as in the shell; NAME#2: one cable, from 0, of a link that stands for several"},
     {.key = "at", MS_AT(struct ms_fault_link, at_s),
      MS_TIME, .fallback = "0us",
      .help = "when it starts"},
@@ -53,8 +53,18 @@ const struct ms_field ms_link_fields[] = {
      MS_TIME, MS_WORD("never", INFINITY), .fallback = "never",
      .help = "when it ends"},
     {.key = "bandwidth_factor", MS_AT(struct ms_fault_link, bandwidth_factor),
-     MS_NUMBER(0, 1), .above_min = true, .fallback = "0.5",
-     .help = "what is left of the rate"},
+     MS_NUMBER(0, 1), .fallback = "0.5",
+     .help = "what is left of the rate; 0: nothing, flows wait until it is back; one cable that is down from the start "
+             "for good: queue pairs are hashed to the others (ecmp)"},
+    {0},
+};
+const struct ms_field ms_host_fields[] = {
+    {.key = "name", MS_AT(struct ms_fault_host, pattern),
+     .type = MS_FIELD_STRING,
+     .help = "names of hosts; * and ? match as in the shell"},
+    {.key = "at", MS_AT(struct ms_fault_host, at_s),
+     MS_TIME, .fallback = "0us",
+     .help = "when they are lost, since the start of a repeat"},
     {0},
 };
 /* clang-format on */
@@ -165,3 +175,40 @@ static void schema_links(struct ms_json *j, const struct ms_field *f)
 
 const struct ms_shape ms_shape_links = {parse_links, echo_links, schema_links,
                                         "a list of {name, at, until, bandwidth_factor}"};
+
+/* ---- hosts ---- */
+
+static void parse_hosts(struct ms_reading *r, const char *path, const struct ms_field *f,
+                        const struct ms_entry *e, void *at)
+{
+    struct ms_fault_params *p = at;
+    if (e->value->kind != MS_YAML_LIST) {
+        ms_reading_fail(r, e, path, "must be a list of mappings");
+        return;
+    }
+    struct ms_fault_host *hosts = MS_NEW(r->arena, struct ms_fault_host, e->value->n);
+    int n = 0;
+    for (const struct ms_entry *i = e->value->first; i && hosts; i = i->next) {
+        if (i->value->kind != MS_YAML_MAP) {
+            ms_reading_fail(r, i, path, "must be a mapping {name, at}");
+            continue;
+        }
+        if (ms_reading_table(r, i, path, f->fields, &hosts[n]))
+            n++;
+    }
+    p->hosts = hosts;
+    p->n_hosts = n;
+}
+
+static void echo_hosts(struct ms_echo *o, const char *name, const struct ms_field *f,
+                       const void *at)
+{
+    const struct ms_fault_params *p = at;
+    ms_json_array(&o->j, name);
+    for (int i = 0; i < p->n_hosts; i++)
+        ms_echo_table(o, NULL, f->fields, &p->hosts[i]);
+    ms_json_end_array(&o->j);
+}
+
+const struct ms_shape ms_shape_lost_hosts = {parse_hosts, echo_hosts, schema_links,
+                                             "a list of {name, at}"};

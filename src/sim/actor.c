@@ -102,7 +102,7 @@ static double slowdown_of(struct ms_core *c, int rank, int step)
     struct ms_gpu *gpu = &c->crew.gpu[rank];
     bool anew = c->in->params->faults.straggler_per == MS_STRAGGLER_STEP && gpu->slow_step != step;
     if (gpu->slow_step < 0 || anew)
-        gpu->slowdown = ms_noise_slowdown(&c->noise, c->run.repeat, step, rank);
+        gpu->slowdown = ms_noise_slowdown(&c->noise, c->run.repeat, step, ms_core_was(c, rank));
     gpu->slow_step = step;
     return gpu->slowdown;
 }
@@ -116,8 +116,8 @@ static void compute(struct ms_actor *actor, const char *what, int step, int laye
     struct ms_gpu *gpu = &c->crew.gpu[rank];
     if (!(for_s > 0))
         return;
-    double jitter =
-        ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, (int)kind + actor->half);
+    double jitter = ms_noise_jitter(&c->noise, c->run.repeat, step, layer, ms_core_was(c, rank),
+                                    (int)kind + actor->half);
     double slowdown = slowdown_of(c, rank, step);
     ms_causes_compute(c, actor, for_s, slowdown, jitter);
     for_s *= slowdown * jitter;
@@ -145,8 +145,8 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
     int what = MS_NOISE_START + 2 * (int)phase + actor->half;
     double entry_s = actor->now_s;
     double ready_s =
-        entry_s + c->start_s[dispatch ? 0 : 1] *
-                      ms_noise_jitter(&c->noise, c->run.repeat, step, layer, rank, what);
+        entry_s + c->start_s[dispatch ? 0 : 1] * ms_noise_jitter(&c->noise, c->run.repeat, step,
+                                                                 layer, ms_core_was(c, rank), what);
     if (phase == MS_PHASE_DISPATCH && c->in->exchanges_counts)
         ready_s += c->in->params->hardware.count_exchange_s;
     ms_actor_sleep_until(actor, ready_s);
@@ -208,7 +208,7 @@ static bool wait_for_buffers(struct ms_actor *actor, int number)
 {
     struct ms_core *c = actor->core;
     int older = number - c->exchange->layers_ahead - 1;
-    if (!c->exchange->layers_ahead || older < 0)
+    if (!c->exchange->layers_ahead || older < layer_number(c, c->run.first_step, 0, false))
         return true;
     struct ms_barrier *b = passed(c, actor, older);
     if (b->n_in < c->n_ranks) {
@@ -329,7 +329,7 @@ static void actor_main(int argc, char **argv)
         ms_actor_wait(actor);
         if (c->crew.over || c->status)
             break;
-        for (int s = 0; s < c->n_steps && !c->status; s++)
+        for (int s = c->run.first_step; s < c->n_steps && !c->status; s++)
             if (!one_step(actor, s))
                 break;
         if (c->status)
@@ -354,6 +354,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     memset(c->run.traffic, 0,
            (size_t)c->n_steps * (size_t)c->n_layers * (size_t)c->n_groups * sizeof *c->run.traffic);
     const struct ms_sim_source *s = &c->in->source;
+    c->run.first_step = s->first_step ? s->first_step(s->ctx, run) : 0;
     enum ms_status status = s->begin ? s->begin(s->ctx, run, c->err) : MS_OK;
     if (status)
         return ms_core_note(c, status);

@@ -148,6 +148,7 @@ struct ms_core_crew {
 /** The run under way. */
 struct ms_core_run {
     int number, repeat;
+    int first_step;
     double start_s;      /**< SimGrid's clock when it began */
     double wall_start_s; /**< moved on by what is not simulation: routing, routes */
     double ahead_s;      /**< the network has run to this time; no actor can act before it */
@@ -160,12 +161,21 @@ struct ms_span {
     double from_s, to_s;
 };
 
+/** The first leg of a rank that is not over for it when others are gone. */
+struct ms_halt {
+    int step, layer; /**< step -1: all are over */
+    int order;       /**< its place in the rank's way */
+    enum ms_phase phase;
+    bool waits; /**< it has entered it by then */
+};
+
 /** What becomes samples at the end of a run. */
 struct ms_core_samples {
     double *layer_begin_s, *layer_end_s; /**< [2][step][layer][group]: forward, backward */
     double *rank_begin_s, *rank_end_s, *rank_busy_s; /**< [step][R] */
     double *link_load;            /**< [n_links] scratch: bytes of one leg, else 0 */
     uint32_t *link_seen;          /**< scratch: links touched */
+    struct ms_halt *halt;         /**< [R] where a rank stands when others are gone; NULL: never */
     struct ms_timeline *timeline; /**< NULL: none asked for */
     struct ms_span *span;         /**< [n_spans] when exchanges were active */
     size_t n_spans, span_cap;
@@ -249,8 +259,8 @@ void ms_samples_bound(struct ms_core *c, const struct ms_leg_run *leg, double le
 /** Payload of a leg by hop: network, within nodes. */
 void ms_samples_bytes(struct ms_core *c, const struct ms_leg_run *leg,
                       const struct ms_leg_problem *p);
-/** Payload of a leg by link: the bytes it puts on n_seen links, samples.link_load of link_seen. */
-void ms_samples_links(struct ms_core *c, uint32_t n_seen);
+/** Payload of a leg by link: the bytes that it puts on n_seen links, samples.link_load of link_seen. */
+void ms_samples_links(struct ms_core *c, const struct ms_leg_run *leg, uint32_t n_seen);
 enum ms_status ms_samples_end(struct ms_core *c);
 
 /* timeline.c: the first run drawn */
@@ -259,6 +269,18 @@ void ms_timeline_span(struct ms_core *c, const struct ms_actor *actor, const cha
                       int layer, double from_s, double to_s);
 enum ms_status ms_timeline_write(struct ms_core *c);
 
+/** The host of a rank, in the platform's order. */
+int ms_core_host(const struct ms_core *c, int group, int rank);
+/** The global rank as noise knows it. */
+static inline int ms_core_was(const struct ms_core *c, int rank)
+{
+    return c->in->was ? c->in->was[rank] : rank;
+}
+/** Is a time beyond the moment at which ranks are gone? */
+static inline bool ms_core_late(const struct ms_core *c, double at_s)
+{
+    return c->in->n_gone > 0 && at_s > c->in->gone_s;
+}
 /** Index of (step, layer, group) in arrays of one run. */
 static inline size_t ms_core_cell(const struct ms_core *c, int step, int layer, int group)
 {

@@ -19,6 +19,7 @@
 #include "sim/core.h"
 #include "sim/load.h"
 #include "sim/network_model.h"
+#include "sim/paths.h"
 
 #if SIMGRID_VERSION >= 33300
 #define PRECISION "--cfg=precision/timing:1e-12"
@@ -103,7 +104,7 @@ static enum ms_status find_hosts(struct ms_core *c)
                             sg_host_count(), p->n_hosts_in_file);
     for (int g = 0; g < c->n_groups; g++)
         for (int r = 0; r < c->n_ranks; r++) {
-            int i = ms_rank_host(c->in->workload, g, r);
+            int i = ms_core_host(c, g, r);
             sg_host_t h = sg_host_by_name(p->host_name[i]);
             if (!h)
                 return ms_core_fail(c, MS_INTERNAL, "%s: SimGrid does not know host '%s'", p->path,
@@ -285,7 +286,7 @@ static enum ms_status find_rule(struct ms_core *c, struct ms_sim_engine *e)
     if (!host)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
     for (int i = 0; i < c->n_total; i++)
-        host[i] = ms_rank_host(c->in->workload, i / c->n_ranks, i % c->n_ranks);
+        host[i] = ms_core_host(c, i / c->n_ranks, i % c->n_ranks);
     if (e->n_hosts != c->n_total || memcmp(e->host, host, n * sizeof *host)) {
         e->host = MS_NEW(&e->arena, int, n);
         if (!e->host)
@@ -302,9 +303,25 @@ static enum ms_status find_rule(struct ms_core *c, struct ms_sim_engine *e)
                                       c->out->link_name, c->platform.n_links, &c->arena, c->err));
 }
 
+static const int *cables_of(struct ms_core *c)
+{
+    int *cables = MS_NEW(&c->arena, int, (size_t)c->platform.n_links + 1);
+    for (int l = 0; l < c->platform.n_links && cables; l++)
+        cables[l] = 1;
+    if (cables)
+        ms_paths_cables(c->in->platform, c->out->link_name, (uint32_t)c->platform.n_links, cables);
+    return cables;
+}
+
 static enum ms_status find_events(struct ms_core *c)
 {
-    struct ms_link_list links = {c->platform.n_links, c->out->link_name, c->out->link_bandwidth};
+    struct ms_link_list links = {.n = c->platform.n_links,
+                                 .name = c->out->link_name,
+                                 .bandwidth_Bps = c->out->link_bandwidth,
+                                 .cables = cables_of(c),
+                                 .hashed = c->in->params->network.multipath == MS_PATHS_ECMP};
+    if (!links.cables)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", links.n);
     struct ms_platform_events *e = &c->platform.events;
     enum ms_status s = ms_platform_events_make(c->in->platform, &c->in->params->faults, &links,
                                                &c->arena, e, c->err);

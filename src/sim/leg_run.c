@@ -222,7 +222,7 @@ static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
         for (uint32_t i = first[k]; i < first[k + 1]; i++)
             n_seen = load_flow(c, leg, flow[i], n_seen);
         leg->phase_s[k] = bound_s(c, n_seen);
-        ms_samples_links(c, n_seen);
+        ms_samples_links(c, leg, n_seen);
     }
     if (ok && p)
         note_bound(c, leg);
@@ -247,7 +247,7 @@ static void slow_down(const struct ms_core *c, struct ms_leg_run *leg)
         return;
     for (uint32_t f = 0; f < plan->n_flows; f++) {
         const struct ms_leg_stream *s = ms_leg_stream_of(plan, f);
-        int rank = leg->group * c->n_ranks + (int)plan->src[f];
+        int rank = ms_core_was(c, leg->group * c->n_ranks + (int)plan->src[f]);
         double factor = ms_noise_network(&c->noise, c->run.repeat, leg->step, leg->layer, rank,
                                          (int)leg->phase);
         plan->bytes[f] *= factor;

@@ -31,7 +31,8 @@ static struct ms_moved *moved(struct ms_core *c, int group, int rank, int layer)
 enum ms_status ms_moves_init(struct ms_core *c)
 {
     size_t R = (size_t)c->n_total, halves = (size_t)c->n_halves;
-    if (!c->in->source.moves || c->in->moves_every < 1 || c->in->moves_every >= c->n_steps)
+    bool every = c->in->moves_every > 0 && c->in->moves_every < c->n_steps;
+    if (!c->in->source.moves || !(every || c->in->moves_first))
         return MS_OK;
     struct ms_moves *m = MS_NEW(&c->arena, struct ms_moves, 1);
     if (m) {
@@ -63,6 +64,8 @@ static const struct ms_move *list(struct ms_core *c, int step, int layer, int gr
 
 static bool renewed(const struct ms_core *c, int step)
 {
+    if (c->moves && c->in->moves_first)
+        return step == c->run.first_step;
     return c->moves && step > 0 && step < c->n_steps && step % c->in->moves_every == 0;
 }
 

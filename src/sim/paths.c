@@ -21,6 +21,18 @@ static int by_name(const void *key, const void *row)
     return ms_natural_cmp(key, *(const char *const *)row);
 }
 
+void ms_paths_cables(const struct ms_platform *platform, const char *const *name, uint32_t n_links,
+                     int *cables)
+{
+    for (int i = 0; i < platform->n_links; i++) {
+        const struct ms_platform_link *link = &platform->link[i];
+        const char *const *k =
+            link->cables > 1 ? bsearch(link->name, name, n_links, sizeof *name, by_name) : NULL;
+        if (k)
+            cables[k - name] = link->cables;
+    }
+}
+
 bool ms_paths_init(struct ms_paths *p, const struct ms_platform *platform, const char *const *name,
                    uint32_t n_links, uint32_t first_extra, struct ms_arena *arena)
 {
@@ -31,14 +43,9 @@ bool ms_paths_init(struct ms_paths *p, const struct ms_platform *platform, const
         cables[l] = 1;
         first[l] = l;
     }
-    for (int i = 0; i < platform->n_links; i++) {
-        const struct ms_platform_link *link = &platform->link[i];
-        const char *const *k =
-            link->cables > 1 ? bsearch(link->name, name, n_links, sizeof *name, by_name) : NULL;
-        if (k)
-            cables[k - name] = (uint32_t)link->cables;
-    }
+    ms_paths_cables(platform, name, n_links, (int *)cables);
     p->n_extra = 0;
+    p->first_extra = first_extra;
     for (uint32_t l = 0; l < n_links; l++)
         if (cables[l] > 1) {
             first[l] = first_extra + p->n_extra;
@@ -51,29 +58,49 @@ bool ms_paths_init(struct ms_paths *p, const struct ms_platform *platform, const
     return true;
 }
 
+static bool is_bundle(const struct ms_paths *p, uint32_t link)
+{
+    return link < p->n_links && p->cables[link] > 1;
+}
+
+/* One draw a tier going up, the same coming down. */
+static size_t tier_of(size_t at, size_t many)
+{
+    return at < many - 1 - at ? at : many - 1 - at;
+}
+
+static uint32_t cable(const struct ms_paths *p, uint32_t link, uint32_t draw)
+{
+    return p->first[link] + draw % p->cables[link];
+}
+
 void ms_paths_choose(const struct ms_paths *p, uint32_t src, uint32_t dst, uint32_t queue_pair,
                      uint32_t *link, size_t n)
 {
-    enum { TIERS = 16 };
+    enum { TIERS = 16, MOST_TRIES = 256 };
     struct ms_rng r;
     uint32_t draw[TIERS];
-    size_t many = 0, at = 0;
+    size_t many = 0;
     for (size_t i = 0; i < n; i++)
-        many += link[i] < p->n_links && p->cables[link[i]] > 1;
+        many += is_bundle(p, link[i]);
     if (many == 0)
         return;
     ms_rng_init(&r, ms_rng_derive(p->seed, "path", (uint64_t)p->repeat, src, dst), "queue pair",
                 queue_pair, 0, 0);
-    uint32_t plane = ms_rng_below(&r, p->planes);
-    for (size_t t = 0; t < TIERS; t++)
-        draw[t] = ms_rng_below(&r, UINT32_MAX / p->planes) * p->planes + plane;
-    for (size_t i = 0; i < n; i++) {
-        if (link[i] >= p->n_links || p->cables[link[i]] <= 1)
-            continue;
-        size_t tier = at < many - 1 - at ? at : many - 1 - at;
-        link[i] = p->first[link[i]] + draw[tier % TIERS] % p->cables[link[i]];
-        at++;
+    bool dead = true;
+    for (int tries = 0; dead && tries < MOST_TRIES; tries++) {
+        uint32_t plane = ms_rng_below(&r, p->planes);
+        for (size_t t = 0; t < TIERS; t++)
+            draw[t] = ms_rng_below(&r, UINT32_MAX / p->planes) * p->planes + plane;
+        dead = false;
+        for (size_t i = 0, at = 0; i < n && p->down; i++)
+            if (is_bundle(p, link[i]))
+                dead |=
+                    p->down[cable(p, link[i], draw[tier_of(at++, many) % TIERS]) - p->first_extra];
     }
+    for (size_t i = 0, at = 0; i < n; i++)
+        if (is_bundle(p, link[i]))
+            link[i] = cable(p, link[i], draw[tier_of(at++, many) % TIERS]);
 }
 
 double ms_paths_sum(const struct ms_paths *p, const double *of_link, uint32_t link)

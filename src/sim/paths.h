@@ -27,6 +27,8 @@ struct ms_paths {
     const uint32_t
         *first;       /**< [n_links] the solver's link of its first cable; itself where it is one */
     uint32_t n_extra; /**< cables of links that have several */
+    uint32_t first_extra; /**< the solver's link of the first of them */
+    const bool *down; /**< [n_extra] cables that no path takes: drawn again; NULL: all are well */
 };
 
 /** Count the cables of links, given by name in natural order (SimGrid's: NAME, NAME_UP, NAME_DOWN).
@@ -34,6 +36,10 @@ struct ms_paths {
  *  @return false: no memory */
 bool ms_paths_init(struct ms_paths *p, const struct ms_platform *platform, const char *const *name,
                    uint32_t n_links, uint32_t first_extra, struct ms_arena *arena);
+/** How many cables links stand for where they stand for several, by name as above; the others' numbers are
+ *  left alone. @param cables [n_links] */
+void ms_paths_cables(const struct ms_platform *platform, const char *const *name, uint32_t n_links,
+                     int *cables);
 /** Does any link stand for several cables? */
 bool ms_paths_any(const struct ms_platform *platform);
 /** Put cables in the place of a route's links. src, dst: ranks of all groups. */

@@ -56,7 +56,7 @@ static void add_bandwidth(struct making *m, const struct ms_profile_event *e, si
                           uint32_t link)
 {
     for (size_t i = 0; i < n; i++) {
-        struct ms_link_event out = {e[i].at_s, e[i].value, link, true};
+        struct ms_link_event out = {e[i].at_s, e[i].value, link, -1, true};
         ms_buf_add(&m->events, &out, sizeof out);
     }
 }
@@ -111,19 +111,83 @@ static bool add_profile(struct making *m, const struct ms_platform_profile *p,
     return ok;
 }
 
-static bool hits(const struct ms_fault_link *f, const char *name)
+bool ms_fault_hits(const struct ms_fault_link *f, const char *link, int cable, int n_cables)
 {
-    return fnmatch(f->pattern, name, 0) == 0;
+    const char *mark = strrchr(f->pattern, '#');
+    char text[512], number[16];
+    if (!mark)
+        return fnmatch(f->pattern, link, 0) == 0;
+    snprintf(text, sizeof text, "%.*s", (int)(mark - f->pattern), f->pattern);
+    if (n_cables < 2 || fnmatch(text, link, 0) != 0)
+        return false;
+    for (int i = cable < 0 ? 0 : cable; i < (cable < 0 ? n_cables : cable + 1); i++) {
+        snprintf(number, sizeof number, "%d", i);
+        if (fnmatch(mark + 1, number, 0) == 0)
+            return true;
+    }
+    return false;
 }
 
-/* What is left of a link at a time, of all faults that hit it. */
-static double share_left(const struct ms_fault_params *p, const char *name, double at_s)
+static bool hits(const struct ms_fault_link *f, const struct ms_link_list *links, uint32_t l,
+                 int cable)
+{
+    return ms_fault_hits(f, links->name[l], cable, links->cables[l]);
+}
+
+/* What is left of a cable at a time, of all faults that hit it. */
+static double cable_left(const struct ms_fault_params *p, const struct ms_link_list *links,
+                         uint32_t l, int cable, double at_s)
 {
     double share = 1;
     for (int i = 0; i < p->n_links; i++)
-        if (hits(&p->links[i], name) && p->links[i].at_s <= at_s && at_s < p->links[i].until_s)
+        if (hits(&p->links[i], links, l, cable) && p->links[i].at_s <= at_s &&
+            at_s < p->links[i].until_s)
             share *= p->links[i].bandwidth_factor;
     return share;
+}
+
+/* Do some faults take a single cable of the link? */
+static bool by_cable(const struct ms_fault_params *p, const struct ms_link_list *links, uint32_t l)
+{
+    for (int i = 0; i < p->n_links; i++)
+        if (strchr(p->links[i].pattern, '#') && hits(&p->links[i], links, l, -1))
+            return true;
+    return false;
+}
+
+/* What is left of a link whose cables are alike, or summed up. */
+static double share_left(const struct ms_fault_params *p, const struct ms_link_list *links,
+                         uint32_t l, double at_s)
+{
+    double sum = 0;
+    int n = by_cable(p, links, l) ? links->cables[l] : 1;
+    for (int k = 0; k < n; k++)
+        sum += cable_left(p, links, l, k, at_s);
+    return sum / n;
+}
+
+/* A link of which nothing is left for good: the exchange that needs it is told its name. */
+static void add_down(struct making *m, const struct ms_link_list *links, uint32_t l, double at_s)
+{
+    char text[600];
+    snprintf(text, sizeof text, "link '%.400s' (faults.links)", links->name[l]);
+    struct ms_outage off = {.from_s = at_s, .to_s = INFINITY, .link = l};
+    off.what = ms_arena_strdup(m->arena, text);
+    if (off.what)
+        ms_buf_add(&m->outages, &off, sizeof off);
+}
+
+static void add_fault(struct making *m, const struct ms_fault_params *p,
+                      const struct ms_link_list *links, uint32_t l, double at_s)
+{
+    bool cables = links->hashed && by_cable(p, links, l);
+    for (int k = 0; k < (cables ? links->cables[l] : 1); k++) {
+        double left = cables ? cable_left(p, links, l, k, at_s) : share_left(p, links, l, at_s);
+        struct ms_link_event e = {at_s, links->bandwidth_Bps[l] * left, l, cables ? k : -1, false};
+        ms_buf_add(&m->events, &e, sizeof e);
+    }
+    if (!(share_left(p, links, l, at_s) > 0) && !(share_left(p, links, l, 1e300) > 0))
+        add_down(m, links, l, at_s);
 }
 
 static void add_faults(struct making *m, const struct ms_fault_params *p,
@@ -132,11 +196,8 @@ static void add_faults(struct making *m, const struct ms_fault_params *p,
     for (int i = 0; i < 2 * p->n_links; i++) {
         const struct ms_fault_link *f = &p->links[i / 2];
         double at_s = i % 2 ? f->until_s : f->at_s;
-        if (!isfinite(at_s) || !hits(f, links->name[l]))
-            continue;
-        struct ms_link_event e = {
-            at_s, links->bandwidth_Bps[l] * share_left(p, links->name[l], at_s), l, false};
-        ms_buf_add(&m->events, &e, sizeof e);
+        if (isfinite(at_s) && hits(f, links, l, -1))
+            add_fault(m, p, links, l, at_s);
     }
 }
 
@@ -145,11 +206,12 @@ static enum ms_status check_faults(const struct ms_fault_params *p,
 {
     for (int i = 0; i < p->n_links; i++) {
         int l = 0;
-        while (l < links->n && !hits(&p->links[i], links->name[l]))
+        while (l < links->n && !hits(&p->links[i], links, (uint32_t)l, -1))
             l++;
         if (l == links->n)
             return ms_err_at(err, MS_INVALID, NULL, 0, 0, "faults.links",
-                             "no link is called '%s'; the first and the last are '%s' and '%s'",
+                             "no link%s is called '%s'; the first and the last are '%s' and '%s'",
+                             strchr(p->links[i].pattern, '#') ? " of several cables" : "",
                              p->links[i].pattern, links->n ? links->name[0] : "",
                              links->n ? links->name[links->n - 1] : "");
     }

@@ -2,7 +2,8 @@
  *  own profile files, and the scenario's faults.
  *
  *  bandwidth_file changes a link's capacity; state_file switches a link or a host off, which fails
- *  the exchange that needs it; faults.links take a share of the rate from a time to another. Times in seconds since the start of the run: every run meets the same
+ *  the exchange that needs it; faults.links take a share of the rate from a time to another, of all
+ *  cables that a link stands for or of one (NAME#2). Times in seconds since the start of the run: every run meets the same
  *  weather. A profile that repeats does so for MS_EVENTS_MOST events. */
 #ifndef MS_SIM_PLATFORM_EVENTS_H
 #define MS_SIM_PLATFORM_EVENTS_H
@@ -19,8 +20,9 @@
 enum { MS_EVENTS_MOST = 65536 }; /**< of one profile */
 
 struct ms_link_event {
-    double at_s, capacity_Bps;
+    double at_s, capacity_Bps; /**< of the whole link, were all its cables like this one */
     uint32_t link;
+    int cable;    /**< of the link; -1: all of them */
     bool of_file; /**< of the platform's, not of the scenario's faults */
 };
 
@@ -43,6 +45,8 @@ struct ms_link_list {
     int n;
     const char *const *name; /**< [n] in natural order */
     const double *bandwidth_Bps;
+    const int *cables; /**< [n] that each stands for, 1 or more */
+    bool hashed;       /**< a cable is a link of its own; else a link has what its cables sum to */
 };
 
 /** @param a owns what comes out

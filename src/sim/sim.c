@@ -42,6 +42,11 @@ enum ms_status ms_core_fail(struct ms_core *c, enum ms_status s, const char *fmt
     return ms_core_note(c, s);
 }
 
+int ms_core_host(const struct ms_core *c, int group, int rank)
+{
+    return c->in->was ? c->in->was[rank] : ms_rank_host(c->in->workload, group, rank);
+}
+
 static enum ms_status make_layouts(struct ms_core *c)
 {
     const struct ms_platform *p = c->in->platform;
@@ -52,7 +57,7 @@ static enum ms_status make_layouts(struct ms_core *c)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d groups", c->n_groups);
     for (int g = 0; g < c->n_groups; g++) {
         for (int r = 0; r < c->n_ranks; r++) {
-            int h = ms_rank_host(c->in->workload, g, r);
+            int h = ms_core_host(c, g, r);
             node[r] = p->host_node[h];
             rail[r] = p->host_local[h];
         }
@@ -78,6 +83,12 @@ static void set_kernels(struct ms_core *c)
                                             c->platform.layout[0].n_nodes);
 }
 
+/* Stragglers are so many of the ranks that there were. */
+static int ranks_of_noise(const struct ms_core *c)
+{
+    return c->in->was ? c->in->n_was : c->n_total;
+}
+
 static enum ms_status set_up(struct ms_core *c)
 {
     const struct ms_workload *w = c->in->workload;
@@ -91,7 +102,7 @@ static enum ms_status set_up(struct ms_core *c)
     c->n_steps = w->steps;
     c->n_phases = w->training ? 4 : 2;
     c->n_halves = p->compute.overlap == MS_OVERLAP_TWO_BATCH ? 2 : 1;
-    c->noise = (struct ms_noise){&p->faults, c->in->seed, c->n_total};
+    c->noise = (struct ms_noise){&p->faults, c->in->seed, ranks_of_noise(c)};
     c->latency_at_sender = p->network.latency != MS_LATENCY_FLOW;
     c->alpha_s[0] = p->hardware.dispatch_alpha_s;
     c->alpha_s[1] = p->hardware.combine_alpha_s;

@@ -73,10 +73,24 @@ struct ms_network_params {
 };
 
 struct ms_fault_link {
-    const char *pattern;  /**< shell wildcard over link names */
+    /** shell wildcard over link names; NAME#CABLE: over cables, from 0, of a link that stands for several */
+    const char *pattern;
     double at_s, until_s; /**< until may be INFINITY */
     double bandwidth_factor;
 };
+
+/** Does a fault hit a link, or a cable of it (-1: any of its n_cables)? */
+bool ms_fault_hits(const struct ms_fault_link *f, const char *link, int cable, int n_cables);
+
+/** A rank that is gone from a time on. */
+struct ms_fault_host {
+    const char *pattern; /**< shell wildcard over names of hosts */
+    double at_s;
+};
+
+/** What ranks do when one of them is gone: nothing goes on; or its experts stand elsewhere from the next
+ *  step on. */
+enum ms_on_failure { MS_FAILURE_STOP, MS_FAILURE_REMAP };
 
 /** How far a straggler's factor lies from 1: all at slowdown, evenly up to it, or exponential with
  *  that mean. */
@@ -96,6 +110,9 @@ struct ms_fault_params {
     int straggler_per; /**< enum ms_straggler_per */
     const struct ms_fault_link *links;
     int n_links;
+    const struct ms_fault_host *hosts;
+    int n_hosts;
+    int on_failure;                              /**< enum ms_on_failure */
     double jitter_sigma;                         /**< of a log-normal factor of mean 1 */
     double jitter_tail_share, jitter_tail_alpha; /**< share of factors with a Pareto tail */
     double jitter_network_sigma; /**< of a factor on the bytes' time of a rank's flows of a leg */
@@ -139,6 +156,16 @@ struct ms_sim_source {
     /** Asked before begin; false: the run is left out, its samples and bytes stay 0 (an equal
      *  twin was simulated before). NULL: every run is wanted. */
     bool (*wanted)(void *ctx, int run);
+    /** The step that a run begins with; those before it stay without samples. NULL: 0. */
+    int (*first_step)(void *ctx, int run);
+};
+
+/** The exchange that a run cannot complete, since a rank of it is gone. */
+struct ms_stuck {
+    int step, layer, group; /**< step -1: the run was over before */
+    bool combine, back;
+    int n_waiting; /**< ranks that have entered it and wait */
+    int n_for_it; /**< of all that are left, those that send to, or get something of, a rank that is gone */
 };
 
 struct ms_sim_input {
@@ -154,6 +181,17 @@ struct ms_sim_input {
     bool causes;       /**< keep what exchanges and layers went into */
     int moves_every;   /**< steps between two placements; 0: they stay */
     bool moves_beside; /**< weights cross beside the exchanges of the step before */
+    bool moves_first;  /**< they cross before the first step of a run, and never again */
+    /** [n_gone] global ranks that are gone at gone_s since the start of a run: what has not been
+     *  completed then has no samples (NAN). What was completed before is what it would be without: times
+     *  do not depend on what comes later. */
+    const int *gone;
+    int n_gone;
+    double gone_s;
+    /** [ranks] of the one group: the rank that each was before others were lost, as its host and its
+     *  noise have it; NULL: as they are counted */
+    const int *was;
+    int n_was;                 /**< how many there were */
     bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
     const char *timeline_path; /**< Chrome trace of a run, NULL = none */
     int timeline_run;          /**< which one */
@@ -224,6 +262,7 @@ struct ms_sim_output {
     const char **link_name; /**< [link] */
     double *link_bandwidth; /**< [link] bytes/s */
     double *link_bytes;     /**< [run][link] */
+    struct ms_stuck *stuck; /**< [run] where ranks are gone, else NULL */
     double *active_s;       /**< [run] time in which at least one exchange is active */
     double *run_wall_s;     /**< [run] wall time of the simulation of that run (solver_s, twin_s) */
     double platform_wall_s; /**< loading and routes */

@@ -38,6 +38,21 @@ static struct ms_port_rates rates_of(struct ms_core *c, size_t n_before)
     return r;
 }
 
+/* Cables that are down from the start and for good: queue pairs are hashed to the others. */
+static const bool *cables_down(struct ms_core *c, const struct ms_paths *p)
+{
+    const struct ms_platform_events *e = &c->platform.events;
+    bool *down = MS_NEW(&c->arena, bool, (size_t)p->n_extra + 1);
+    for (size_t i = 0; i < e->n_events && down; i++) {
+        const struct ms_link_event *v = &e->event[i];
+        if (v->cable < 0 || p->cables[v->link] < 2)
+            continue;
+        down[p->first[v->link] + (uint32_t)v->cable - p->first_extra] =
+            v->at_s <= 0 && !(v->capacity_Bps > 0);
+    }
+    return down;
+}
+
 /* Which links are cables, in every run alike; which of them is taken, in every repeat anew. */
 static enum ms_status hash_paths(struct ms_core *c, struct ms_paths *p, uint32_t first_extra)
 {
@@ -46,6 +61,8 @@ static enum ms_status hash_paths(struct ms_core *c, struct ms_paths *p, uint32_t
         return MS_OK;
     if (!p->hashed && !ms_paths_init(p, c->in->platform, c->out->link_name,
                                      (uint32_t)c->platform.n_links, first_extra, &c->arena))
+        return ms_core_fail(c, MS_NOMEM, "out of memory for the cables of links");
+    if (!p->hashed && !(p->down = cables_down(c, p)))
         return ms_core_fail(c, MS_NOMEM, "out of memory for the cables of links");
     p->hashed = true;
     p->queue_pairs = w->queue_pairs > 1 ? (uint32_t)w->queue_pairs : 1;

@@ -251,8 +251,8 @@ static enum ms_status end(struct ms_core *c)
     for (uint32_t i = 0; n->links.paths.hashed && got && i < (uint32_t)c->platform.n_links; i++)
         got[i] = ms_paths_sum(&n->links.paths, got, i);
     /* bytes stand for time, or are others' */
-    bool noisy =
-        c->in->params->faults.jitter_network_sigma > 0 || ms_background_fluid_any(&n->background);
+    bool noisy = c->in->params->faults.jitter_network_sigma > 0 ||
+                 ms_background_fluid_any(&n->background) || c->in->n_gone > 0;
     for (int i = 0; i < c->platform.n_links && !s && !noisy; i++)
         if (!(fabs(got[i] - want[i]) <= 1e-6 * want[i] + 1 + n->wires.unwired_bytes))
             s = ms_core_fail(c, MS_INTERNAL, "link '%s' carried %.17g bytes where %.17g were sent",

@@ -88,14 +88,15 @@ static enum ms_status announce(struct ms_wires *f, uint32_t outage, double at_s)
     return s == MS_OK ? ms_fluid_add(f->fluid, &nothing, 1, f->err) : s;
 }
 
-/* Every cable of a link changes alike. */
+/* A cable of a link, or every one alike. */
 static enum ms_status change(struct ms_wires *f, const struct ms_link_event *e)
 {
     const struct ms_paths *p = &f->paths;
     uint32_t n = p->hashed ? p->cables[e->link] : 1,
              first = p->hashed ? p->first[e->link] : e->link;
     enum ms_status s = MS_OK;
-    for (uint32_t i = 0; i < n && s == MS_OK; i++)
+    uint32_t from = e->cable < 0 ? 0 : (uint32_t)e->cable, to = e->cable < 0 ? n : from + 1;
+    for (uint32_t i = from; i < to && s == MS_OK; i++)
         s = ms_fluid_set_capacity(f->fluid, first + i, e->at_s, e->capacity_Bps / n, f->err);
     return s;
 }

@@ -11,6 +11,7 @@
 #include "demand/nodes.h"
 #include "demand/replica.h"
 #include "place/bound.h"
+#include "sweep/case_lost.h"
 #include "sweep/record.h"
 
 /* ---- what demand and simulator are asked ---- */
@@ -29,6 +30,7 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                   int n_threads, struct ms_err *err)
 {
     *in = (struct ms_case_input){.s = *s};
+    in->s.twin = s->twin && s->sim.faults.n_hosts == 0; /* nothing to compare a cut run with */
     if (platform->n_nodes == 0 && s->gpus_per_node > 0) {
         enum ms_status status = ms_platform_group(platform, s->gpus_per_node, err);
         if (status != MS_OK)
@@ -42,7 +44,7 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
     ms_rank_nodes(&in->s.workload, platform->host_node, platform->n_hosts, node);
     const struct ms_model_shape *model = s->has_model ? &in->s.model : NULL;
     bool renewed = renews(&in->s);
-    int runs = 1 + s->twin + renewed; /* of a repeat */
+    int runs = 1 + in->s.twin + renewed; /* of a repeat */
     in->demand = (struct ms_demand_input){.model = model,
                                           .workload = &in->s.workload,
                                           .routing = &in->s.routing,
@@ -342,9 +344,9 @@ static void add_timing(const struct source *s, const struct ms_sim_output *o, do
 }
 
 static enum ms_status answer(const struct source *s, const struct ms_platform *platform,
-                             const struct ms_sim_output *o, struct ms_hash work_hash,
-                             const struct ms_case_options *options, struct ms_message *out,
-                             struct ms_err *err)
+                             const struct ms_sim_output *o, const struct ms_case_lost *lost,
+                             struct ms_hash work_hash, const struct ms_case_options *options,
+                             struct ms_message *out, struct ms_err *err)
 {
     struct ms_platform_cost cost;
     enum ms_status status = ms_platform_cost(platform, &cost, err);
@@ -355,6 +357,7 @@ static enum ms_status answer(const struct source *s, const struct ms_platform *p
     if (s->n_exchanges > 0)
         sums.slots_bound = s->slots_bound_sum / (double)s->n_exchanges;
     struct ms_record_input in = {.s = &s->in->s,
+                                 .degraded = lost->told.repeats > 0 ? &lost->told : NULL,
                                  .platform = platform,
                                  .cost = &cost,
                                  .out = o,
@@ -381,6 +384,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     struct ms_arena arena = {0};
     struct source source = {0};
     struct ms_sim_output o = {0};
+    struct ms_case_lost lost = {0};
     in->sim.timeline_path = options->timeline_path;
     in->sim.timeline_run = options->timeline_repeat * in->sim.runs_a_repeat;
     in->sim.causes = options->causes;
@@ -388,9 +392,15 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     in->sim.progress = out->progress;
     enum ms_status status = source_init(&source, in, options, &arena, err);
     if (status == MS_OK)
+        status = ms_case_lost_open(&lost, in, &arena, err);
+    if (lost.n_times > 0 && !in->sim.engine) /* more than one simulation in this process */
+        in->sim.engine = ms_sim_engine_create();
+    if (status == MS_OK)
         status = ms_sim_run(&in->sim, &o, err);
     if (status == MS_OK)
-        status = answer(&source, in->sim.platform, &o, work_hash, options, out, err);
+        status = ms_case_lost_finish(&lost, source.demand, &o, err);
+    if (status == MS_OK)
+        status = answer(&source, in->sim.platform, &o, &lost, work_hash, options, out, err);
     if (status == MS_OK)
         add_timing(&source, &o, ms_clock_s() - start, &out->part[MS_PART_TIMING]);
     ms_sim_finish(&o);

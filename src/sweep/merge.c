@@ -68,7 +68,7 @@ static enum ms_status read_study(struct merge *m, struct ms_buf *out, struct ms_
 
 static bool is_ok(const struct ms_line *l)
 {
-    return strcmp(l->status, "ok") == 0;
+    return ms_store_good(l->status);
 }
 
 /* An answer beats a failure; two different answers to one case cannot be joined. */

@@ -111,6 +111,7 @@ static void add_identity(struct ms_json *j, const struct ms_record_input *in)
     ms_json_integer(j, "layers", in->out->n_layers);
     ms_json_integer(j, "steps", in->out->n_steps);
     ms_json_integer(j, "repeats", s->repeats);
+    ms_record_add_degraded(j, in);
 }
 
 enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *out,

@@ -4,6 +4,12 @@
  *  files, the versions and the seed. Beside its series and bytes:
  *  - work_hash: equal for cases that move the same tokens (seed, repeats, model, workload and
  *    routing with their files). compare pairs repeats only between records whose work is the same.
+ *  - degraded, where ranks were lost (faults.hosts) while a repeat was under way: on_failure, lost
+ *    [{rank, host, at_us}], repeats that were hit, stuck {repeat, step, layer, leg, waiting, for_it}: the
+ *    exchange of the first of them that cannot be completed, the ranks that wait in it, and how many of all
+ *    have data for, or of, a lost one; exchanges_lost of the case; with remap ranks_left, experts_moved,
+ *    moved_bytes, move_us (the leg of weights, mean), steps_after. Numbers of times are then of the
+ *    exchanges that were completed, variance and samples are left out, and units are repeats.
  *  - caption: words for tables (scenario, algorithm, placement, source, model).
  *  - platform: name, topology (the generator's word), hosts, nodes, switches, cables,
  *    bisection_per_gpu_Bps (null = unknown).
@@ -64,8 +70,31 @@ struct ms_record_sums {
         slots_bound; /**< what the slots allow for the fullest rank over the mean; 0: not asked for */
 };
 
+/** A rank that is lost. */
+struct ms_record_lost {
+    int rank;
+    const char *host;
+    double at_s;
+};
+
+/** What a case in which ranks are lost came to. */
+struct ms_record_degraded {
+    bool remap;
+    struct ms_record_lost *lost; /**< [n_lost] by rank */
+    int n_lost;
+    int repeats;      /**< that could not complete an exchange */
+    int first_repeat; /**< the first of them, and its exchange */
+    struct ms_stuck first;
+    /** remap, of all repeats: */
+    int ranks_left;
+    int64_t experts_moved;
+    double moved_bytes, move_s; /**< of weights; the longest leg of them, mean over n_moves */
+    int n_moves, steps_after;   /**< steps simulated with the ranks that were left */
+};
+
 struct ms_record_input {
-    const struct ms_scenario *s; /**< resolved */
+    const struct ms_record_degraded *degraded; /**< NULL: all exchanges were completed */
+    const struct ms_scenario *s;               /**< resolved */
     const struct ms_platform *platform;
     const struct ms_platform_cost *cost;
     const struct ms_sim_output *out;
@@ -83,6 +112,8 @@ struct ms_record_input {
     struct ms_hash work_hash;
 };
 
+/** Is the body of a case that lost ranks? */
+bool ms_record_degraded(const char *body);
 /** Append the body: from "platform_hash" to the last member, without the closing brace.
  *  @return MS_OK; MS_INTERNAL: a time that is no time; MS_NOMEM */
 enum ms_status ms_record_body(const struct ms_record_input *in, struct ms_buf *out,

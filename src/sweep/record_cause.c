@@ -1,6 +1,5 @@
 /* What the slowest exchanges (or layers) of a case went into: parts of their time by cause, the same
  * cause of like links together, and apart the links that run below their like. */
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,14 +80,29 @@ static double usual_rate(const struct ms_sim_output *o, int link, double *scratc
     return scratch[n / 2];
 }
 
+static int cables_of(const struct ms_record_input *in, int link)
+{
+    const struct ms_platform *p = in->platform;
+    for (int l = 0; l < p->n_links; l++)
+        if (p->link[l].cables > 1 && strcmp(p->link[l].name, in->out->link_name[link]) == 0)
+            return p->link[l].cables;
+    return 1;
+}
+
 /* What a fault leaves of a link's rate. */
 static double faulted(const struct ms_record_input *in, int link)
 {
     const struct ms_fault_params *f = &in->s->sim.faults;
     double left = 1;
-    for (int i = 0; i < f->n_links; i++)
-        if (fnmatch(f->links[i].pattern, in->out->link_name[link], 0) == 0)
-            left = fmin(left, f->links[i].bandwidth_factor);
+    int n = cables_of(in, link);
+    for (int i = 0; i < f->n_links; i++) {
+        double sum = 0;
+        for (int k = 0; k < n; k++)
+            sum += ms_fault_hits(&f->links[i], in->out->link_name[link], k, n)
+                       ? f->links[i].bandwidth_factor
+                       : 1;
+        left = fmin(left, sum / n);
+    }
     return left;
 }
 
@@ -247,7 +261,7 @@ enum ms_status ms_record_add_cause(struct ms_json *j, const struct ms_record_inp
     enum ms_series which = looked_at(in);
     size_t per_run = ms_series_count(MS_SERIES_EXCHANGE, o), R = (size_t)in->s->repeats;
     size_t n = per_run * R, n_told = 0;
-    if (!o->first_exchange_part || !ms_series_defined(MS_SERIES_EXCHANGE, in->s))
+    if (in->degraded || !o->first_exchange_part || !ms_series_defined(MS_SERIES_EXCHANGE, in->s))
         return MS_OK;
     struct ms_arena a = {0};
     struct slow *e = MS_NEW(&a, struct slow, n);

@@ -1,5 +1,6 @@
 /* What a record says of legs beside their slowest rank: the mean over ranks, and the part that
  * notify has of them. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,9 @@
 
 static void add(struct ms_json *j, const char *name, double *v, size_t n, double units)
 {
+    n = ms_record_present(v, n);
+    if (n == 0)
+        return;
     struct ms_summary s = ms_summarise(v, n, units);
     ms_json_object(j, name);
     ms_json_number(j, "p50_us", s.p50);
@@ -17,14 +21,17 @@ static void add(struct ms_json *j, const char *name, double *v, size_t n, double
     ms_json_end_object(j);
 }
 
-/* A leg's time, mean over ranks. */
-static void means(const double *rank_s, size_t n_ranks, size_t n, double *us)
+/* A leg's time, mean over ranks that are there; NAN where the leg was not completed. */
+static void means(const double *leg_s, const double *rank_s, size_t n_ranks, size_t n, double *us)
 {
     for (size_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (size_t r = 0; r < n_ranks; r++)
-            sum += rank_s[i * n_ranks + r];
-        us[i] = 1e6 * sum / (double)n_ranks;
+        double sum = 0, there = 0;
+        for (size_t r = 0; r < n_ranks; r++) {
+            double s = rank_s[i * n_ranks + r];
+            sum += isnan(s) ? 0 : s;
+            there += !isnan(s);
+        }
+        us[i] = isnan(leg_s[i]) ? NAN : 1e6 * sum / there;
     }
 }
 
@@ -34,8 +41,11 @@ static void add_means(struct ms_json *j, const struct ms_record_input *in, bool 
     const struct ms_sim_output *o = in->out;
     const double *rank_s = combine ? o->rank_combine_s : o->rank_dispatch_s;
     size_t ranks = (size_t)o->n_ranks;
-    for (int r = 0; r < in->s->repeats; r++)
-        means(rank_s + (size_t)in->repeat_run[r] * n * ranks, ranks, n, v + (size_t)r * n);
+    const double *leg_s = combine ? o->combine_s : o->dispatch_s;
+    for (int r = 0; r < in->s->repeats; r++) {
+        size_t at = (size_t)in->repeat_run[r] * n;
+        means(leg_s + at, rank_s + at * ranks, ranks, n, v + (size_t)r * n);
+    }
     add(j, combine ? "combine_mean" : "dispatch_mean", v, n * (size_t)in->s->repeats, units);
 }
 
@@ -48,7 +58,7 @@ static void add_notify(struct ms_json *j, const struct ms_record_input *in, size
         for (size_t i = 0; i < n; i++) {
             size_t at = (size_t)in->repeat_run[r] * n + i;
             v[(size_t)r * n + i] = 1e6 * (o->dispatch_notify_s[at] + o->combine_notify_s[at]);
-            any += v[(size_t)r * n + i];
+            any += isnan(v[(size_t)r * n + i]) ? 0 : v[(size_t)r * n + i];
         }
     if (any > 0)
         add(j, "notify", v, n * (size_t)in->s->repeats, units);

@@ -17,6 +17,11 @@ enum ms_series ms_record_main_series(const struct ms_record_input *in);
 double *ms_record_series(const struct ms_record_input *in, enum ms_series which, const int *run,
                          size_t *n);
 
+/** The numbers of v that are there, in front: what was not completed is NAN. @return how many */
+size_t ms_record_present(double *v, size_t n);
+/** The member `degraded` (record_degraded.c), where ranks were lost. */
+void ms_record_add_degraded(struct ms_json *j, const struct ms_record_input *in);
+
 /** A member for every series (percentiles, how many samples), and `units`: how many of the samples are
  *  independent (record_times.c). @return MS_OK; MS_INTERNAL: a time that is no time; MS_NOMEM */
 enum ms_status ms_record_add_times(struct ms_json *j, const struct ms_record_input *in,

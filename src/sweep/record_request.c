@@ -77,7 +77,7 @@ enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_i
         mean[n].n = worst[n].n = in->stays[i];
         see(in, (int)(i / each), (int)(i % each / (size_t)P / (size_t)P), first, last, &mean[n].us,
             &worst[n].us);
-        n++;
+        n += isnan(mean[n].us) ? 0 : 1; /* a step that was not completed ends it */
     }
     bool ok = mean && worst;
     if (ok && n > 0) {

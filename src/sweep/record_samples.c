@@ -37,6 +37,10 @@ enum ms_status ms_record_add_samples(struct ms_json *j, const struct ms_record_i
                                      struct ms_err *err)
 {
     ms_json_object(j, "samples");
+    if (in->degraded) {
+        ms_json_end_object(j);
+        return MS_OK;
+    }
     enum ms_status s = add_series(j, in, MS_SERIES_EXCHANGE, "exchange_us", err);
     if (s == MS_OK)
         s = add_series(j, in, MS_SERIES_DISPATCH, "dispatch_us", err);

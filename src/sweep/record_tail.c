@@ -1,4 +1,5 @@
 /* Who is there when an exchange is slow: a count over the slowest ones. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "sweep/record_parts.h"
@@ -32,6 +33,15 @@ static void look_at(const struct ms_record_input *in, size_t per_run, struct exc
 static bool same(const struct exchange *a, const struct exchange *b)
 {
     return a->layer == b->layer && a->hot.rank == b->hot.rank && a->hot.expert == b->hot.expert;
+}
+
+static size_t completed(struct exchange *e, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(e[i].time_us))
+            e[kept++] = e[i];
+    return kept;
 }
 
 static void add_most_frequent(struct ms_json *j, const struct exchange *e, size_t n)
@@ -84,6 +94,14 @@ enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_inpu
         ms_series_get(MS_SERIES_EXCHANGE, in->out, in->repeat_run[r], v);
         for (size_t i = 0; i < per_run; i++)
             e[r * per_run + i] = (struct exchange){.time_us = v[i], .at = i, .repeat = r};
+    }
+    if (in->degraded)
+        n = completed(e, n);
+    if (n == 0) {
+        ms_json_null(j, "tail");
+        free(e);
+        free(v);
+        return MS_OK;
     }
     qsort(e, n, sizeof *e, slowest_first);
     size_t slow = (n + 99) / 100;

@@ -27,6 +27,13 @@ static double units_of(const struct ms_record_input *in)
     if (!v)
         return NAN;
     size_t per_step = n / steps;
+    if (in->degraded) { /* the repeats that have completed anything */
+        double units = 0;
+        for (int r = 0; r < R; r++)
+            units += ms_record_present(v + (size_t)r * (n / (size_t)R), n / (size_t)R) > 0;
+        free(v);
+        return units;
+    }
     for (size_t i = 0; i < steps; i++) {
         double sum = 0;
         for (size_t k = 0; k < per_step; k++)
@@ -49,7 +56,10 @@ enum ms_status ms_record_add_variance(struct ms_json *j, const struct ms_record_
                          .layers = (size_t)in->out->n_layers,
                          .units = (size_t)in->out->n_groups};
     struct ms_components c;
-    enum ms_status s = v ? ms_components_of(&t, &c, err) : ms_record_no_memory(err);
+    enum ms_status s = v ? MS_OK : ms_record_no_memory(err);
+    c = (struct ms_components){NAN, NAN, NAN};
+    if (s == MS_OK && !in->degraded)
+        s = ms_components_of(&t, &c, err);
     free(v);
     if (s != MS_OK)
         return s;
@@ -68,8 +78,9 @@ static double exposed_share(const struct ms_record_input *in)
     for (int r = 0; r < in->s->repeats; r++)
         for (size_t i = 0; i < per_run; i++) {
             size_t at = (size_t)in->repeat_run[r] * per_run + i;
-            exposed += in->out->exposed_s[at];
-            total += in->out->step_s[at];
+            bool there = !isnan(in->out->step_s[at]);
+            exposed += there ? in->out->exposed_s[at] : 0;
+            total += there ? in->out->step_s[at] : 0;
         }
     return total > 0 ? exposed / total : NAN;
 }
@@ -84,8 +95,14 @@ static enum ms_status add_blocks(struct ms_json *j, const struct ms_record_input
         double *v = ms_record_series(in, w, in->repeat_run, &n);
         if (!v)
             return ms_record_no_memory(err);
+        if (in->degraded)
+            n = ms_record_present(v, n);
         struct ms_summary s = ms_summarise(v, n, units);
         free(v);
+        if (n == 0) {
+            ms_json_null(j, ms_series_name(w));
+            continue;
+        }
         if (!isfinite(s.mean) || !isfinite(s.max))
             return ms_err_set(err, MS_INTERNAL, "the simulated %s times are no times",
                               ms_series_name(w));
@@ -113,11 +130,15 @@ enum ms_status ms_record_add_times(struct ms_json *j, const struct ms_record_inp
 void ms_record_add_skew(struct ms_json *j, const struct ms_record_input *in)
 {
     size_t per_run = ms_series_count(MS_SERIES_DISPATCH, in->out), R = (size_t)in->s->repeats;
-    double sum = 0;
+    double sum = 0, n = 0;
     for (size_t r = 0; r < R; r++)
-        for (size_t i = 0; i < per_run; i++)
-            sum += in->out->entry_skew_s[(size_t)in->repeat_run[r] * per_run + i];
-    ms_json_number(j, "entry_skew_us", sum / (double)(per_run * R) * 1e6);
+        for (size_t i = 0; i < per_run; i++) {
+            double skew_s = in->out->entry_skew_s[(size_t)in->repeat_run[r] * per_run + i];
+            bool there = !in->degraded || !isnan(skew_s);
+            sum += there ? skew_s : 0;
+            n += there;
+        }
+    ms_json_number(j, "entry_skew_us", sum / n * 1e6);
 }
 
 enum ms_status ms_record_add_bound(struct ms_json *j, const struct ms_record_input *in,
@@ -134,7 +155,10 @@ enum ms_status ms_record_add_bound(struct ms_json *j, const struct ms_record_inp
     for (size_t r = 0; r < R; r++)
         for (size_t i = 0; i < per_run; i++)
             v[r * per_run + i] = in->out->bound_s[(size_t)in->repeat_run[r] * per_run + i] * 1e6;
-    struct ms_summary s = ms_summarise(v, per_run * R, (double)R);
+    size_t n = in->degraded ? ms_record_present(v, per_run * R) : per_run * R;
+    struct ms_summary s = ms_summarise(v, n, (double)R);
+    if (n == 0)
+        s.p50 = s.p99 = NAN;
     ms_json_object(j, "bound");
     ms_json_number(j, "p50_us", s.p50);
     ms_json_number(j, "p99_us", s.p99);

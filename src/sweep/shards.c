@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/seal.h"
+#include "sweep/store.h"
 
 enum { NOWHERE = INT32_MAX, MOST_NAMED = 8 };
 
@@ -66,7 +67,7 @@ static size_t good_case(const struct shards *g, const char *line, size_t n)
     const char *id = json_string_value(json_object_get(o, "case")),
                *status = json_string_value(json_object_get(o, "status"));
     size_t at = g->n_cases;
-    if (id && id[0] == 'c' && status && strcmp(status, "ok") == 0)
+    if (id && id[0] == 'c' && status && ms_store_good(status))
         at = (size_t)strtoul(id + 1, NULL, 10);
     json_decref(o);
     return at < g->n_cases ? at : g->n_cases;

@@ -27,6 +27,8 @@
 #include "base/hash.h"
 
 #define MS_RECORD_SCHEMA "moesim.result/1"
+/** Is a record of this status an answer? "degraded": of fewer ranks (record.h). */
+bool ms_store_good(const char *status);
 /** What every body starts with. */
 #define MS_RECORD_BODY "\"platform_hash\":"
 

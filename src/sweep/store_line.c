@@ -1,8 +1,16 @@
 /* The lines of a case as the results folder has them: what the parent knows of it, what its child made,
  * and the seal. */
+#include <string.h>
+
 #include "base/json.h"
 #include "base/seal.h"
+#include "sweep/record.h"
 #include "sweep/store_parts.h"
+
+bool ms_store_good(const char *status)
+{
+    return strcmp(status, "ok") == 0 || strcmp(status, "degraded") == 0;
+}
 
 static void add_head(struct ms_json *j, const struct ms_store_case *c, const char *status)
 {
@@ -19,7 +27,7 @@ char *ms_store_line_ok(const struct ms_store_case *c, const char *body)
 {
     struct ms_buf b = {0};
     struct ms_json j = {.out = &b};
-    add_head(&j, c, "ok");
+    add_head(&j, c, ms_record_degraded(body) ? "degraded" : "ok");
     ms_buf_adds(&b, ",");
     ms_buf_adds(&b, body);
     ms_seal_add(&b);

@@ -70,7 +70,7 @@ static enum ms_status reuse(struct ms_store *s, size_t index, const struct by_ke
         const struct ms_line *l = old->line[i];
         if (strcmp(l->key, c->key.hex) != 0)
             break;
-        if (strcmp(l->status, "ok") != 0 || !l->body)
+        if (!ms_store_good(l->status) || !l->body)
             continue;
         if (s->study->needs_samples && (strcmp(l->id, c->id) != 0 || !has_samples(s, c)))
             continue;
