@@ -303,6 +303,7 @@ static enum ms_status draw_timeline(const struct ms_explained *e, const char *pa
     const json_t *repeat = json_object_get(json_array_get(slow, 0), "repeat");
     struct ms_trial t = {.plan = e->base.plan, .index = e->base.index};
     t.options.timeline_path = path;
+    t.options.timeline_case = e->id;
     t.options.timeline_repeat = (int)json_integer_value(repeat);
     enum ms_status s = ms_trials_run(&t, 1, 1, signal_number, err);
     if (s == MS_OK && !t.record)

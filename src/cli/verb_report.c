@@ -21,8 +21,10 @@ static const struct ms_option options[] = {
      "repeatable"},
     {"explained", 'e', "FILE",
      "what `moesim explain DIR --format json` printed, for the causes on the page (default: the "
-     "first "
-     "folder's explain.json, where there is one)"},
+     "first folder's explain.json, where there is one)"},
+    {"timeline", 't', "FILE",
+     "what `moesim explain DIR --timeline FILE` wrote, for the slowest exchange on the page "
+     "(default: the first folder's timeline.json, where there is one)"},
     {"no-pictures", 0, NULL, "the page alone: gnuplot, which draws the pictures, is not needed"},
     {0}};
 
@@ -47,22 +49,29 @@ static void say_written(const char *path)
         printf("%s\n", path);
 }
 
+/* A file that an option names, or that lies in the first folder; NULL: neither. */
+static const char *beside(const struct ms_args *a, const char *option, struct ms_buf *path)
+{
+    const char *given = ms_args_get(a, option, NULL);
+    const char *name = strcmp(option, "timeline") == 0 ? "timeline" : "explain";
+    ms_buf_printf(path, "%s/%s.json", a->operand[0], name);
+    return given ? given : path->p && access(path->p, F_OK) == 0 ? path->p : NULL;
+}
+
 static enum ms_status write_page(const struct ms_comparison *c, const struct ms_args *a,
                                  const char *dir, struct ms_err *err)
 {
-    struct ms_buf page = {0}, path = {0};
+    struct ms_buf page = {0}, path = {0}, explained = {0}, timeline = {0};
     const char *platforms[256];
-    size_t n = 0;
+    struct ms_page_sources from = {.platforms = platforms};
     for (int i = 0; i < a->n_options; i++)
         if (strcmp(a->option[i].name, "platform") == 0)
-            platforms[n++] = a->option[i].value;
-    ms_buf_printf(&path, "%s/explain.json", a->operand[0]);
-    const char *explained = ms_args_get(a, "explained", NULL);
-    if (!explained && path.p && access(path.p, F_OK) == 0)
-        explained = path.p;
-    enum ms_status s = ms_report_html(c, platforms, n, explained, &page, err);
-    ms_buf_finish(&path);
-    path = (struct ms_buf){0};
+            platforms[from.n_platforms++] = a->option[i].value;
+    from.explained = beside(a, "explained", &explained);
+    from.timeline = beside(a, "timeline", &timeline);
+    enum ms_status s = ms_report_html(c, &from, &page, err);
+    ms_buf_finish(&explained);
+    ms_buf_finish(&timeline);
     ms_buf_printf(&path, "%s/report.html", dir);
     if (s == MS_OK)
         s = path.failed ? ms_err_set(err, MS_NOMEM, "out of memory")
@@ -154,7 +163,8 @@ const struct ms_verb ms_verb_report = {
     .arguments = "DIR… [options]",
     .summary = "Results as one page to send around (report.html), and pictures",
     .examples = "moesim report results/compare-topologies\n"
-                "moesim explain results/mine --format json >results/mine/explain.json && moesim "
+                "moesim explain results/mine --format json --timeline results/mine/timeline.json "
+                ">results/mine/explain.json && moesim "
                 "report results/mine\n"
                 "moesim report results/before results/after -o results/both",
     .options = options,

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "report/figure.h"
+#include "report/page_parts.h"
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -47,7 +47,12 @@ static void add_case(struct ms_buf *b, const json_t *one)
         char number[32];
         snprintf(number, sizeof number, "%.6g", json_number_value(v));
         ms_buf_adds(b, ", ");
-        ms_html_text(b, json_is_string(v) ? json_string_value(v) : json_is_number(v) ? number : "");
+        ms_html_text(b, key);
+        ms_buf_adds(b, "=");
+        ms_html_text(b, json_is_string(v)   ? json_string_value(v)
+                        : json_is_number(v) ? number
+                        : json_is_true(v)   ? "true"
+                                            : "false");
     }
     ms_buf_adds(b, ": ");
     ms_html_text(b, text_of(one, "metric"));
@@ -79,4 +84,28 @@ enum ms_status ms_html_causes(struct ms_buf *b, const char *path, const char *te
     json_array_foreach(cases, i, one) add_case(b, one);
     json_decref(root);
     return MS_OK;
+}
+
+void ms_page_how_to_explain(struct ms_buf *b, const struct ms_comparison *c, bool causes)
+{
+    const struct ms_compare_row *slowest = &c->group[0].row[0];
+    for (size_t g = 0; g < c->n_groups; g++)
+        for (size_t i = 0; i < c->group[g].n; i++) {
+            const struct ms_compare_row *r = &c->group[g].row[i];
+            if (r->r->ok && r->value > slowest->value)
+                slowest = r;
+        }
+    const char *dir = slowest->r->source;
+    ms_buf_printf(
+        b, "<h2>%s</h2>\n<p>%s of the slowest case stand here after<br><code>moesim explain ",
+        causes ? "Why" : "The slowest exchange",
+        causes ? "The causes and a timeline" : "A timeline and its causes");
+    ms_html_text(b, dir);
+    ms_buf_printf(b, " --case %s --format json --timeline ", slowest->r->id);
+    ms_html_text(b, dir);
+    ms_buf_adds(b, "/timeline.json &gt;");
+    ms_html_text(b, dir);
+    ms_buf_adds(b,
+                "/explain.json</code><br>and this report again: the case is simulated again, with "
+                "and without each cause.</p>\n");
 }

@@ -44,6 +44,7 @@ static void draw_survival(struct ms_buf *b, const struct ms_comparison *c,
 {
     struct ms_scale x = {INFINITY, 0, MS_FIGURE_LEFT, MS_FIGURE_W - MS_FIGURE_RIGHT},
                     y = {-1, 0, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP};
+    static const double marked[] = {0, 50, 90, 95, 99, 99.9, 99.99, 99.999};
     char text[200];
     for (size_t i = 0; i < n; i++) {
         if (curve[i].n == 0)
@@ -53,10 +54,12 @@ static void draw_survival(struct ms_buf *b, const struct ms_comparison *c,
         y.lo = fmin(y.lo, -log10((double)curve[i].n));
     }
     ms_figure_begin(b, "Share of times longer than t, one curve a case", MS_FIGURE_H);
-    for (int p = 0; p >= (int)floor(y.lo); p--) {
-        snprintf(text, sizeof text, "%g %%", 100 * pow(10, p));
-        if (p >= y.lo)
-            ms_figure_y_mark(b, ms_figure_at(&y, p), text);
+    ms_figure_y_title(b, y.from, y.to, "percentile (share longer than t)");
+    for (size_t i = 0; i < sizeof marked / sizeof *marked; i++) {
+        double share = log10(1 - marked[i] / 100);
+        snprintf(text, sizeof text, "p%g", marked[i]);
+        if (share >= y.lo)
+            ms_figure_y_mark(b, ms_figure_at(&y, share), text);
     }
     snprintf(text, sizeof text, "t, microseconds of %s", ms_series_name(c->series));
     ms_figure_x_axis(b, &x, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP, text);
@@ -67,8 +70,9 @@ static void draw_survival(struct ms_buf *b, const struct ms_comparison *c,
              "Share of %ss that take longer than t, on a logarithmic scale: the further right a "
              "curve ends, the longer its tail.",
              ms_series_name(c->series));
-    ms_figure_end(b, text);
+    ms_figure_drawn(b);
     ms_figure_legend(b, g, n);
+    ms_figure_caption(b, text);
 }
 
 enum ms_status ms_figure_survival(struct ms_buf *b, const struct ms_comparison *c,
@@ -160,7 +164,6 @@ void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c)
     struct ms_scale x = {INFINITY, 0, MS_FIGURE_LEFT, MS_FIGURE_W - MS_FIGURE_RIGHT},
                     y = {1, 1, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP};
     double vx, vy;
-    char number[32];
     for (size_t i = 0; i < s->n; i++)
         if (point_of(c, &s->r[i], &vx, &vy)) {
             x.lo = fmin(x.lo, vx);
@@ -172,9 +175,8 @@ void ms_figure_slowdown(struct ms_buf *b, const struct ms_comparison *c)
         return;
     ms_figure_begin(b, "Slowdown against the balanced twin, by imbalance of rank loads",
                     MS_FIGURE_H);
-    double step = ms_figure_step(&y);
-    for (double v = ceil(y.lo / step) * step; v <= y.hi; v += step)
-        ms_figure_y_mark(b, ms_figure_at(&y, v), ms_plain_number(v, number));
+    ms_figure_y_title(b, y.from, y.to, "slowdown against the balanced twin");
+    ms_figure_y_axis(b, &y);
     ms_figure_x_axis(b, &x, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP,
                      "busiest rank's selections over the mean");
     for (size_t i = 0; i < s->n; i++) {
@@ -214,13 +216,13 @@ enum ms_status ms_figure_links(struct ms_buf *b, const struct ms_compare_row *r)
         double u = json_number_value(json_object_get(link, "utilisation")),
                bytes = json_number_value(json_object_get(link, "bytes")),
                y = MS_FIGURE_TOP + MS_FIGURE_ROW * (double)i;
-        char number[32];
+        char amount[32];
         ms_figure_row_name(b, name ? name : "", y + MS_FIGURE_ROW / 2.0);
         ms_buf_printf(b,
                       "<rect class=\"f1\" x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"%d\"><title>"
-                      "%.1f %%, %sB</title></rect>\n",
+                      "%.1f %%, %s</title></rect>\n",
                       MS_FIGURE_LABEL, y + 5, ms_figure_at(&x, fmin(u, 1)) - MS_FIGURE_LABEL,
-                      MS_FIGURE_ROW - 10, 100 * u, ms_plain_number(bytes, number));
+                      MS_FIGURE_ROW - 10, 100 * u, ms_figure_bytes(bytes, amount));
     }
     snprintf(caption, sizeof caption,
              "The busiest links of %s, the slowest here: bytes over what the link can carry.",

@@ -62,7 +62,8 @@ static void draw_experts(struct ms_buf *b, const json_t *layers, double most)
         }
         ms_buf_adds(b, "\n");
     }
-    ms_figure_x_axis(b, &x, bottom, bottom, "expert (rows are the layers simulated)");
+    ms_figure_y_title(b, MS_FIGURE_TOP, bottom, L > 2 ? "layer" : "");
+    ms_figure_x_axis(b, &x, bottom, bottom, "expert");
 }
 
 enum ms_status ms_figure_experts(struct ms_buf *b, const struct ms_compare_row *r)
@@ -77,8 +78,8 @@ enum ms_status ms_figure_experts(struct ms_buf *b, const struct ms_compare_row *
         draw_experts(b, layers, most);
         snprintf(caption, sizeof caption,
                  "What each expert is asked for over the mean of its layer (white nothing, blue "
-                 "the mean, dark red "
-                 "the fullest, %.3g times the mean), %s; mean of the repeats.",
+                 "the mean, dark red the fullest, %.3g times the mean), %s; a row a layer, mean of "
+                 "the repeats.",
                  most, r->label);
         ms_figure_end(b, caption);
     }
@@ -124,6 +125,7 @@ static void draw_ranks(struct ms_buf *b, const struct ms_compare_group *g, const
         y.hi = fmax(y.hi, k->load[i][0]);
     }
     ms_figure_begin(b, "Load of the ranks over their mean, from the busiest on", MS_FIGURE_H);
+    ms_figure_y_title(b, y.from, y.to, "selections over the mean");
     ms_figure_y_axis(b, &y);
     ms_figure_x_axis(b, &x, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP,
                      "ranks, the busiest first");
@@ -135,10 +137,16 @@ static void draw_ranks(struct ms_buf *b, const struct ms_compare_group *g, const
                           ms_figure_at(&y, k->load[i][r]));
         ms_buf_adds(b, "\"/>\n");
     }
-    ms_figure_end(b,
-                  "Selections that each rank computes over the mean, after placement, layers and "
-                  "repeats together. The first point is the rank that the others wait for.");
-    ms_figure_legend(b, g, k->n_rows);
+    ms_figure_drawn(b);
+    if (k->n_rows > 1)
+        ms_figure_legend(b, g, k->n_rows);
+    ms_figure_caption(b, k->n_rows > 1 || g->n < 2
+                             ? "Selections that each rank computes over the mean, after placement, "
+                               "layers and repeats together. The first point is the rank that the "
+                               "others wait for."
+                             : "Selections that each rank computes over the mean, after placement, "
+                               "layers and repeats together: the same in all rows. The first point "
+                               "is the rank that the others wait for.");
 }
 
 enum ms_status ms_figure_ranks(struct ms_buf *b, const struct ms_compare_group *g)

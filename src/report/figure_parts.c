@@ -2,6 +2,9 @@
 #include "report/figure_parts.h"
 
 #include <math.h>
+#include <string.h>
+
+enum { MOST_NAME = 24 };
 
 void ms_html_text(struct ms_buf *b, const char *text)
 {
@@ -21,15 +24,29 @@ void ms_html_text(struct ms_buf *b, const char *text)
 
 void ms_figure_begin(struct ms_buf *b, const char *name, int height)
 {
-    ms_buf_printf(b, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", MS_FIGURE_W,
-                  height);
+    ms_buf_adds(b, "<figure><p class=\"title\" aria-hidden=\"true\">");
+    ms_html_text(b, name);
+    ms_buf_printf(b,
+                  "</p><div class=\"draw\"><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"",
+                  MS_FIGURE_W, height);
     ms_html_text(b, name);
     ms_buf_adds(b, "\">\n");
 }
 
 void ms_figure_end(struct ms_buf *b, const char *caption)
 {
-    ms_buf_adds(b, "</svg>\n<figcaption>");
+    ms_figure_drawn(b);
+    ms_figure_caption(b, caption);
+}
+
+void ms_figure_drawn(struct ms_buf *b)
+{
+    ms_buf_adds(b, "</svg></div>\n");
+}
+
+void ms_figure_caption(struct ms_buf *b, const char *caption)
+{
+    ms_buf_adds(b, "<figcaption>");
     ms_html_text(b, caption);
     ms_buf_adds(b, "</figcaption></figure>\n");
 }
@@ -62,7 +79,7 @@ void ms_figure_x_axis(struct ms_buf *b, const struct ms_scale *x, double y, doub
                       ms_figure_at(x, v), ms_figure_at(x, v), top, y, ms_figure_at(x, v), y + 16,
                       ms_plain_number(v, number));
     ms_buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", (x->from + x->to) / 2,
-                  y + 34);
+                  y + 35);
     ms_html_text(b, title);
     ms_buf_adds(b, "</text>\n");
 }
@@ -90,10 +107,60 @@ void ms_figure_legend(struct ms_buf *b, const struct ms_compare_group *g, size_t
     ms_buf_adds(b, "</ul>\n");
 }
 
+const char *ms_figure_bytes(double bytes, char *out)
+{
+    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
+    int k = 0;
+    for (; k < 4 && bytes >= 1000; k++)
+        bytes /= 1000;
+    snprintf(out, 32, bytes >= 100 ? "%.0f %s" : "%.3g %s", bytes, unit[k]);
+    return out;
+}
+
+void ms_figure_keys(struct ms_buf *b, const char *const *name, const int *colour, size_t n)
+{
+    ms_buf_adds(b, "<ul class=\"legend\">");
+    for (size_t i = 0; i < n; i++)
+        ms_buf_printf(b,
+                      "<li><svg viewBox=\"0 0 20 8\" aria-hidden=\"true\"><rect width=\"20\" "
+                      "height=\"8\" %s%d%s/></svg> %s</li>",
+                      colour[i] < 0 ? "style=\"fill:var(--line)\" data-c=\"" : "class=\"f",
+                      colour[i] < 0 ? 0 : colour[i], "\"", name[i]);
+    ms_buf_adds(b, "</ul>\n");
+}
+
+/* The first bytes of a text that are whole characters. */
+static size_t whole(const char *text, size_t n)
+{
+    while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
 void ms_figure_row_name(struct ms_buf *b, const char *label, double y)
 {
+    size_t n = strlen(label), head = MOST_NAME / 2, tail = n - MOST_NAME / 2 + 1;
     ms_buf_printf(b, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", MS_FIGURE_LABEL - 8, y + 4);
-    ms_html_text(b, label);
+    if (n <= MOST_NAME) {
+        ms_html_text(b, label);
+    } else { /* its ends tell it from others; all of it on hovering */
+        char start[MOST_NAME];
+        snprintf(start, sizeof start, "%.*s", (int)whole(label, head), label);
+        ms_html_text(b, start);
+        ms_buf_adds(b, "…");
+        ms_html_text(b, label + whole(label, tail));
+        ms_buf_adds(b, "<title>");
+        ms_html_text(b, label);
+        ms_buf_adds(b, "</title>");
+    }
+    ms_buf_adds(b, "</text>\n");
+}
+
+void ms_figure_y_title(struct ms_buf *b, double from, double to, const char *text)
+{
+    ms_buf_printf(b, "<text transform=\"translate(13 %.1f) rotate(-90)\" text-anchor=\"middle\">",
+                  (from + to) / 2);
+    ms_html_text(b, text);
     ms_buf_adds(b, "</text>\n");
 }
 

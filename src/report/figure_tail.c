@@ -68,7 +68,13 @@ void ms_figure_tail(struct ms_buf *b, const struct ms_comparison *c,
         if (fall_of(g->row[i].r, &f))
             draw(b, &x, &f, y + 3);
     }
-    ms_figure_end(
+    static const char *const step[] = {"balanced twin, median", "uneven loads, at the median",
+                                       "from the median to p95", "from p95 to p99",
+                                       "port bound, median"};
+    static const int colour[] = {0, 1, 2, 3, 11};
+    ms_figure_drawn(b);
+    ms_figure_keys(b, step, colour, sizeof colour / sizeof *colour);
+    ms_figure_caption(
         b, "Steps from top to bottom: the median of the balanced twin (the same bytes, spread "
            "evenly), what uneven loads add to it at the median, from there to p95, from p95 to "
            "p99; the upright line is the median port bound of the uneven loads.");

@@ -10,14 +10,40 @@
 
 struct use {
     const json_t *of; /* name -> utilisation */
+    const struct ms_platform *p;
+    double active_s; /* while bytes moved; 0: not known */
 };
+
+static double rate_of(const struct ms_platform *p, const char *link)
+{
+    for (int l = 0; l < p->n_links; l++)
+        if (strcmp(p->link[l].name, link) == 0)
+            return p->link[l].bandwidth_Bps;
+    return 0;
+}
+
+/* The record has the bytes of its busiest links, and what of their rate that was: the time follows. */
+static double active_of(const struct ms_platform *p, const json_t *record)
+{
+    const json_t *busiest = json_array_get(json_object_get(record, "links"), 0);
+    const char *name = json_string_value(json_object_get(busiest, "name"));
+    double u = json_number_value(json_object_get(busiest, "utilisation"));
+    double rate_Bps = name ? rate_of(p, name) : 0;
+    return u > 0 && rate_Bps > 0
+               ? json_number_value(json_object_get(busiest, "bytes")) / (u * rate_Bps)
+               : 0;
+}
 
 static bool use_of(void *ctx, const char *link, double *utilisation, char *words, size_t size)
 {
     const struct use *u = ctx;
     const json_t *v = json_object_get(u->of, link);
     *utilisation = json_is_number(v) ? json_number_value(v) : 0;
-    snprintf(words, size, "%s: %.1f %%", link, 100 * *utilisation);
+    double bytes = *utilisation * u->active_s * rate_of(u->p, link);
+    int n = snprintf(words, size, "%s: %.1f %%", link, 100 * *utilisation);
+    char amount[32];
+    if (bytes > 0 && n > 0 && (size_t)n < size)
+        snprintf(words + n, size - (size_t)n, ", %s", ms_figure_bytes(bytes, amount));
     return v != NULL;
 }
 
@@ -85,16 +111,18 @@ enum ms_status ms_figure_topology(struct ms_buf *b, const struct ms_compare_row 
     json_t *record = ms_result_json(r->r);
     if (!record)
         return MS_NOMEM;
-    struct use use = {json_object_get(record, "link_utilisation")};
+    struct use use = {.of = json_object_get(record, "link_utilisation"), .p = &p};
     struct ms_svg_heat heat = {&use, use_of, beside ? most_of_row(beside) : most_of(use.of)};
-    bool drawn = heat.most > 0 && find_platform(r->r, platforms, n, &p) &&
-                 ms_platform_cost(&p, &cost, NULL) == MS_OK &&
+    bool found = heat.most > 0 && find_platform(r->r, platforms, n, &p);
+    use.active_s = found ? active_of(&p, record) : 0;
+    bool drawn = found && ms_platform_cost(&p, &cost, NULL) == MS_OK &&
                  ms_svg_platform(&p, &cost, &heat, &picture, NULL) == MS_OK;
     if (drawn) {
         ms_buf_adds(b, "<figure class=\"map\" role=\"img\" aria-label=\"Links by utilisation, "
                        "drawn on the topology\">");
+        ms_buf_adds(b, "<div class=\"draw\">");
         ms_buf_add(b, picture.p, picture.n);
-        ms_buf_adds(b, "<figcaption>How busy the links of ");
+        ms_buf_adds(b, "</div><figcaption>How busy the links of ");
         ms_html_text(b, r->label);
         ms_buf_adds(b, beside ? " are, the fastest here, on the same scale"
                               : " are, the slowest here, over all exchanges");

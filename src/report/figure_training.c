@@ -126,14 +126,17 @@ static void draw(struct ms_buf *b, const struct ms_compare_group *g, const struc
         y.lo = 1;
     ms_figure_begin(b, balance ? "Busiest expert over the mean, by step" : "Cross-entropy, by step",
                     MS_FIGURE_H);
+    ms_figure_y_title(b, y.from, y.to, balance ? "busiest over mean" : "cross-entropy, nats");
     ms_figure_y_axis(b, &y);
     ms_figure_x_axis(b, &x, MS_FIGURE_H - MS_FIGURE_BOTTOM, MS_FIGURE_TOP, "step of training");
     for (size_t k = 0; k < n; k++)
         draw_course(b, &c[k], balance, &x, &y, k);
-    ms_figure_end(b, balance ? "How uneven the experts' loads were at each step: the busiest over "
+    ms_figure_drawn(b);
+    ms_figure_legend(b, g, n);
+    ms_figure_caption(b, balance
+                             ? "How uneven the experts' loads were at each step: the busiest over "
                                "the mean, mean of the layers."
                              : "Cross-entropy of the batches (nats); dots are the held-out text.");
-    ms_figure_legend(b, g, n);
 }
 
 /* No curve is drawn beside one that cannot be believed. */

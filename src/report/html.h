@@ -8,12 +8,16 @@
 
 #include "report/compare.h"
 
-/** The whole page.
- *  @param platforms [n_platforms] files in which the records' platforms may be found
- *  @param explained a file of what `moesim explain --format json` printed, or NULL
- *  @return MS_OK; MS_IO, MS_INVALID of that file; MS_NOMEM */
-enum ms_status ms_report_html(const struct ms_comparison *c, const char *const *platforms,
-                              size_t n_platforms, const char *explained, struct ms_buf *out,
-                              struct ms_err *err);
+/** Files beside the results. */
+struct ms_page_sources {
+    const char *const *platforms; /**< [n_platforms] in which the records' platforms may be found */
+    size_t n_platforms;
+    const char *explained; /**< what `moesim explain --format json` printed; NULL: none */
+    const char *timeline;  /**< what `moesim explain --timeline` wrote; NULL: none */
+};
+
+/** The whole page. @return MS_OK; MS_IO, MS_INVALID of a source; MS_NOMEM */
+enum ms_status ms_report_html(const struct ms_comparison *c, const struct ms_page_sources *from,
+                              struct ms_buf *out, struct ms_err *err);
 
 #endif

@@ -87,6 +87,10 @@ enum ms_status ms_results_keep(struct ms_results *s, const char *where, struct m
 size_t ms_results_column(const struct ms_results *s, const char *key);
 /** A record's value of a key as text, "" = it has none. */
 const char *ms_result_label(const struct ms_results *s, const struct ms_result *r, const char *key);
+/** What a record was run with under a key of scenarios ("hardware.library"): its axis, or the first
+ *  case's setting of its folder. @param number [40] is written where it is one  @return "" = not known */
+const char *ms_result_setting(const struct ms_results *s, const struct ms_result *r,
+                              const char *key, char *number);
 /** A number by path ("exchange.p99_us"), NaN = it is not there. */
 double ms_result_number(const struct ms_result *r, const char *path);
 /** A text by path, or fallback. */

@@ -125,6 +125,15 @@ static size_t plain_label(struct ms_results *s, const struct ms_result *r, const
     return ms_strings_add(&s->texts, f->text ? f->text : ms_number(f->number, number));
 }
 
+const char *ms_result_setting(const struct ms_results *s, const struct ms_result *r,
+                              const char *key, char *number)
+{
+    const struct ms_fact *f = ms_facts_get(&r->facts, find(s, "axes.", key));
+    if (!f)
+        f = ms_facts_get(&s->settings[r->n_source], find(s, "set.", key));
+    return !f ? "" : f->text ? f->text : ms_number(f->number, number);
+}
+
 /* Values of several columns as one label. */
 static size_t joined_label(struct ms_results *s, const struct ms_result *r, const char *const *key,
                            size_t n)

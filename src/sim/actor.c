@@ -161,6 +161,8 @@ static bool exchange(struct ms_actor *actor, int step, int layer, enum ms_phase 
     ms_causes_complete(c, actor);
     ms_actor_sleep_until(actor, actor->now_s);
     ms_samples_rank(c, actor, step, layer, phase, actor->now_s - entry_s);
+    if (ready_s > entry_s)
+        ms_timeline_span(c, actor, "start-up", step, layer, entry_s, ready_s);
     ms_timeline_span(c, actor, phase_name[phase], step, layer, entry_s, actor->now_s);
     return !c->status;
 }

@@ -195,6 +195,7 @@ struct ms_sim_input {
     bool exchanges_counts;     /**< ranks tell each other their counts before a dispatch */
     const char *timeline_path; /**< Chrome trace of a run, NULL = none */
     int timeline_run;          /**< which one */
+    const char *timeline_case; /**< its case's name, for who reads the trace; NULL: not told */
     volatile double *progress; /**< the share that is done, told now and then; NULL: nobody asks */
     struct ms_sim_engine *engine; /**< kept for further cases of this process; NULL: the only one */
 };

@@ -10,7 +10,7 @@
 struct ms_timeline {
     struct ms_buf text;
     struct ms_json json;
-    int run; /* the one that is drawn */
+    int run, repeat; /* the one that is drawn */
 };
 
 static int thread_of(const struct ms_core *c, const struct ms_actor *actor)
@@ -59,6 +59,7 @@ void ms_timeline_begin(struct ms_core *c)
     }
     c->samples.timeline->json.out = &c->samples.timeline->text;
     c->samples.timeline->run = c->run.number;
+    c->samples.timeline->repeat = c->run.repeat;
     ms_json_object(&c->samples.timeline->json, NULL);
     ms_json_array(&c->samples.timeline->json, "traceEvents");
     name_rows(c);
@@ -91,6 +92,11 @@ enum ms_status ms_timeline_write(struct ms_core *c)
         return MS_OK;
     ms_json_end_array(&t->json);
     ms_json_string(&t->json, "displayTimeUnit", "ns");
+    ms_json_object(&t->json, "otherData");
+    if (c->in->timeline_case)
+        ms_json_string(&t->json, "case", c->in->timeline_case);
+    ms_json_integer(&t->json, "repeat", t->repeat);
+    ms_json_end_object(&t->json);
     ms_json_end_object(&t->json);
     enum ms_status s = t->text.failed
                            ? ms_err_set(c->err, MS_NOMEM, "out of memory for the timeline")

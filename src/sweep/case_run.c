@@ -386,6 +386,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     struct ms_sim_output o = {0};
     struct ms_case_lost lost = {0};
     in->sim.timeline_path = options->timeline_path;
+    in->sim.timeline_case = options->timeline_case;
     in->sim.timeline_run = options->timeline_repeat * in->sim.runs_a_repeat;
     in->sim.causes = options->causes;
     in->sim.engine = options->engine;

@@ -20,6 +20,7 @@ struct ms_case_options {
     bool samples;              /**< also make samples/cNNNN.csv */
     const char *timeline_path; /**< NULL = none */
     int timeline_repeat;       /**< which one is drawn */
+    const char *timeline_case; /**< what it calls the case */
     bool details; /**< the record also has ranks' loads by layer, and what slots allow */
     bool causes;  /**< the record also says what the slowest exchanges went into */
     struct ms_sim_engine

@@ -68,6 +68,7 @@ static enum ms_status work(void *ctx, size_t job, struct ms_message *out, struct
         char name[64];
         snprintf(name, sizeof name, "trace/%s.json", r->plan->store.c[job].id);
         o.timeline_path = ms_path_join(&c.arena, r->options->dir, name);
+        o.timeline_case = r->plan->store.c[job].id;
     }
     s = ms_case_run(&c.s, &r->plan->c[job], &r->plan->inputs->files, &o, out, err);
     out->last = s == MS_OK && o.engine &&
