@@ -72,7 +72,7 @@ enum ms_status ms_print_overview(const char *dir)
     struct ms_term term = ms_term_of(stdout);
     if (term.width > 100)
         term.width = 100;
-    enum ms_status s = ms_results_read(&r, &dir, 1, &err);
+    enum ms_status s = ms_results_read_brief(&r, dir, &err);
     if (s == MS_OK)
         s = ms_overview_print(&r, stdout, &term);
     if (s == MS_NOMEM) /* what was said before stands */

@@ -20,6 +20,7 @@ struct reading {
     struct ms_buf scratch; /* a text with its end */
     char path[256];
     bool failed;
+    const char *const *only; /* of a record's objects; NULL: all */
 };
 
 static bool is_plain(const char *text)
@@ -108,6 +109,14 @@ static size_t append_name(struct reading *r, size_t at, const struct ms_json_sli
     return is_plain(r->path + at) ? key->n : strlen(ms_clean_line(r->path + at));
 }
 
+static bool wanted(const struct reading *r, const struct ms_json_slice *key)
+{
+    const char *const *name = r->only;
+    while (name && *name && !ms_json_slice_is(key, *name))
+        name++;
+    return !name || *name;
+}
+
 static void walk(struct reading *r, struct ms_json_scan s, size_t at, enum kind kind)
 {
     struct ms_json_slice key, v;
@@ -121,7 +130,8 @@ static void walk(struct reading *r, struct ms_json_scan s, size_t at, enum kind 
         if (inner) {
             bool is_axes = kind == RECORD && at == 0 && ms_json_slice_is(&key, "axes");
             r->path[at + n] = '.';
-            walk(r, ms_json_scan_object(&v), at + n + 1, is_axes ? AXES : kind);
+            if (at > 0 || wanted(r, &key))
+                walk(r, ms_json_scan_object(&v), at + n + 1, is_axes ? AXES : kind);
         } else if (kind != RECORD || (scalar && v.kind != MS_JSON_NULL)) {
             add(r, number ? ms_json_slice_number(&v) : NAN, labelled ? label_of(r, &v) : NULL);
         }
@@ -153,10 +163,10 @@ static bool read_all(struct reading *r, const char *text, size_t n, enum kind ki
     return keep_all(r, arena, out);
 }
 
-bool ms_facts_read(const char *record, struct ms_strings *names, struct ms_strings *texts,
-                   struct ms_arena *arena, struct ms_facts *out)
+bool ms_facts_read(const char *record, const char *const *only, struct ms_strings *names,
+                   struct ms_strings *texts, struct ms_arena *arena, struct ms_facts *out)
 {
-    struct reading r = {.names = names, .texts = texts};
+    struct reading r = {.names = names, .texts = texts, .only = only};
     return read_all(&r, record, strlen(record), RECORD, arena, out);
 }
 

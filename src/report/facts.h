@@ -23,10 +23,11 @@ struct ms_facts {
 };
 
 /** Flatten a record's line, or settings (an object of sections, whose lists are texts too) under a path
- *  that starts with "set.". @param arena holds the facts  @return false: memory ran out (also told
+ *  that starts with "set.". @param only NULL-terminated: of a record's objects these; NULL: all
+ *  @param arena holds the facts  @return false: memory ran out (also told
  *  by `failed` of the sets) */
-bool ms_facts_read(const char *record, struct ms_strings *names, struct ms_strings *texts,
-                   struct ms_arena *arena, struct ms_facts *out);
+bool ms_facts_read(const char *record, const char *const *only, struct ms_strings *names,
+                   struct ms_strings *texts, struct ms_arena *arena, struct ms_facts *out);
 bool ms_facts_read_settings(const json_t *settings, struct ms_strings *names,
                             struct ms_strings *texts, struct ms_arena *arena, struct ms_facts *out);
 /** The fact of a path, NULL = there is none. */

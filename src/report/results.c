@@ -183,6 +183,7 @@ struct reader {
     const char *source;
     size_t cap, n_here; /* records of this source */
     bool strange;       /* the last one is of another schema */
+    bool brief;         /* for the closing table alone */
 };
 
 static bool grown(struct reader *a)
@@ -201,6 +202,11 @@ static bool grown(struct reader *a)
     return r != NULL;
 }
 
+/* What the closing table is made of, beside the scalars of a record. */
+static const char *const brief[] = {"axes",     "platform", "caption",  "exchange",
+                                    "layer",    "step",     "slowdown", "imbalance",
+                                    "variance", "training", NULL};
+
 /* Equal lines are one record: shards, and the same folder twice. */
 static bool add(void *ctx, const char *line, size_t n)
 {
@@ -210,10 +216,12 @@ static bool add(void *ctx, const char *line, size_t n)
     a->n_here++;
     if (a->strange || ms_strings_add(&a->seen, ms_hash128(line, n).hex) < n_seen)
         return true;
-    struct ms_result r = {
-        .line = line, .source = a->source, .n_source = s->n_sources, .names = s->names};
+    struct ms_result r = {.line = a->brief ? NULL : line,
+                          .source = a->source,
+                          .n_source = s->n_sources,
+                          .names = s->names};
     if (a->seen.failed || !grown(a) ||
-        !ms_facts_read(line, s->names, &s->texts, &s->arena, &r.facts))
+        !ms_facts_read(line, a->brief ? brief : NULL, s->names, &s->texts, &s->arena, &r.facts))
         return false;
     r.id = ms_result_text(&r, "case", "");
     r.key = ms_result_text(&r, "key", "");
@@ -222,6 +230,11 @@ static bool add(void *ctx, const char *line, size_t n)
     a->strange = strcmp(ms_result_text(&r, "schema", ""), MS_RECORD_SCHEMA) != 0;
     s->r[s->n++] = r;
     return true;
+}
+
+static bool add_met(void *ctx, const struct ms_line_met *l)
+{
+    return add(ctx, l->text, l->n);
 }
 
 static bool add_wall(void *ctx, const char *line, size_t n)
@@ -257,7 +270,10 @@ static enum ms_status read_one(struct reader *a, const char *path, struct ms_err
         status = nomem(err);
     a->source = path;
     a->n_here = 0;
-    if (status == MS_OK && access(file, F_OK) == 0)
+    uint64_t size;
+    if (status == MS_OK && a->brief)
+        status = ms_lines_walk(file, add_met, a, &seen, &size, err);
+    else if (status == MS_OK && access(file, F_OK) == 0)
         status = ms_lines_each(file, &s->text[s->n_texts++], add, a, &seen, err);
     if (status == MS_OK && ms_lines_told(&seen, "", text, sizeof text))
         ms_errs_warn_at(&s->warnings, file, 0, 0, NULL, "%s", text);
@@ -271,17 +287,18 @@ static enum ms_status read_one(struct reader *a, const char *path, struct ms_err
                          s->r[s->n - 1].id, MS_RECORD_SCHEMA);
     if (status == MS_OK) {
         status = read_report(s, dir, err);
-        read_timing(s, dir);
+        if (!a->brief)
+            read_timing(s, dir);
     }
     s->n_sources++;
     return status;
 }
 
-enum ms_status ms_results_read(struct ms_results *out, const char *const *paths, size_t n_paths,
-                               struct ms_err *err)
+static enum ms_status read_paths(struct ms_results *out, const char *const *paths, size_t n_paths,
+                                 bool for_table, struct ms_err *err)
 {
     struct ms_results s = {.margin = -1};
-    struct reader a = {.s = &s};
+    struct reader a = {.s = &s, .brief = for_table};
     s.study = MS_NEW(&s.arena, const char *, n_paths);
     s.text = MS_NEW(&s.arena, struct ms_buf, n_paths);
     s.names = MS_NEW(&s.arena, struct ms_strings, 1);
@@ -300,6 +317,17 @@ enum ms_status ms_results_read(struct ms_results *out, const char *const *paths,
         s.margin = 0.05;
     *out = s;
     return MS_OK;
+}
+
+enum ms_status ms_results_read(struct ms_results *out, const char *const *paths, size_t n_paths,
+                               struct ms_err *err)
+{
+    return read_paths(out, paths, n_paths, false, err);
+}
+
+enum ms_status ms_results_read_brief(struct ms_results *out, const char *dir, struct ms_err *err)
+{
+    return read_paths(out, &dir, 1, true, err);
 }
 
 void ms_results_finish(struct ms_results *s)

@@ -21,7 +21,7 @@
 #include "sweep/series.h"
 
 struct ms_result {
-    const char *line;   /**< its text, owned by the set */
+    const char *line;   /**< its text, owned by the set; NULL: read for a table alone */
     const char *source; /**< folder or file it came from, as typed */
     size_t n_source;    /**< its number among the paths read */
     const char *id, *key, *work_hash;
@@ -73,6 +73,9 @@ struct ms_results {
  *  MS_IO; MS_NOMEM */
 enum ms_status ms_results_read(struct ms_results *out, const char *const *paths, size_t n_paths,
                                struct ms_err *err);
+/** The records of a folder that a run has just written, for its closing table: only what that shows,
+ *  and no text. */
+enum ms_status ms_results_read_brief(struct ms_results *out, const char *dir, struct ms_err *err);
 void ms_results_finish(struct ms_results *s);
 
 /** What the records answer to and what of it varies (results_keys.c); called by ms_results_read. */

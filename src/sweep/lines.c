@@ -1,6 +1,7 @@
 /* Records as lines of a results folder: what of a line is read, and which lines are torn. */
 #include "sweep/lines.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,60 @@ enum ms_status ms_lines_each(const char *path, struct ms_buf *text,
             s = MS_NOMEM;
     }
     return s == MS_NOMEM ? ms_err_set(err, s, "out of memory reading '%s'", path) : s;
+}
+
+/* ---- line by line ---- */
+
+/* Case, key and status stand before the body. */
+static void read_head(struct ms_line_met *l, bool sealed)
+{
+    struct ms_json_scan s = ms_json_scan_text(l->text, l->n);
+    struct ms_json_slice key, v;
+    l->id = l->key = (struct ms_json_slice){.kind = MS_JSON_STRING, .p = ""};
+    while (l->head == 0 && ms_json_scan_next(&s, &key, &v)) {
+        if (v.kind == MS_JSON_STRING && ms_json_slice_is(&key, "case"))
+            l->id = v;
+        else if (v.kind == MS_JSON_STRING && ms_json_slice_is(&key, "key"))
+            l->key = v;
+        else if (v.kind == MS_JSON_STRING && ms_json_slice_is(&key, "status"))
+            snprintf(l->status, sizeof l->status, "%.*s", (int)v.n, v.p);
+        if (sealed ? ms_json_slice_is(&key, "platform_hash") : l->key.n > 0)
+            l->head = (size_t)((sealed ? key.p - 1 : v.p + v.n + 2) - l->text);
+    }
+    if (!sealed && l->head > 0 && l->text[l->head - 1] != ',')
+        l->head = 0; /* times without a member */
+}
+
+enum ms_status ms_lines_walk(const char *path, bool (*each)(void *ctx, const struct ms_line_met *l),
+                             void *ctx, struct ms_lines_seen *seen, uint64_t *size,
+                             struct ms_err *err)
+{
+    *size = 0;
+    if (access(path, F_OK) != 0)
+        return MS_OK;
+    FILE *f = ms_file_is(path) ? fopen(path, "re") : NULL;
+    char *line = NULL;
+    size_t cap = 0, n;
+    enum ms_status s = f ? MS_OK
+                         : ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s",
+                                     ms_file_is(path) ? strerror(errno) : "it is no file");
+    for (ssize_t got; s == MS_OK && (got = getline(&line, &cap, f)) > 0; *size += (uint64_t)got) {
+        struct walk w = {line, line + got, seen, false};
+        const char *text = next_line(&w, &n);
+        struct ms_line_met l = {.text = text, .n = n, .at = *size};
+        bool taken = text && counts(&w, text, n, &s);
+        if (taken)
+            read_head(&l, seen);
+        if (s == MS_NOMEM || (taken && !each(ctx, &l)))
+            s = ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", path);
+    }
+    if (s == MS_OK && f && ferror(f))
+        s = ms_err_at(err, errno == ENOMEM ? MS_NOMEM : MS_IO, path, 0, 0, NULL, "cannot read: %s",
+                      strerror(errno));
+    free(line);
+    if (f)
+        fclose(f);
+    return s;
 }
 
 struct steps {

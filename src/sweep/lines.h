@@ -10,10 +10,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json_scan.h"
 
 /** One record's line, taken apart. Strings live in the arena. */
 struct ms_line {
@@ -30,6 +32,22 @@ struct ms_lines_seen {
     size_t n_unsealed; /**< no seal at all */
 };
 
+/** A line where it was met in its file. */
+struct ms_line_met {
+    const char *text; /**< [n] without its end; NUL behind it */
+    size_t n;
+    uint64_t at;                  /**< of its first byte */
+    struct ms_json_slice id, key; /**< as in struct ms_line */
+    char status[16];
+    size_t head; /**< bytes before its body; 0: it has none */
+};
+/** The lines of a file one after the other, of which one is in memory at a time: each(ctx, line) for
+ *  every one that counts. A file that is not there has none.
+ *  @param seen as in ms_lines_read; NULL: timing.jsonl, whose body is what stands behind the key
+ *  @param size bytes of the file  @return MS_OK; MS_IO; MS_NOMEM (each returned false) */
+enum ms_status ms_lines_walk(const char *path, bool (*each)(void *ctx, const struct ms_line_met *l),
+                             void *ctx, struct ms_lines_seen *seen, uint64_t *size,
+                             struct ms_err *err);
 /** Every line of DIR/name that counts; a file that is not there has none.
  *  @param seen NULL: not records (timing.jsonl), seals are not asked for; else only sealed lines
  *  count  @return MS_OK; MS_IO; MS_NOMEM */

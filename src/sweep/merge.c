@@ -120,24 +120,29 @@ static enum ms_status write_named(struct merge *m, const char *dir, const char *
     return ms_file_replace(path, b->p ? b->p : "", b->n, err);
 }
 
+static enum ms_status write_summary(struct merge *m, const char *out, struct ms_err *err)
+{
+    struct ms_summary summary = {0};
+    char *path = ms_path_join(&m->arena, out, "summary.csv");
+    enum ms_status s = path ? ms_summary_open(&summary, path, err) : nomem(err);
+    if (s != MS_OK)
+        return s;
+    for (size_t i = 0; s == MS_OK && i < m->n_cases; i++) {
+        const struct ms_line *l = m->part[i].line;
+        s = l ? ms_summary_add(&summary, l->text, err) : MS_OK;
+    }
+    return ms_summary_close(&summary, s, err);
+}
+
 static enum ms_status write_records(struct merge *m, const char *out, struct ms_err *err)
 {
-    struct ms_buf results = {0}, summary = {0};
-    const char **records = MS_NEW(&m->arena, const char *, m->n_cases + 1);
-    size_t n = 0;
-    for (size_t i = 0; records && i < m->n_cases; i++)
-        if (m->part[i].line) {
-            records[n++] = m->part[i].line->text;
+    struct ms_buf results = {0};
+    for (size_t i = 0; i < m->n_cases; i++)
+        if (m->part[i].line)
             ms_buf_printf(&results, "%s\n", m->part[i].line->text);
-        }
-    enum ms_status s = records ? write_named(m, out, "results.jsonl", &results, err) : nomem(err);
-    if (s == MS_OK)
-        s = ms_summary_csv(records, n, &summary, err);
-    if (s == MS_OK)
-        s = write_named(m, out, "summary.csv", &summary, err);
+    enum ms_status s = write_named(m, out, "results.jsonl", &results, err);
     ms_buf_finish(&results);
-    ms_buf_finish(&summary);
-    return s;
+    return s == MS_OK ? write_summary(m, out, err) : s;
 }
 
 /* The timing line that belongs to the answer taken, from the same folder. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/seal.h"
 #include "sweep/lines.h"
 #include "sweep/samples_file.h"
 #include "sweep/store_parts.h"
@@ -30,61 +31,165 @@ static bool is_there(const char *path, const struct ms_buf *b)
     return same;
 }
 
-static enum ms_status write_file(struct ms_store *s, const char *name, const struct ms_buf *b,
-                                 struct ms_err *err)
+static enum ms_status write_study(struct ms_store *s, struct ms_err *err)
 {
-    char *path = ms_path_join(&s->arena, s->dir, name);
-    if (!path || b->failed)
-        return ms_store_no_memory(err);
-    if (is_there(path, b))
-        return MS_OK;
-    s->changed = true;
-    return ms_file_replace(path, b->p ? b->p : "", b->n, err);
-}
-
-static void add_line(struct ms_buf *b, const char *line)
-{
-    if (!line)
-        return;
-    ms_buf_adds(b, line);
-    ms_buf_add(b, "\n", 1);
-}
-
-/* All records so far in case order. */
-static enum ms_status rewrite(struct ms_store *s, struct ms_err *err)
-{
-    struct ms_buf results = {0}, timing = {0};
-    for (size_t i = 0; i < s->study->n; i++) {
-        add_line(&results, s->entry[i].record);
-        add_line(&timing, s->entry[i].timing);
+    struct ms_buf json = {0};
+    char *path = ms_path_join(&s->arena, s->dir, "scenario.json");
+    ms_buf_adds(&json, s->study->scenario_json);
+    enum ms_status status = path && !json.failed ? MS_OK : ms_store_no_memory(err);
+    if (status == MS_OK && !is_there(path, &json)) {
+        s->changed = true;
+        status = ms_file_replace(path, json.p, json.n, err);
     }
-    enum ms_status status = write_file(s, "results.jsonl", &results, err);
-    if (status == MS_OK)
-        status = write_file(s, "timing.jsonl", &timing, err);
-    ms_buf_finish(&results);
-    ms_buf_finish(&timing);
+    ms_buf_finish(&json);
     return status;
 }
 
-static int open_to_append(struct ms_store *s, const char *name)
+/* ---- files of lines ---- */
+
+static enum ms_status cannot(const struct ms_store *s, const char *what,
+                             const struct ms_store_file *f, struct ms_err *err)
 {
-    char *path = ms_path_join(&s->arena, s->dir, name);
-    return path ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+    return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot %s %s: %s", what, f->name,
+                     strerror(errno));
+}
+
+enum ms_status ms_store_line_read(const struct ms_store *s, const struct ms_store_file *f,
+                                  const struct ms_store_place *at, struct ms_buf *out,
+                                  struct ms_err *err)
+{
+    out->n = 0;
+    while (out->n < at->n) {
+        char part[16384];
+        size_t left = at->n - out->n, want = left < sizeof part ? left : sizeof part;
+        ssize_t got = pread(f->fd, part, want, (off_t)(at->at + out->n));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            errno = got < 0 ? errno : EIO;
+            return cannot(s, "read", f, err);
+        }
+        ms_buf_add(out, part, (size_t)got);
+        if (out->failed)
+            return ms_store_no_memory(err);
+    }
+    return MS_OK;
+}
+
+static struct ms_store_place *place_of(struct ms_store *s, const struct ms_store_file *f,
+                                       size_t index)
+{
+    struct ms_store_entry *e = &s->entry[index];
+    return f == &s->results ? &e->record : &e->timing;
+}
+
+/* Is the file what it should be: every case's line, in order, and nothing else? */
+static bool in_order(struct ms_store *s, const struct ms_store_file *f)
+{
+    uint64_t at = 0;
+    for (size_t i = 0; i < s->study->n; i++) {
+        const struct ms_store_place *p = place_of(s, f, i);
+        if (p->n > 0 && (!p->right || p->at != at))
+            return false;
+        at += p->n > 0 ? p->n + 1u : 0;
+    }
+    return f->fd >= 0 && at == f->end;
+}
+
+/* A line under the head that its case has now. */
+static void renew(const struct ms_store *s, const struct ms_store_file *f, size_t index,
+                  const struct ms_store_place *p, const struct ms_buf *old, struct ms_buf *out)
+{
+    const struct ms_store_case *c = &s->study->c[index];
+    size_t ending = f == &s->results ? MS_SEAL_BYTES : 1;
+    if (f == &s->results)
+        ms_store_line_ok(c, old->p + p->head, old->n - p->head - ending, out);
+    else
+        ms_store_line_timing(c, old->p + p->head, old->n - p->head - ending, out);
+}
+
+/* Every line in the order of the cases, from the old file to `to`; where they stand then. */
+static enum ms_status copy_lines(struct ms_store *s, struct ms_store_file *f, int to,
+                                 struct ms_err *err)
+{
+    struct ms_buf line = {0}, fresh = {0}, out = {0};
+    enum ms_status status = MS_OK;
+    uint64_t at = 0;
+    for (size_t i = 0; status == MS_OK && i < s->study->n; i++) {
+        struct ms_store_place *p = place_of(s, f, i);
+        if (p->n > 0 && (status = ms_store_line_read(s, f, p, &line, err)) == MS_OK) {
+            const struct ms_buf *now = &line;
+            if (!p->right) {
+                fresh.n = 0;
+                renew(s, f, i, p, &line, &fresh);
+                now = &fresh;
+            }
+            ms_buf_add(&out, now->p, now->n);
+            ms_buf_adds(&out, "\n");
+            if (now->failed || out.failed || now->n >= UINT32_MAX)
+                status = ms_store_no_memory(err);
+            *p = (struct ms_store_place){at, (uint32_t)now->n, 0, true};
+            at += now->n + 1;
+        }
+        if (status == MS_OK && (out.n > 1 << 16 || i + 1 == s->study->n)) {
+            status =
+                ms_fd_write(to, out.p ? out.p : "", out.n) ? MS_OK : cannot(s, "write", f, err);
+            out.n = 0;
+        }
+    }
+    f->end = at;
+    ms_buf_finish(&line);
+    ms_buf_finish(&fresh);
+    ms_buf_finish(&out);
+    return status;
+}
+
+static enum ms_status open_lines(struct ms_store *s, struct ms_store_file *f, const char *path,
+                                 struct ms_err *err)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+    return f->fd >= 0
+               ? MS_OK
+               : ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot append: %s", strerror(errno));
+}
+
+/* All lines so far in case order; a file that is that already is left alone. */
+static enum ms_status rewrite(struct ms_store *s, struct ms_store_file *f, struct ms_err *err)
+{
+    struct ms_part part = {0};
+    char *path = ms_path_join(&s->arena, s->dir, f->name);
+    if (!path)
+        return ms_store_no_memory(err);
+    if (in_order(s, f))
+        return MS_OK;
+    s->changed = true;
+    enum ms_status status = ms_part_open(&part, path, err);
+    if (status != MS_OK)
+        return status;
+    status = copy_lines(s, f, part.fd, err);
+    enum ms_status closed =
+        ms_part_close(&part, status == MS_OK, EIO, status == MS_OK ? err : NULL);
+    if (status == MS_OK)
+        status = closed;
+    return status == MS_OK ? open_lines(s, f, path, err) : status;
 }
 
 /* A line and its newline in one write: a reader, or a kill, sees the line whole or its torn
  * start. */
-static enum ms_status append(struct ms_store *s, int fd, const char *line, struct ms_err *err)
+static enum ms_status append(struct ms_store *s, struct ms_store_file *f, size_t index,
+                             struct ms_buf *line, struct ms_err *err)
 {
-    struct ms_buf b = {0};
-    ms_buf_printf(&b, "%s\n", line);
-    if (b.failed)
+    struct ms_store_place *p = place_of(s, f, index);
+    size_t n = line->n;
+    ms_buf_adds(line, "\n");
+    if (line->failed || n >= UINT32_MAX)
         return ms_store_no_memory(err);
-    bool ok = ms_fd_write(fd, b.p, b.n);
-    ms_buf_finish(&b);
-    if (!ok)
-        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write %s: %s",
-                         fd == s->results_fd ? "results.jsonl" : "timing.jsonl", strerror(errno));
+    if (!ms_fd_write(f->fd, line->p, line->n))
+        return cannot(s, "write", f, err);
+    *p = (struct ms_store_place){f->end, (uint32_t)n, 0, true};
+    f->end += n + 1;
     return MS_OK;
 }
 
@@ -93,20 +198,11 @@ static enum ms_status prepare(struct ms_store *s, bool force, struct ms_err *err
     enum ms_status status = ms_store_take_folder(s, force, err);
     if (status == MS_OK)
         status = ms_store_reuse(s, err);
-    struct ms_buf json = {0};
-    ms_buf_adds(&json, s->study->scenario_json);
     if (status == MS_OK)
-        status = write_file(s, "scenario.json", &json, err);
-    ms_buf_finish(&json);
+        status = write_study(s, err);
     if (status == MS_OK)
-        status = rewrite(s, err);
-    if (status != MS_OK)
-        return status;
-    s->results_fd = open_to_append(s, "results.jsonl");
-    s->timing_fd = open_to_append(s, "timing.jsonl");
-    if (s->results_fd < 0 || s->timing_fd < 0)
-        return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot append: %s", strerror(errno));
-    return MS_OK;
+        status = rewrite(s, &s->results, err);
+    return status == MS_OK ? rewrite(s, &s->timing, err) : status;
 }
 
 enum ms_status ms_store_open(struct ms_store **out, const char *dir,
@@ -115,7 +211,9 @@ enum ms_status ms_store_open(struct ms_store **out, const char *dir,
     struct ms_store *s = calloc(1, sizeof *s);
     if (!s)
         return ms_store_no_memory(err);
-    s->lock_fd = s->results_fd = s->timing_fd = -1;
+    s->lock_fd = -1;
+    s->results = (struct ms_store_file){"results.jsonl", -1, 0};
+    s->timing = (struct ms_store_file){"timing.jsonl", -1, 0};
     s->study = study;
     s->dir = ms_arena_strdup(&s->arena, dir);
     s->entry = calloc(study->n + 1, sizeof *s->entry);
@@ -133,26 +231,23 @@ bool ms_store_has(const struct ms_store *s, size_t index)
     return s->entry[index].ok;
 }
 
-const char *ms_store_record(const struct ms_store *s, size_t index)
+enum ms_status ms_store_record(const struct ms_store *s, size_t index, struct ms_buf *out,
+                               struct ms_err *err)
 {
-    return s->entry[index].record;
+    return ms_store_line_read(s, &s->results, &s->entry[index].record, out, err);
 }
 
-static enum ms_status put(struct ms_store *s, size_t index, char *record, char *timing, bool ok,
-                          struct ms_err *err)
+static enum ms_status put(struct ms_store *s, size_t index, struct ms_buf *record,
+                          struct ms_buf *timing, struct ms_err *err)
 {
-    struct ms_store_entry *e = &s->entry[index];
-    free(e->record);
-    free(e->timing);
-    *e = (struct ms_store_entry){.record = record, .timing = timing, .ok = ok};
-    if (!record || (ok && !timing))
-        return ms_store_no_memory(err);
+    s->entry[index].ok = timing != NULL;
+    s->entry[index].timing = (struct ms_store_place){0};
     s->changed = true;
-    enum ms_status status = append(s, s->results_fd, record, err);
+    enum ms_status status = append(s, &s->results, index, record, err);
     if (s->unsynced_s == 0)
         s->unsynced_s = ms_clock_s();
     if (status == MS_OK && timing)
-        status = append(s, s->timing_fd, timing, err);
+        status = append(s, &s->timing, index, timing, err);
     return status == MS_OK ? ms_store_sync(s, err) : status;
 }
 
@@ -161,7 +256,7 @@ enum ms_status ms_store_sync(struct ms_store *s, struct ms_err *err)
     if (s->unsynced_s == 0 || (s->unsynced_s > 0 && ms_clock_s() - s->unsynced_s < 1))
         return MS_OK;
     s->unsynced_s = 0;
-    if (fsync(s->results_fd) == 0 || errno == EINVAL || errno == EROFS)
+    if (fsync(s->results.fd) == 0 || errno == EINVAL || errno == EROFS)
         return MS_OK;
     return ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot write results.jsonl: %s",
                      strerror(errno));
@@ -181,14 +276,24 @@ enum ms_status ms_store_add(struct ms_store *s, size_t index, const struct ms_bu
         if (status != MS_OK)
             return status;
     }
-    const char *members = timing && timing->p ? timing->p : "";
-    return put(s, index, ms_store_line_ok(c, body->p), ms_store_line_timing(c, members), true, err);
+    struct ms_buf record = {0}, times = {0};
+    bool timed = timing && timing->p;
+    ms_store_line_ok(c, body->p, body->n, &record);
+    ms_store_line_timing(c, timed ? timing->p : "", timed ? timing->n : 0, &times);
+    enum ms_status status = put(s, index, &record, &times, err);
+    ms_buf_finish(&record);
+    ms_buf_finish(&times);
+    return status;
 }
 
 enum ms_status ms_store_fail(struct ms_store *s, size_t index, const char *error,
                              struct ms_err *err)
 {
-    return put(s, index, ms_store_line_failed(&s->study->c[index], error), NULL, false, err);
+    struct ms_buf record = {0};
+    ms_store_line_failed(&s->study->c[index], error, &record);
+    enum ms_status status = put(s, index, &record, NULL, err);
+    ms_buf_finish(&record);
+    return status;
 }
 
 /* A summary that was written after records which are still the same says what they say. */
@@ -207,19 +312,21 @@ static enum ms_status write_summary(struct ms_store *s, struct ms_err *err)
 {
     if (has_summary(s))
         return MS_OK;
-    struct ms_buf csv = {0};
-    const char **records = MS_NEW(&s->arena, const char *, s->study->n);
-    if (!records)
-        return ms_store_no_memory(err);
-    size_t n = 0;
-    for (size_t i = 0; i < s->study->n; i++)
-        if (s->entry[i].record)
-            records[n++] = s->entry[i].record;
-    enum ms_status status = ms_summary_csv(records, n, &csv, err);
-    if (status == MS_OK)
-        status = write_file(s, "summary.csv", &csv, err);
-    ms_buf_finish(&csv);
-    return status;
+    struct ms_buf record = {0};
+    struct ms_summary summary = {0};
+    char *path = ms_path_join(&s->arena, s->dir, "summary.csv");
+    enum ms_status status = path ? ms_summary_open(&summary, path, err) : ms_store_no_memory(err);
+    if (status != MS_OK)
+        return status;
+    for (size_t i = 0; status == MS_OK && i < s->study->n; i++) {
+        if (s->entry[i].record.n == 0)
+            continue;
+        status = ms_store_record(s, i, &record, err);
+        if (status == MS_OK)
+            status = ms_summary_add(&summary, record.p, err);
+    }
+    ms_buf_finish(&record);
+    return ms_summary_close(&summary, status, err);
 }
 
 /* Renames, and samples among them, onto the disk. */
@@ -240,7 +347,9 @@ enum ms_status ms_store_close(struct ms_store *s, struct ms_err *err)
     s->unsynced_s = s->unsynced_s > 0 ? -1 : 0;
     enum ms_status status = ms_store_sync(s, err);
     if (status == MS_OK && s->changed)
-        status = rewrite(s, err);
+        status = rewrite(s, &s->results, err);
+    if (status == MS_OK && s->changed)
+        status = rewrite(s, &s->timing, err);
     if (status == MS_OK)
         status = write_summary(s, err);
     sync_folder(s);
@@ -252,14 +361,10 @@ void ms_store_abandon(struct ms_store *s)
 {
     if (!s)
         return;
-    int fd[] = {s->results_fd, s->timing_fd, s->lock_fd};
+    int fd[] = {s->results.fd, s->timing.fd, s->lock_fd};
     for (int i = 0; i < 3; i++)
         if (fd[i] >= 0)
             close(fd[i]);
-    for (size_t i = 0; s->entry && i < s->study->n; i++) {
-        free(s->entry[i].record);
-        free(s->entry[i].timing);
-    }
     free(s->entry);
     ms_arena_finish(&s->arena);
     free(s);

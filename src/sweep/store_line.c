@@ -23,44 +23,50 @@ static void add_head(struct ms_json *j, const struct ms_store_case *c, const cha
     ms_json_string(j, "scenario_hash", c->scenario_hash.hex);
 }
 
-char *ms_store_line_ok(const struct ms_store_case *c, const char *body)
+void ms_store_head_good(const struct ms_store_case *c, bool degraded, struct ms_buf *out)
 {
-    struct ms_buf b = {0};
-    struct ms_json j = {.out = &b};
-    add_head(&j, c, ms_record_degraded(body) ? "degraded" : "ok");
-    ms_buf_adds(&b, ",");
-    ms_buf_adds(&b, body);
-    ms_seal_add(&b);
-    if (b.failed)
-        ms_buf_finish(&b);
-    return b.p;
+    struct ms_json j = {.out = out};
+    add_head(&j, c, degraded ? "degraded" : "ok");
+    ms_buf_adds(out, ",");
 }
 
-char *ms_store_line_failed(const struct ms_store_case *c, const char *error)
+void ms_store_line_ok(const struct ms_store_case *c, const char *body, size_t n, struct ms_buf *out)
 {
-    struct ms_buf b = {0};
-    struct ms_json j = {.out = &b};
+    ms_store_head_good(c, ms_record_degraded(body), out);
+    ms_buf_add(out, body, n);
+    ms_seal_add(out);
+}
+
+void ms_store_line_failed(const struct ms_store_case *c, const char *error, struct ms_buf *out)
+{
+    struct ms_json j = {.out = out};
     add_head(&j, c, "failed");
     ms_json_string(&j, "error", error);
-    ms_seal_add(&b);
-    if (b.failed)
-        ms_buf_finish(&b);
-    return b.p;
+    ms_seal_add(out);
 }
 
-char *ms_store_line_timing(const struct ms_store_case *c, const char *members)
+static void add_timing_head(struct ms_json *j, const struct ms_store_case *c)
 {
-    struct ms_buf b = {0};
-    struct ms_json j = {.out = &b};
-    ms_json_object(&j, NULL);
-    ms_json_string(&j, "case", c->id);
-    ms_json_string(&j, "key", c->key.hex);
-    if (*members) {
-        ms_buf_adds(&b, ",");
-        ms_buf_adds(&b, members);
+    ms_json_object(j, NULL);
+    ms_json_string(j, "case", c->id);
+    ms_json_string(j, "key", c->key.hex);
+}
+
+void ms_store_head_timing(const struct ms_store_case *c, struct ms_buf *out)
+{
+    struct ms_json j = {.out = out};
+    add_timing_head(&j, c);
+    ms_buf_adds(out, ",");
+}
+
+void ms_store_line_timing(const struct ms_store_case *c, const char *members, size_t n,
+                          struct ms_buf *out)
+{
+    struct ms_json j = {.out = out};
+    add_timing_head(&j, c);
+    if (n > 0) {
+        ms_buf_adds(out, ",");
+        ms_buf_add(out, members, n);
     }
     ms_json_end_object(&j);
-    if (b.failed)
-        ms_buf_finish(&b);
-    return b.p;
 }

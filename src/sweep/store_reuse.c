@@ -1,7 +1,10 @@
 /* What a results folder holds already: the records of this study's cases, found by their keys wherever
  * they stood, and not made again. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sweep/lines.h"
 #include "sweep/samples_file.h"
@@ -22,38 +25,68 @@ static bool has_samples(const struct ms_store *s, const struct ms_store_case *c)
     return state == MS_SAMPLES_WHOLE;
 }
 
-/* Lines by their key, those of one key in the order of the file. */
-struct by_key {
-    const struct ms_line **line;
-    size_t n;
+/** A line that is there. */
+struct old_line {
+    struct ms_store_place place;
+    const char *id, *key;
+    uint64_t head_hash;
+    bool degraded;
 };
+
+/* Lines by their key, those of one key in the order of the file. */
+struct old_lines {
+    struct ms_arena *arena;
+    struct old_line *line; /* the heap's */
+    size_t n, cap;
+    bool with_body; /* a record without one is none that can be kept */
+};
+
+static const char *copy_of(struct ms_arena *arena, const struct ms_json_slice *text)
+{
+    char *p = MS_NEW(arena, char, text->n + 1);
+    if (p)
+        memcpy(p, text->p, text->n);
+    return p;
+}
+
+static bool keep_line(void *ctx, const struct ms_line_met *l)
+{
+    struct old_lines *o = ctx;
+    if (l->head == 0 || l->n >= UINT32_MAX || (o->with_body && !ms_store_good(l->status)))
+        return true;
+    if (o->n == o->cap) {
+        size_t cap = o->cap ? 2 * o->cap : 64;
+        struct old_line *more = realloc(o->line, cap * sizeof *more);
+        if (!more)
+            return false;
+        o->line = more;
+        o->cap = cap;
+    }
+    struct old_line *line = &o->line[o->n++];
+    *line = (struct old_line){
+        .place = {l->at, (uint32_t)l->n, (uint32_t)l->head, false},
+        .id = copy_of(o->arena, &l->id),
+        .key = copy_of(o->arena, &l->key),
+        .head_hash = ms_hash64(l->text, l->head),
+        .degraded = strcmp(l->status, "degraded") == 0,
+    };
+    return line->id && line->key;
+}
 
 static int compare_lines(const void *a, const void *b)
 {
-    const struct ms_line *x = *(const struct ms_line *const *)a;
-    const struct ms_line *y = *(const struct ms_line *const *)b;
+    const struct old_line *x = a, *y = b;
     int c = strcmp(x->key, y->key);
-    return c ? c : x < y ? -1 : x > y;
-}
-
-static bool index_lines(struct by_key *k, const struct ms_line *lines, size_t n,
-                        struct ms_arena *arena)
-{
-    *k = (struct by_key){MS_NEW(arena, const struct ms_line *, n + 1), n};
-    for (size_t i = 0; k->line && i < n; i++)
-        k->line[i] = &lines[i];
-    if (k->line)
-        qsort(k->line, n, sizeof *k->line, compare_lines);
-    return k->line;
+    return c ? c : (x->place.at > y->place.at) - (x->place.at < y->place.at);
 }
 
 /* Where the lines of a key begin. */
-static size_t first_of(const struct by_key *k, const char *key)
+static size_t first_of(const struct old_lines *o, const char *key)
 {
-    size_t lo = 0, hi = k->n;
+    size_t lo = 0, hi = o->n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (strcmp(k->line[mid]->key, key) < 0)
+        if (strcmp(o->line[mid].key, key) < 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -61,69 +94,93 @@ static size_t first_of(const struct by_key *k, const char *key)
     return lo;
 }
 
+/* The line for a case, and whether it begins as the case's would now. */
+static void use(const struct old_line *l, const struct ms_buf *head, struct ms_store_place *out)
+{
+    *out = l->place;
+    out->right = head->n == l->place.head && ms_hash64(head->p, head->n) == l->head_hash;
+}
+
 /* A record that was made before for the same key, wherever it stood. */
-static enum ms_status reuse(struct ms_store *s, size_t index, const struct by_key *old,
+static enum ms_status reuse(struct ms_store *s, size_t index, const struct old_lines *old,
                             struct ms_err *err)
 {
     const struct ms_store_case *c = &s->study->c[index];
-    for (size_t i = first_of(old, c->key.hex); i < old->n; i++) {
-        const struct ms_line *l = old->line[i];
-        if (strcmp(l->key, c->key.hex) != 0)
-            break;
-        if (!ms_store_good(l->status) || !l->body)
-            continue;
+    for (size_t i = first_of(old, c->key.hex);
+         i < old->n && strcmp(old->line[i].key, c->key.hex) == 0; i++) {
+        const struct old_line *l = &old->line[i];
         if (s->study->needs_samples && (strcmp(l->id, c->id) != 0 || !has_samples(s, c)))
             continue;
-        s->entry[index].record = ms_store_line_ok(c, l->body);
-        s->entry[index].ok = true;
-        return s->entry[index].record ? MS_OK : ms_store_no_memory(err);
+        struct ms_buf head = {0};
+        ms_store_head_good(c, l->degraded, &head);
+        if (!head.failed)
+            use(l, &head, &s->entry[index].record);
+        s->entry[index].ok = !head.failed;
+        ms_buf_finish(&head);
+        return s->entry[index].ok ? MS_OK : ms_store_no_memory(err);
     }
     return MS_OK;
 }
 
-static void reuse_timing(struct ms_store *s, size_t index, const struct by_key *times)
+/* The latest of the key. */
+static enum ms_status reuse_timing(struct ms_store *s, size_t index, const struct old_lines *times,
+                                   struct ms_err *err)
 {
     const struct ms_store_case *c = &s->study->c[index];
-    const char *latest = NULL;
-    for (size_t i = first_of(times, c->key.hex); i < times->n; i++) {
-        if (strcmp(times->line[i]->key, c->key.hex) != 0)
-            break;
-        latest = times->line[i]->text;
-    }
-    const char *rest = latest && s->entry[index].ok ? strstr(latest, "\"key\":\"") : NULL;
-    rest = rest ? strchr(rest + strlen("\"key\":\""), '"') : NULL;
-    if (!rest || rest[1] != ',')
-        return;
-    char *members = strdup(rest + 2);
-    if (members && *members)
-        members[strlen(members) - 1] = '\0';
-    s->entry[index].timing = members ? ms_store_line_timing(c, members) : NULL;
-    free(members);
+    const struct old_line *latest = NULL;
+    for (size_t i = first_of(times, c->key.hex);
+         i < times->n && strcmp(times->line[i].key, c->key.hex) == 0; i++)
+        latest = &times->line[i];
+    if (!latest || !s->entry[index].ok)
+        return MS_OK;
+    struct ms_buf head = {0};
+    ms_store_head_timing(c, &head);
+    if (!head.failed)
+        use(latest, &head, &s->entry[index].timing);
+    bool ok = !head.failed;
+    ms_buf_finish(&head);
+    return ok ? MS_OK : ms_store_no_memory(err);
+}
+
+/* The lines of one of the files, which stays open for what is kept of them. */
+static enum ms_status walk(struct ms_store *s, struct ms_store_file *f, struct old_lines *out,
+                           struct ms_lines_seen *seen, struct ms_err *err)
+{
+    char *path = ms_path_join(&s->arena, s->dir, f->name);
+    if (!path)
+        return ms_store_no_memory(err);
+    enum ms_status status = ms_lines_walk(path, keep_line, out, seen, &f->end, err);
+    if (status != MS_OK || access(path, F_OK) != 0)
+        return status;
+    if (out->n > 0)
+        qsort(out->line, out->n, sizeof *out->line, compare_lines);
+    f->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+    return f->fd >= 0
+               ? MS_OK
+               : ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot append: %s", strerror(errno));
 }
 
 enum ms_status ms_store_reuse(struct ms_store *s, struct ms_err *err)
 {
     struct ms_arena arena = {0};
-    struct ms_line *lines, *times;
     struct ms_lines_seen seen = {0};
-    struct by_key old = {0}, old_times = {0};
-    size_t n, n_times;
+    struct old_lines old = {.arena = &arena, .with_body = true}, times = {.arena = &arena};
     char text[160];
-    enum ms_status status = ms_lines_read(s->dir, "results.jsonl", &arena, &lines, &n, &seen, err);
+    enum ms_status status = walk(s, &s->results, &old, &seen, err);
     if (status == MS_OK)
-        status = ms_lines_read(s->dir, "timing.jsonl", &arena, &times, &n_times, NULL, err);
+        status = walk(s, &s->timing, &times, NULL, err);
     seen.n_broken += seen.n_unsealed; /* nothing is resumed on trust */
     seen.n_unsealed = 0;
     if (status == MS_OK && s->study->warnings &&
         ms_lines_told(&seen, "; their cases run again", text, sizeof text))
         ms_errs_warn_at(s->study->warnings, s->dir, 0, 0, "results.jsonl", "%s", text);
-    if (status == MS_OK &&
-        (!index_lines(&old, lines, n, &arena) || !index_lines(&old_times, times, n_times, &arena)))
-        status = ms_store_no_memory(err);
     for (size_t i = 0; status == MS_OK && i < s->study->n; i++) {
         status = reuse(s, i, &old, err);
-        reuse_timing(s, i, &old_times);
+        if (status == MS_OK)
+            status = reuse_timing(s, i, &times, err);
     }
+    free(old.line);
+    free(times.line);
     ms_arena_finish(&arena);
     return status;
 }

@@ -1,6 +1,7 @@
 /* summary.csv: one row a record, the columns of all records together, units in their names. */
 #include "sweep/summary.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static const char *const training_paths[] = {
 
 enum { N_BLOCKS = sizeof blocks / sizeof *blocks, N_MEMBERS = sizeof members / sizeof *members };
 
-struct columns {
+struct ms_summary_columns {
     struct ms_strings name;     /* of all columns, by path; axes as they are called */
     size_t n_axes;              /* the first ones */
     struct ms_json_slice *cell; /* [name.n] of the record at hand, kind MS_JSON_NULL: it has none */
@@ -90,7 +91,7 @@ static void name_of(const char *block, const struct ms_json_slice *key, char *ou
 }
 
 /* Columns by the first record: its axes, then what simulations have, or trainings. */
-static bool name_columns(struct columns *c, const char *record)
+static bool name_columns(struct ms_summary_columns *c, const char *record)
 {
     struct ms_json_scan s = ms_json_scan_text(record, strlen(record));
     struct ms_json_slice key, v;
@@ -121,7 +122,7 @@ static bool name_columns(struct columns *c, const char *record)
     return c->cell && !c->name.failed;
 }
 
-static void add_header(struct ms_buf *out, const struct columns *c)
+static void add_header(struct ms_buf *out, const struct ms_summary_columns *c)
 {
     ms_buf_adds(out, "case");
     for (size_t i = 0; i < c->name.n; i++) {
@@ -136,7 +137,7 @@ static void add_header(struct ms_buf *out, const struct columns *c)
 }
 
 /* Its values into the cells of their columns; those of objects under the object's name. */
-static void take(struct columns *c, const char *block, struct ms_json_scan s,
+static void take(struct ms_summary_columns *c, const char *block, struct ms_json_scan s,
                  struct ms_json_slice *id)
 {
     struct ms_json_slice key, v;
@@ -152,7 +153,7 @@ static void take(struct columns *c, const char *block, struct ms_json_scan s,
     }
 }
 
-static void add_row(struct ms_buf *out, struct columns *c, const char *record)
+static void add_row(struct ms_buf *out, struct ms_summary_columns *c, const char *record)
 {
     struct ms_json_slice id = {.kind = MS_JSON_NULL};
     for (size_t i = 0; i < c->name.n; i++)
@@ -166,17 +167,46 @@ static void add_row(struct ms_buf *out, struct columns *c, const char *record)
     ms_buf_adds(out, "\n");
 }
 
-enum ms_status ms_summary_csv(const char *const *records, size_t n, struct ms_buf *out,
-                              struct ms_err *err)
+static enum ms_status put_out(struct ms_summary *s, struct ms_err *err)
 {
-    struct columns c = {0};
-    bool named = n == 0 || name_columns(&c, records[0]);
-    if (named && n > 0)
-        add_header(out, &c);
-    for (size_t i = 0; named && i < n; i++)
-        add_row(out, &c, records[i]);
-    ms_strings_finish(&c.name);
-    free(c.cell);
-    return named && !out->failed ? MS_OK
-                                 : ms_err_set(err, MS_NOMEM, "out of memory for summary.csv");
+    bool ok = ms_fd_write(s->part.fd, s->out.p ? s->out.p : "", s->out.n);
+    s->out.n = 0;
+    return ok ? MS_OK
+              : ms_err_at(err, MS_IO, s->part.target, 0, 0, NULL, "cannot write: %s",
+                          strerror(errno));
+}
+
+enum ms_status ms_summary_open(struct ms_summary *s, const char *path, struct ms_err *err)
+{
+    return ms_part_open(&s->part, path, err);
+}
+
+enum ms_status ms_summary_add(struct ms_summary *s, const char *record, struct ms_err *err)
+{
+    bool first = !s->columns;
+    if (first)
+        s->columns = calloc(1, sizeof *s->columns);
+    bool ok = s->columns && (!first || name_columns(s->columns, record));
+    if (ok && first)
+        add_header(&s->out, s->columns);
+    if (ok)
+        add_row(&s->out, s->columns, record);
+    if (!ok || s->out.failed)
+        return ms_err_set(err, MS_NOMEM, "out of memory for summary.csv");
+    return s->out.n > 1 << 16 ? put_out(s, err) : MS_OK;
+}
+
+enum ms_status ms_summary_close(struct ms_summary *s, enum ms_status so_far, struct ms_err *err)
+{
+    if (so_far == MS_OK)
+        so_far = put_out(s, err);
+    enum ms_status closed =
+        ms_part_close(&s->part, so_far == MS_OK, EIO, so_far == MS_OK ? err : NULL);
+    if (s->columns) {
+        ms_strings_finish(&s->columns->name);
+        free(s->columns->cell);
+        free(s->columns);
+    }
+    ms_buf_finish(&s->out);
+    return so_far == MS_OK ? closed : so_far;
 }
