@@ -26,7 +26,7 @@ static int by_number(double a, double b)
 static void settings_of(const struct ms_measured_row *r, double v[16])
 {
     const double all[16] = {r->mode,
-                            ms_row_in_bytes(r),
+                            ms_row_in_bytes(r) ? 1 + (r->leg == MS_LEG_COMBINE) : 0,
                             r->ranks,
                             r->gpus_per_node,
                             r->hidden,
@@ -67,7 +67,6 @@ static int config_order(const struct ms_measured_row *a, const struct ms_measure
     int order = by_number((double)a->tokens, (double)b->tokens);
     order = order ? order : by_number(a->masked_share, b->masked_share);
     order = order ? order : strcmp(a->traffic_key, b->traffic_key);
-    order = order ? order : by_number(bytes ? a->leg : 0, bytes ? b->leg : 0);
     order = order ? order : by_number(a->bytes_sent, b->bytes_sent);
     order = order ? order : by_number(a->bytes_received, b->bytes_received);
     order = order ? order : by_number(a->self_bytes, b->self_bytes);
@@ -235,6 +234,11 @@ static enum ms_status set_up(struct setting *t, const struct ms_measured_row *r,
     if (s == MS_OK) {
         t->c.s.in_force = h;
         s = ms_case_input_init(&t->in, &t->c.s, platform, NULL, 1, err);
+    }
+    if (s == MS_OK && r->leg == MS_LEG_COMBINE && ms_row_in_bytes(r)) {
+        struct ms_hardware_params *hw = &t->in.s.sim.hardware;
+        ms_hardware_combine_alone(&hw->kernels);
+        hw->dispatch_alpha_s = hw->combine_alpha_s;
     }
     if (s != MS_OK && errs.n > 0 && err->status == MS_OK)
         *err = errs.e[0];

@@ -104,6 +104,18 @@ static double sm_s(const struct ms_form_load *load, double fuller, double copies
     return over(share * load->copy_bytes, Bps);
 }
 
+/* SMs take whole tokens: the busiest has ceil(tokens / sms) of them. */
+static double most_of_an_sm(double tokens, int sms)
+{
+    return sms > 0 ? ceil(tokens / sms - 1e-9) : tokens;
+}
+
+/* How much more that is than an even share. */
+static double whole(double tokens, int sms)
+{
+    return tokens > 0 && sms > 0 ? most_of_an_sm(tokens, sms) * sms / tokens : 1;
+}
+
 /* A lane: the tokens a channel looks at, or sums, and the copies it sends to one rank of the node with
  * the warps that it has for that rank. */
 static double lane_s(const struct ms_hardware_kernels *k, const struct ms_form_load *load,
@@ -141,17 +153,19 @@ struct ms_form_work ms_form_work(const struct ms_hardware_kernels *k,
         w.beside_s = over(r->pair * bytes, k->low_pair_Bps[leg]);
         return w;
     }
-    w.beside_s = sm_s(load, leg ? r->fuller : 1, out, k->sm_send_Bps[leg], sms);
+    w.beside_s = sm_s(load, leg ? r->fuller : 1, out, k->sm_send_Bps[leg], sms) +
+                 k->sm_token_s[leg] * most_of_an_sm(r->tokens, sms);
     w.beside_s = fmax(w.beside_s, over(fmax(out, in) * bytes, k->copy_Bps[leg]));
+    w.beside_s = fmax(w.beside_s, over(r->own * bytes, k->own_Bps[leg]));
     w.beside_s = fmax(w.beside_s, lane_s(k, load, r, leg));
     w.beside_s = fmax(w.beside_s, k->token_way_s[leg]);
     if (load->nodes > 1)
         w.beside_s = fmax(w.beside_s, r->far_pair * k->pair_gap_s[leg]);
     double filled = (r->own + fmin(r->near_out + r->far_out, r->near_in + r->far_in)) * bytes;
-    w.after_s = sm_s(load, leg ? 1 : r->fuller, in, k->sm_receive_Bps[leg], sms) +
-                k->expert_s[leg] * load->experts + k->count_message_s[leg] * far_experts(load) +
-                k->copy_s[leg] * out + over(out * bytes, k->memory_Bps[leg]) +
-                chunks_s(k, load, r, leg);
+    w.after_s =
+        sm_s(load, leg ? whole(r->tokens, sms) : r->fuller, in, k->sm_receive_Bps[leg], sms) +
+        k->expert_s[leg] * load->experts + k->count_message_s[leg] * far_experts(load) +
+        k->copy_s[leg] * out + over(out * bytes, k->memory_Bps[leg]) + chunks_s(k, load, r, leg);
     if (k->ramp_bytes[leg] > 0)
         w.after_s += k->ramp_s[leg] * fmin(1, filled / k->ramp_bytes[leg]);
     return w;

@@ -31,10 +31,12 @@ static const struct ms_form_constant low_latency[] = {
 static const struct ms_form_constant low_latency_node[] = {
     TIME("alpha", alpha_s, 0, 60, 10),
     RATE("nvlink_rate", nvlink_Bps, 50, 2000, 350),
-    TIME("expert_cost", expert_s, 0, 1, 0.01),
     RATE("sm_send_rate", sm_send_Bps, 0.1, 200, 5),
-    RATE("sm_receive_rate", sm_receive_Bps, 0.1, 400, 20),
-    RATE("copy_rate", copy_Bps, 100, 8000, 700),
+    {.key = "sm_token", .offset = OF(sm_token_s), .unit = MS_UNIT_TIME, .low = 0, .high = 20 * US,
+     .start = 1 * US, .dispatch_only = true},
+    TIME("expert_cost", expert_s, 0, 1, 0.01),
+    RATE("sm_receive_rate", sm_receive_Bps, 0.1, 400, 60),
+    RATE("own_rate", own_Bps, 100, 8000, 800),
     {0},
 };
 

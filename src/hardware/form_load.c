@@ -103,7 +103,7 @@ static void load_copies(const struct ms_form_case *c, double copies, struct ms_f
     r->pair = r->lane = copies / n;
     if (n > g) { /* the fullest of them, as drawn (see fullest_of_drawn) */
         double mean = copies / n;
-        r->far_pair = c->perfect || c->exact ? mean : mean + sqrt(2 * mean * log(n - g));
+        r->far_pair = c->perfect || c->exact ? mean : mean + sqrt(2 * mean * log(n * (n - g)));
     }
 }
 

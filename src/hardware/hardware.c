@@ -67,6 +67,16 @@ const char *ms_hardware_in_force(const char *asked, const char *property)
     return name && *name && strcmp(name, "none") != 0 ? name : NULL;
 }
 
+void ms_hardware_combine_alone(struct ms_hardware_kernels *k)
+{
+    char *at = (char *)k;
+    for (const struct ms_field *f = ms_hardware_kernel_rows; f->key; f++) {
+        size_t size = f->type == MS_FIELD_INT32 ? sizeof(int) : sizeof(double);
+        if (strncmp(f->key, "combine_", 8) == 0) /* pairs: dispatch's stands before it */
+            memcpy(at + f->offset - size, at + f->offset, size);
+    }
+}
+
 void ms_hardware_share_gpu(struct ms_hardware_kernels *k, const struct ms_hardware *h)
 {
     for (int leg = 0; leg < 2; leg++) {
@@ -76,10 +86,10 @@ void ms_hardware_share_gpu(struct ms_hardware_kernels *k, const struct ms_hardwa
         k->nic_Bps[leg] = k->nic_Bps[leg] > 0 ? k->nic_Bps[leg] : h->nic_Bps;
         k->nvlink_Bps[leg] = k->nvlink_Bps[leg] > 0 ? k->nvlink_Bps[leg] : h->nvlink_Bps;
         double *const rates[] = {k->nic_Bps,  k->nvlink_Bps, k->sm_send_Bps, k->sm_receive_Bps,
-                                 k->copy_Bps, k->lane_Bps,   k->low_pair_Bps};
-        double *const times[] = {k->copy_s,         k->sender_token_s,    k->sender_copy_s,
-                                 k->chunk_s,        k->forwarder_token_s, k->forwarder_copy_s,
-                                 k->count_message_s};
+                                 k->copy_Bps, k->own_Bps,    k->lane_Bps,    k->low_pair_Bps};
+        double *const times[] = {k->copy_s,           k->sm_token_s,     k->sender_token_s,
+                                 k->sender_copy_s,    k->chunk_s,        k->forwarder_token_s,
+                                 k->forwarder_copy_s, k->count_message_s};
         for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
             rates[i][leg] /= f;
         for (size_t i = 0; i < sizeof times / sizeof *times; i++)

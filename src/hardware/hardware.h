@@ -63,6 +63,8 @@ const struct ms_hardware_kernels *ms_hardware_section(const struct ms_hardware *
 bool ms_hardware_has_library(const struct ms_hardware *h, const char *library);
 /** Start-up of a leg of an exchange between `ranks` ranks on `nodes` nodes. @param leg 0 dispatch, 1 combine */
 double ms_hardware_alpha_s(const struct ms_hardware_kernels *k, int leg, int ranks, int nodes);
+/** Kernels whose dispatch costs what the combine of these does: for bytes that go one way alone. */
+void ms_hardware_combine_alone(struct ms_hardware_kernels *k);
 /** The same kernels while the GPU computes: each leg overlap_slowdown times as slow, start-ups but not.
  *  A rate that the section leaves to the wire is taken from the profile's links. */
 void ms_hardware_share_gpu(struct ms_hardware_kernels *k, const struct ms_hardware *h);

@@ -42,7 +42,9 @@ struct ms_hardware_kernels {
     /* SMs that copy for experts: E experts take ceil(E / ceil(E / sms)) of them */
     int sms;                                  /**< that the kernels take; 0: unknown */
     double sm_send_Bps[2], sm_receive_Bps[2]; /**< of one SM; receiving follows the network */
+    double sm_token_s[2];                     /**< of one: for a token, beside its copies */
     double copy_Bps[2];                       /**< of all of them, own copies too */
+    double own_Bps[2];                        /**< copies for the rank itself, beside the others */
 
     /* channels, two SMs each: what one channel takes */
     double sender_token_s[2];    /**< for a token of the rank that is looked at */

@@ -162,7 +162,16 @@ static enum ms_status check_bytes(const struct ms_exchange *x, const struct ms_l
     return MS_OK;
 }
 
-/* What ranks work beside the network: nobody's leg ends before everybody's kernels have sent. */
+/* What is sent last still has its way to go: the longer of those to the nearest and the last rank. */
+static double way_s(const struct ms_leg_problem *p, int n_ranks)
+{
+    return n_ranks < 2
+               ? 0
+               : fmax(p->route(p->ctx, 0, 1).latency_s, p->route(p->ctx, 0, n_ranks - 1).latency_s);
+}
+
+/* What ranks work beside the network: nobody's leg ends before what everybody's kernels have sent is
+ * there. */
 static void add_work(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
     uint32_t worked = MS_LEG_NONE;
@@ -173,8 +182,9 @@ static void add_work(const struct ms_leg_problem *p, struct ms_leg *leg)
             worked = ms_leg_join(leg);
         ms_leg_edge(leg, ms_leg_start(leg, r), worked, p->beside_s[r]);
     }
+    double way = worked != MS_LEG_NONE ? way_s(p, leg->n_ranks) : 0;
     for (int r = 0; r < leg->n_ranks && worked != MS_LEG_NONE; r++)
-        ms_leg_edge(leg, worked, ms_leg_complete(leg, r), 0);
+        ms_leg_edge(leg, worked, ms_leg_complete(leg, r), way);
 }
 
 enum ms_status ms_exchange_plan(const struct ms_exchange *x, const struct ms_leg_problem *p,

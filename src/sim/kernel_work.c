@@ -89,11 +89,11 @@ static bool acts(const struct ms_hardware_kernels *k, int leg)
 {
     return k->notify_s[leg] > 0 || k->notify_per_doubling_s[leg] > 0 || k->notify_copy_s[leg] > 0 ||
            k->expert_s[leg] > 0 || k->count_message_s[leg] > 0 || k->copy_s[leg] > 0 ||
-           k->sm_send_Bps[leg] > 0 || k->sm_receive_Bps[leg] > 0 || k->copy_Bps[leg] > 0 ||
-           k->sender_token_s[leg] > 0 || k->sender_copy_s[leg] > 0 || k->lane_Bps[leg] > 0 ||
-           k->token_Bps[leg] > 0 || k->memory_Bps[leg] > 0 || k->chunk_s[leg] > 0 ||
-           k->pair_gap_s[leg] > 0 || k->token_way_s[leg] > 0 || k->low_pair_Bps[leg] > 0 ||
-           k->ramp_s[leg] > 0;
+           k->sm_send_Bps[leg] > 0 || k->sm_receive_Bps[leg] > 0 || k->sm_token_s[leg] > 0 ||
+           k->copy_Bps[leg] > 0 || k->own_Bps[leg] > 0 || k->sender_token_s[leg] > 0 ||
+           k->sender_copy_s[leg] > 0 || k->lane_Bps[leg] > 0 || k->token_Bps[leg] > 0 ||
+           k->memory_Bps[leg] > 0 || k->chunk_s[leg] > 0 || k->pair_gap_s[leg] > 0 ||
+           k->token_way_s[leg] > 0 || k->low_pair_Bps[leg] > 0 || k->ramp_s[leg] > 0;
 }
 
 static bool hold(struct ms_kernel_work *w, int n)
