@@ -120,6 +120,10 @@ static void draw(struct ms_buf *b, const struct ms_compare_group *g, const struc
                 y.lo = fmin(y.lo, v);
                 y.hi = fmax(y.hi, v);
             }
+            if (!balance && c[k].heldout[i] > 0) {
+                y.lo = fmin(y.lo, c[k].heldout[i]);
+                y.hi = fmax(y.hi, c[k].heldout[i]);
+            }
         }
     }
     if (balance)

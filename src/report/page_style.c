@@ -36,9 +36,11 @@ static const char style[] =
     "font-size:.9em}.legend svg{display:inline;width:20px;height:8px;vertical-align:middle}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px}dt{color:var(--dim)}"
     "dd{margin:0;overflow-wrap:anywhere}code{overflow-wrap:anywhere}\n"
-    "@media (max-width:640px){body{padding:10px;font-size:14px}dl{grid-template-columns:1fr}"
-    "dd{margin:0 0 .4em}.draw>svg{min-width:600px}}\n"
-    "@media print{body{max-width:none;font-size:11px}.scroll,.draw{overflow:visible}"
+    "@media (max-width:640px){body{padding:10px;font-size:14px}"
+    ".draw>svg{min-width:600px}}\n"
+    "@media "
+    "print{:root{--back:#fff;--ink:#1b1b1b;--dim:#5c5c5c;--line:#ddd;--black:#000}body{max-width:"
+    "none;font-size:11px}.scroll,.draw{overflow:visible}"
     ".figures{display:block}figure,table{break-inside:avoid}h2,h3{break-after:avoid}"
     "th,td{padding:2px 7px 2px 0;white-space:normal}figure svg{max-width:660px}}\n";
 
@@ -53,6 +55,12 @@ static const char script[] =
     "'string'?String(x).localeCompare(String(y),undefined,{numeric:true}):x-y;return up?d:-d})"
     ".forEach(r=>body.append(r))});\n";
 
+/* Colours of ms_plot_colour that are too dark on a dark page. */
+static const struct {
+    int number;
+    const char *colour;
+} darker[] = {{1, "#3d9be0"}, {7, "#c08a7c"}, {8, "#9a9a9a"}, {9, "#a98ae0"}, {10, "#f06a6a"}};
+
 void ms_page_style(struct ms_buf *b)
 {
     ms_buf_printf(b, "<style>\n%s", style);
@@ -60,7 +68,11 @@ void ms_page_style(struct ms_buf *b)
         const char *colour = i ? ms_plot_colour(i) : "var(--black)";
         ms_buf_printf(b, ".c%zu{stroke:%s}.f%zu{fill:%s}", i, colour, i, colour);
     }
-    ms_buf_adds(b, "\n</style>");
+    for (size_t i = 0; i < sizeof darker / sizeof *darker; i++)
+        ms_buf_printf(b, "%s.c%d{stroke:%s}.f%d{fill:%s}",
+                      i ? "" : "\n@media (prefers-color-scheme:dark){", darker[i].number,
+                      darker[i].colour, darker[i].number, darker[i].colour);
+    ms_buf_adds(b, "}\n</style>");
 }
 
 void ms_page_script(struct ms_buf *b)

@@ -3,6 +3,7 @@
 #include "report/page_parts.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Columns behind the verdict: those that some row of the page has. */
 static const struct {
@@ -10,6 +11,8 @@ static const struct {
     double unit;
     int digits;
 } behind_verdict[] = {
+    {"held-out ce", "training.heldout_ce", 1, 3},
+    {"held-out perplexity", "training.heldout_ppl", 1, 3},
     {"rank max/mean", "imbalance.rank_max_over_mean", 1, 2},
     {"Gini", "imbalance.gini", 1, 3},
     {"max/mean", "imbalance.max_over_mean", 1, 2},
@@ -23,6 +26,8 @@ static bool is_column(const struct ms_comparison *c, const struct ms_compare_gro
                       const char *path)
 {
     bool there = false, differ = g->n < 2;
+    if (strcmp(path, c->metric) == 0)
+        return false; /* it is compared */
     for (size_t k = 0; k < c->n_groups; k++)
         for (size_t i = 0; i < c->group[k].n; i++)
             there = there || !isnan(ms_result_number(c->group[k].row[i].r, path));
@@ -49,7 +54,8 @@ static void add_same(struct ms_buf *b, const struct ms_comparison *c,
     bool any = false;
     for (size_t i = 0; i < N_BEHIND; i++) {
         double v = ms_result_number(g->row[0].r, behind_verdict[i].path);
-        if (isnan(v) || is_column(c, g, behind_verdict[i].path))
+        bool compared = strcmp(behind_verdict[i].path, c->metric) == 0;
+        if (isnan(v) || compared || is_column(c, g, behind_verdict[i].path))
             continue;
         ms_buf_printf(b, "%s %s %.*f",
                       any ? "," : "<p class=\"dim\">The same in all rows:", behind_verdict[i].title,
