@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/** A name as the parser has it, equal names at one address, and as it is kept. */
+struct known_name {
+    const xmlChar *from;
+    const char *kept;
+};
+enum { KNOWN_NAMES = 64 };
+
 struct reader {
     const char *path;
     struct ms_arena *arena;
@@ -17,6 +24,8 @@ struct reader {
     int open; /* innermost open element, -1 none */
     int depth;
     bool failed, nomem;
+    struct known_name known[KNOWN_NAMES];
+    int n_known;
 };
 
 static void fail(struct reader *r, int line, const char *text)
@@ -73,6 +82,39 @@ static const char *intern(struct reader *r, const char *s, size_t n)
     return p;
 }
 
+/* Names are few and come again and again: one copy of each. */
+static const char *intern_name(struct reader *r, const xmlChar *name)
+{
+    int i = 0;
+    while (i < r->n_known && r->known[i].from != name)
+        i++;
+    if (i < r->n_known)
+        return r->known[i].kept;
+    const char *kept = intern(r, (const char *)name, strlen((const char *)name));
+    if (i < KNOWN_NAMES)
+        r->known[r->n_known++] = (struct known_name){name, kept};
+    return kept;
+}
+
+/* The attributes of an element and their values, in one piece. libxml2 gives five pointers an
+ * attribute: name, prefix, URI, value's begin and end. */
+static const struct ms_xml_attr *keep_attributes(struct reader *r, int n, const xmlChar **attrs)
+{
+    size_t list = (size_t)n * sizeof(struct ms_xml_attr), bytes = list;
+    for (int i = 0; i < n; i++)
+        bytes += (size_t)(attrs[5 * i + 4] - attrs[5 * i + 3]) + 1;
+    struct ms_xml_attr *a = ms_arena_alloc(r->arena, bytes, 1);
+    char *value = (char *)a + list;
+    r->nomem |= !a;
+    for (int i = 0; a && i < n; i++) {
+        const xmlChar **p = attrs + 5 * i;
+        size_t length = (size_t)(p[4] - p[3]);
+        a[i] = (struct ms_xml_attr){intern_name(r, p[0]), memcpy(value, p[3], length)};
+        value += length + 1; /* the arena's memory is zero */
+    }
+    return a;
+}
+
 static void keep_text(struct reader *r)
 {
     if (r->open >= 0 && r->text.n && !r->out->el[r->open].text &&
@@ -81,7 +123,6 @@ static void keep_text(struct reader *r)
     r->text.n = 0;
 }
 
-/* libxml2 gives five pointers an attribute: name, prefix, URI, value's begin and end. */
 static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
                      int n_ns, const xmlChar **ns, int n_attrs, int n_default,
                      const xmlChar **attrs)
@@ -99,15 +140,11 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
         stop(r, "more than 16 million elements");
     if (r->failed || !(e = grow(r)))
         return;
-    struct ms_xml_attr *a = MS_NEW(r->arena, struct ms_xml_attr, (size_t)n_attrs);
-    *e = (struct ms_xml_el){.line = tag_line(r), .parent = r->open, .attr = a, .n_attrs = n_attrs};
-    e->name = intern(r, (const char *)name, strlen((const char *)name));
-    for (int i = 0; a && i < n_attrs; i++) {
-        const xmlChar **p = attrs + 5 * i;
-        a[i].name = intern(r, (const char *)p[0], strlen((const char *)p[0]));
-        a[i].value = intern(r, (const char *)p[3], (size_t)(p[4] - p[3]));
-    }
-    r->nomem |= !a;
+    *e = (struct ms_xml_el){.line = tag_line(r),
+                            .parent = r->open,
+                            .attr = keep_attributes(r, n_attrs, attrs),
+                            .n_attrs = n_attrs,
+                            .name = intern_name(r, name)};
     r->open = r->out->n++;
 }
 
