@@ -336,10 +336,10 @@ static void talk(const struct ms_case_lost *l)
         return;
     }
     fprintf(stderr,
-            "degraded: rank %d (%s)%s is lost at %.9g us: the %s of step %d, layer %d cannot be "
+            "degraded: rank %d (%s)%s lost at %.9g us: the %s of step %d, layer %d cannot be "
             "completed (%d of %d repeats; where: repeat %d); %d ranks wait in it, %d of all for "
             "data of, or to, the lost%s\n",
-            first->rank, first->host, t->n_lost > 1 ? " and others" : "", 1e6 * first->at_s,
+            first->rank, first->host, t->n_lost > 1 ? " and others are" : " is", 1e6 * first->at_s,
             t->first.combine ? "combine" : "dispatch", t->first.step, t->first.layer, t->repeats,
             l->in->s.repeats, t->first_repeat, t->first.n_waiting, t->first.n_for_it,
             t->remap ? "; the others go on with the next step" : "");
