@@ -56,13 +56,13 @@ static bool splits(const struct ms_comparison *c, const char *key)
     return strcmp(key, c->by) != 0;
 }
 
-void ms_compare_title(const struct ms_comparison *c, const struct ms_result *r, const char *skip,
+void ms_compare_title(const struct ms_comparison *c, const struct ms_result *r, const bool *without,
                       struct ms_buf *out)
 {
     const struct ms_results *s = c->results;
     ms_buf_adds(out, "");
     for (size_t i = 0; i < s->n_keys; i++) {
-        if (!splits(c, s->key[i]) || (skip && strcmp(s->key[i], skip) == 0))
+        if (!splits(c, s->key[i]) || (without && without[i]))
             continue;
         const char *label = ms_result_label(s, r, s->key[i]);
         if (*label)

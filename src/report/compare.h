@@ -90,8 +90,9 @@ enum ms_status ms_compare_document(const struct ms_comparison *c, bool latex, FI
 void ms_compare_csv(const struct ms_comparison *c, struct ms_buf *out);
 void ms_compare_json(const struct ms_comparison *c, struct ms_buf *out);
 
-/** The keys and values that tell a record's group from others, but for one key (NULL = all). */
-void ms_compare_title(const struct ms_comparison *c, const struct ms_result *r, const char *skip,
+/** The keys and values that tell a record's group from others.
+ *  @param without [results->n_keys] the keys that are left out; NULL: none */
+void ms_compare_title(const struct ms_comparison *c, const struct ms_result *r, const bool *without,
                       struct ms_buf *out);
 /** A record's abscissa: the number that c->x names, NaN = it is none. */
 double ms_compare_x(const struct ms_comparison *c, const struct ms_result *r);

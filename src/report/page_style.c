@@ -42,7 +42,8 @@ static const char style[] =
     "print{:root{--back:#fff;--ink:#1b1b1b;--dim:#5c5c5c;--line:#ddd;--black:#000}body{max-width:"
     "none;font-size:11px}.scroll,.draw{overflow:visible}"
     ".figures{display:block}figure,table{break-inside:avoid}h2,h3{break-after:avoid}"
-    "th,td{padding:2px 7px 2px 0;white-space:normal}figure svg{max-width:660px}}\n";
+    "table{font-size:9.5px}th,td{padding:2px 7px 2px 0}th{white-space:normal}figure "
+    "svg{max-width:660px}}\n";
 
 static const char script[] =
     "for(const table of document.querySelectorAll('table.sort'))for(const [k,th] of [...table.tHead"

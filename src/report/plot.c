@@ -165,12 +165,14 @@ static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size
         ms_buf_printf(b, " %zu", i);
     }
     ms_buf_printf(b,
-                  ")\nunset grid\nset grid xtics lc rgb '#dddddd' lt 1\nset ylabel ''\n"
+                  ")\nunset grid\nset grid xtics lc rgb '#dddddd' lt 1\n"
                   "set xlabel '%s time, microseconds'\nset key at graph 1,1 right bottom "
                   "horizontal Right noreverse maxrows 1 maxcols 2 samplen 0.5 font ',10'\n",
                   ms_series_name(c->series));
+    ms_buf_adds(b, "set ylabel ");
+    ms_plot_quoted(b, c->by);
     ms_buf_printf(b,
-                  "plot $tail%zu using 2:1:($3-$2):(0):(int(('0x'.strcol(6))+0)) with vectors "
+                  "\nplot $tail%zu using 2:1:($3-$2):(0):(int(('0x'.strcol(6))+0)) with vectors "
                   "nohead lw 1.5 lc rgb var notitle, \\\n"
                   "  '' using 2:1:(int(('0x'.strcol(6))+0)) with points pt 6 ps 1.0 lw 2 lc rgb "
                   "var notitle, \\\n"
@@ -194,9 +196,9 @@ static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, siz
                   "set yrange [%g:1]\nset logscale y\nset ytics scale 0.5 autofreq\nset ytics add "
                   "('1' 1, '0.1' "
                   "0.1, '0.01' 0.01, '0.001' 0.001)\n"
-                  "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share of %ss longer "
-                  "than t' offset 1\n"
-                  "set xlabel 't, microseconds'\nset key at screen 0.812, graph 1 left top "
+                  "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share longer than t' "
+                  "offset 1\n"
+                  "set xlabel 't, microseconds of %s'\nset key at screen 0.812, graph 1 left top "
                   "vertical Left maxrows 40 "
                   "reverse samplen 1.2 font ',10' opaque\n",
                   most ? 0.9 / (double)most : 0.1, ms_series_name(c->series));
@@ -218,7 +220,7 @@ static double label_width(const struct ms_comparison *c)
             int w = ms_text_width(c->group[g].row[i].label);
             most = w > most ? w : most;
         }
-    double share = (LABEL_PX * (double)most + 20) / WIDTH;
+    double share = (LABEL_PX * (double)most + 46) / WIDTH;
     return share > 0.3 ? 0.3 : share;
 }
 

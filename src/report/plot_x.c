@@ -1,5 +1,5 @@
-/* Decides how a metric is drawn against a number: a panel for each combination of the other keys, a
- * line for each value of the compared one, a bar for each interval. */
+/* Decides how a metric is drawn against a number: a panel for each combination of the keys that the number
+ * does not depend on, a line for each value of the compared one, a bar for each interval. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,8 @@ struct point {
 };
 
 struct drawing {
+    bool *along; /* [results->n_keys] the abscissa differs along this key: it makes no panels */
+    double x_lo, x_hi;
     struct ms_strings panels, lines;
     struct point *point;
     size_t n;
@@ -36,7 +38,7 @@ static bool add_point(const struct ms_comparison *c, const struct ms_compare_row
     double x = ms_compare_x(c, r->r);
     if (isnan(x) || isnan(r->value))
         return true;
-    ms_compare_title(c, r->r, c->x, &title);
+    ms_compare_title(c, r->r, d->along, &title);
     bool ok = !title.failed;
     bool same = strcmp(c->by, c->x) == 0;
     if (ok)
@@ -52,13 +54,72 @@ static bool add_point(const struct ms_comparison *c, const struct ms_compare_row
     return ok;
 }
 
+/* Do records that differ in one key only differ in the abscissa? @return 0 or 1, -1: no memory */
+static int is_along(const struct ms_comparison *c, size_t key)
+{
+    const struct ms_results *s = c->results;
+    struct ms_strings rest = {0};
+    double *first = malloc((s->n + 1) * sizeof *first);
+    bool *without = calloc(s->n_keys + 1, sizeof *without);
+    int along = first && without ? strcmp(s->key[key], c->x) == 0 : -1;
+    if (without)
+        without[key] = true;
+    for (size_t i = 0; along == 0 && i < s->n; i++) {
+        struct ms_buf title = {0};
+        double x = ms_compare_x(c, &s->r[i]);
+        ms_compare_title(c, &s->r[i], without, &title);
+        ms_buf_printf(&title, "\n%s", ms_result_label(s, &s->r[i], c->by));
+        size_t met = rest.n, at = title.failed ? 0 : ms_strings_add(&rest, title.p);
+        if (title.failed || rest.failed)
+            along = -1;
+        else if (at == met)
+            first[at] = x;
+        else if (!isnan(x) && !isnan(first[at]) && x != first[at])
+            along = 1;
+        ms_buf_finish(&title);
+    }
+    ms_strings_finish(&rest);
+    free(first);
+    free(without);
+    return along;
+}
+
+static bool find_along(const struct ms_comparison *c, struct drawing *d)
+{
+    const struct ms_results *s = c->results;
+    d->along = calloc(s->n_keys + 1, sizeof *d->along);
+    for (size_t k = 0; d->along && k < s->n_keys; k++) {
+        int along = is_along(c, k);
+        if (along < 0)
+            return false;
+        d->along[k] = along > 0;
+    }
+    return d->along;
+}
+
+/* Of all panels: what is compared has one scale. */
+static void find_range(struct drawing *d)
+{
+    d->x_lo = INFINITY;
+    d->x_hi = -INFINITY;
+    for (size_t i = 0; i < d->n; i++) {
+        d->x_lo = fmin(d->x_lo, d->point[i].x);
+        d->x_hi = fmax(d->x_hi, d->point[i].x);
+    }
+    double margin = 0.02 * (d->x_hi - d->x_lo);
+    if (!(margin > 0))
+        margin = fmax(0.1 * fabs(d->x_hi), 0.1);
+    d->x_lo -= margin;
+    d->x_hi += margin;
+}
+
 static enum ms_status collect(const struct ms_comparison *c, struct drawing *d, struct ms_err *err)
 {
     size_t most = 0;
     for (size_t g = 0; g < c->n_groups; g++)
         most += c->group[g].n;
     d->point = malloc((most + 1) * sizeof *d->point);
-    bool ok = d->point;
+    bool ok = d->point && find_along(c, d);
     for (size_t g = 0; ok && g < c->n_groups; g++)
         for (size_t i = 0; ok && i < c->group[g].n; i++)
             ok = add_point(c, &c->group[g].row[i], d);
@@ -69,6 +130,7 @@ static enum ms_status collect(const struct ms_comparison *c, struct drawing *d, 
                           "--x: '%s' is neither a key with numbers nor a number of these records",
                           c->x);
     qsort(d->point, d->n, sizeof *d->point, in_order);
+    find_range(d);
     return MS_OK;
 }
 
@@ -146,7 +208,7 @@ enum ms_status ms_plot_x_script(const struct ms_comparison *c, const char *outpu
         ms_plot_quoted(out, c->x);
         ms_buf_adds(out, "\nset ylabel ");
         ms_plot_quoted(out, name);
-        ms_buf_adds(out, "\nset yrange [0:*]\n");
+        ms_buf_printf(out, "\nset xrange [%.9g:%.9g]\nset yrange [0:*]\n", d.x_lo, d.x_hi);
         add_data(out, &d);
     }
     for (size_t p = 0; s == MS_OK && p < d.panels.n; p++) {
@@ -157,6 +219,7 @@ enum ms_status ms_plot_x_script(const struct ms_comparison *c, const char *outpu
     ms_buf_adds(out, "unset multiplot\nset output\n");
     ms_strings_finish(&d.panels);
     ms_strings_finish(&d.lines);
+    free(d.along);
     free(d.point);
     return s == MS_OK && out->failed ? ms_err_set(err, MS_NOMEM, "out of memory for the picture")
                                      : s;
