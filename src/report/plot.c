@@ -169,20 +169,18 @@ static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size
                   "set xlabel '%s time, microseconds'\nset key at graph 1,1 right bottom "
                   "horizontal Right noreverse maxrows 1 maxcols 2 samplen 0.5 font ',10'\n",
                   ms_series_name(c->series));
-    ms_buf_adds(b, "set ylabel ");
-    ms_plot_quoted(b, c->by);
-    ms_buf_printf(b,
-                  "\nplot $tail%zu using 2:1:($3-$2):(0):(int(('0x'.strcol(6))+0)) with vectors "
-                  "nohead lw 1.5 lc rgb var notitle, \\\n"
-                  "  '' using 2:1:(int(('0x'.strcol(6))+0)) with points pt 6 ps 1.0 lw 2 lc rgb "
-                  "var notitle, \\\n"
-                  "  '' using 3:1:4:5:(int(('0x'.strcol(6))+0)) with xerrorbars pt 7 ps 0.9 lw 2 "
-                  "lc rgb var notitle, \\\n"
-                  "%s  NaN with points pt 7 lc rgb '#444444' title '%s and its 95%% interval'\n",
-                  group,
-                  c->stat == 50 ? ""
-                                : "  NaN with points pt 6 lw 2 lc rgb '#444444' title 'p50', \\\n",
-                  tail);
+    ms_buf_printf(
+        b,
+        "set ylabel ''\nplot $tail%zu using 2:1:($3-$2):(0):(int(('0x'.strcol(6))+0)) with vectors "
+        "nohead lw 1.5 lc rgb var notitle, \\\n"
+        "  '' using 2:1:(int(('0x'.strcol(6))+0)) with points pt 6 ps 1.0 lw 2 lc rgb "
+        "var notitle, \\\n"
+        "  '' using 3:1:4:5:(int(('0x'.strcol(6))+0)) with xerrorbars pt 7 ps 0.9 lw 2 "
+        "lc rgb var notitle, \\\n"
+        "%s  NaN with points pt 7 lc rgb '#444444' title '%s, 95%% interval'\n",
+        group,
+        c->stat == 50 ? "" : "  NaN with points pt 6 lw 2 lc rgb '#444444' title 'p50', \\\n",
+        tail);
 }
 
 static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, size_t group,
@@ -214,13 +212,13 @@ static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, siz
 
 static double label_width(const struct ms_comparison *c)
 {
-    int most = 4;
+    int most = ms_text_width(c->by);
     for (size_t g = 0; g < c->n_groups; g++)
         for (size_t i = 0; i < c->group[g].n; i++) {
             int w = ms_text_width(c->group[g].row[i].label);
             most = w > most ? w : most;
         }
-    double share = (LABEL_PX * (double)most + 46) / WIDTH;
+    double share = (LABEL_PX * (double)most + 20) / WIDTH;
     return share > 0.3 ? 0.3 : share;
 }
 
@@ -244,6 +242,10 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
     ms_plot_quoted(b, c->group[group].title);
     ms_buf_printf(b, " at screen 0.012, screen %.4f left noenhanced font ',13'\n",
                   bottom + height * (1 - 18 / px));
+    ms_buf_adds(b, "set label 3 "); /* names the left axis, above its tics */
+    ms_plot_quoted(b, c->by);
+    ms_buf_printf(b, " at screen %.4f, screen %.4f right noenhanced font ',12'\n",
+                  label_width(c) - 0.006, bottom + height * (1 - 42 / px));
     add_tail_panel(b, c, group, d, n, label_width(c));
     ms_buf_adds(b, "unset label\n");
     add_curve_panel(b, c, group, d, n);
