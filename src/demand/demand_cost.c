@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum { WITHIN = 1000 }; /* a split's fullest rank, to one part in so many */
+/* What the cost of a batch may be above that of the best so far, and the others make up for. */
+static const double BY_CHANCE = 0.002;
 
 /* Part of an expert's tokens that reach a node from other nodes: what its copies take beyond the
  * node's own tokens, which go there first. */
@@ -88,6 +90,13 @@ static void plan(struct ms_place_costing *c, int layer)
                 c->mean[e] > 0 ? c->part[k] / c->mean[e] : 1.0 / (v->start[e + 1] - v->start[e]);
 }
 
+/* Are slots that cost `sum` in the first batches, b the last of them, worth a look at the others? Most
+ * that cost more in the end do so from the start. */
+static bool is_worth(const struct ms_place_costing *c, int layer, int b, double sum)
+{
+    return c->best_layer != layer || sum <= c->best_sum[b] + BY_CHANCE * sqrt(b + 1.0);
+}
+
 static double cost(void *ctx, int layer, const int *slot_expert, double limit, int *fullest,
                    double *share)
 {
@@ -98,21 +107,31 @@ static double cost(void *ctx, int layer, const int *slot_expert, double limit, i
     ms_copies_fill(&c->copies, slot_expert);
     if (!splits)
         plan(c, layer);
-    for (int b = 0; b < c->past->n_batches && sum <= limit; b++) {
+    for (int b = 0; b < c->past->n_batches && sum < INFINITY; b++) {
         const double *load = c->past->load + ms_cell(b, d->L, layer) * (size_t)d->E;
         double total = 0, top;
         for (int e = 0; e < d->E; e++)
             total += load[e];
+        c->now_sum[b] = sum;
         if (total <= 0)
             continue;
         top = take(c, load, splits) * d->G / total;
         sum += top + port_load(c, load, total);
+        c->now_sum[b] = sum;
+        if (sum > limit || !is_worth(c, layer, b, sum)) {
+            sum = INFINITY;
+            break;
+        }
         if (!fullest || top <= worst)
             continue;
         worst = top;
         for (int r = 0; r < d->G; r++)
             if (c->rank_load[r] * d->G / total >= top * (1 - 1e-9))
                 *fullest = r;
+    }
+    if (sum < limit) { /* taken over */
+        c->best_layer = layer;
+        memcpy(c->best_sum, c->now_sum, (size_t)c->past->n_batches * sizeof *c->best_sum);
     }
     for (int i = 0; share && i < d->S; i++)
         share[i] = 0;
@@ -131,10 +150,14 @@ bool ms_demand_costing(struct ms_place_costing *c, struct ms_place_problem *p)
     c->mean = MS_NEW(&c->arena, double, (size_t)d->E);
     c->part = MS_NEW(&c->arena, double, S);
     c->share = MS_NEW(&c->arena, double, S);
+    c->best_layer = -1;
+    c->best_sum = MS_NEW(&c->arena, double, (size_t)c->past->n_batches);
+    c->now_sum = MS_NEW(&c->arena, double, (size_t)c->past->n_batches);
     c->rank_load = MS_NEW(&c->arena, double, (size_t)d->G);
     c->node_take = MS_NEW(&c->arena, double, N);
     c->node_size = MS_NEW(&c->arena, int, N);
-    ok = ok && c->mean && c->part && c->share && c->rank_load && c->node_take && c->node_size;
+    ok = ok && c->best_sum && c->now_sum && c->mean && c->part && c->share && c->rank_load &&
+         c->node_take && c->node_size;
     for (int r = 0; r < d->G && ok; r++)
         c->node_size[rank_node[r]]++;
     p->cost = cost;

@@ -20,6 +20,9 @@ struct ms_place_costing {
     struct ms_copies copies;
     struct ms_split scratch;
     double *mean;      /* [E] of the layer */
+    int best_layer;    /* of the slots that cost least so far; -1: none */
+    double *best_sum;  /* [n_batches] their cost of the first batches */
+    double *now_sum;   /* [n_batches] that of the slots that are asked for */
     double *part;      /* [S] of a batch, then of a node's copies */
     double *share;     /* [S] planned for each copy */
     double *rank_load; /* [G] */
