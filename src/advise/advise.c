@@ -228,9 +228,9 @@ static enum ms_status judge(struct ms_advised *a, struct ms_advice *p, struct ms
     metric_path(a, path, sizeof path);
     p->metric_us = ms_trial_number(&p->trial, path);
     p->tokens_per_s = ms_trial_number(&p->trial, "step.tokens_per_s");
-    p->bound_us = ms_trial_number(&p->trial, a->stat >= 75 ? "bound.p99_us" : "bound.p50_us");
-    if (strcmp(series, "exchange") != 0) /* of exchanges; a layer or a step has none */
-        p->bound_us = NAN;
+    snprintf(path, sizeof path, "bound%s", a->metric + strlen(series));
+    bool has_bound = strcmp(series, "exchange") == 0; /* a layer or a step has none */
+    p->bound_us = has_bound ? ms_trial_number(&p->trial, path) : NAN;
     p->cables = ms_trial_number(&p->trial, "platform.cables");
     p->keeps_slo = a->slo_us > 0 && p->metric_us <= a->slo_us;
     enum ms_status s = against(a, &p->trial, &a->base->trial, series, a->stat, &p->metric, err);

@@ -6,6 +6,12 @@
 #include "advise/advise.h"
 #include "base/json.h"
 
+/* Above what its bytes take at least. The quantum of time lets a few completions be early. */
+static double gap_of(const struct ms_advice *p)
+{
+    return p->bound_us > 0 ? fmax(p->metric_us / p->bound_us - 1, 0) : NAN;
+}
+
 static void words(const struct ms_advice *p, char *text, size_t size)
 {
     int at = 0;
@@ -49,7 +55,7 @@ static void row(const struct ms_advised *a, const struct ms_advice *p, size_t nu
     bytes(p->memory_bytes, memory, sizeof memory);
     bytes(p->moved_bytes, moved, sizeof moved);
     if (p->bound_us > 0)
-        snprintf(gap, sizeof gap, "%+.0f %%", 100 * (p->metric_us / p->bound_us - 1));
+        snprintf(gap, sizeof gap, "%+.0f %%", 100 * gap_of(p));
     if (isfinite(p->memory_bytes))
         snprintf(has, sizeof has, "%s of experts a rank", memory);
     if (p == a->base)
@@ -152,7 +158,7 @@ static void add_plan(struct ms_json *j, const char *key, const struct ms_advised
     }
     ms_json_number(j, "tokens_per_s", p->tokens_per_s);
     ms_json_number(j, "bound_us", p->bound_us);
-    ms_json_number(j, "gap", p->bound_us > 0 ? p->metric_us / p->bound_us - 1 : NAN);
+    ms_json_number(j, "gap", gap_of(p));
     ms_json_number(j, "rank_max_over_mean", p->rank_load);
     ms_json_number(j, "slots_bound", p->slots_bound);
     ms_json_number(j, "memory_bytes_per_rank", p->memory_bytes);

@@ -46,6 +46,7 @@ struct ms_leg_run {
     double *phase_s; /**< [plan.n_phases] what each phase takes at least */
     size_t phase_cap;
     double first_entry_s, last_entry_s, last_complete_s;
+    double *entry_s;  /**< [n_ranks] when each entered */
     int last_rank;    /**< global rank that completed last */
     double quantum_s; /**< completions closer than this are settled together: of its last phase */
     struct ms_kernel_work work;
@@ -175,6 +176,7 @@ struct ms_core_samples {
     double *rank_begin_s, *rank_end_s, *rank_busy_s; /**< [step][R] */
     double *link_load;            /**< [n_links] scratch: bytes of one leg, else 0 */
     uint32_t *link_seen;          /**< scratch: links touched */
+    double *link_from_s;          /**< [n_links] scratch: when the first byte can be on it */
     struct ms_halt *halt;         /**< [R] where a rank stands when others are gone; NULL: never */
     struct ms_timeline *timeline; /**< NULL: none asked for */
     struct ms_span *span;         /**< [n_spans] when exchanges were active */
@@ -248,13 +250,18 @@ struct ms_route_hint ms_route_hint_of(void *ctx, int src, int dst);
 const struct ms_traffic *ms_core_traffic(struct ms_core *c, int step, int layer, int group);
 void ms_leg_runs_finish(struct ms_core *c);
 
+/* leg_bound.c */
+/** The least time in which a leg's bytes can cross once all its ranks have entered: no schedule is
+ *  shorter. Of a leg that is over. */
+double ms_leg_bound_s(struct ms_core *c, const struct ms_leg_run *leg);
+
 /* samples.c: times into the output */
 enum ms_status ms_samples_init(struct ms_core *c);
 void ms_samples_begin(struct ms_core *c);
 void ms_samples_rank(struct ms_core *c, const struct ms_actor *actor, int step, int layer,
                      enum ms_phase phase, double spent_s);
 void ms_samples_leg(struct ms_core *c, const struct ms_leg_run *leg);
-/** The least time in which a leg's bytes can cross. */
+/** What ms_leg_bound_s says of a leg. */
 void ms_samples_bound(struct ms_core *c, const struct ms_leg_run *leg, double least_s);
 /** Payload of a leg by hop: network, within nodes. */
 void ms_samples_bytes(struct ms_core *c, const struct ms_leg_run *leg,

@@ -158,7 +158,8 @@ static enum ms_status take_links(struct ms_core *c, const struct ms_sim_engine *
     c->platform.link_shared = e->shared;
     c->samples.link_load = MS_NEW(&c->arena, double, n);
     c->samples.link_seen = MS_NEW(&c->arena, uint32_t, n);
-    return c->samples.link_load && c->samples.link_seen
+    c->samples.link_from_s = MS_NEW(&c->arena, double, n);
+    return c->samples.link_load && c->samples.link_seen && c->samples.link_from_s
                ? MS_OK
                : ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n);
 }

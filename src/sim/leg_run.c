@@ -188,21 +188,6 @@ static bool order_by_phase(const struct ms_leg *plan, uint32_t *first, uint32_t 
     return true;
 }
 
-/* The fullest link under all phases together: no schedule of the leg is shorter. */
-static void note_bound(struct ms_core *c, const struct ms_leg_run *leg)
-{
-    double least_s = leg->phase_s[0];
-    if (leg->plan.n_phases > 1) {
-        uint32_t n_seen = 0;
-        for (uint32_t f = 0; f < leg->plan.n_flows; f++)
-            n_seen = load_flow(c, leg, f, n_seen);
-        least_s = bound_s(c, n_seen);
-        for (uint32_t i = 0; i < n_seen; i++)
-            c->samples.link_load[c->samples.link_seen[i]] = 0;
-    }
-    ms_samples_bound(c, leg, least_s);
-}
-
 /* What every phase puts on every link: for the samples, and for the time it takes at least, of which
  * the quantum is a share. p NULL: weights. */
 static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
@@ -224,8 +209,6 @@ static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
         leg->phase_s[k] = bound_s(c, n_seen);
         ms_samples_links(c, leg, n_seen);
     }
-    if (ok && p)
-        note_bound(c, leg);
     free(first);
     free(flow);
     if (!ok)
@@ -364,6 +347,7 @@ static void leg_done(struct ms_exec *x)
         ms_moves_done(c, leg);
     } else {
         ms_samples_leg(c, leg);
+        ms_samples_bound(c, leg, ms_leg_bound_s(c, leg));
         ms_causes_leg(c, leg);
     }
     c->model->transport->close(c, leg);
@@ -392,7 +376,13 @@ static struct ms_leg_run *take_idle(struct ms_core *c)
         return leg;
     }
     leg = calloc(1, sizeof *leg);
-    if (leg && !(leg->carried = calloc(1, c->model->transport->leg_size))) {
+    if (leg) {
+        leg->carried = calloc(1, c->model->transport->leg_size);
+        leg->entry_s = calloc((size_t)c->n_ranks + 1, sizeof *leg->entry_s);
+    }
+    if (leg && !(leg->carried && leg->entry_s)) {
+        free(leg->carried);
+        free(leg->entry_s);
         free(leg);
         leg = NULL;
     }
@@ -447,6 +437,7 @@ enum ms_status ms_leg_run_enter(struct ms_core *c, struct ms_actor *actor, int s
         return c->status;
     if (phase != MS_PHASE_MOVE)
         ms_causes_enter(c, leg, actor, entry_s);
+    leg->entry_s[actor->rank] = entry_s;
     leg->first_entry_s = fmin(leg->first_entry_s, entry_s);
     leg->last_entry_s = fmax(leg->last_entry_s, entry_s);
     ready_s += leg->work.acts ? leg->work.start_of_rank_s[actor->rank] : 0;
@@ -463,6 +454,7 @@ static void free_list(const struct ms_transport *t, struct ms_leg_run *leg)
         t->leg_finish(leg->carried);
         ms_causes_leg_finish(leg);
         free(leg->carried);
+        free(leg->entry_s);
         free(leg->phase_s);
         ms_kernel_work_finish(&leg->work);
         free(leg);

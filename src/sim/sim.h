@@ -245,7 +245,7 @@ struct ms_sim_output {
     double *rank_dispatch_s,
         *rank_combine_s; /**< [run][step][layer][group][rank] own entry to own completion */
     double *step_s;      /**< [run][step][group] */
-    double *bound_s;     /**< as dispatch_s: the fullest link of dispatch and combine, by itself */
+    double *bound_s;     /**< as dispatch_s: what their bytes take at least (leg_bound.c) */
     /** [run][step][layer][group] with causes: parts first_part[i] .. first_part[i + 1] of exchange i
      *  sum to its time; layer_part likewise. Cells of runs left out are empty. */
     struct ms_cause_part *exchange_part, *layer_part;

@@ -161,7 +161,10 @@ enum ms_status ms_record_add_bound(struct ms_json *j, const struct ms_record_inp
         s.p50 = s.p99 = NAN;
     ms_json_object(j, "bound");
     ms_json_number(j, "p50_us", s.p50);
+    ms_json_number(j, "p95_us", s.p95);
     ms_json_number(j, "p99_us", s.p99);
+    ms_json_number(j, "max_us", s.max);
+    ms_json_number(j, "mean_us", s.mean);
     ms_json_end_object(j);
     free(v);
     return MS_OK;
