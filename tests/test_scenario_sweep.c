@@ -162,6 +162,39 @@ static struct ms_hash canonical(const char *text)
     return h;
 }
 
+/* A case takes what nobody gives from a struct made once; the base of a study is read key by key. */
+START_TEST(test_a_case_is_what_reading_every_key_gives)
+{
+    static const char *const text[] = {
+        "platform: star-8.xml\n",
+        "platform: star-8.xml\nmodel: {preset: deepseek-v3, top_k: 6}\nseed: 3\n"
+        "faults: {jitter: auto}\nexchange: {algorithm: hierarchical}\n",
+        "platform: star-8.xml\nmodel: {experts: 16, top_k: 2}\nworkload: {tokens_per_rank: 7}\n"
+        "routing: {popularity: {law: zipf}}\nnetwork: {model: cm02}\ntwin: false\n",
+    };
+    const char *file = TEST_DATA "/bad/scenarios/t.yaml";
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+        struct ms_study st = {0};
+        struct ms_files files = {0};
+        struct ms_buf long_way = {0}, fast = {0};
+        struct ms_case c = {0};
+        reset();
+        ms_study_parse(&st, file, text[i], strlen(text[i]), NULL, 0, &errs);
+        ck_assert_msg(errs.n == 0, "%s", errs.n ? errs.e[0].text : "");
+        ck_assert(st.standard && st.keys_known);
+        ck_assert_int_eq(ms_study_case(&st, 0, &c, NULL), MS_OK);
+        ck_assert_int_eq(ms_scenario_canonical(&st.base, &files, &long_way, NULL), MS_OK);
+        ck_assert_int_eq(ms_scenario_canonical(&c.s, &files, &fast, NULL), MS_OK);
+        ck_assert_str_eq(long_way.p, fast.p);
+        ms_buf_finish(&long_way);
+        ms_buf_finish(&fast);
+        ms_case_finish(&c);
+        ms_files_finish(&files);
+        ms_study_finish(&st);
+    }
+}
+END_TEST
+
 START_TEST(test_canonical_echo_is_about_meaning_not_writing)
 {
     struct ms_hash a = canonical("platform: star-8.xml\nmodel: {preset: dbrx}\nrepeats: 10\n");
@@ -227,6 +260,7 @@ int main(void)
     tcase_add_test(t, test_any_key_may_be_swept_also_inside_unions);
     tcase_add_test(t, test_axis_labels_of_files_are_stems_unless_they_collide);
     tcase_add_test(t, test_set_goes_through_the_tables_and_replaces_axes);
+    tcase_add_test(t, test_a_case_is_what_reading_every_key_gives);
     tcase_add_test(t, test_canonical_echo_is_about_meaning_not_writing);
     tcase_add_test(t, test_case_without_sweep_equals_base);
     tcase_add_test(t, test_many_cases_are_read_in_time);

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <libxml/xmlmemory.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,8 +70,16 @@ char *__wrap_strndup(const char *s, size_t n)
     return or_end(__real_strndup(s, n), 1);
 }
 
+/* Large arrays are mapped on their own whatever was freed before: they grow without being copied, and go
+ * back at once. What is small stays with a process that does one case after another. */
+enum { MAPPED_BYTES = 2 << 20, KEPT_BYTES = 32 << 20 };
+
 void ms_memory_or_end(void)
 {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
     json_set_alloc_funcs(malloc, free);
     xmlMemSetup(free, malloc, realloc, strdup);
 }

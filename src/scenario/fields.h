@@ -20,7 +20,9 @@
 struct ms_reading {
     struct ms_arena *arena; /**< owns strings and lists of the values */
     struct ms_errs *errs;
-    const char *file; /**< paths are relative to it */
+    const char *file;                   /**< paths are relative to it */
+    const struct ms_scenario *standard; /**< what nobody gives has these values; NULL: read them */
+    bool keys_known;                    /**< there are no other keys than those of the tables */
 };
 
 /** Values on their way to JSON. */

@@ -51,7 +51,7 @@ static void refuse_later(struct ms_reading *r, const struct ms_key *k, const str
 static void use_fallback(struct ms_reading *r, const struct ms_key *k, void *at)
 {
     struct ms_errs unseen = {0};
-    struct ms_reading quiet = {r->arena, &unseen, r->file};
+    struct ms_reading quiet = {.arena = r->arena, .errs = &unseen, .file = r->file};
     const struct ms_entry *e = k->field->fallback && k->field->fallback[0]
                                    ? ms_reading_fallback(&quiet, k->field->fallback)
                                    : NULL;
@@ -99,7 +99,7 @@ static void read_key(struct ms_reading *r, const struct ms_key *k, const struct 
             refuse_later(r, k, e, s);
     } else if (!k->field->fallback) {
         ms_reading_fail(r, section, k->path, "must be given: %s", k->field->help);
-    } else if (k->field->fallback[0]) {
+    } else if (k->field->fallback[0] && (!r->standard || k->section->of == MS_OF_TRAIN)) {
         e = ms_reading_fallback(r, k->field->fallback);
         if (e)
             ms_reading_value(r, e, k->path, k->field, base + k->field->offset);
@@ -131,9 +131,13 @@ static void read_keys(struct ms_reading *r, const struct ms_entry *root, struct 
 {
     struct ms_key_cursor c = {0};
     struct ms_key k;
+    const struct ms_section *of = NULL;
+    const struct ms_entry *section = NULL;
     while (ms_key_next(&c, &k)) {
         const char *prefix = k.section->prefix;
-        const struct ms_entry *section = prefix[0] ? ms_yaml_find(root->value, prefix, NULL) : root;
+        if (k.section != of)
+            section = prefix[0] ? ms_yaml_find(root->value, prefix, NULL) : root;
+        of = k.section;
         if (from_preset(&k, section, s))
             continue;
         read_key(r, &k, section, s);
@@ -219,9 +223,27 @@ static bool any_key(const struct ms_yaml *map)
     return any;
 }
 
+enum ms_status ms_read_standard(struct ms_arena *arena, const char *file, struct ms_scenario *out)
+{
+    struct ms_errs unseen = {0};
+    struct ms_reading r = {.arena = arena, .errs = &unseen, .file = file};
+    struct ms_yaml *nothing = MS_NEW(arena, struct ms_yaml, 1);
+    struct ms_entry *root = MS_NEW(arena, struct ms_entry, 1);
+    *out = (struct ms_scenario){0};
+    if (!nothing || !root)
+        return MS_NOMEM;
+    nothing->kind = MS_YAML_MAP;
+    root->value = nothing;
+    read_keys(&r, root, out); /* what must be given is missed by whoever reads a scenario */
+    ms_errs_finish(&unseen);
+    return MS_OK;
+}
+
 void ms_read_scenario(struct ms_reading *r, const struct ms_entry *root, struct ms_scenario *s)
 {
-    *s = (struct ms_scenario){.file = r->file, .tree = root->value};
+    *s = r->standard ? *r->standard : (struct ms_scenario){0};
+    s->file = r->file;
+    s->tree = root->value;
     if (root->value->kind != MS_YAML_MAP) {
         ms_reading_fail(r, root, NULL,
                         "a scenario is a mapping of keys (name: value), this is a %s",
@@ -230,10 +252,10 @@ void ms_read_scenario(struct ms_reading *r, const struct ms_entry *root, struct 
     }
     set_train(r, root, s);
     read_keys(r, root, s);
-    if (root->value->first && !any_key(root->value))
+    if (!r->keys_known && root->value->first && !any_key(root->value))
         ms_reading_fail(r, root, NULL,
                         "is no scenario: it has none of the keys of one (`moesim list keys`)");
-    else
+    else if (!r->keys_known)
         refuse_unknown(r, root->value, "");
     if (s->train)
         ((struct ms_train_params *)s->train)->seed = s->seed;

@@ -83,6 +83,8 @@ struct ms_study {
     struct ms_arena arena;
     struct ms_scenario base; /**< without the sweep: name, report and defaults */
     const struct ms_axes *axes;
+    const struct ms_scenario *standard; /**< values of keys that nobody gives */
+    bool keys_known;                    /**< base has no errors: its keys are all known */
     size_t n_cases; /**< 1 without a sweep; 0: there is no document to speak of */
     int n_axes;
 };

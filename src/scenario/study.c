@@ -100,7 +100,7 @@ static void check_cases(const struct ms_study *study, struct ms_errs *errs, size
         struct ms_errs mine = {0};
         struct ms_scenario s;
         ms_arena_reset(&arena);
-        struct ms_reading r = {&arena, &mine, study->base.file};
+        struct ms_reading r = {&arena, &mine, study->base.file, study->standard, study->keys_known};
         const struct ms_entry *root = ms_axes_case(study->axes, &arena, i);
         if (root)
             ms_read_scenario(&r, root, &s);
@@ -130,7 +130,11 @@ static void read_document(struct ms_study *study, struct ms_reading *r, struct m
         r->errs = &unseen;
     ms_read_scenario(r, sweep->root, &study->base);
     r->errs = errs;
+    study->keys_known = unseen.n == 0 && errs->n == before;
     ms_errs_finish(&unseen);
+    struct ms_scenario *standard = MS_NEW(r->arena, struct ms_scenario, 1);
+    if (standard && ms_read_standard(r->arena, r->file, standard) == MS_OK)
+        study->standard = standard;
     if (axes_good)
         check_cases(study, errs, start);
 }
@@ -142,7 +146,7 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
     struct ms_study study = {0};
     size_t start = errs->n;
     file = ms_arena_strdup(&study.arena, file);
-    struct ms_reading r = {&study.arena, errs, file};
+    struct ms_reading r = {.arena = &study.arena, .errs = errs, .file = file};
     struct ms_axes *sweep = MS_NEW(&study.arena, struct ms_axes, 1);
     const struct ms_entry *doc =
         file && sweep ? ms_yaml_parse(&study.arena, file, 0, text, n_bytes, errs) : NULL;
@@ -190,7 +194,7 @@ enum ms_status ms_study_read_case(const struct ms_study *study, size_t index, st
                                   struct ms_errs *errs)
 {
     struct ms_case c = {.index = index, .n_axes = study->n_axes};
-    struct ms_reading r = {&c.arena, errs, study->base.file};
+    struct ms_reading r = {&c.arena, errs, study->base.file, study->standard, study->keys_known};
     const struct ms_axes *w = study->axes;
     const struct ms_entry *root = ms_axes_case(w, &c.arena, index);
     c.axis = MS_NEW(&c.arena, struct ms_axis, (size_t)c.n_axes);

@@ -87,14 +87,14 @@ static bool is_object(const char *line, size_t n, bool ours, enum ms_status *s)
     return o;
 }
 
-/* Does a line count? @param s set to MS_NOMEM where memory is out */
+/* Does a line count? What a seal holds is what our writer wrote: an object. @param s set to MS_NOMEM where memory is out */
 static bool counts(const struct walk *w, const char *line, size_t n, enum ms_status *s)
 {
     enum ms_seal seal = w->seen ? ms_seal_check(line, n) : MS_SEAL_NONE;
     bool taken = !w->seen || seal == MS_SEAL_WHOLE || (w->take_unsealed && seal == MS_SEAL_NONE);
     if (n == 0)
         return false;
-    bool good = taken && is_object(line, n, !w->seen || seal == MS_SEAL_WHOLE, s);
+    bool good = taken && (seal == MS_SEAL_WHOLE || is_object(line, n, !w->seen, s));
     if (w->seen && *s == MS_OK)
         *(seal == MS_SEAL_NONE && (good || !taken) ? &w->seen->n_unsealed
           : good                                   ? &w->seen->n_whole
