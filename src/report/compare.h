@@ -100,6 +100,8 @@ double ms_compare_x(const struct ms_comparison *c, const struct ms_result *r);
 double ms_compare_slowdown(const struct ms_comparison *c, const struct ms_result *r);
 /** Do a record's independent units carry a percentile? */
 bool ms_compare_carries(const struct ms_result *r, int percent);
+/** Do all rows of a group carry a p99? Then how far it lies above the median is shown. */
+bool ms_compare_shows_tail(const struct ms_comparison *c, const struct ms_compare_group *g);
 /** Ratios, intervals and verdicts of a group whose first row is the baseline (compare_judge.c);
  *  called by ms_compare_make. */
 enum ms_status ms_compare_judge(struct ms_comparison *c, struct ms_compare_group *g,

@@ -300,6 +300,38 @@ static double least_units(const struct ms_comparison *c, double *repeats)
     return least;
 }
 
+bool ms_compare_shows_tail(const struct ms_comparison *c, const struct ms_compare_group *g)
+{
+    bool all = c->is_series && g->n > 0;
+    for (size_t i = 0; i < g->n && all; i++)
+        all = g->row[i].r->ok && ms_compare_carries(g->row[i].r, 99);
+    return all;
+}
+
+/* Where the variance lies, of cases that carry a tail. */
+static void note_variance(struct ms_comparison *c, const struct ms_compare_group *g)
+{
+    static const char *const part[] = {"variance.layer", "variance.batch", "variance.within"};
+    double lo[3], hi[3];
+    if (!ms_compare_shows_tail(c, g) || c->series > MS_SERIES_LAYER)
+        return;
+    for (int k = 0; k < 3; k++) {
+        lo[k] = INFINITY;
+        hi[k] = -INFINITY;
+        for (size_t i = 0; i < g->n; i++) {
+            double share = 100 * ms_result_number(g->row[i].r, part[k]);
+            if (isnan(share))
+                return;
+            lo[k] = fmin(lo[k], share);
+            hi[k] = fmax(hi[k], share);
+        }
+    }
+    add(c,
+        "%s%sthe variance lies between layers (%.0f to %.0f %%), between batches (%.0f to %.0f %%) "
+        "and within (%.0f to %.0f %%).",
+        g->title, *g->title ? ": " : "", lo[0], hi[0], lo[1], hi[1], lo[2], hi[2]);
+}
+
 /* What equal draws on both sides are worth. */
 static void note_pairs(struct ms_comparison *c)
 {
@@ -378,6 +410,7 @@ enum ms_status ms_compare_add_notes(struct ms_comparison *c)
         note_hot(c, g);
         note_nodes(c, g);
         note_spread(c, g);
+        note_variance(c, g);
     }
     note_along(c);
     note_no_hardware(c);

@@ -46,6 +46,8 @@ static void add_columns(struct ms_table *t, const struct ms_comparison *c,
         if (percents[i] == c->stat)
             ms_table_column(t, "(95 %)", MS_LEFT, SPARE_INTERVAL);
     }
+    if (ms_compare_shows_tail(c, g))
+        ms_table_column(t, "p99/p50", MS_RIGHT, SPARE_PERCENTILE);
     if (shows_value(c))
         ms_table_column(t, c->metric, MS_RIGHT, 0);
     ms_table_column(t, "ratio (95 %)", MS_LEFT, 0);
@@ -145,6 +147,8 @@ static void add_row(struct ms_table *t, const struct ms_comparison *c,
         ms_table_cell(t, MS_PLAIN, "%s", ms_plain_number(ms_compare_x(c, r->r), number));
     if (c->is_series)
         add_times(t, c, r);
+    if (ms_compare_shows_tail(c, g))
+        ms_table_cell(t, MS_PLAIN, "%.2f", percentile_of(c, r->r, 99) / percentile_of(c, r->r, 50));
     if (shows_value(c) && isnan(r->value))
         ms_table_cell(t, MS_DIM, "-");
     else if (shows_value(c))

@@ -183,23 +183,39 @@ static void add_tail_panel(struct ms_buf *b, const struct ms_comparison *c, size
         tail);
 }
 
+/* Where the longest time stands in the panel's width: right of it there is room for the curves' names. */
+static double curves_end(const struct drawn *d, size_t n)
+{
+    int most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = ms_text_width(d[i].row->label) > most ? ms_text_width(d[i].row->label) : most;
+    double key_px = 7.2 * most + 56, panel_px = (0.978 - 0.565) * WIDTH;
+    return fmax(0.4, 1 - key_px / panel_px);
+}
+
 static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, size_t group,
                             const struct drawn *d, size_t n)
 {
     size_t most = 0;
-    for (size_t i = 0; i < n; i++)
+    double longest = 0;
+    for (size_t i = 0; i < n; i++) {
         most = d[i].sample.n > most ? d[i].sample.n : most;
-    ms_buf_printf(b,
-                  "set lmargin at screen 0.565\nset rmargin at screen 0.80\n"
-                  "set yrange [%g:1]\nset logscale y\nset ytics scale 0.5 autofreq\nset ytics add "
-                  "('1' 1, '0.1' "
-                  "0.1, '0.01' 0.01, '0.001' 0.001)\n"
-                  "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share longer than t' "
-                  "offset 1\n"
-                  "set xlabel 't, microseconds of %s'\nset key at screen 0.812, graph 1 left top "
-                  "vertical Left maxrows 40 "
-                  "reverse samplen 1.2 font ',10' opaque\n",
-                  most ? 0.9 / (double)most : 0.1, ms_series_name(c->series));
+        for (size_t k = 0; k < d[i].sample.n; k++)
+            longest = fmax(longest, d[i].sample.value[k]);
+    }
+    ms_buf_printf(b, "set xrange [0:%g]\n", longest > 0 ? longest / curves_end(d, n) : 1);
+    ms_buf_printf(
+        b,
+        "set lmargin at screen 0.565\nset rmargin at screen 0.978\n"
+        "set yrange [%g:1]\nset logscale y\nset ytics scale 0.5 autofreq\nset ytics add "
+        "('1' 1, '0.1' "
+        "0.1, '0.01' 0.01, '0.001' 0.001)\n"
+        "set grid xtics ytics lc rgb '#dddddd' lt 1\nset ylabel 'share longer than t' "
+        "offset 1\n"
+        "set xlabel 't, microseconds of %s'\nset key at graph 0.995, graph 0.97 right top "
+        "vertical Left maxrows 40 "
+        "reverse samplen 1.2 font ',10' opaque\n",
+        most ? 0.9 / (double)most : 0.1, ms_series_name(c->series));
     ms_buf_adds(b, "plot ");
     for (size_t k = 0; k < n; k++) {
         ms_buf_printf(b, "%s$curve%zu_%zu using 1:2 with steps lw %s lc rgb '%s' title ",
@@ -207,7 +223,7 @@ static void add_curve_panel(struct ms_buf *b, const struct ms_comparison *c, siz
                       d[k].colour);
         ms_plot_quoted(b, d[k].row->label);
     }
-    ms_buf_adds(b, "\n");
+    ms_buf_adds(b, "\nset xrange [0:*]\n");
 }
 
 static double label_width(const struct ms_comparison *c)

@@ -32,8 +32,10 @@ struct net {
 /* An early completion is settled to within this many quanta of its own time, not of the whole
  * exchange's. */
 #define RAMP 4
-/* Starts are put on a grid of half a quantum where there are more ranks than this. */
+/* Starts are put on a grid of half a quantum where there are more ranks than this, or where the quantum is
+ * coarse: ranks that drift apart would make every start a solve. */
 #define GRID_RANKS 512
+#define GRID_QUANTUM 0.004
 
 static void poke(struct net *n)
 {
@@ -215,7 +217,8 @@ static void flows(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flo
         set_quantum(c);
     }
     struct ms_wires_leg *w = leg->carried;
-    bool grid = c->n_ranks > GRID_RANKS && leg->plan.n_phases == 1 && !leg->plan.window;
+    bool coarse = c->n_ranks > GRID_RANKS || c->in->params->network.quantum > GRID_QUANTUM;
+    bool grid = coarse && leg->plan.n_phases == 1 && !leg->plan.window;
     w->grid = (struct ms_wires_grid){leg->first_entry_s, grid ? quantum_s / 2 : 0,
                                      RAMP * c->in->params->network.quantum};
     n->n_added += n_flows * (uint64_t)ms_wires_parts_of_message(&n->wires);
