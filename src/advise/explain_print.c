@@ -45,6 +45,10 @@ void ms_explain_words(const struct ms_explained *e, const struct ms_explained_ca
     if (c->link && c->factor > 1)
         snprintf(text, size, "link %s: it runs at %.3g GB/s, the others of its kind at %.3g GB/s",
                  link, number_of(c->told, "link_Bps") / 1e9, number_of(c->told, "usual_Bps") / 1e9);
+    else if (c->link && json_object_get(c->told, "cable"))
+        snprintf(text, size, "cable %s#%d, of %d: a fault leaves it %.3g of its rate", link,
+                 (int)number_of(c->told, "cable"), (int)number_of(c->told, "of_cables"),
+                 number_of(c->told, "left"));
     else if (c->link)
         snprintf(text, size, "link %s: a fault leaves it %.3g of its rate", link,
                  number_of(c->told, "left"));

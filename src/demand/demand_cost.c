@@ -97,16 +97,39 @@ static bool is_worth(const struct ms_place_costing *c, int layer, int b, double 
     return c->best_layer != layer || sum <= c->best_sum[b] + BY_CHANCE * sqrt(b + 1.0);
 }
 
+/* What every copy takes of its expert where that does not hang on loads: the fixed choice of every
+ * source, or all copies alike. */
+static void expect(struct ms_place_costing *c, const struct ms_replica_choice *choice)
+{
+    const struct ms_copies *v = &c->copies;
+    const struct ms_demand *d = c->d;
+    struct ms_replica_world w = {.n_nodes = d->group_nodes[c->group],
+                                 .rank_node = ms_demand_rank_node(d, c->group),
+                                 .node_size = c->node_size,
+                                 .copies = *v};
+    for (int e = 0; e < d->E; e++) {
+        int first = v->start[e], n = v->start[e + 1] - first;
+        bool fixed = n > 1 && choice->fixed;
+        for (int k = first; k < first + n; k++)
+            c->share[k] = fixed ? 0 : 1.0 / n;
+        for (int r = 0; r < d->G && fixed; r++)
+            c->share[choice->fixed(&w, r, e)] += 1.0 / d->G;
+    }
+}
+
 static double cost(void *ctx, int layer, const int *slot_expert, double limit, int *fullest,
                    double *share)
 {
     struct ms_place_costing *c = ctx;
     const struct ms_demand *d = c->d;
-    bool splits = ms_replica_of(d->in.place)->split;
+    const struct ms_replica_choice *choice = ms_replica_of(d->in.place);
+    bool splits = choice->evens;
     double sum = 0, worst = 0;
     ms_copies_fill(&c->copies, slot_expert);
-    if (!splits)
+    if (choice->keeps_plan && !splits)
         plan(c, layer);
+    else if (!splits)
+        expect(c, choice);
     for (int b = 0; b < c->past->n_batches && sum < INFINITY; b++) {
         const double *load = c->past->load + ms_cell(b, d->L, layer) * (size_t)d->E;
         double total = 0, top;

@@ -34,6 +34,8 @@ struct ms_replica_choice {
     const char *name, *help;
     /** its copies' loads come out as the plan of a load-aware placement has them */
     bool keeps_plan;
+    /** a plan may expect of it what the best split of a batch would do */
+    bool evens;
     /** @return a copy of expert e */
     int (*fixed)(const struct ms_replica_world *w, int source, int e);
     /** @param weight of each copy of e (first at start[e]), >= 0, sum > 0 */

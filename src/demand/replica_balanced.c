@@ -85,5 +85,6 @@ const struct ms_replica_choice ms_replica_balanced = {
     .name = "balanced",
     .help = "the best split for the batch, solved from all ranks' counts (exchanged first)",
     .keeps_plan = true,
+    .evens = true,
     .split = split,
 };

@@ -18,5 +18,6 @@ static int pick(struct ms_replica_world *w, int source, int e)
 const struct ms_replica_choice ms_replica_least_loaded = {
     .name = "least_loaded",
     .help = "token by token to the copy whose rank the source has sent least to",
+    .evens = true,
     .pick = pick,
 };

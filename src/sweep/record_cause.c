@@ -89,19 +89,27 @@ static int cables_of(const struct ms_record_input *in, int link)
     return 1;
 }
 
-/* What a fault leaves of a link's rate. */
-static double faulted(const struct ms_record_input *in, int link)
+/* What a fault leaves of a link's rate; of that of a cable where it hits a single one of several.
+ * @param cable which, out; -1: all */
+static double faulted_way(const struct ms_record_input *in, int link, int *cable)
 {
     const struct ms_fault_params *f = &in->s->sim.faults;
     double left = 1;
     int n = cables_of(in, link);
+    *cable = -1;
     for (int i = 0; i < f->n_links; i++) {
-        double sum = 0;
+        int n_hit = 0, last = -1;
         for (int k = 0; k < n; k++)
-            sum += ms_fault_hits(&f->links[i], in->out->link_name[link], k, n)
-                       ? f->links[i].bandwidth_factor
-                       : 1;
-        left = fmin(left, sum / n);
+            if (ms_fault_hits(&f->links[i], in->out->link_name[link], k, n)) {
+                n_hit++;
+                last = k;
+            }
+        double of_all = 1 - (1 - f->links[i].bandwidth_factor) * n_hit / n;
+        double this = n_hit == 1 ? f->links[i].bandwidth_factor : of_all;
+        if (this < left) {
+            left = this;
+            *cable = n_hit == 1 && n > 1 ? last : -1;
+        }
     }
     return left;
 }
@@ -117,6 +125,27 @@ static size_t stem(const char *name)
             return n - m;
     }
     return n;
+}
+
+/* The same of the way of a link that a fault hits more: a link's two ways count as one. */
+static double faulted(const struct ms_record_input *in, int link, int *cable, int *of_cables)
+{
+    const struct ms_sim_output *o = in->out;
+    double left = 1;
+    *cable = -1;
+    *of_cables = cables_of(in, link);
+    for (int l = 0; l < o->n_links; l++) {
+        int which;
+        if (stem(o->link_name[l]) != stem(o->link_name[link]) ||
+            strncmp(o->link_name[l], o->link_name[link], stem(o->link_name[link])) != 0)
+            continue;
+        double this = faulted_way(in, l, &which);
+        if (this < left) {
+            left = this;
+            *cable = which;
+        }
+    }
+    return left;
 }
 
 /* The first link that differs in its direction only. */
@@ -149,9 +178,9 @@ static void add_slow(const struct ms_record_input *in, enum ms_series which, con
     const struct ms_cause_part *part = layer ? o->layer_part : o->exchange_part;
     const size_t *first = layer ? o->first_layer_part : o->first_exchange_part;
     for (size_t i = first[cell]; i < first[cell + 1]; i++) {
-        int link = part[i].link;
-        bool below =
-            link >= 0 && (o->link_bandwidth[link] < 0.9 * usual[link] || faulted(in, link) < 0.9);
+        int link = part[i].link, which_cable;
+        bool below = link >= 0 && (o->link_bandwidth[link] < 0.9 * usual[link] ||
+                                   faulted_way(in, link, &which_cable) < 0.9);
         bool cable =
             below && part[i].cause == MS_CAUSE_COLLISION; /* slow by itself, not by who shares it */
         enum ms_cause cause = cable ? MS_CAUSE_FABRIC : part[i].cause;
@@ -202,7 +231,12 @@ static void add_causes(struct ms_json *j, const struct ms_record_input *in, cons
         }
         if (t[i].link >= 0) {
             ms_json_number(j, "usual_Bps", t[i].usual_Bps);
-            ms_json_number(j, "left", faulted(in, t[i].link));
+            int cable, n_cables;
+            ms_json_number(j, "left", faulted(in, t[i].link, &cable, &n_cables));
+            if (cable >= 0) {
+                ms_json_integer(j, "cable", cable);
+                ms_json_integer(j, "of_cables", n_cables);
+            }
             char text[256];
             const char *name = o->link_name[t[i].link];
             snprintf(text, sizeof text, "%.*s", (int)stem(name), name);
