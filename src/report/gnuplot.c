@@ -4,11 +4,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "report/plot.h"
+
+/* The environment in one locale, whoever draws: in C, gnuplot complains of its own UTF-8.
+ * @return NULL: no memory; the caller frees the list, not its texts */
+static char **one_locale(void)
+{
+    static char locale[] = "LC_ALL=C.UTF-8";
+    size_t n = 0, k = 0;
+    while (environ[n])
+        n++;
+    char **out = calloc(n + 2, sizeof *out);
+    for (size_t i = 0; out && i < n; i++)
+        if (strncmp(environ[i], "LC_", 3) != 0 && strncmp(environ[i], "LANG", 4) != 0)
+            out[k++] = environ[i];
+    if (out)
+        out[k] = locale;
+    return out;
+}
 
 /* gnuplot with the script as its input and the picture as its output: no name of a file reaches it,
  * which might be a command to it. @return its wait status, -1 with errno set */
@@ -18,15 +36,19 @@ static int run_gnuplot(const struct ms_buf *script, int picture_fd)
     int in[2], status = -1;
     pid_t pid;
     posix_spawn_file_actions_t streams;
-    if (pipe2(in, O_CLOEXEC) != 0)
+    char **env = one_locale();
+    if (!env || pipe2(in, O_CLOEXEC) != 0) {
+        free(env);
         return -1;
+    }
     int failed = posix_spawn_file_actions_init(&streams);
     if (!failed)
         failed = posix_spawn_file_actions_adddup2(&streams, in[0], STDIN_FILENO);
     if (!failed)
         failed = posix_spawn_file_actions_adddup2(&streams, picture_fd, STDOUT_FILENO);
     if (!failed)
-        failed = posix_spawnp(&pid, argv[0], &streams, NULL, argv, environ);
+        failed = posix_spawnp(&pid, argv[0], &streams, NULL, argv, env);
+    free(env);
     posix_spawn_file_actions_destroy(&streams);
     close(in[0]);
     if (!failed)

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/strings.h"
+#include "routing/law.h"
 #include "scenario/fields.h"
 #include "scenario/scenario.h"
 
@@ -85,6 +87,21 @@ static void word_or(struct ms_json *j, const struct ms_field *f)
     ms_json_end_array(j);
 }
 
+/* The keys that have no default. */
+static void required(struct ms_json *j, const struct ms_field *fields)
+{
+    bool any = false;
+    for (const struct ms_field *f = fields; f->key; f++)
+        any = any || !f->fallback;
+    if (!any)
+        return;
+    ms_json_array(j, "required");
+    for (const struct ms_field *f = fields; f->key; f++)
+        if (!f->fallback)
+            ms_json_string(j, NULL, f->key);
+    ms_json_end_array(j);
+}
+
 void ms_schema_value(struct ms_json *j, const struct ms_field *f)
 {
     if (f->word) {
@@ -134,6 +151,7 @@ void ms_schema_table(struct ms_json *j, const struct ms_field *fields)
         ms_json_end_object(j);
     }
     ms_json_end_object(j);
+    required(j, fields);
     ms_json_bool(j, "additionalProperties", false);
 }
 
@@ -164,20 +182,6 @@ static void properties(struct ms_json *j, const struct ms_section *s)
     sections(j, s->prefix);
 }
 
-static void required(struct ms_json *j, const struct ms_section *s)
-{
-    bool any = false;
-    for (const struct ms_field *f = s->fields; f->key; f++)
-        any = any || !f->fallback;
-    if (!any)
-        return;
-    ms_json_array(j, "required");
-    for (const struct ms_field *f = s->fields; f->key; f++)
-        if (!f->fallback)
-            ms_json_string(j, NULL, f->key);
-    ms_json_end_array(j);
-}
-
 static void sections(struct ms_json *j, const char *prefix)
 {
     size_t n = strlen(prefix);
@@ -195,7 +199,7 @@ static void sections(struct ms_json *j, const char *prefix)
         ms_json_object(j, "properties");
         properties(j, s);
         ms_json_end_object(j);
-        required(j, s);
+        required(j, s->fields);
         ms_json_bool(j, "additionalProperties", false);
         ms_json_end_object(j);
     }
@@ -223,8 +227,25 @@ static void axis(struct ms_json *j, const char *path, const struct ms_field *f)
     ms_json_end_object(j);
 }
 
-/* Every key that may be swept, as members of an open "properties" object; the parameters of laws
- * are those of all laws. */
+/* The parameters of all popularity laws, each once. */
+static void law_axes(struct ms_json *j)
+{
+    struct ms_strings seen = {0};
+    char path[200];
+    axis(j, "routing.popularity.law", NULL);
+    axis(j, "routing.popularity.order", NULL);
+    for (const struct ms_law *const *l = ms_laws(); *l; l++)
+        for (const struct ms_field *f = (*l)->fields; f && f->key; f++) {
+            size_t n = seen.n;
+            if (ms_strings_add(&seen, f->key) < n)
+                continue;
+            snprintf(path, sizeof path, "routing.popularity.%s", f->key);
+            axis(j, path, f);
+        }
+    ms_strings_finish(&seen);
+}
+
+/* Every key that may be swept, as members of an open "properties" object. */
 static void axes(struct ms_json *j)
 {
     struct ms_key_cursor c = {0};
@@ -237,11 +258,12 @@ static void axes(struct ms_json *j)
             axis(j, path, f);
         }
     }
+    law_axes(j);
 }
 
-/* What stands inside values that are no plain tables: laws, filters, mixes. */
+/* What stands inside values that are no plain tables: filters, mixes. */
 static const char inside[] =
-    "{\"^(routing\\\\.popularity|routing\\\\.trace_filter|workload\\\\.requests|"
+    "{\"^(routing\\\\.trace_filter|workload\\\\.requests|"
     "workload\\\\.tokens_per_rank"
     "|train\\\\.[a-z_]+)\\\\.[A-Za-z0-9_.]+$\":{\"type\":[\"array\",\"object\"]}}";
 
@@ -286,5 +308,10 @@ void ms_scenario_schema(struct ms_buf *out)
     sweep(&j);
     ms_json_end_object(&j);
     ms_json_bool(&j, "additionalProperties", false);
+    /* what must be given, here or by a sweep: what trains needs no platform, a matrix no model */
+    ms_json_raw(
+        &j, "anyOf",
+        "[{\"required\":[\"platform\",\"model\"]},{\"required\":[\"platform\",\"routing\"]},"
+        "{\"required\":[\"train\"]},{\"required\":[\"sweep\"]}]");
     ms_json_end_object(&j);
 }
