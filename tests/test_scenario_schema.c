@@ -252,10 +252,11 @@ START_TEST(test_schema_refuses_what_the_reader_refuses)
                                         "sweep-unknown-key",
                                         "sweep-bad-value",
                                         "unknown-metric",
-                                        "no-unit", "no-platform", "no-model"};
-    static const char *const right[] = {"too-many-ranks",   "slots",       "no-nodes",
-                                        "missing-trace",    "train-heads",
-                                        "sweep-zip-lengths"};
+                                        "no-unit",
+                                        "no-platform",
+                                        "no-model"};
+    static const char *const right[] = {"too-many-ranks", "slots",       "no-nodes",
+                                        "missing-trace",  "train-heads", "sweep-zip-lengths"};
     char path[300], why[256];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         snprintf(path, sizeof path, TEST_DATA "/bad/scenarios/%s.yaml", wrong[i]);
