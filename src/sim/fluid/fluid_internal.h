@@ -232,6 +232,10 @@ struct ms_fluid_run {
     uint32_t first, n; /**< of wait[]; an unused run: first is the next unused one */
 };
 
+struct ms_fluid_due {
+    uint32_t link, number, wait; /**< where its way begins; in the order of starts; of wait[] */
+};
+
 struct ms_fluid_change {
     double capacity_Bps;
     uint32_t link; /**< an unused change: the next unused one */
@@ -274,6 +278,8 @@ struct ms_fluid {
     struct ms_heap runs, changes; /**< numbers of run[] and change[] by time, then by seq */
     struct ms_fluid_run *run;
     size_t run_cap;
+    struct ms_fluid_due *due; /**< scratch: flows that start now */
+    size_t due_cap;
     struct ms_fluid_change *change;
     size_t change_cap;
     uint32_t n_runs, free_run, n_changes, free_change;
@@ -455,8 +461,8 @@ struct ms_fluid_run ms_fluid_pop_run(struct ms_fluid *f);
  *  component; MS_FLUID_NONE: nothing limits it, and it is in none. */
 bool ms_fluid_place(struct ms_fluid *f, const struct ms_fluid_wait *flow, double left, uint8_t hops,
                     uint32_t chain, uint32_t *comp);
-/** Start the flows of the next run. */
-bool ms_fluid_start_run(struct ms_fluid *f);
+/** Start the flows of all runs that are due. */
+bool ms_fluid_start_due(struct ms_fluid *f);
 /** What a flow adds to the links' books, times `sign`: bytes[0] over the first hop, bytes[1] over
  *  the second. */
 void ms_fluid_carry(const struct ms_fluid *f, const struct ms_fluid_wait *flow, const double *bytes,

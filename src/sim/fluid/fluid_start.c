@@ -2,6 +2,7 @@
  * into the links' books. */
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "sim/fluid/fluid_internal.h"
 
@@ -152,17 +153,55 @@ static bool tie_uses(struct ms_fluid *f, const struct ms_fluid_more *m)
     return true;
 }
 
-bool ms_fluid_start_run(struct ms_fluid *f)
+/* Where a flow's way begins. */
+static uint32_t begins_at(const struct ms_fluid *f, const struct ms_fluid_wait *x)
 {
-    struct ms_fluid_run r = ms_fluid_pop_run(f);
-    bool fine = true;
-    f->n_waiting -= r.n;
-    for (uint32_t i = 0; i < r.n && fine; i++) {
-        const struct ms_fluid_more *m = more_of(&f->wait[r.first + i]);
+    const struct ms_fluid_more *m = more_of(x);
+    uint32_t route = !m ? x->route : m->n_first + m->n_then > 0 ? m->use[0].route : MS_FLUID_NONE;
+    return route == MS_FLUID_NONE ? route : ms_fluid_net_first(f, route);
+}
+
+static int by_link(const void *a, const void *b)
+{
+    const struct ms_fluid_due *x = a, *y = b;
+    if (x->link != y->link)
+        return x->link < y->link ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* All runs that are due, as f->due; of several, flows that begin at one link stand together, for the
+ * pass over flows is faster then. */
+static bool take_due(struct ms_fluid *f, uint32_t *n)
+{
+    uint32_t runs = 0, ordered = 1;
+    *n = 0;
+    for (; f->runs.n && f->runs.item[0].time_s <= f->now_s; runs++) {
+        struct ms_fluid_run r = ms_fluid_pop_run(f);
+        if (!ms_fluid_grow(&f->due, &f->due_cap, (size_t)*n + r.n, sizeof *f->due))
+            return false;
+        for (uint32_t i = 0; i < r.n; i++)
+            f->due[*n + i] =
+                (struct ms_fluid_due){begins_at(f, &f->wait[r.first + i]), *n + i, r.first + i};
+        *n += r.n;
+        f->n_waiting -= r.n;
+    }
+    for (uint32_t i = 1; i < *n && runs > 1 && ordered; i++)
+        ordered = f->due[i - 1].link <= f->due[i].link;
+    if (!ordered)
+        qsort(f->due, *n, sizeof *f->due, by_link);
+    return true;
+}
+
+bool ms_fluid_start_due(struct ms_fluid *f)
+{
+    uint32_t n;
+    bool fine = take_due(f, &n);
+    for (uint32_t i = 0; i < n && fine; i++) {
+        const struct ms_fluid_more *m = more_of(&f->wait[f->due[i].wait]);
         fine = !m || tie_uses(f, m);
     }
     fine = fine && ms_fluid_net_prepare(f);
-    for (uint32_t i = 0; i < r.n && fine; i++)
-        fine = start_flow(f, &f->wait[r.first + i]);
+    for (uint32_t i = 0; i < n && fine; i++)
+        fine = start_flow(f, &f->wait[f->due[i].wait]);
     return fine;
 }

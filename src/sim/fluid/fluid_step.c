@@ -173,8 +173,8 @@ static void catch_up(struct ms_fluid *f)
     }
     if (runs_due(f) || (f->capacity_changed && f->n_live))
         fine = fine && ms_fluid_net_prepare(f);
-    while (fine && runs_due(f))
-        fine = ms_fluid_start_run(f);
+    if (fine && runs_due(f))
+        fine = ms_fluid_start_due(f);
     if (f->n_waiting == 0)
         f->n_waits = 0;
     if (f->n_live > f->stats.n_active_max)
