@@ -7,10 +7,10 @@
 /* Measured on one core of a two-core x86 server: tokens routed a second, a process, a host and a byte
  * of the platform file in SimGrid, and a case in a process that has done another. Cases that take less
  * than shared_s share the start of a process. */
-static const double tokens_per_s = 5e6, process_s = 0.02, host_s = 20e-6, byte_s = 1e-7;
+static const double tokens_per_s = 12e6, process_s = 0.02, host_s = 20e-6, byte_s = 1e-7;
 static const double case_s = 1.5e-3, shared_s = 0.05, sharers = 32;
 /* A process, a host and a byte of the platform file as SimGrid keeps them, an actor with its stack. */
-static const double process_bytes = 20e6, host_bytes = 5e3, byte_bytes = 12, actor_bytes = 10e3;
+static const double process_bytes = 20e6, host_bytes = 5e3, byte_bytes = 5, actor_bytes = 10e3;
 
 static double tokens_a_rank(const struct ms_workload *w)
 {
