@@ -274,9 +274,8 @@ START_TEST(test_every_network_model_runs)
 }
 END_TEST
 
-/* Four hosts, a link each of 1 GB/s and 1 us; rank 1 sends 12 MB to rank 0. What befalls l0: */
-static struct answer with_l0_at_fault(const char *what, const char *profile,
-                                      const struct ms_fault_link *fault, const char *model)
+/* Four hosts, a link each of 1 GB/s and 1 us; what befalls l0. */
+static void own_star(const char *what, const char *profile)
 {
     char file[160];
     snprintf(file, sizeof file, "%s/l0.txt", dir);
@@ -290,6 +289,13 @@ static struct answer with_l0_at_fault(const char *what, const char *profile,
     for (int i = 0; i < 4; i++)
         fprintf(f, "<route src=\"h%d\" dst=\"sw\"><link_ctn id=\"l%d\"/></route>\n", i, i);
     platform_close(f);
+}
+
+/* Rank 1 sends 12 MB to rank 0. */
+static struct answer with_l0_at_fault(const char *what, const char *profile,
+                                      const struct ms_fault_link *fault, const char *model)
+{
+    own_star(what, profile);
     struct job j = job_new(path_of("own"), 4, "direct", model);
     job_zeros(&j, 0)->is_matrix = 1;
     j.t[0].selections[4] = j.t[0].rank_copies[4] = 12e6;
@@ -304,6 +310,36 @@ static struct answer with_l0(const char *what, const char *profile, const char *
 {
     return with_l0_at_fault(what, profile, NULL, model);
 }
+
+/* The file's times are those of each repeat: rank 1 sends nothing in the first of two, and in the second
+ * it sends when the link is off for a while (or slow), as it was in the first. */
+START_TEST(test_a_platform_changes_in_every_repeat)
+{
+    const char *models[] = {"cm02", "fluid"};
+    for (int m = 0; m < 2; m++)
+        for (int off = 0; off < 2; off++) {
+            own_star(off ? " state_file=\"l0.txt\"" : " bandwidth_file=\"l0.txt\"",
+                     off ? "0.003 0\n0.004 1\n" : "0.003 100000000\n0.004 1000000000\n");
+            struct job j = job_new(path_of("own"), 4, "direct", models[m]);
+            job_zeros(&j, 0)->is_matrix = 1;
+            job_zeros(&j, 1)->is_matrix = 1;
+            j.t[1].selections[4] = j.t[1].rank_copies[4] = 12e6;
+            j.n_traffic = 2;
+            j.n_runs = 4; /* idle, busy, idle, busy */
+            struct answer a = simulate(&j);
+            if (off) {
+                ck_assert_int_eq(a.status, MS_INFEASIBLE);
+                ck_assert_msg(strstr(a.text, "link 'l0'"), "%s", a.text);
+            } else {
+                ck_assert_msg(!a.status, "%s", a.text);
+                for (int run = 1; run < 4; run += 2)
+                    CLOSE(a.dispatch[run], 12.002e-3 + 0.9e-3, 1e-9);
+            }
+            answer_finish(&a);
+            job_finish(&j);
+        }
+}
+END_TEST
 
 START_TEST(test_a_platform_changes_while_it_is_used)
 {
@@ -404,6 +440,7 @@ int main(void)
     tcase_add_test(t, test_layers_synchronise_or_drift);
     tcase_add_test(t, test_every_network_model_runs);
     tcase_add_test(t, test_a_platform_changes_while_it_is_used);
+    tcase_add_test(t, test_a_platform_changes_in_every_repeat);
     tcase_add_test(t, test_what_cannot_be_simulated_is_said);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -81,6 +81,23 @@ static void add_in_force(struct ms_json *j, const struct ms_scenario *s)
     ms_json_end_object(j);
 }
 
+/* Chunks that each leg has its own of: one word cannot say both, so both are said. */
+static void say_chunks(const struct ms_scenario *s, struct ms_buf *scenario)
+{
+    static const char word[] = "\"chunk_tokens\":\"auto\"";
+    char *at = scenario->p ? strstr(scenario->p, word) : NULL;
+    double chunk[2];
+    ms_sim_chunk_tokens(&s->sim, s->model.experts, chunk);
+    if (!at || !(chunk[0] > 0 && chunk[1] > 0))
+        return;
+    struct ms_buf out = {0};
+    ms_buf_add(&out, scenario->p, (size_t)(at - scenario->p));
+    ms_buf_printf(&out, "\"chunk_tokens\":{\"dispatch\":%.17g,\"combine\":%.17g}%s", chunk[0],
+                  chunk[1], at + sizeof word - 1);
+    ms_buf_finish(scenario);
+    *scenario = out;
+}
+
 /* {"case":"c0000","axes":{…},"scenario":{…},"in_force":{…}} */
 static void print_case(const struct ms_case *c)
 {
@@ -89,6 +106,7 @@ static void print_case(const struct ms_case *c)
     char id[32];
     snprintf(id, sizeof id, "c%04zu", c->index);
     ms_scenario_echo(&c->s, &scenario, NULL);
+    say_chunks(&c->s, &scenario);
     ms_json_object(&j, NULL);
     ms_json_string(&j, "case", id);
     ms_json_object(&j, "axes");
