@@ -70,6 +70,34 @@ void ms_compare_title(const struct ms_comparison *c, const struct ms_result *r, 
     }
 }
 
+/* A value that says by itself what it is a value of. */
+static bool is_word(const char *label)
+{
+    return ((*label >= 'a' && *label <= 'z') || (*label >= 'A' && *label <= 'Z')) &&
+           strcmp(label, "true") != 0 && strcmp(label, "false") != 0 && strcmp(label, "none") != 0;
+}
+
+/* The title in front of a sentence: words alone, numbers with the last word of their key. */
+static const char *brief_title(struct ms_comparison *c, const struct ms_result *r)
+{
+    const struct ms_results *s = c->results;
+    struct ms_buf b = {0};
+    ms_buf_adds(&b, "");
+    for (size_t i = 0; i < s->n_keys; i++) {
+        const char *label = splits(c, s->key[i]) ? ms_result_label(s, r, s->key[i]) : "";
+        const char *dot = strrchr(s->key[i], '.');
+        if (!*label)
+            continue;
+        ms_buf_adds(&b, b.n ? ", " : "");
+        if (!is_word(label))
+            ms_buf_printf(&b, "%s=", dot ? dot + 1 : s->key[i]);
+        ms_buf_adds(&b, label);
+    }
+    char *copy = b.failed ? NULL : ms_arena_strdup(&c->arena, b.p);
+    ms_buf_finish(&b);
+    return copy;
+}
+
 /* The number of the group a record belongs to. */
 static size_t group_of(struct ms_comparison *c, const struct ms_result *r)
 {
@@ -200,7 +228,8 @@ static enum ms_status compare_group(struct ms_comparison *c, struct ms_compare_g
     for (size_t i = 0; i < g->n; i++)
         g->row[i].is_baseline = strcmp(g->row[i].label, c->baseline) == 0;
     qsort(g->row, g->n, sizeof *g->row, by_value);
-    enum ms_status s = check_same_work(c, g, err);
+    g->brief = brief_title(c, g->row[0].r);
+    enum ms_status s = g->brief ? check_same_work(c, g, err) : nomem(err);
     return s == MS_OK ? ms_compare_judge(c, g, err) : s;
 }
 

@@ -86,7 +86,7 @@ static void note_ties(struct ms_comparison *c, const struct ms_compare_group *g)
     char where[200];
     double lo, hi;
     count(g, &t);
-    snprintf(where, sizeof where, "%s%s", g->title, *g->title ? ": " : "");
+    snprintf(where, sizeof where, "%s%s", g->brief, *g->brief ? ": " : "");
     if (t.rows == 0)
         return;
     if (t.ties < t.rows) {
@@ -134,7 +134,7 @@ static void note_step(struct ms_comparison *c, const struct ms_compare_group *g)
         add(c,
             "%s%s%s by this metric: %s; by the step as a whole: %s (mean step x%.3f [%.3f, %.3f]; "
             "--metric step.tokens_per_s).",
-            g->title, *g->title ? ": " : "", r->label, ms_compare_word(c, r->verdict),
+            g->brief, *g->brief ? ": " : "", r->label, ms_compare_word(c, r->verdict),
             ms_verdict_name(r->step_verdict), r->step.ratio, r->step.lo, r->step.hi);
         told++;
     }
@@ -147,7 +147,7 @@ static void note_hardware(struct ms_comparison *c, const struct ms_compare_group
             "%s%sthe hardware in force differs (column hardware), so there is no verdict across "
             "it: "
             "`hardware: NAME` in the scenario gives all cases the same.",
-            g->title, *g->title ? ": " : "");
+            g->brief, *g->brief ? ": " : "");
 }
 
 static void note_no_hardware(struct ms_comparison *c)
@@ -196,7 +196,7 @@ static void note_ports(struct ms_comparison *c, const struct ms_compare_group *g
         add(c,
             "%s%s%zu of %zu are within %g %% of %s, which has ports and no fabric: they wait for "
             "the port of a rank.",
-            g->title, *g->title ? ": " : "", near, n, 100 * c->margin, star->label);
+            g->brief, *g->brief ? ": " : "", near, n, 100 * c->margin, star->label);
 }
 
 /* Slower though its ranks are no less even: hot ranks that share a node fill what enters the node. */
@@ -217,7 +217,7 @@ static void note_nodes(struct ms_comparison *c, const struct ms_compare_group *g
             "%s%s%s is slower than %s although its ranks are no less even: one node has %.2f times "
             "the mean node's load (%s: %.2f), since hot experts share it. `moesim place` and "
             "`advise` tell the nodes' loads.",
-            g->title, *g->title ? ": " : "", r->label, g->row[0].label, mine, g->row[0].label,
+            g->brief, *g->brief ? ": " : "", r->label, g->row[0].label, mine, g->row[0].label,
             node);
     }
 }
@@ -254,7 +254,7 @@ static void note_hot(struct ms_comparison *c, const struct ms_compare_group *g)
         "%s%son %zu of %zu the slowest 1 %% of exchanges are mostly those of layer %.0f, where "
         "expert %.0f gives rank %.0f x%.1f of "
         "the mean load.",
-        g->title, *g->title ? ": " : "", same, n, ms_result_number(first, "tail.layer"),
+        g->brief, *g->brief ? ": " : "", same, n, ms_result_number(first, "tail.layer"),
         ms_result_number(first, "tail.expert"), ms_result_number(first, "tail.rank"),
         ms_result_number(first, "tail.rank_load_over_mean"));
 }
@@ -281,8 +281,8 @@ static void note_baseline(struct ms_comparison *c)
 {
     for (size_t i = 0; i < c->n_groups; i++)
         if (!c->group[i].row[0].is_baseline)
-            add(c, "%s%s%s has no ratios there: no result to divide by.", c->group[i].title,
-                *c->group[i].title ? ": " : "", c->baseline);
+            add(c, "%s%s%s has no ratios there: no result to divide by.", c->group[i].brief,
+                *c->group[i].brief ? ": " : "", c->baseline);
 }
 
 /* The fewest independent units of a row, and the repeats that gave them. */
@@ -329,7 +329,7 @@ static void note_variance(struct ms_comparison *c, const struct ms_compare_group
     add(c,
         "%s%sthe variance lies between layers (%.0f to %.0f %%), between batches (%.0f to %.0f %%) "
         "and within (%.0f to %.0f %%).",
-        g->title, *g->title ? ": " : "", lo[0], hi[0], lo[1], hi[1], lo[2], hi[2]);
+        g->brief, *g->brief ? ": " : "", lo[0], hi[0], lo[1], hi[1], lo[2], hi[2]);
 }
 
 /* What equal draws on both sides are worth. */
