@@ -48,7 +48,7 @@ struct ms_compare_row {
 struct ms_compare_group {
     /** "routing.trace_filter=github, exchange.algorithm=direct"; "" = only one group */
     const char *title;
-    const char *brief; /**< "github, direct": the same in front of a sentence */
+    const char *brief;          /**< "github, direct": the same in front of a sentence */
     struct ms_compare_row *row; /**< [n] the baseline first, then by value */
     size_t n;
     bool has_slowdown;   /**< some row has one at the compared percentile */
