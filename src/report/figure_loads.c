@@ -62,7 +62,7 @@ static void draw_experts(struct ms_buf *b, const json_t *layers, double most)
         }
         ms_buf_adds(b, "\n");
     }
-    ms_figure_y_title(b, MS_FIGURE_TOP, bottom, L > 2 ? "layer" : "");
+    ms_figure_y_title(b, MS_FIGURE_TOP, bottom, L > 1 ? "layer" : "");
     ms_figure_x_axis(b, &x, bottom, bottom, "expert");
 }
 

@@ -64,11 +64,14 @@ static bool is_of(const char *of, const char *family)
     return false;
 }
 
-static void add_bounds(struct ms_buf *b, const char *of, const struct bound *bound, size_t n)
+/* Of the families, those of a leg. */
+static void add_bounds(struct ms_buf *b, const char *of, const char *leg, const struct bound *bound,
+                       size_t n)
 {
     bool any = false;
     for (size_t i = 0; i < n; i++) {
-        if (!is_of(of, bound[i].family))
+        bool other = *bound[i].leg && strcmp(leg, "both") != 0 && strcmp(bound[i].leg, leg) != 0;
+        if (!is_of(of, bound[i].family) || other)
             continue;
         ms_buf_printf(b, "%s%s%s%s %.0f %%", any ? ", " : "", bound[i].family,
                       *bound[i].leg ? " " : "", bound[i].leg, 100 * bound[i].mean);
@@ -120,18 +123,15 @@ static void add_section(struct ms_buf *b, const struct ms_hardware *h, const cha
     for (size_t i = 0; i < n; i++) {
         const struct fit *f = &fit[i];
         bool both = f->legs[2] || (f->legs[0] && f->legs[1]);
+        const char *leg = both ? "both" : f->legs[0] ? "dispatch" : "combine";
         ms_buf_adds(b, "<tr><td>");
         ms_html_text(b, h->name);
         ms_buf_printf(b, " %s</td><td class=\"left\">%s</td><td>%d</td><td class=\"left wrap\">",
-                      section,
-                      both         ? "both"
-                      : f->legs[0] ? "dispatch"
-                                   : "combine",
-                      f->n_rows);
+                      section, leg, f->n_rows);
         ms_html_text(b, f->of);
         ms_buf_printf(b, "%s</td><td>%.1f %%</td><td>%.0f %%</td><td class=\"left wrap\">",
                       f->carried ? ", carried over" : "", f->mean_percent, f->worst_percent);
-        add_bounds(b, f->of, bound, n_bounds);
+        add_bounds(b, f->of, leg, bound, n_bounds);
         ms_buf_adds(b, "</td></tr>\n");
     }
     if (n == 0) {
