@@ -27,6 +27,7 @@ struct planner {
     size_t cap;
     const char *settings; /* the first whole case, as JSON */
     struct ms_idle idle;  /* keys that no case uses */
+    double free_bytes;    /* of memory, when planning began */
 };
 
 static enum ms_status nomem(struct ms_err *err)
@@ -210,10 +211,10 @@ static void add_placed(struct ms_errs *found, const struct ms_scenario *s, struc
 
 /* What cannot fit into this machine is refused before it is tried. An estimate may be twice too high,
  * so only what is twice too much is. */
-static enum ms_status check_fits(const struct ms_scenario *s, double bytes, struct ms_err *err)
+static enum ms_status check_fits(const struct ms_scenario *s, double bytes, double free_bytes,
+                                 struct ms_err *err)
 {
     char need[32], have[32];
-    double free_bytes = ms_free_memory_bytes();
     if (bytes <= 2 * free_bytes)
         return MS_OK;
     return ms_err_at(
@@ -245,7 +246,7 @@ static void try_inputs(struct planner *p, const struct ms_case *c, struct ms_err
         out->cost_s = e.wall_s;
         out->memory_bytes = e.memory_bytes;
         out->repeatable = ms_sim_repeatable(out->platform, &in.s.sim);
-        s = check_fits(&in.s, e.memory_bytes, &err);
+        s = check_fits(&in.s, e.memory_bytes, p->free_bytes, &err);
     }
     if (s == MS_OK) {
         if (!pass || p->forward)
@@ -455,7 +456,8 @@ enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
                             struct ms_errs *errs)
 {
     *out = (struct ms_plan){.study = study, .inputs = inputs, .n = study->n_cases};
-    struct planner p = {.plan = out, .use = use, .forward = forward};
+    struct planner p = {
+        .plan = out, .use = use, .forward = forward, .free_bytes = ms_free_memory_bytes()};
     struct ms_err err = {0};
     if (out->n > 0 && plan_all(&p, errs, &err) != MS_OK) {
         ms_errs_add(errs, &err);
