@@ -257,7 +257,7 @@ static struct ms_stuck stuck_in(struct ms_core *c)
     for (int r = 0; r < c->n_ranks && t; r++) {
         int rank = s.group * c->n_ranks + r;
         s.n_waiting += !is_gone(c, rank, false) && h[rank].waits && h[rank].order == first->order;
-        s.n_for_it += needs_gone(c, t, s.group, r);
+        s.n_for_it += !is_gone(c, rank, false) && needs_gone(c, t, s.group, r);
     }
     return s;
 }
