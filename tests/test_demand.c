@@ -317,6 +317,33 @@ START_TEST(test_search_is_no_worse_than_eplb)
 }
 END_TEST
 
+/* Slots cost what the choice in use makes of them: under choices that no plan is kept by, too, ranks are
+ * no less even than eplb's, and under nearest copies more. */
+START_TEST(test_search_minds_the_choice_of_copy)
+{
+    static const char *const choice[] = {"nearest", "round_robin", "random", "least_loaded"};
+    struct study s;
+    study_init(&s);
+    with_requests(&s, MS_REQUESTS_DECODE);
+    for (int c = 0; c < 4; c++) {
+        double eplb = 0, search = 0;
+        for (int repeat = 0; repeat < 4; repeat++) {
+            s.in.seed = 200 + (uint64_t)repeat;
+            s.place = (struct ms_place_params){.strategy = "eplb",
+                                               .redundant_experts = 32,
+                                               .replica_choice = choice[c],
+                                               .history = 8,
+                                               .stale_steps = 20};
+            eplb += unevenness(&s) / 4;
+            s.place.strategy = "search";
+            search += unevenness(&s) / 4;
+        }
+        ck_assert_msg(search <= eplb + (c == 0 ? -0.01 : 0.02), "%s: search %g, eplb %g", choice[c],
+                      search, eplb);
+    }
+}
+END_TEST
+
 /* A quota sends to the own rank and node what their copies are meant to take. */
 START_TEST(test_a_quota_stays_near)
 {
@@ -883,6 +910,7 @@ int main(void)
     tcase_add_test(t, test_placements_follow_the_load);
     tcase_add_test(t, test_a_stale_placement_is_worse);
     tcase_add_test(t, test_search_is_no_worse_than_eplb);
+    tcase_add_test(t, test_search_minds_the_choice_of_copy);
     tcase_add_test(t, test_traffic_is_the_same_for_any_threads_order_and_company);
     tcase_add_test(t, test_nodes_count_in_order_of_first_appearance);
     tcase_add_test(t, test_redraw_tokens_keeps_the_popularity);
