@@ -27,8 +27,7 @@ static void add_cause(struct ms_buf *b, const json_t *cause)
     double share = json_number_value(json_object_get(cause, "share"));
     ms_buf_adds(b, "<tr><th scope=\"row\">");
     ms_html_text(b, text_of(cause, "cause"));
-    ms_buf_printf(b, "</th><td>%.0f %%</td><td class=\"left\" style=\"white-space:normal\">",
-                  100 * share);
+    ms_buf_printf(b, "</th><td>%.0f %%</td><td class=\"left wrap\">", 100 * share);
     ms_html_text(b, text_of(cause, "what"));
     ms_buf_adds(b, "</td>");
     add_time(b, json_object_get(cause, "without_us"));
