@@ -34,8 +34,10 @@ static const char *first_line(const char *text, size_t *n)
     for (const char *p = text; *p;) {
         *n = strcspn(p, "\r\n");
         const char *q = p + strspn(p, " \t");
-        if (q < p + *n && *q != '#')
+        if (q < p + *n && *q != '#') {
+            *n -= (size_t)(q - p);
             return q;
+        }
         p += *n;
         p += strspn(p, "\r\n");
     }
