@@ -131,41 +131,38 @@ const struct ms_shape ms_shape_hardware = {
     "auto, none, the name or file of a profile, or {profile, library, dispatch_alpha, "
     "combine_alpha, message_gap, count_exchange}"};
 
-/* ---- links ---- */
+/* ---- lists of mappings ---- */
 
-static void parse_links(struct ms_reading *r, const char *path, const struct ms_field *f,
-                        const struct ms_entry *e, void *at)
+/* @param words the keys of one, as it is shown  @param size bytes of one
+ * @return [n] in the reading's arena; NULL, n 0: it is no list */
+static void *parse_list(struct ms_reading *r, const char *path, const struct ms_field *f,
+                        const struct ms_entry *e, const char *words, size_t size, int *n)
 {
-    struct ms_fault_params *p = at;
+    *n = 0;
     if (e->value->kind != MS_YAML_LIST) {
         ms_reading_fail(r, e, path, "must be a list of mappings");
-        return;
+        return NULL;
     }
-    struct ms_fault_link *links = MS_NEW(r->arena, struct ms_fault_link, e->value->n);
-    int n = 0;
-    for (const struct ms_entry *i = e->value->first; i && links; i = i->next) {
-        if (i->value->kind != MS_YAML_MAP) {
-            ms_reading_fail(r, i, path, "must be a mapping {name, at, until, bandwidth_factor}");
-            continue;
-        }
-        if (ms_reading_table(r, i, path, f->fields, &links[n]))
-            n++;
+    char *all = ms_arena_alloc(r->arena, e->value->n, size);
+    for (const struct ms_entry *i = e->value->first; i && all; i = i->next) {
+        if (i->value->kind != MS_YAML_MAP)
+            ms_reading_fail(r, i, path, "must be a mapping %s", words);
+        else if (ms_reading_table(r, i, path, f->fields, all + (size_t)*n * size))
+            (*n)++;
     }
-    p->links = links;
-    p->n_links = n;
+    return all;
 }
 
-static void echo_links(struct ms_echo *o, const char *name, const struct ms_field *f,
-                       const void *at)
+static void echo_list(struct ms_echo *o, const char *name, const struct ms_field *f,
+                      const void *all, size_t size, int n)
 {
-    const struct ms_fault_params *p = at;
     ms_json_array(&o->j, name);
-    for (int i = 0; i < p->n_links; i++)
-        ms_echo_table(o, NULL, f->fields, &p->links[i]);
+    for (int i = 0; i < n; i++)
+        ms_echo_table(o, NULL, f->fields, (const char *)all + (size_t)i * size);
     ms_json_end_array(&o->j);
 }
 
-static void schema_links(struct ms_json *j, const struct ms_field *f)
+static void schema_list(struct ms_json *j, const struct ms_field *f)
 {
     ms_json_string(j, "type", "array");
     ms_json_object(j, "items");
@@ -173,42 +170,38 @@ static void schema_links(struct ms_json *j, const struct ms_field *f)
     ms_json_end_object(j);
 }
 
-const struct ms_shape ms_shape_links = {parse_links, echo_links, schema_links,
-                                        "a list of {name, at, until, bandwidth_factor}"};
+#define LINK "{name, at, until, bandwidth_factor}"
+#define HOST "{name, at}"
 
-/* ---- hosts ---- */
+static void parse_links(struct ms_reading *r, const char *path, const struct ms_field *f,
+                        const struct ms_entry *e, void *at)
+{
+    struct ms_fault_params *p = at;
+    p->links = parse_list(r, path, f, e, LINK, sizeof *p->links, &p->n_links);
+}
+
+static void echo_links(struct ms_echo *o, const char *name, const struct ms_field *f,
+                       const void *at)
+{
+    const struct ms_fault_params *p = at;
+    echo_list(o, name, f, p->links, sizeof *p->links, p->n_links);
+}
+
+const struct ms_shape ms_shape_links = {parse_links, echo_links, schema_list, "a list of " LINK};
 
 static void parse_hosts(struct ms_reading *r, const char *path, const struct ms_field *f,
                         const struct ms_entry *e, void *at)
 {
     struct ms_fault_params *p = at;
-    if (e->value->kind != MS_YAML_LIST) {
-        ms_reading_fail(r, e, path, "must be a list of mappings");
-        return;
-    }
-    struct ms_fault_host *hosts = MS_NEW(r->arena, struct ms_fault_host, e->value->n);
-    int n = 0;
-    for (const struct ms_entry *i = e->value->first; i && hosts; i = i->next) {
-        if (i->value->kind != MS_YAML_MAP) {
-            ms_reading_fail(r, i, path, "must be a mapping {name, at}");
-            continue;
-        }
-        if (ms_reading_table(r, i, path, f->fields, &hosts[n]))
-            n++;
-    }
-    p->hosts = hosts;
-    p->n_hosts = n;
+    p->hosts = parse_list(r, path, f, e, HOST, sizeof *p->hosts, &p->n_hosts);
 }
 
 static void echo_hosts(struct ms_echo *o, const char *name, const struct ms_field *f,
                        const void *at)
 {
     const struct ms_fault_params *p = at;
-    ms_json_array(&o->j, name);
-    for (int i = 0; i < p->n_hosts; i++)
-        ms_echo_table(o, NULL, f->fields, &p->hosts[i]);
-    ms_json_end_array(&o->j);
+    echo_list(o, name, f, p->hosts, sizeof *p->hosts, p->n_hosts);
 }
 
-const struct ms_shape ms_shape_lost_hosts = {parse_hosts, echo_hosts, schema_links,
-                                             "a list of {name, at}"};
+const struct ms_shape ms_shape_lost_hosts = {parse_hosts, echo_hosts, schema_list,
+                                             "a list of " HOST};
