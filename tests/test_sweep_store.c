@@ -457,7 +457,7 @@ START_TEST(test_csv_cells_are_quoted_where_they_must_be)
 {
     const char *record =
         "{\"case\":\"c0000\",\"axes\":{\"a,b\":\"x \\\"y\\\"\"},\"status\":\"ok\"}";
-    struct ms_summary summary = {0};
+    struct ms_summary_file summary = {0};
     ck_assert_int_eq(ms_summary_open(&summary, in("quoted.csv"), NULL), MS_OK);
     ck_assert_int_eq(ms_summary_add(&summary, record, NULL), MS_OK);
     ck_assert_int_eq(ms_summary_close(&summary, MS_OK, NULL), MS_OK);

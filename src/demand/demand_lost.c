@@ -89,20 +89,30 @@ static void hand_over(const struct heirs *h, int per, int *out)
             out[h->heir[i] * per + had + h->more[h->heir[i]]++] = h->slot[i];
 }
 
+/* The rank that had the weights of slot i's expert until now; -1: its heir still has them. */
+static int last_holder(const struct heirs *h, int per, int i)
+{
+    int G = h->d->G, r = i / per;
+    if (!h->before || !h->before[r])
+        return r;
+    if (!held_by_one_left(h->slot, per, G, h->before, h->slot[i])) { /* handed over then */
+        r = next_left(G, h->before, r);
+        return h->gone[r] ? r : -1;
+    }
+    for (int k = 0; k < h->d->S; k++) /* a copy served it, whose rank is lost now */
+        if (h->slot[k] == h->slot[i] && !h->before[k / per])
+            r = k / per;
+    return r;
+}
+
 /* Weights that were not handed over before. count [G][G] */
 static int count_moves(const struct heirs *h, double *count)
 {
     int n = 0, per = h->d->S / h->d->G;
     for (int i = 0; i < h->d->S; i++) {
-        int to = h->heir[i], r = i / per;
-        if (to < 0)
+        int to = h->heir[i], r = to < 0 ? -1 : last_holder(h, per, i);
+        if (r < 0)
             continue;
-        if (h->before && h->before[r]) { /* its heir of then has it, or is lost too */
-            int then = next_left(h->d->G, h->before, r);
-            if (!h->gone[then])
-                continue;
-            r = then;
-        }
         count[ms_cell(sender_of(h->d, h->gone, r, to), h->d->G, to)]++;
         n++;
     }

@@ -95,10 +95,9 @@ static void note_ties(struct ms_comparison *c, const struct ms_compare_group *g)
                 c->baseline);
         if (t.unclear > 0 && t.few == 0)
             add(c,
-                "%s%zu of %zu are unclear: the interval reaches into the margin of %g %% and out "
-                "of "
+                "%s%zu of %zu %s unclear: the interval reaches into the margin of %g %% and out of "
                 "it, or is none; more repeats decide.",
-                where, t.unclear, t.rows, 100 * c->margin);
+                where, t.unclear, t.rows, t.unclear == 1 ? "is" : "are", 100 * c->margin);
         return;
     }
     char others[64];
@@ -327,9 +326,11 @@ static void note_variance(struct ms_comparison *c, const struct ms_compare_group
         }
     }
     add(c,
-        "%s%sthe variance lies between layers (%.0f to %.0f %%), between batches (%.0f to %.0f %%) "
-        "and within (%.0f to %.0f %%).",
-        g->brief, *g->brief ? ": " : "", lo[0], hi[0], lo[1], hi[1], lo[2], hi[2]);
+        "%s%sthe variance of %s times lies between layers (%.0f to %.0f %%), between batches (%.0f "
+        "to %.0f %%) and within (%.0f to %.0f %%).",
+        g->brief, *g->brief ? ": " : "",
+        isnan(ms_result_number(g->row[0].r, "exchange.n")) ? "layer" : "exchange", lo[0], hi[0],
+        lo[1], hi[1], lo[2], hi[2]);
 }
 
 /* What equal draws on both sides are worth. */

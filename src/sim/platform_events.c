@@ -166,6 +166,18 @@ static double share_left(const struct ms_fault_params *p, const struct ms_link_l
     return sum / n;
 }
 
+/* Is nothing left of a link from a time on, whatever ends or begins later? */
+static bool is_down_for_good(const struct ms_fault_params *p, const struct ms_link_list *links,
+                             uint32_t l, double at_s)
+{
+    bool down = !(share_left(p, links, l, at_s) > 0);
+    for (int i = 0; i < 2 * p->n_links && down; i++) {
+        double later_s = i % 2 ? p->links[i / 2].until_s : p->links[i / 2].at_s;
+        down = !(later_s > at_s) || !isfinite(later_s) || !(share_left(p, links, l, later_s) > 0);
+    }
+    return down;
+}
+
 /* A link of which nothing is left for good: the exchange that needs it is told its name. */
 static void add_down(struct making *m, const struct ms_link_list *links, uint32_t l, double at_s)
 {
@@ -186,7 +198,7 @@ static void add_fault(struct making *m, const struct ms_fault_params *p,
         struct ms_link_event e = {at_s, links->bandwidth_Bps[l] * left, l, cables ? k : -1, false};
         ms_buf_add(&m->events, &e, sizeof e);
     }
-    if (!(share_left(p, links, l, at_s) > 0) && !(share_left(p, links, l, 1e300) > 0))
+    if (is_down_for_good(p, links, l, at_s))
         add_down(m, links, l, at_s);
 }
 

@@ -43,13 +43,19 @@ static const bool *cables_down(struct ms_core *c, const struct ms_paths *p)
 {
     const struct ms_platform_events *e = &c->platform.events;
     bool *down = MS_NEW(&c->arena, bool, (size_t)p->n_extra + 1);
-    for (size_t i = 0; i < e->n_events && down; i++) {
+    bool *up = MS_NEW(&c->arena, bool, (size_t)p->n_extra + 1); /* at some time */
+    if (!down || !up)
+        return NULL;
+    for (size_t i = 0; i < e->n_events; i++) {
         const struct ms_link_event *v = &e->event[i];
         if (v->cable < 0 || p->cables[v->link] < 2)
             continue;
-        down[p->first[v->link] + (uint32_t)v->cable - p->first_extra] =
-            v->at_s <= 0 && !(v->capacity_Bps > 0);
+        uint32_t k = p->first[v->link] + (uint32_t)v->cable - p->first_extra;
+        up[k] = up[k] || v->capacity_Bps > 0;
+        down[k] = down[k] || v->at_s <= 0;
     }
+    for (uint32_t k = 0; k < p->n_extra; k++)
+        down[k] = down[k] && !up[k];
     return down;
 }
 

@@ -134,7 +134,6 @@ static enum ms_status begin(void *ctx, int run, struct ms_err *err)
     told->experts_moved += experts;
     for (size_t i = 0; i < n; i++)
         told->moved_bytes += m[i].bytes;
-    told->steps_after += q->workload.steps - q->step[run];
     return MS_OK;
 }
 
@@ -277,6 +276,8 @@ static void take(struct sequel *q, struct ms_sim_output *to, const struct ms_sim
         if (q->step[r] >= to->n_steps)
             continue;
         take_run(to, from, q, r);
+        bool stuck = from->stuck && from->stuck[r].step >= 0;
+        q->l->told.steps_after += (stuck ? from->stuck[r].step : to->n_steps) - q->step[r];
         move_s += from->move_s[r * to->n_steps + q->step[r]];
         n++;
     }
@@ -317,9 +318,15 @@ static void tell(struct ms_case_lost *l, const struct ms_sim_output *out)
             t->first_repeat = r;
         }
     }
-    int n_times = t->remap ? l->n_times : 1;
-    for (int r = 0; r < l->R && n_times > 0; r++)
-        if (l->at_s[r] <= l->time_s[n_times - 1])
+}
+
+/* Who is lost by the last time that a run met. */
+static void list_lost(struct ms_case_lost *l, double until_s)
+{
+    struct ms_record_degraded *t = &l->told;
+    t->n_lost = 0;
+    for (int r = 0; r < l->R; r++)
+        if (l->at_s[r] <= until_s)
             t->lost[t->n_lost++] = (struct ms_record_lost){r, host_of(l, r), l->at_s[r]};
 }
 
@@ -351,14 +358,17 @@ enum ms_status ms_case_lost_finish(struct ms_case_lost *l, struct ms_demand *dem
     if (l->n_times == 0)
         return MS_OK;
     tell(l, out);
+    list_lost(l, l->time_s[0]);
     talk(l);
     if (!l->told.remap || l->told.repeats == 0)
         return MS_OK;
     struct sequel q;
     enum ms_status s = make_sequel(&q, l, demand, err);
     bool again = s == MS_OK && next_steps(&q, out) > 0;
-    for (int k = 0; k < l->n_times && again && s == MS_OK; k++)
+    for (int k = 0; k < l->n_times && again && s == MS_OK; k++) {
+        list_lost(l, l->time_s[k]);
         s = go_on(&q, k, out, &again, err);
+    }
     if (l->told.n_moves > 0)
         l->told.move_s /= l->told.n_moves;
     return s;

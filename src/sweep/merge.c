@@ -122,7 +122,7 @@ static enum ms_status write_named(struct merge *m, const char *dir, const char *
 
 static enum ms_status write_summary(struct merge *m, const char *out, struct ms_err *err)
 {
-    struct ms_summary summary = {0};
+    struct ms_summary_file summary = {0};
     char *path = ms_path_join(&m->arena, out, "summary.csv");
     enum ms_status s = path ? ms_summary_open(&summary, path, err) : nomem(err);
     if (s != MS_OK)

@@ -9,7 +9,8 @@
  *    exchange of the first of them that cannot be completed, the ranks that wait in it, and how many of all
  *    have data for, or of, a lost one; exchanges_lost of the case; with remap ranks_left, experts_moved,
  *    moved_bytes, move_us (the leg of weights, mean), steps_after. Numbers of times are then of the
- *    exchanges that were completed, variance and samples are left out, and units are repeats.
+ *    exchanges that were completed, variance and samples are left out, and units are repeats. Loads are
+ *    those of all ranks; where fewer have gone on, tokens_per_s and tail are null and request is left out.
  *  - caption: words for tables (scenario, algorithm, placement, source, model).
  *  - platform: name, topology (the generator's word), hosts, nodes, switches, cables,
  *    bisection_per_gpu_Bps (null = unknown).

@@ -95,8 +95,10 @@ static double faulted_way(const struct ms_record_input *in, int link, int *cable
 {
     const struct ms_fault_params *f = &in->s->sim.faults;
     double left = 1;
-    int n = cables_of(in, link);
     *cable = -1;
+    if (f->n_links == 0)
+        return left;
+    int n = cables_of(in, link);
     for (int i = 0; i < f->n_links; i++) {
         int n_hit = 0, last = -1;
         for (int k = 0; k < n; k++)

@@ -10,6 +10,11 @@ bool ms_record_degraded(const char *body)
     return strstr(body, ",\"degraded\":{") != NULL;
 }
 
+bool ms_record_of_fewer(const struct ms_record_input *in)
+{
+    return in->degraded && in->degraded->steps_after > 0;
+}
+
 size_t ms_record_present(double *v, size_t n)
 {
     size_t kept = 0;

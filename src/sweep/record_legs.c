@@ -22,16 +22,20 @@ static void add(struct ms_json *j, const char *name, double *v, size_t n, double
 }
 
 /* A leg's time, mean over ranks that are there; NAN where the leg was not completed. */
+double ms_record_rank_mean(const double *v, size_t n_ranks)
+{
+    double sum = 0, there = 0;
+    for (size_t r = 0; r < n_ranks; r++) {
+        sum += isnan(v[r]) ? 0 : v[r];
+        there += !isnan(v[r]);
+    }
+    return sum / there;
+}
+
 static void means(const double *leg_s, const double *rank_s, size_t n_ranks, size_t n, double *us)
 {
     for (size_t i = 0; i < n; i++) {
-        double sum = 0, there = 0;
-        for (size_t r = 0; r < n_ranks; r++) {
-            double s = rank_s[i * n_ranks + r];
-            sum += isnan(s) ? 0 : s;
-            there += !isnan(s);
-        }
-        us[i] = isnan(leg_s[i]) ? NAN : 1e6 * sum / there;
+        us[i] = isnan(leg_s[i]) ? NAN : 1e6 * ms_record_rank_mean(rank_s + i * n_ranks, n_ranks);
     }
 }
 

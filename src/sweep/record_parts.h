@@ -30,6 +30,10 @@ enum ms_status ms_record_add_times(struct ms_json *j, const struct ms_record_inp
  *  (record_legs.c). */
 enum ms_status ms_record_add_legs(struct ms_json *j, const struct ms_record_input *in, double units,
                                   struct ms_err *err);
+/** Are some of the times of fewer ranks than the loads are (on_failure: remap)? */
+bool ms_record_of_fewer(const struct ms_record_input *in);
+/** The mean over the ranks that have a time. @return NaN: none has */
+double ms_record_rank_mean(const double *v, size_t n_ranks);
 /** The member `variance` (record_times.c): shares of layers, of batches, and within. */
 enum ms_status ms_record_add_variance(struct ms_json *j, const struct ms_record_input *in,
                                       struct ms_err *err);

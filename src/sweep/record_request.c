@@ -66,7 +66,7 @@ enum ms_status ms_record_add_request(struct ms_json *j, const struct ms_record_i
 {
     int P = in->out->n_steps, Q = in->out->n_groups;
     size_t each = (size_t)Q * (size_t)P * (size_t)P, n = 0, most = each * (size_t)in->s->repeats;
-    if (!in->stays)
+    if (!in->stays || ms_record_of_fewer(in))
         return MS_OK;
     struct seen *mean = malloc((most + 1) * sizeof *mean),
                 *worst = malloc((most + 1) * sizeof *worst);

@@ -62,15 +62,13 @@ static void add_cell(struct ms_buf *out, double seconds)
 static void add_mean_row(const struct ms_sim_output *o, int repeat, int step, int layer, int group,
                          size_t at, struct ms_buf *out)
 {
-    double dispatch_s = 0, combine_s = 0, n = o->n_ranks;
-    for (int r = 0; r < o->n_ranks; r++) {
-        dispatch_s += o->rank_dispatch_s[at * (size_t)o->n_ranks + (size_t)r];
-        combine_s += o->rank_combine_s[at * (size_t)o->n_ranks + (size_t)r];
-    }
+    size_t n = (size_t)o->n_ranks;
+    double dispatch_s = ms_record_rank_mean(o->rank_dispatch_s + at * n, n),
+           combine_s = ms_record_rank_mean(o->rank_combine_s + at * n, n);
     ms_buf_printf(out, "%d,%d,%d,%d,mean", repeat, step, layer, group);
-    add_cell(out, dispatch_s / n);
-    add_cell(out, combine_s / n);
-    add_cell(out, (dispatch_s + combine_s) / n);
+    add_cell(out, dispatch_s);
+    add_cell(out, combine_s);
+    add_cell(out, dispatch_s + combine_s);
     ms_buf_adds(out, ",,\n");
 }
 

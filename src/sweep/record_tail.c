@@ -97,7 +97,7 @@ enum ms_status ms_record_add_tail(struct ms_json *j, const struct ms_record_inpu
     }
     if (in->degraded)
         n = completed(e, n);
-    if (n == 0) {
+    if (n == 0 || ms_record_of_fewer(in)) {
         ms_json_null(j, "tail");
         free(e);
         free(v);

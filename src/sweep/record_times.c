@@ -109,7 +109,9 @@ static enum ms_status add_blocks(struct ms_json *j, const struct ms_record_input
         ms_json_object(j, ms_series_name(w));
         add_summary(j, &s);
         if (w == MS_SERIES_STEP && in->load->has_experts) {
-            ms_json_number(j, "tokens_per_s", in->load->tokens_per_step / (s.mean * 1e-6));
+            ms_json_number(j, "tokens_per_s",
+                           ms_record_of_fewer(in) ? NAN
+                                                  : in->load->tokens_per_step / (s.mean * 1e-6));
             ms_json_number(j, "exposed_share", exposed_share(in));
         }
         ms_json_end_object(j);

@@ -313,7 +313,7 @@ static enum ms_status write_summary(struct ms_store *s, struct ms_err *err)
     if (has_summary(s))
         return MS_OK;
     struct ms_buf record = {0};
-    struct ms_summary summary = {0};
+    struct ms_summary_file summary = {0};
     char *path = ms_path_join(&s->arena, s->dir, "summary.csv");
     enum ms_status status = path ? ms_summary_open(&summary, path, err) : ms_store_no_memory(err);
     if (status != MS_OK)

@@ -10,13 +10,14 @@
  *  - .lock: held with fcntl while somebody writes here (base/lock.h).
  *
  *  A record is a head (case, key, axes, status, scenario_hash), which the parent knows, and a body,
- *  which the child made, and a seal (base/seal.h): a hash of the line. Opening a folder keeps every record whose key equals that of a case of
- *  this study, with a new head: so the file has the same bytes whatever was run before, in which
- *  order, by how many processes. Torn lines, records whose seal does not hold, failed records, and
- *  records of no case are dropped.
+ *  which the child made, and a seal (base/seal.h): a hash of the line. Opening a folder keeps every
+ *  record whose key equals that of a case of this study, with a new head: so the file has the same
+ *  bytes whatever was run before, in which order, by how many processes. Torn lines, records whose
+ *  seal does not hold, failed records, and records of no case are dropped.
  *  Files are replaced whole (temporary file, rename); records are fsynced once a second and at the
- *  end: a power cut costs at most the last second's. Nothing here knows what a body says. In memory
- *  are only the places of the lines: 56 bytes a case. */
+ *  end: a power cut costs at most the last second's. Of a body nothing is looked
+ *  at but whether it is degraded (record.h). In memory are only the places of the lines: 56 bytes a
+ *  case. */
 #ifndef MS_SWEEP_STORE_H
 #define MS_SWEEP_STORE_H
 
@@ -57,7 +58,7 @@ struct ms_store;
  *  MS_IO: locked by another process, or cannot be read or written; MS_NOMEM */
 enum ms_status ms_store_open(struct ms_store **out, const char *dir,
                              const struct ms_store_study *study, bool force, struct ms_err *err);
-/** Is there a record of status ok? */
+/** Is there a record of status ok or degraded? */
 bool ms_store_has(const struct ms_store *s, size_t index);
 /** The record's line without its newline, read back; nothing where there is none yet.
  *  @param out emptied first  @return MS_OK; MS_IO; MS_NOMEM */

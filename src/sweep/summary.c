@@ -167,7 +167,7 @@ static void add_row(struct ms_buf *out, struct ms_summary_columns *c, const char
     ms_buf_adds(out, "\n");
 }
 
-static enum ms_status put_out(struct ms_summary *s, struct ms_err *err)
+static enum ms_status put_out(struct ms_summary_file *s, struct ms_err *err)
 {
     bool ok = ms_fd_write(s->part.fd, s->out.p ? s->out.p : "", s->out.n);
     s->out.n = 0;
@@ -176,12 +176,12 @@ static enum ms_status put_out(struct ms_summary *s, struct ms_err *err)
                           strerror(errno));
 }
 
-enum ms_status ms_summary_open(struct ms_summary *s, const char *path, struct ms_err *err)
+enum ms_status ms_summary_open(struct ms_summary_file *s, const char *path, struct ms_err *err)
 {
     return ms_part_open(&s->part, path, err);
 }
 
-enum ms_status ms_summary_add(struct ms_summary *s, const char *record, struct ms_err *err)
+enum ms_status ms_summary_add(struct ms_summary_file *s, const char *record, struct ms_err *err)
 {
     bool first = !s->columns;
     if (first)
@@ -196,7 +196,8 @@ enum ms_status ms_summary_add(struct ms_summary *s, const char *record, struct m
     return s->out.n > 1 << 16 ? put_out(s, err) : MS_OK;
 }
 
-enum ms_status ms_summary_close(struct ms_summary *s, enum ms_status so_far, struct ms_err *err)
+enum ms_status ms_summary_close(struct ms_summary_file *s, enum ms_status so_far,
+                                struct ms_err *err)
 {
     if (so_far == MS_OK)
         so_far = put_out(s, err);
