@@ -174,6 +174,8 @@ START_TEST(test_intervals_cover_the_truth)
         draw(s, i * s->repeats, s->repeats, v);
         judge(s, v, truth, &t);
     }
+    ck_assert_int_ge(t.carried[P50], STUDIES / 10); /* else nothing would be looked at */
+    ck_assert(s->repeats < 368 || t.carried[P99] >= STUDIES / 10);
     for (int k = 0; k < N_PERCENTS; k++) {
         if (t.carried[k] < STUDIES / 10)
             continue;

@@ -1,6 +1,6 @@
 /* Batches made from what is known of domains (counts, and how far a request differs from its domain) against batches of recorded
  * requests: the fullest expert's load over the mean at p50, p95 and p99.
- * test_replay [FOLDER with routes.npy, requests.csv, counts.csv [TOKENS a request [REPEATS [TOLERANCE]]]]: another router's. */
+ * test_replay [FOLDER with routes.npy, requests.csv, counts.csv [TOKENS a request [REPEATS]]]: another router's. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>

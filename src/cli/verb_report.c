@@ -49,13 +49,17 @@ static void say_written(const char *path)
         printf("%s\n", path);
 }
 
-/* A file that an option names, or that lies in the first folder; NULL: neither. */
+/* A file that an option names, or that lies in one of the folders; NULL: neither. */
 static const char *beside(const struct ms_args *a, const char *option, struct ms_buf *path)
 {
     const char *given = ms_args_get(a, option, NULL);
     const char *name = strcmp(option, "timeline") == 0 ? "timeline" : "explain";
-    ms_buf_printf(path, "%s/%s.json", a->operand[0], name);
-    return given ? given : path->p && access(path->p, F_OK) == 0 ? path->p : NULL;
+    for (int i = 0; i < a->n_operands && !given; i++) {
+        path->n = 0;
+        ms_buf_printf(path, "%s/%s.json", a->operand[i], name);
+        given = !path->failed && access(path->p, F_OK) == 0 ? path->p : NULL;
+    }
+    return given;
 }
 
 static enum ms_status write_page(const struct ms_comparison *c, const struct ms_args *a,

@@ -87,13 +87,13 @@ enum ms_status ms_html_causes(struct ms_buf *b, const char *path, const char *te
 
 void ms_page_how_to_explain(struct ms_buf *b, const struct ms_comparison *c, bool causes)
 {
-    const struct ms_compare_row *slowest = &c->group[0].row[0];
-    for (size_t g = 0; g < c->n_groups; g++)
-        for (size_t i = 0; i < c->group[g].n; i++) {
-            const struct ms_compare_row *r = &c->group[g].row[i];
-            if (r->r->ok && r->value > slowest->value)
-                slowest = r;
-        }
+    const struct ms_compare_row *slowest = NULL;
+    for (size_t g = 0; g < c->n_groups; g++) {
+        const struct ms_compare_row *r = ms_compare_end(&c->group[g], true);
+        slowest = r && (!slowest || r->value > slowest->value) ? r : slowest;
+    }
+    if (!slowest || ms_file_is(slowest->r->source)) /* records alone do not say their scenario */
+        return;
     const char *dir = slowest->r->source;
     ms_buf_printf(
         b, "<h2>%s</h2>\n<p>%s of the slowest case stand here after<br><code>moesim explain ",

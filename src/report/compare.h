@@ -103,6 +103,8 @@ double ms_compare_slowdown(const struct ms_comparison *c, const struct ms_result
 bool ms_compare_carries(const struct ms_result *r, int percent);
 /** Do all rows of a group carry a p99? Then how far it lies above the median is shown. */
 bool ms_compare_shows_tail(const struct ms_comparison *c, const struct ms_compare_group *g);
+/** The row of a group with the largest value, or the smallest. @return NULL: no row has one */
+const struct ms_compare_row *ms_compare_end(const struct ms_compare_group *g, bool largest);
 /** Ratios, intervals and verdicts of a group whose first row is the baseline (compare_judge.c);
  *  called by ms_compare_make. */
 enum ms_status ms_compare_judge(struct ms_comparison *c, struct ms_compare_group *g,

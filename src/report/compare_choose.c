@@ -70,6 +70,18 @@ static bool parse_series(struct ms_comparison *c, const char *metric)
     return false;
 }
 
+const struct ms_compare_row *ms_compare_end(const struct ms_compare_group *g, bool largest)
+{
+    const struct ms_compare_row *end = NULL;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct ms_compare_row *r = &g->row[i];
+        if (r->r->ok && !isnan(r->value) &&
+            (!end || (largest ? r->value > end->value : r->value < end->value)))
+            end = r;
+    }
+    return end;
+}
+
 const struct ms_result *ms_compare_first_ok(const struct ms_results *s)
 {
     for (size_t i = 0; i < s->n; i++)

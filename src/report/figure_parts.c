@@ -117,15 +117,23 @@ const char *ms_figure_bytes(double bytes, char *out)
     return out;
 }
 
+void ms_figure_fill(struct ms_buf *b, int colour)
+{
+    if (colour < 0)
+        ms_buf_adds(b, "style=\"fill:var(--line)\"");
+    else
+        ms_buf_printf(b, "class=\"f%d\"", colour);
+}
+
 void ms_figure_keys(struct ms_buf *b, const char *const *name, const int *colour, size_t n)
 {
     ms_buf_adds(b, "<ul class=\"legend\">");
-    for (size_t i = 0; i < n; i++)
-        ms_buf_printf(b,
-                      "<li><svg viewBox=\"0 0 20 8\" aria-hidden=\"true\"><rect width=\"20\" "
-                      "height=\"8\" %s%d%s/></svg> %s</li>",
-                      colour[i] < 0 ? "style=\"fill:var(--line)\" data-c=\"" : "class=\"f",
-                      colour[i] < 0 ? 0 : colour[i], "\"", name[i]);
+    for (size_t i = 0; i < n; i++) {
+        ms_buf_adds(b, "<li><svg viewBox=\"0 0 20 8\" aria-hidden=\"true\"><rect width=\"20\" "
+                       "height=\"8\" ");
+        ms_figure_fill(b, colour[i]);
+        ms_buf_printf(b, "/></svg> %s</li>", name[i]);
+    }
     ms_buf_adds(b, "</ul>\n");
 }
 

@@ -41,6 +41,8 @@ void ms_figure_y_axis(struct ms_buf *b, const struct ms_scale *y);
 void ms_figure_legend(struct ms_buf *b, const struct ms_compare_group *g, size_t n);
 /** "1.3 GB", "25 kB". @param out [32] */
 const char *ms_figure_bytes(double bytes, char *out);
+/** The attribute of a filled shape; a negative colour is that of lines. */
+void ms_figure_fill(struct ms_buf *b, int colour);
 /** Names of things in colours (cN), a negative colour being that of lines. */
 void ms_figure_keys(struct ms_buf *b, const char *const *name, const int *colour, size_t n);
 /** What the upright axis shows, between two heights. */

@@ -200,10 +200,7 @@ static void bar(struct ms_buf *b, const struct ms_scale *x, double y, double hei
     ms_buf_printf(b, "<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%.1f\" ",
                   ms_figure_at(x, from_us), y,
                   fmax(0.4, ms_figure_at(x, to_us) - ms_figure_at(x, from_us)), height);
-    if (kind_colour[kind] < 0)
-        ms_buf_adds(b, "style=\"fill:var(--line)\"");
-    else
-        ms_buf_printf(b, "class=\"f%d\"", kind_colour[kind]);
+    ms_figure_fill(b, kind_colour[kind]);
     ms_buf_printf(b, "><title>rank %d, %s: %.4g us</title></rect>", rank, kind_name[kind],
                   to_us - from_us);
 }
@@ -292,7 +289,10 @@ static void draw(struct ms_buf *b, const struct trace *t, int n_rows, int halves
     ms_figure_drawn(b);
     ms_figure_keys(b, kind_name, kind_colour, N_KINDS);
     if (n < n_rows)
-        ms_buf_printf(b, "<p class=\"dim\">Drawn are the %d rows that end last.</p>\n", n);
+        ms_buf_printf(
+            b,
+            "<p class=\"dim\">Drawn are %d of %d rows: the cause, and those that end last.</p>\n",
+            n, n_rows);
 }
 
 /* The same in words: what an average rank did, and who kept the others. */
@@ -318,13 +318,12 @@ static void describe(struct ms_buf *b, const struct trace *t, int n_rows, int ha
     ms_figure_caption(b, text);
 }
 
-enum ms_status ms_page_timeline(struct ms_buf *b, const struct ms_comparison *c, const char *path,
-                                const char *explained, size_t n, struct ms_err *err)
+enum ms_status ms_page_timeline(struct ms_buf *b, const char *path, const char *explained, size_t n,
+                                struct ms_err *err)
 {
     struct ms_buf text = {0};
     json_error_t why = {0};
     struct trace t = {0};
-    (void)c;
     enum ms_status s = ms_file_read(path, &text, err);
     json_t *root = s == MS_OK ? json_loadb(text.p ? text.p : "", text.n, 0, &why) : NULL;
     const json_t *events = json_object_get(root, "traceEvents");

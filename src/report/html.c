@@ -10,14 +10,9 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
                                 const struct ms_compare_group *g, const char *const *platforms,
                                 size_t n_platforms)
 {
-    const struct ms_compare_row *slowest = &g->row[0], *fastest = &g->row[0];
+    const struct ms_compare_row *slowest = ms_compare_end(g, true),
+                                *fastest = ms_compare_end(g, false);
     enum ms_status s = MS_OK;
-    for (size_t i = 1; i < g->n; i++) {
-        if (g->row[i].r->ok && g->row[i].value > slowest->value)
-            slowest = &g->row[i];
-        if (g->row[i].r->ok && g->row[i].value < fastest->value)
-            fastest = &g->row[i];
-    }
     ms_page_element(b, "h2", "", *g->title ? g->title : "All cases");
     ms_page_table(b, c, g);
     ms_buf_adds(b, "<div class=\"figures\">\n");
@@ -32,11 +27,11 @@ static enum ms_status add_group(struct ms_buf *b, const struct ms_comparison *c,
         s = ms_figure_ranks(b, g);
     if (s == MS_OK && g->row[0].r->ok)
         s = ms_figure_experts(b, &g->row[0]);
-    if (s == MS_OK && slowest->r->ok)
+    if (s == MS_OK && slowest)
         s = ms_figure_topology(b, slowest, NULL, platforms, n_platforms);
-    if (s == MS_OK && slowest->r->ok && fastest->r->ok && fastest != slowest)
+    if (s == MS_OK && slowest && fastest != slowest)
         s = ms_figure_topology(b, fastest, slowest, platforms, n_platforms);
-    if (s == MS_OK && slowest->r->ok)
+    if (s == MS_OK && slowest)
         s = ms_figure_links(b, slowest);
     ms_buf_adds(b, "</div>\n");
     return s;
@@ -52,7 +47,7 @@ static enum ms_status add_why(struct ms_buf *b, const struct ms_comparison *c,
     if (s == MS_OK && from->explained)
         s = ms_html_causes(b, from->explained, text, causes.n, err);
     if (s == MS_OK && from->timeline)
-        s = ms_page_timeline(b, c, from->timeline, text, causes.n, err);
+        s = ms_page_timeline(b, from->timeline, text, causes.n, err);
     if (s == MS_OK && c->is_series && (!from->explained || !from->timeline))
         ms_page_how_to_explain(b, c, !from->explained);
     ms_buf_finish(&causes);

@@ -30,8 +30,8 @@ enum ms_status ms_page_fidelity(struct ms_buf *b, const struct ms_comparison *c)
 /** The slowest exchange of a trace that `moesim explain --timeline` wrote, as a figure: a row a rank.
  *  @param explained what `moesim explain --format json` printed, "": it is not known
  *  @return MS_OK; MS_INVALID: the file is no such trace; MS_IO; MS_NOMEM */
-enum ms_status ms_page_timeline(struct ms_buf *b, const struct ms_comparison *c, const char *path,
-                                const char *explained, size_t n, struct ms_err *err);
+enum ms_status ms_page_timeline(struct ms_buf *b, const char *path, const char *explained, size_t n,
+                                struct ms_err *err);
 /** The commands that put causes and a timeline on the page. */
 void ms_page_how_to_explain(struct ms_buf *b, const struct ms_comparison *c, bool causes);
 
