@@ -200,6 +200,10 @@ enum ms_status ms_demand_trace_domains(struct ms_demand *d, struct ms_err *err)
 {
     struct names all = {.n = 0};
     enum ms_status s = list_domains(d, &all, err);
+    if (s == MS_OK && all.n == 0)
+        s = ms_err_at(err, MS_INVALID, d->in.routing->trace, 0, 0,
+                      d->in.routing->n_filter ? "routing.trace_filter" : "routing.trace",
+                      d->in.routing->n_filter ? "no row passes the filter" : "has no rows");
     if (s == MS_OK)
         s = weigh(d, &all, NULL, err);
     for (int i = 0; i < d->D && s == MS_OK; i++) {
