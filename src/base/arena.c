@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
+
 enum { ALIGN = 64, MIN_CHUNK = 1 << 16 };
 
 struct ms_arena_chunk {
@@ -24,6 +26,7 @@ static struct ms_arena_chunk *chunk_new(size_t size)
         free(c);
         return NULL;
     }
+    ms_huge_ask(c->data, size);
     return c;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
+
 enum ms_status ms_route_table_init(struct ms_route_table *r, int n_groups, int n_ranks,
                                    struct ms_err *err)
 {
@@ -43,7 +45,7 @@ static bool hold(void **p, size_t size, size_t n, size_t *cap)
     size_t next = *cap > 256 ? *cap : 256;
     while (next < n)
         next += next / 2;
-    void *q = realloc(*p, next * size);
+    void *q = ms_huge_realloc(*p, next * size);
     if (!q)
         return false;
     *p = q;

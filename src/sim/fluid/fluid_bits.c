@@ -82,15 +82,15 @@ static size_t span_words(const struct ms_fluid_comp *c, struct ms_fluid_bucket *
 
 bool ms_fluid_bits_make(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
 {
-    bool fresh = !b->dense || b->stale;
+    bool grows = b->dense && !b->stale;
     if (span_words(c, b) * (b->dense ? b->planes : 1) * FLOWS_A_WORD > b->n)
         return false;
-    if (!fresh)
-        return true;
-    free(b->bits);
-    b->bits = NULL;
-    b->planes = 0;
-    for (uint32_t i = 0; i < b->n; i++) {
+    if (!grows) {
+        free(b->bits);
+        b->bits = NULL;
+        b->planes = 0;
+    }
+    for (uint32_t i = grows ? b->listed : 0; i < b->n; i++) {
         if (!ms_fluid_bits_add(c, b, b->link[0][i], b->link[1][i]))
             return false;
     }

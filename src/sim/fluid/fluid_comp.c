@@ -1,10 +1,11 @@
-/* The flows of a component: buckets by the number of links they cross, the list of each link's
- * flows, and the holes that ended flows leave. */
+/* The flows of a component: buckets by the number of links they cross, and the holes that ended
+ * flows leave. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
 
 bool ms_fluid_grow(void *array, size_t *cap, size_t need, size_t size)
@@ -16,7 +17,7 @@ bool ms_fluid_grow(void *array, size_t *cap, size_t need, size_t size)
     if (want < need)
         want = need;
     memcpy(&p, array, sizeof p);
-    void *q = want > SIZE_MAX / size ? NULL : realloc(p, want * size);
+    void *q = want > SIZE_MAX / size ? NULL : ms_huge_realloc(p, want * size);
     if (!q)
         return false;
     memcpy(array, &q, sizeof q);
@@ -158,72 +159,6 @@ static bool bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracin
     return true;
 }
 
-/* Write flow i's entry at place e of the list of its j-th link. */
-static void put_entry(struct ms_fluid_bucket *b, uint32_t i, uint32_t j, uint32_t e)
-{
-    uint32_t *o = b->other + (size_t)e * (b->k - 1);
-    for (uint32_t h = 0; h < b->k; h++) {
-        if (h != j)
-            *o++ = b->link[h][i];
-    }
-    b->owner[e] = i;
-    b->pos[j][i] = e;
-}
-
-/* Close the holes in one link's list. */
-static void squeeze_list(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t l)
-{
-    uint32_t to = b->at[l], end = to + b->len[l];
-    for (uint32_t e = b->at[l]; e < end; e++) {
-        uint32_t i = b->owner[e], j = 0;
-        if (b->other[(size_t)e * (b->k - 1)] == c->m)
-            continue;
-        while (b->link[j][i] != l)
-            j++;
-        put_entry(b, i, j, to++);
-    }
-    b->len[l] = to - b->at[l];
-}
-
-/* Twice the space for one link's list, at the end of the entries. */
-static bool move_list(struct ms_fluid_bucket *b, uint32_t l)
-{
-    uint32_t from = b->at[l], to = b->used, space = 2 * b->space[l] + 8, others = b->k - 1;
-    assert(b->used < UINT32_MAX - space);
-    size_t cap = b->n_entries, end = (size_t)to + space;
-    if (!ms_fluid_grow(&b->owner, &cap, end, sizeof *b->owner) ||
-        !ms_fluid_grow(&b->other, &b->n_entries, end, others * sizeof *b->other))
-        return false;
-    memcpy(b->other + (size_t)to * others, b->other + (size_t)from * others,
-           (size_t)b->len[l] * others * sizeof *b->other);
-    memcpy(b->owner + to, b->owner + from, b->len[l] * sizeof *b->owner);
-    for (uint32_t e = to; e < to + b->len[l]; e++) {
-        uint32_t i = b->owner[e], j = 0;
-        if (b->left[i] == INFINITY)
-            continue;
-        while (b->link[j][i] != l)
-            j++;
-        b->pos[j][i] = e;
-    }
-    b->at[l] = to;
-    b->space[l] = space;
-    b->used += space;
-    return true;
-}
-
-static bool append_entries(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t i)
-{
-    for (uint32_t j = 0; j < b->k; j++) {
-        uint32_t l = b->link[j][i];
-        if (b->len[l] == b->space[l] && b->live[l] * 4 <= b->space[l] * 3)
-            squeeze_list(c, b, l);
-        if (b->len[l] == b->space[l] && !move_list(b, l))
-            return false;
-        put_entry(b, i, j, b->at[l] + b->len[l]++);
-    }
-    return true;
-}
-
 /* The array of second sinks comes with the first flow that has one. */
 static bool set_sinks(struct ms_fluid_bucket *b, uint32_t i, const uint32_t *sink)
 {
@@ -257,38 +192,23 @@ bool ms_fluid_comp_add(struct ms_fluid_comp *c, const uint32_t *links, uint32_t 
         b->chain[i] = chain;
     c->n_live++;
     assert(!c->crediting);
-    if (b->stale || k == 1)
-        return true;
-    if (!b->dense)
-        return append_entries(c, b, i);
-    b->stale = !ms_fluid_bits_add(c, b, links[0], links[1]);
     return true;
-}
-
-static void drop_entry(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t j,
-                       uint32_t flow)
-{
-    uint32_t l = b->link[j][flow], *o = b->other + (size_t)b->pos[j][flow] * (b->k - 1);
-    for (uint32_t h = 0; h + 1 < b->k; h++)
-        o[h] = c->m;
-    if (b->live[l] == 0)
-        b->len[l] = 0;
 }
 
 void ms_fluid_comp_remove(struct ms_fluid_comp *c, uint32_t k, uint32_t flow)
 {
     struct ms_fluid_bucket *b = c->by_k[k];
-    assert(!b->stale);
+    assert(flow < b->listed && !b->stale);
     for (uint32_t j = 0; j < k; j++) {
         uint32_t l = b->link[j][flow];
         assert(c->crowd[l] > 0);
         c->crowd[l]--;
         b->live[l]--;
-        if (k > 1 && !b->dense)
-            drop_entry(c, b, j, flow);
     }
     if (b->dense)
         ms_fluid_bits_remove(c, b, b->link[0][flow], b->link[1][flow]);
+    else if (k > 1)
+        ms_fluid_lists_remove(c, b, flow);
     b->left[flow] = INFINITY;
     b->dead++;
     c->n_live--;
@@ -296,11 +216,12 @@ void ms_fluid_comp_remove(struct ms_fluid_comp *c, uint32_t k, uint32_t flow)
 
 static void close_holes(struct ms_fluid_bucket *b)
 {
-    uint32_t to = 0, served = 0;
+    uint32_t to = 0, served = 0, listed = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         if (b->left[i] == INFINITY)
             continue;
         served += i < b->n_served;
+        listed += i < b->listed;
         if (to != i) {
             for (uint32_t j = 0; j < b->k; j++)
                 b->link[j][to] = b->link[j][i];
@@ -316,48 +237,30 @@ static void close_holes(struct ms_fluid_bucket *b)
     }
     b->n = to;
     b->n_served = served;
+    b->listed = listed;
     b->dead = 0;
 }
 
-/* Where each link's list goes, and the arrays for them. Lists keep the space they once had, so that
- * the same exchange again does not move them. */
-static bool lay_out_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
+/* Lists or bits anew, of flows that stand close. */
+static bool make_anew(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
 {
-    size_t at = 0;
-    for (uint32_t l = 0; l < c->m; l++) {
-        b->space[l] = b->live[l] > b->space[l] ? b->live[l] : b->space[l];
-        b->at[l] = (uint32_t)at;
-        b->len[l] = 0;
-        at += b->space[l];
-    }
-    assert(at < UINT32_MAX);
-    b->used = (uint32_t)at;
-    if (at > b->n_entries) {
-        free(b->other), free(b->owner);
-        b->n_entries = at;
-        b->other = malloc(at * (b->k - 1) * sizeof *b->other);
-        b->owner = malloc(at * sizeof *b->owner);
-    }
-    bool fine = b->n_entries == 0 || (b->other && b->owner);
-    for (uint32_t j = 0; j < b->k; j++) {
-        free(b->pos[j]);
-        b->pos[j] = malloc((size_t)b->cap * sizeof *b->pos[j]);
-        fine = fine && b->pos[j];
-    }
-    return fine;
+    close_holes(b);
+    b->dense = b->k == 2 && ms_fluid_bits_make(c, b);
+    if (b->dense)
+        ms_fluid_lists_drop(b);
+    else if (b->k > 1 && !ms_fluid_lists_make(c, b))
+        return false;
+    b->stale = false;
+    return true;
 }
 
-static bool make_lists(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
+/* The flows that have come since, into the lists or bits there are. @return false: out of memory */
+static bool append(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
 {
-    if (!lay_out_lists(c, b))
-        return false;
-    for (uint32_t i = 0; i < b->n; i++) {
-        for (uint32_t j = 0; j < b->k; j++) {
-            uint32_t l = b->link[j][i];
-            put_entry(b, i, j, b->at[l] + b->len[l]++);
-        }
-    }
-    return true;
+    for (uint32_t i = b->listed; i < b->n && b->k > 1 && !b->stale; i++)
+        b->stale = !(b->dense ? ms_fluid_bits_add(c, b, b->link[0][i], b->link[1][i])
+                              : ms_fluid_lists_add(c, b, i));
+    return !b->stale || make_anew(c, b);
 }
 
 bool ms_fluid_comp_tidy(struct ms_fluid_comp *c)
@@ -365,13 +268,12 @@ bool ms_fluid_comp_tidy(struct ms_fluid_comp *c)
     assert(c->n_ending == 0);
     for (uint32_t k = 1; k <= c->k_max; k++) {
         struct ms_fluid_bucket *b = c->by_k[k];
-        if (!b || (!b->stale && b->dead <= b->n / 8 + 32))
-            continue; /* most solves */
-        close_holes(b);
-        b->dense = k == 2 && ms_fluid_bits_make(c, b);
-        if (k > 1 && !b->dense && !make_lists(c, b))
+        if (!b)
+            continue;
+        bool many = b->n - b->listed > b->listed / 4 + 32 || b->dead > b->n / 8 + 32;
+        if (!(b->stale || many ? make_anew(c, b) : append(c, b)))
             return false;
-        b->stale = false;
+        b->listed = b->n;
     }
     return true;
 }

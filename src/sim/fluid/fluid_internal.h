@@ -33,6 +33,7 @@ struct ms_fluid_bucket {
     uint32_t n, cap;   /**< flows with holes; allocated */
     uint32_t dead;     /**< holes */
     uint32_t n_served; /**< the first ones, which ran at the rates that `serve` stands for */
+    uint32_t listed;   /**< the first ones, which stand in the lists (or bits) */
     bool stale;        /**< lists (or bits) are to be made anew */
     bool dense;        /**< k = 2 only: bits instead of lists */
     uint32_t **link;   /**< [k][cap] */
@@ -143,6 +144,7 @@ struct ms_fluid_weighted {
     struct ms_fluid_ask *ask;         /**< [ask_cap] in the order of the flows */
     size_t n_asks, ask_cap;
     bool stale;      /**< lists are to be made anew */
+    uint32_t listed; /**< the first flows, which stand in the lists */
     uint32_t *at;    /**< [m] a link's list: its first entry, */
     uint32_t *len;   /**< [m] its entries, */
     uint32_t *space; /**< [m] and how many it has space for */
@@ -395,6 +397,15 @@ bool ms_fluid_weighted_pass(struct ms_fluid_comp *c, double quantum_s);
 /** Idle units and levels' units of what ends by at_s, link by link, see fluid_step.c. */
 void ms_fluid_weighted_idle(const struct ms_fluid_comp *c, double at_s, double *rates,
                             double *idle);
+
+/* fluid_lists.c: buckets that are not dense, of flows over two links and more */
+/** @return false: out of memory */
+bool ms_fluid_lists_make(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b);
+/** @return false: there is no space, they are to be made anew */
+bool ms_fluid_lists_add(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t flow);
+void ms_fluid_lists_remove(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t flow);
+/** The bucket has become dense. */
+void ms_fluid_lists_drop(struct ms_fluid_bucket *b);
 
 /* fluid_bits.c: dense buckets */
 /** Bits of all flows, if that is the quicker form for their number. @return false: lists are */

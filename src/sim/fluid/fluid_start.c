@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/fluid/fluid_internal.h"
 
@@ -32,7 +33,7 @@ static bool choose_form(struct ms_fluid *f, struct ms_fluid_comp *c, bool weight
     struct ms_fluid_weighted *w = &c->weighted;
     if (c->n_live == 0 && !weighted && w->on) {
         w->on = false;
-        w->n = w->dead = 0;
+        w->n = w->dead = w->listed = 0;
         w->n_asks = 0;
         w->stale = true;
     }
@@ -169,6 +170,30 @@ static int by_link(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
+/* f->due by link, stable. */
+static bool sort_due(struct ms_fluid *f, uint32_t n)
+{
+    if (n < f->n_links / 4) {
+        qsort(f->due, n, sizeof *f->due, by_link);
+        return true;
+    }
+    uint32_t *at = calloc(f->n_links + 2, sizeof *at);
+    struct ms_fluid_due *sorted = malloc(f->due_cap * sizeof *sorted);
+    bool fine = at && sorted;
+    for (uint32_t i = 0; i < n && fine; i++)
+        at[f->due[i].link == MS_FLUID_NONE ? f->n_links + 1 : f->due[i].link + 1]++;
+    for (size_t l = 0; l <= f->n_links && fine; l++)
+        at[l + 1] += at[l];
+    for (uint32_t i = 0; i < n && fine; i++)
+        sorted[at[f->due[i].link == MS_FLUID_NONE ? f->n_links : f->due[i].link]++] = f->due[i];
+    free(at);
+    if (fine) {
+        free(f->due);
+        f->due = sorted;
+    }
+    return fine;
+}
+
 /* All runs that are due, as f->due; of several, flows that begin at one link stand together, for the
  * pass over flows is faster then. */
 static bool take_due(struct ms_fluid *f, uint32_t *n)
@@ -187,9 +212,7 @@ static bool take_due(struct ms_fluid *f, uint32_t *n)
     }
     for (uint32_t i = 1; i < *n && runs > 1 && ordered; i++)
         ordered = f->due[i - 1].link <= f->due[i].link;
-    if (!ordered)
-        qsort(f->due, *n, sizeof *f->due, by_link);
-    return true;
+    return ordered || sort_due(f, *n);
 }
 
 bool ms_fluid_start_due(struct ms_fluid *f)

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
+
+/* A quarter more space for lists that grow. */
+#define SLACK 4
 
 bool ms_fluid_weighted_init(struct ms_fluid_weighted *w, uint32_t m)
 {
@@ -156,20 +160,20 @@ static void form_sum(struct ms_fluid_comp *c, uint32_t l)
 
 /* ---- lists ---- */
 
-/* Twice the space for one link's list, at the end of the entries. */
+/* Twice the space for one link's list, at the end of the entries. @return false: there is none */
 static bool move_list(struct ms_fluid_weighted *w, uint32_t l)
 {
     uint32_t space = 2 * w->space[l] + 8;
-    if (!ms_fluid_grow(&w->owner, &w->owner_cap, w->used + space, sizeof *w->owner))
+    if (w->used + space > w->owner_cap)
         return false;
     memcpy(w->owner + w->used, w->owner + w->at[l], w->len[l] * sizeof *w->owner);
     w->at[l] = (uint32_t)w->used;
     w->space[l] = space;
     w->used += space;
-    assert(w->used < UINT32_MAX);
     return true;
 }
 
+/* @return false: there is no space, lists are to be made anew */
 static bool list_flow(struct ms_fluid_weighted *w, uint32_t i)
 {
     const struct ms_fluid_held *x = &w->held[i];
@@ -182,27 +186,35 @@ static bool list_flow(struct ms_fluid_weighted *w, uint32_t i)
     return true;
 }
 
+/* Lists keep the space they once had; where flows have come since they were made, they are given
+ * more, and so are all together: for some that double theirs. */
 static bool make_lists(struct ms_fluid_comp *c)
 {
     struct ms_fluid_weighted *w = &c->weighted;
+    bool grows = w->listed > 0 && w->listed < w->n;
     size_t at = 0;
     memset(w->len, 0, c->m * sizeof *w->len);
     for (size_t k = 0; k < w->n_asks; k++)
         w->len[w->ask[k].link]++;
     for (uint32_t l = 0; l < c->m; l++) {
-        w->space[l] = w->len[l] > w->space[l] ? w->len[l] : w->space[l];
+        uint32_t want = w->len[l] + (grows ? w->len[l] / SLACK + SLACK : 0);
+        w->space[l] = want > w->space[l] ? want : w->space[l];
         w->at[l] = (uint32_t)at;
         w->len[l] = 0;
         at += w->space[l];
     }
-    assert(at < UINT32_MAX);
     w->used = at;
-    if (!ms_fluid_grow(&w->owner, &w->owner_cap, at, sizeof *w->owner))
-        return false;
-    for (uint32_t i = 0; i < w->n; i++)
+    at += grows ? at / SLACK : 0;
+    assert(at < UINT32_MAX);
+    if (at > w->owner_cap) {
+        free(w->owner);
+        w->owner = ms_huge_realloc(NULL, at * sizeof *w->owner);
+        w->owner_cap = w->owner ? at : 0;
+    }
+    for (uint32_t i = 0; i < w->n && (w->owner || at == 0); i++)
         list_flow(w, i); /* there is space */
     w->stale = false;
-    return true;
+    return w->owner || at == 0;
 }
 
 static void move_flow(struct ms_fluid_weighted *w, uint32_t from, uint32_t to, size_t ask_at)
@@ -220,24 +232,35 @@ static void move_flow(struct ms_fluid_weighted *w, uint32_t from, uint32_t to, s
         w->ceiling[to] = w->ceiling[from];
 }
 
+/* Lists anew, of flows that stand close. */
+static bool make_anew(struct ms_fluid_comp *c)
+{
+    struct ms_fluid_weighted *w = &c->weighted;
+    uint32_t to = 0, listed = 0;
+    size_t ask_at = 0;
+    for (uint32_t i = 0; i < w->n; i++) {
+        if (!w->held[i].hops)
+            continue;
+        listed += i < w->listed;
+        move_flow(w, i, to, ask_at);
+        ask_at += w->held[to++].n_asks;
+    }
+    w->n = to;
+    w->listed = listed;
+    w->dead = 0;
+    w->n_asks = ask_at;
+    return make_lists(c);
+}
+
 bool ms_fluid_weighted_tidy(struct ms_fluid_comp *c)
 {
     struct ms_fluid_weighted *w = &c->weighted;
-    if (w->stale || w->dead > w->n / 8 + 32) {
-        uint32_t to = 0;
-        size_t ask_at = 0;
-        for (uint32_t i = 0; i < w->n; i++) {
-            if (!w->held[i].hops)
-                continue;
-            move_flow(w, i, to, ask_at);
-            ask_at += w->held[to++].n_asks;
-        }
-        w->n = to;
-        w->dead = 0;
-        w->n_asks = ask_at;
-        if (!make_lists(c))
-            return false;
-    }
+    w->stale |= w->n - w->listed > w->listed / 4 + 32 || w->dead > w->n / 8 + 32;
+    for (uint32_t i = w->listed; i < w->n && !w->stale; i++)
+        w->stale = !list_flow(w, i);
+    if (w->stale && !make_anew(c))
+        return false;
+    w->listed = w->n;
     for (uint32_t l = 0; l < c->m_shared; l++) {
         if (w->sum[l] < MS_FLUID_LITTLE * w->top[l])
             form_sum(c, l);
@@ -310,7 +333,7 @@ bool ms_fluid_weighted_add(struct ms_fluid *f, struct ms_fluid_comp *c,
     w->n++;
     c->n_live++;
     count_in(c, i);
-    return w->stale || list_flow(w, i);
+    return true;
 }
 
 bool ms_fluid_weighted_over(struct ms_fluid_comp *c, uint32_t flow)
