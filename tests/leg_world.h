@@ -164,8 +164,14 @@ static inline struct hop *world_hops(const struct ms_leg *plan, uint32_t *n)
     for (uint32_t f = 0; f < plan->n_flows; f++)
         if (ms_leg_has_main(plan, f))
             h[(*n)++] = (struct hop){plan->src[f], plan->dst[f], plan->bytes[f]};
-    for (uint32_t i = 0; i < plan->n_parts; i++)
-        h[(*n)++] = (struct hop){plan->parts[i].src, plan->parts[i].dst, plan->parts[i].bytes};
+    for (uint32_t f = 0; f < plan->n_flows; f++) {
+        struct ms_leg_stream s;
+        ms_leg_stream_of(plan, f, &s);
+        for (uint32_t i = 0; i < s.n_parts; i++) {
+            struct ms_leg_part p = ms_leg_part_of(plan, &s, i);
+            h[(*n)++] = (struct hop){p.src, p.dst, p.bytes};
+        }
+    }
     return h;
 }
 

@@ -193,7 +193,10 @@ START_TEST(test_pxn_moves_to_the_rail_first)
     ck_assert(!ms_exchange_plan(ms_exchange_find("direct"), &p, &plan, NULL));
     ck_assert(plan.n_flows == 1 && plan.n_parts == 1); /* a stream over both hops */
     ck_assert(plan.src[0] == 0 && plan.dst[0] == 1);
-    ck_assert(plan.parts[0].src == 1 && plan.parts[0].dst == 3);
+    struct ms_leg_stream s;
+    ck_assert(ms_leg_stream_of(&plan, 0, &s));
+    struct ms_leg_part part = ms_leg_part_of(&plan, &s, 0);
+    ck_assert(part.src == 1 && part.dst == 3 && part.end == ms_leg_complete(&plan, 3));
     ms_leg_finish(&plan);
     double t = 1e-6 + 32e4 / 200e9 + 2e-6 + 64e4 / 50e9;
     const char *names[] = {"direct", "windowed", "pairwise", "low_latency"};

@@ -19,7 +19,7 @@ static void send(const struct ms_leg_problem *p, struct ms_leg *leg, int s, int 
 static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
     int n = leg->n_ranks;
-    leg->window = p->window > 0 ? (uint32_t)p->window : 1;
+    ms_leg_window(leg, p->window > 0 ? (uint32_t)p->window : 1);
     for (int i = 1; i < n; i++) {
         ms_leg_phase(leg, (uint32_t)(i - 1) / leg->window);
         for (int s = 0; s < n; s++) {

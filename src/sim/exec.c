@@ -105,7 +105,7 @@ static void let_flows_go(struct ms_exec *x, uint32_t j)
     const struct ms_leg *leg = x->leg;
     uint32_t n = 0;
     for (uint32_t f = leg->gate_first[j]; f < leg->gate_first[j + 1]; f++) {
-        uint32_t m = leg->meet[f];
+        uint32_t m = ms_leg_meet(leg, f);
         if (m != MS_LEG_NONE && x->pending[m] != fired)
             continue;
         x->flow[n] = f;
@@ -114,7 +114,7 @@ static void let_flows_go(struct ms_exec *x, uint32_t j)
     }
     for (uint32_t i = leg->n_meets ? leg->meet_first[j] : 0;
          leg->n_meets && i < leg->meet_first[j + 1]; i++) {
-        uint32_t f = leg->by_meet[i], g = leg->gate[f];
+        uint32_t f = leg->by_meet[i], g = ms_leg_gate(leg, f);
         if (x->pending[g] != fired || g == j)
             continue;
         x->flow[n] = f;
@@ -134,9 +134,9 @@ static void fire(struct ms_exec *x, uint32_t j)
     let_flows_go(x, j);
     for (uint32_t e = leg->edge_first[j]; e < leg->edge_first[j + 1]; e++)
         satisfy(x, leg->edge_to[e], at_s + leg->edge_delay_s[e]);
-    if (leg->send_slot[j])
+    if (leg->window && leg->send_slot[j])
         advance_queue(x, leg->send_slot[j] - 1, 1, at_s);
-    if (leg->take_slot[j])
+    if (leg->window && leg->take_slot[j])
         advance_queue(x, n_ranks + leg->take_slot[j] - 1, 1, at_s);
     if (leg->window && j - leg->first_start < n_ranks) {
         advance_queue(x, j - leg->first_start, leg->window, at_s);

@@ -28,8 +28,8 @@ static double earliest_s(const struct ms_leg_run *leg, uint32_t f, const struct 
 {
     const struct ms_leg *plan = &leg->plan;
     double from_s = leg->entry_s[plan->src[f]];
-    for (uint32_t i = 0; s && i < s->n_parts; i++)
-        from_s = fmin(from_s, leg->entry_s[plan->parts[s->first_part + i].src]);
+    for (uint32_t i = 0; i < s->n_parts; i++)
+        from_s = fmin(from_s, leg->entry_s[ms_leg_part_of(plan, s, i).src]);
     return from_s;
 }
 
@@ -37,13 +37,14 @@ static uint32_t add_flow(struct ms_core *c, const struct ms_leg_run *leg, uint32
                          uint32_t n_seen)
 {
     const struct ms_leg *plan = &leg->plan;
-    const struct ms_leg_stream *s = ms_leg_stream_of(plan, f);
-    double from_s = earliest_s(leg, f, s);
+    struct ms_leg_stream s;
+    ms_leg_stream_of(plan, f, &s);
+    double from_s = earliest_s(leg, f, &s);
     if (ms_leg_has_main(plan, f))
         n_seen = add_hop(c, leg->group, plan->src[f], plan->dst[f], plan->bytes[f], from_s, n_seen);
-    for (uint32_t i = 0; s && i < s->n_parts; i++) {
-        const struct ms_leg_part *p = &plan->parts[s->first_part + i];
-        n_seen = add_hop(c, leg->group, p->src, p->dst, p->bytes, from_s, n_seen);
+    for (uint32_t i = 0; i < s.n_parts; i++) {
+        struct ms_leg_part p = ms_leg_part_of(plan, &s, i);
+        n_seen = add_hop(c, leg->group, p.src, p.dst, p.bytes, from_s, n_seen);
     }
     return n_seen;
 }

@@ -1,27 +1,29 @@
-/* A plan is built in any order and sorted once: flows by the join that starts them, edges by their
- * source, queues by rank; then checked for what cannot be. */
+/* How a plan is built, in any order: what is kept of a flow, and which columns have to be written down
+ * because they do not follow from its ends. */
 #include "sim/leg_plan.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GROW(leg, array, n)                                                                        \
-    do {                                                                                           \
-        void *p_ = realloc((leg)->array, (size_t)(n) * sizeof *(leg)->array);                      \
-        if (p_)                                                                                    \
-            (leg)->array = p_;                                                                     \
-        else                                                                                       \
-            (leg)->failed = true;                                                                  \
-    } while (0)
+#include "sim/leg_parts.h"
 
-/* The capacity that holds n: doubled, at least 64. */
-static uint32_t capacity_for(uint32_t cap, size_t n)
+uint32_t ms_leg_capacity(uint32_t cap, size_t n)
 {
     size_t next = cap > 64 ? cap : 64;
     while (next < n)
         next *= 2;
     return next > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)next;
+}
+
+/* Memory for a column of as many flows as there is memory for. */
+static void hold_column(struct ms_leg *leg, int c)
+{
+    if (leg->column_cap[c] >= leg->flow_cap)
+        return;
+    MS_LEG_GROW(leg, column[c], leg->flow_cap);
+    if (!leg->failed)
+        leg->column_cap[c] = leg->flow_cap;
 }
 
 static void reserve_flows(struct ms_leg *leg, size_t n, bool exact)
@@ -32,42 +34,49 @@ static void reserve_flows(struct ms_leg *leg, size_t n, bool exact)
         leg->failed = true;
         return;
     }
-    uint32_t cap = exact ? (uint32_t)n : capacity_for(leg->flow_cap, n);
-    GROW(leg, src, cap);
-    GROW(leg, dst, cap);
-    GROW(leg, end, cap);
-    GROW(leg, sent, cap);
-    GROW(leg, messages, cap);
-    GROW(leg, bytes, cap);
-    GROW(leg, gate, cap);
-    GROW(leg, meet, cap);
-    GROW(leg, stream, cap);
-    GROW(leg, phase, cap);
+    uint32_t cap = exact ? (uint32_t)n : ms_leg_capacity(leg->flow_cap, n);
+    MS_LEG_GROW(leg, src, cap);
+    MS_LEG_GROW(leg, dst, cap);
+    MS_LEG_GROW(leg, bytes, cap);
     if (!leg->failed)
         leg->flow_cap = cap;
+    for (int c = 0; c < MS_LEG_COLUMNS && !leg->failed; c++)
+        if (leg->written[c])
+            hold_column(leg, c);
+}
+
+/* Memory to note whose slots the joins free. */
+static void hold_slots(struct ms_leg *leg)
+{
+    if (leg->slot_cap >= leg->join_cap || leg->failed)
+        return;
+    MS_LEG_GROW(leg, send_slot, leg->join_cap);
+    MS_LEG_GROW(leg, take_slot, leg->join_cap);
+    if (!leg->failed)
+        leg->slot_cap = leg->join_cap;
 }
 
 static void reserve_joins(struct ms_leg *leg, size_t n)
 {
     if (n <= leg->join_cap || leg->failed)
         return;
-    uint32_t cap = capacity_for(leg->join_cap, n);
-    GROW(leg, need, cap);
-    GROW(leg, ends, cap);
-    GROW(leg, send_slot, cap);
-    GROW(leg, take_slot, cap);
+    uint32_t cap = ms_leg_capacity(leg->join_cap, n);
+    MS_LEG_GROW(leg, need, cap);
+    MS_LEG_GROW(leg, ends, cap);
     if (!leg->failed)
         leg->join_cap = cap;
+    if (leg->window)
+        hold_slots(leg);
 }
 
 static void reserve_edges(struct ms_leg *leg, size_t n)
 {
     if (n <= leg->edge_cap || leg->failed)
         return;
-    uint32_t cap = capacity_for(leg->edge_cap, n);
-    GROW(leg, edge_from, cap);
-    GROW(leg, edge_to, cap);
-    GROW(leg, edge_delay_s, cap);
+    uint32_t cap = ms_leg_capacity(leg->edge_cap, n);
+    MS_LEG_GROW(leg, edge_from, cap);
+    MS_LEG_GROW(leg, edge_to, cap);
+    MS_LEG_GROW(leg, edge_delay_s, cap);
     if (!leg->failed)
         leg->edge_cap = cap;
 }
@@ -90,7 +99,7 @@ static void add_queueing(struct ms_leg *leg)
     uint32_t n = (uint32_t)leg->n_ranks, first = leg->n_joins;
     for (uint32_t i = 0; i < 3 * n; i++)
         ms_leg_join(leg);
-    leg->first_sent = first;
+    leg->first_sent = leg->first_heard = first;
     leg->first_start = first + n;
     leg->first_clear = first + 2 * n;
     for (int r = 0; r < leg->n_ranks && !leg->failed; r++) {
@@ -110,14 +119,18 @@ void ms_leg_init(struct ms_leg *leg, int n_ranks, bool group, bool both, bool qu
     leg->n_flows = leg->n_joins = leg->n_edges = leg->n_queued = 0;
     leg->n_streams = leg->n_parts = leg->n_meets = 0;
     leg->first_start = 0;
-    leg->first_sent = leg->first_clear = MS_LEG_NONE;
+    leg->first_sent = leg->first_clear = leg->meets_at = MS_LEG_NONE;
+    leg->first_heard = both ? (uint32_t)n_ranks : MS_LEG_NONE;
+    memset(leg->written, 0, sizeof leg->written);
+    leg->hops = leg->has_work = leg->part_ends = false;
+    leg->chunk_bytes = 0;
     leg->n_phases = 1;
+    leg->mistakes = 0;
     leg->window = 0;
-    leg->total_bytes = 0;
     leg->failed = false;
     if ((uint32_t)n_ranks + 1 > leg->rank_cap) {
-        GROW(leg, delivered, n_ranks + 1);
-        GROW(leg, queue_first, 2 * n_ranks + 1);
+        MS_LEG_GROW(leg, delivered, n_ranks + 1);
+        MS_LEG_GROW(leg, queue_first, 2 * n_ranks + 1);
         if (!leg->failed)
             leg->rank_cap = (uint32_t)n_ranks + 1;
     }
@@ -140,13 +153,14 @@ void ms_leg_finish(struct ms_leg *leg)
 {
     if (!leg)
         return;
-    void *all[] = {leg->src,        leg->dst,        leg->end,         leg->messages,
-                   leg->bytes,      leg->gate,       leg->need,        leg->ends,
-                   leg->gate_first, leg->edge_first, leg->edge_from,   leg->edge_to,
-                   leg->queue,      leg->queue_of,   leg->queue_first, leg->edge_delay_s,
-                   leg->send_slot,  leg->delivered,  leg->sent,        leg->meet,
-                   leg->stream,     leg->phase,      leg->streams,     leg->parts,
-                   leg->meet_first, leg->by_meet,    leg->take_slot};
+    void *all[] = {leg->src,         leg->dst,         leg->bytes,      leg->stream_part,
+                   leg->stream_kind, leg->stream_work, leg->part_rank,  leg->part_bytes,
+                   leg->part_end,    leg->need,        leg->ends,       leg->gate_first,
+                   leg->meet_first,  leg->by_meet,     leg->edge_first, leg->edge_from,
+                   leg->edge_to,     leg->queue,       leg->queue_of,   leg->edge_delay_s,
+                   leg->queue_first, leg->send_slot,   leg->take_slot,  leg->delivered};
+    for (int c = 0; c < MS_LEG_COLUMNS; c++)
+        free(leg->column[c]);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     memset(leg, 0, sizeof *leg);
@@ -165,7 +179,9 @@ uint32_t ms_leg_join(struct ms_leg *leg)
     if (leg->failed)
         return 0;
     uint32_t j = leg->n_joins++;
-    leg->need[j] = leg->ends[j] = leg->send_slot[j] = leg->take_slot[j] = 0;
+    leg->need[j] = leg->ends[j] = 0;
+    if (leg->window)
+        leg->send_slot[j] = leg->take_slot[j] = 0;
     return j;
 }
 
@@ -188,90 +204,182 @@ static void count_end(struct ms_leg *leg, uint32_t j)
         leg->need[j]++;
 }
 
-uint32_t ms_leg_sender(const struct ms_leg *leg, int rank)
+/* From now on the column is written down: so far it followed. */
+static void write_column(struct ms_leg *leg, enum ms_leg_column c)
 {
-    if (leg->first_sent != MS_LEG_NONE)
-        return leg->first_sent + (uint32_t)rank;
-    return leg->both ? ms_leg_complete(leg, rank) : MS_LEG_NONE;
+    hold_column(leg, c);
+    for (uint32_t f = 0; f < leg->n_flows && !leg->failed; f++)
+        leg->column[c][f] = ms_leg_follows(leg, c, leg->src[f], leg->dst[f]);
+    leg->written[c] = !leg->failed;
 }
 
-static void add_flow(struct ms_leg *leg, const struct ms_leg_flow *f, uint32_t sent)
+static inline void put(struct ms_leg *leg, enum ms_leg_column c, const struct ms_leg_flow *f,
+                       uint32_t value)
 {
-    reserve_flows(leg, (size_t)leg->n_flows + 1, false);
+    uint32_t follows = ms_leg_follows(leg, c, (uint32_t)f->src, (uint32_t)f->dst);
+    if (!leg->written[c] && value != follows)
+        write_column(leg, c);
+    if (leg->written[c])
+        leg->column[c][leg->n_flows] = value;
+}
+
+/* The first hop of a plan tells where all of them meet, unless one does not. */
+static void guess_meeting(struct ms_leg *leg, const struct ms_leg_flow *f)
+{
+    leg->hops = true;
+    uint32_t start = ms_leg_start(leg, f->dst), clear = ms_leg_clear(leg, f->dst);
+    leg->meets_at = f->meet == MS_LEG_NONE ? MS_LEG_NONE
+                    : f->meet == start     ? leg->first_start
+                    : f->meet == clear     ? leg->first_clear
+                                           : MS_LEG_NONE;
+}
+
+static inline bool possible(const struct ms_leg_flow *f)
+{
+    return f->src != f->dst && f->bytes > 0 && isfinite(f->bytes);
+}
+
+static void add_flow(struct ms_leg *leg, const struct ms_leg_flow *f, uint32_t stream)
+{
+    uint32_t k = leg->n_flows, sent = f->passed_on ? MS_LEG_NONE : ms_leg_sender(leg, f->src);
+    reserve_flows(leg, (size_t)k + 1, false);
     if (leg->failed)
         return;
-    uint32_t k = leg->n_flows++;
+    if (!leg->hops && f->dst >= 0)
+        guess_meeting(leg, f);
+    put(leg, MS_LEG_GATE, f, f->gate);
+    put(leg, MS_LEG_MEET, f, f->meet);
+    put(leg, MS_LEG_END, f, f->end);
+    put(leg, MS_LEG_SENT, f, sent);
+    put(leg, MS_LEG_MESSAGES, f, f->messages);
+    put(leg, MS_LEG_STREAM, f, stream);
+    put(leg, MS_LEG_PHASE, f, leg->n_phases - 1);
+    if (leg->failed)
+        return;
     leg->src[k] = (uint32_t)f->src;
     leg->dst[k] = (uint32_t)f->dst;
     leg->bytes[k] = f->bytes;
-    leg->messages[k] = f->messages;
-    leg->gate[k] = f->gate;
-    leg->meet[k] = f->meet;
-    leg->end[k] = f->end;
-    leg->sent[k] = sent;
-    leg->stream[k] = 0;
-    leg->phase[k] = leg->n_phases - 1;
+    leg->n_flows++;
     leg->n_meets += f->meet != MS_LEG_NONE;
+    leg->mistakes += !possible(f);
     count_end(leg, f->end);
     count_end(leg, sent);
 }
 
 void ms_leg_add(struct ms_leg *leg, const struct ms_leg_flow *f)
 {
-    add_flow(leg, f, f->passed_on ? MS_LEG_NONE : ms_leg_sender(leg, f->src));
-    if (leg->failed)
+    add_flow(leg, f, 0);
+    if (!leg->failed)
+        leg->delivered[f->dst] += f->delivered;
+}
+
+static void reserve_streams(struct ms_leg *leg)
+{
+    if (leg->n_streams < leg->stream_cap || leg->failed)
         return;
-    leg->delivered[f->dst] += f->delivered;
-    leg->total_bytes += f->bytes;
+    uint32_t cap = ms_leg_capacity(leg->stream_cap, (size_t)leg->n_streams + 1);
+    MS_LEG_GROW(leg, stream_part, cap);
+    MS_LEG_GROW(leg, stream_kind, cap);
+    if (!leg->failed)
+        leg->stream_cap = cap;
+}
+
+static void reserve_work(struct ms_leg *leg)
+{
+    if (leg->work_cap >= leg->stream_cap || leg->failed)
+        return;
+    MS_LEG_GROW(leg, stream_work, 2 * (size_t)leg->stream_cap);
+    if (!leg->failed)
+        leg->work_cap = leg->stream_cap;
 }
 
 void ms_leg_add_stream(struct ms_leg *leg, enum ms_stream kind, const struct ms_leg_flow *main,
                        double chunk_bytes)
 {
-    if (leg->n_streams == leg->stream_cap && !leg->failed) {
-        uint32_t cap = capacity_for(leg->stream_cap, (size_t)leg->n_streams + 1);
-        GROW(leg, streams, cap);
-        if (!leg->failed)
-            leg->stream_cap = cap;
-    }
-    add_flow(leg, main, main->passed_on ? MS_LEG_NONE : ms_leg_sender(leg, main->src));
+    reserve_streams(leg);
+    if (leg->has_work)
+        reserve_work(leg);
+    if (!leg->failed)
+        add_flow(leg, main, leg->n_streams + 1);
     if (leg->failed)
         return;
-    leg->streams[leg->n_streams++] =
-        (struct ms_leg_stream){kind, leg->n_parts, 0, chunk_bytes, 0, 0};
-    leg->stream[leg->n_flows - 1] = leg->n_streams;
+    uint32_t i = leg->n_streams++;
+    leg->stream_part[i] = leg->n_parts;
+    leg->stream_kind[i] = (uint8_t)kind;
+    if (leg->has_work)
+        leg->stream_work[2 * (size_t)i] = leg->stream_work[2 * (size_t)i + 1] = 0;
     if (kind == MS_STREAM_LOCAL)
         return;
+    leg->chunk_bytes = chunk_bytes;
     leg->delivered[main->dst] += main->delivered;
-    leg->total_bytes += main->bytes;
 }
 
 void ms_leg_stream_work(struct ms_leg *leg, double owner_s, double forwarder_s)
 {
     if (leg->failed || !leg->n_streams)
         return;
-    leg->streams[leg->n_streams - 1].owner_s = owner_s;
-    leg->streams[leg->n_streams - 1].forwarder_s = forwarder_s;
+    reserve_work(leg);
+    if (leg->failed)
+        return;
+    size_t i = leg->n_streams - 1;
+    if (!leg->has_work)
+        memset(leg->stream_work, 0, 2 * i * sizeof *leg->stream_work);
+    leg->has_work = true;
+    leg->stream_work[2 * i] = owner_s;
+    leg->stream_work[2 * i + 1] = forwarder_s;
+}
+
+static void reserve_parts(struct ms_leg *leg)
+{
+    if (leg->n_parts < leg->part_cap || leg->failed)
+        return;
+    uint32_t cap = ms_leg_capacity(leg->part_cap, (size_t)leg->n_parts + 1);
+    MS_LEG_GROW(leg, part_rank, cap);
+    MS_LEG_GROW(leg, part_bytes, cap);
+    if (!leg->failed)
+        leg->part_cap = cap;
+}
+
+/* Who is told of a part's end, where that is somebody else than the frame would tell. */
+static void put_part_end(struct ms_leg *leg, uint32_t part, uint32_t end, uint32_t follows)
+{
+    if (!leg->part_ends && end == follows)
+        return;
+    if (leg->part_end_cap < leg->part_cap) {
+        MS_LEG_GROW(leg, part_end, leg->part_cap);
+        if (leg->failed)
+            return;
+        leg->part_end_cap = leg->part_cap;
+    }
+    struct ms_leg_stream s = {.kind = MS_STREAM_IN};
+    for (uint32_t i = 0, k = 0; !leg->part_ends && i < part; i++) {
+        for (; k < leg->n_streams && leg->stream_part[k] <= i; k++)
+            s.kind = (enum ms_stream)leg->stream_kind[k];
+        leg->part_end[i] =
+            s.kind == MS_STREAM_IN ? MS_LEG_NONE : ms_leg_complete(leg, (int)leg->part_rank[i]);
+    }
+    leg->part_ends = true;
+    leg->part_end[part] = end;
 }
 
 void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double delivered,
                      uint32_t end)
 {
-    if (leg->n_parts == leg->part_cap && !leg->failed) {
-        uint32_t cap = capacity_for(leg->part_cap, (size_t)leg->n_parts + 1);
-        GROW(leg, parts, cap);
-        if (!leg->failed)
-            leg->part_cap = cap;
-    }
+    reserve_parts(leg);
     if (leg->failed)
         return;
-    struct ms_leg_stream *s = &leg->streams[leg->n_streams - 1];
-    leg->parts[leg->n_parts++] = (struct ms_leg_part){(uint32_t)src, (uint32_t)dst, end, bytes};
-    s->n_parts++;
+    bool in = leg->stream_kind[leg->n_streams - 1] == MS_STREAM_IN;
+    uint32_t part = leg->n_parts;
+    put_part_end(leg, part, end, in ? MS_LEG_NONE : ms_leg_complete(leg, dst));
+    if (leg->failed)
+        return;
+    leg->n_parts++;
+    leg->part_rank[part] = (uint32_t)(in ? src : dst);
+    leg->part_bytes[part] = bytes;
     leg->delivered[dst] += delivered;
-    leg->total_bytes += bytes;
+    leg->mistakes += !(src != dst && bytes > 0 && isfinite(bytes));
     count_end(leg, end);
-    if (s->kind == MS_STREAM_IN)
+    if (in)
         count_end(leg, ms_leg_sender(leg, src));
 }
 
@@ -280,12 +388,22 @@ void ms_leg_phase(struct ms_leg *leg, uint32_t phase)
     leg->n_phases = phase + 1;
 }
 
+void ms_leg_window(struct ms_leg *leg, uint32_t slots)
+{
+    leg->window = slots;
+    hold_slots(leg);
+    if (leg->failed)
+        return;
+    memset(leg->send_slot, 0, (size_t)leg->n_joins * sizeof *leg->send_slot);
+    memset(leg->take_slot, 0, (size_t)leg->n_joins * sizeof *leg->take_slot);
+}
+
 static void add_to_queue(struct ms_leg *leg, uint32_t queue, uint32_t start)
 {
     if (leg->n_queued == leg->queue_cap && !leg->failed) {
-        uint32_t cap = capacity_for(leg->queue_cap, (size_t)leg->n_queued + 1);
-        GROW(leg, queue, cap);
-        GROW(leg, queue_of, cap);
+        uint32_t cap = ms_leg_capacity(leg->queue_cap, (size_t)leg->n_queued + 1);
+        MS_LEG_GROW(leg, queue, cap);
+        MS_LEG_GROW(leg, queue_of, cap);
         if (!leg->failed)
             leg->queue_cap = cap;
     }
@@ -308,151 +426,4 @@ void ms_leg_queue_take(struct ms_leg *leg, int rank, uint32_t start, uint32_t do
     add_to_queue(leg, (uint32_t)(leg->n_ranks + rank), start);
     if (!leg->failed)
         leg->take_slot[done] = (uint32_t)rank + 1;
-}
-
-/* first[k]..first[k+1]: where the items of key k go. @return whether the keys are in order
- * already */
-static bool count_keys(const uint32_t *key, uint32_t n, uint32_t n_keys, uint32_t *first)
-{
-    bool sorted = true;
-    memset(first, 0, ((size_t)n_keys + 1) * sizeof *first);
-    for (uint32_t i = 0; i < n; i++) {
-        first[key[i] + 1]++;
-        sorted &= !i || key[i - 1] <= key[i];
-    }
-    for (uint32_t k = 0; k < n_keys; k++)
-        first[k + 1] += first[k];
-    return sorted;
-}
-
-/* to[i] = the place of item i in the order of its key, stable. */
-static void places(const uint32_t *key, uint32_t n, const uint32_t *first, uint32_t n_keys,
-                   uint32_t *to, uint32_t *next)
-{
-    memcpy(next, first, (size_t)n_keys * sizeof *next);
-    for (uint32_t i = 0; i < n; i++)
-        to[i] = next[key[i]]++;
-}
-
-static void permute_u32(uint32_t *v, const uint32_t *to, uint32_t n, void *scratch)
-{
-    uint32_t *t = scratch;
-    for (uint32_t i = 0; i < n; i++)
-        t[to[i]] = v[i];
-    memcpy(v, t, (size_t)n * sizeof *v);
-}
-
-static void permute_f64(double *v, const uint32_t *to, uint32_t n, void *scratch)
-{
-    double *t = scratch;
-    for (uint32_t i = 0; i < n; i++)
-        t[to[i]] = v[i];
-    memcpy(v, t, (size_t)n * sizeof *v);
-}
-
-/* Index flows by gate, edges by source and queues by rank; sort what is not in order. */
-static bool index_all(struct ms_leg *leg)
-{
-    uint32_t n_max = leg->n_flows > leg->n_edges ? leg->n_flows : leg->n_edges;
-    n_max = leg->n_queued > n_max ? leg->n_queued : n_max;
-    bool flows = count_keys(leg->gate, leg->n_flows, leg->n_joins, leg->gate_first);
-    bool edges = count_keys(leg->edge_from, leg->n_edges, leg->n_joins, leg->edge_first);
-    uint32_t n_queues = 2 * (uint32_t)leg->n_ranks;
-    bool queue = count_keys(leg->queue_of, leg->n_queued, n_queues, leg->queue_first);
-    if (flows && edges && queue)
-        return true;
-    uint32_t *to = malloc((size_t)n_max * sizeof *to);
-    uint32_t *next = malloc((size_t)leg->n_joins * sizeof *next);
-    void *scratch = malloc((size_t)n_max * sizeof(double));
-    bool ok = to && next && scratch;
-    if (ok && !flows) {
-        uint32_t n = leg->n_flows;
-        places(leg->gate, n, leg->gate_first, leg->n_joins, to, next);
-        uint32_t *columns[] = {leg->src,  leg->dst,  leg->end,    leg->sent, leg->messages,
-                               leg->gate, leg->meet, leg->stream, leg->phase};
-        for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
-            permute_u32(columns[c], to, n, scratch);
-        permute_f64(leg->bytes, to, n, scratch);
-    }
-    if (ok && !edges) {
-        places(leg->edge_from, leg->n_edges, leg->edge_first, leg->n_joins, to, next);
-        permute_u32(leg->edge_from, to, leg->n_edges, scratch);
-        permute_u32(leg->edge_to, to, leg->n_edges, scratch);
-        permute_f64(leg->edge_delay_s, to, leg->n_edges, scratch);
-    }
-    if (ok && !queue) {
-        places(leg->queue_of, leg->n_queued, leg->queue_first, n_queues, to, next);
-        permute_u32(leg->queue_of, to, leg->n_queued, scratch);
-        permute_u32(leg->queue, to, leg->n_queued, scratch);
-    }
-    free(to);
-    free(next);
-    free(scratch);
-    return ok;
-}
-
-/* Flows by the join they meet at, after they are in the order of their gates. */
-static bool index_meets(struct ms_leg *leg)
-{
-    uint32_t *first = leg->meet_first;
-    if (!leg->n_meets)
-        return true;
-    if (leg->n_meets > leg->meet_cap) {
-        GROW(leg, by_meet, leg->n_meets);
-        if (leg->failed)
-            return false;
-        leg->meet_cap = leg->n_meets;
-    }
-    memset(first, 0, ((size_t)leg->n_joins + 1) * sizeof *first);
-    for (uint32_t f = 0; f < leg->n_flows; f++)
-        if (leg->meet[f] != MS_LEG_NONE)
-            first[leg->meet[f]]++;
-    for (uint32_t j = 1; j <= leg->n_joins; j++)
-        first[j] += first[j - 1];
-    for (uint32_t f = leg->n_flows; f-- > 0;) /* from the back: a join's flows end up in order */
-        if (leg->meet[f] != MS_LEG_NONE)
-            leg->by_meet[--first[leg->meet[f]]] = f;
-    return true;
-}
-
-static enum ms_status check_parts(const struct ms_leg *leg, struct ms_err *err)
-{
-    for (uint32_t f = 0; f < leg->n_flows; f++)
-        if (leg->src[f] == leg->dst[f] || !(leg->bytes[f] > 0) || !isfinite(leg->bytes[f]))
-            return ms_err_set(err, MS_INTERNAL, "flow %u from rank %u to rank %u has %g bytes", f,
-                              leg->src[f], leg->dst[f], leg->bytes[f]);
-    for (uint32_t i = 0; i < leg->n_parts; i++) {
-        const struct ms_leg_part *p = &leg->parts[i];
-        if (p->src == p->dst || !(p->bytes > 0) || !isfinite(p->bytes))
-            return ms_err_set(err, MS_INTERNAL, "a stream's part from rank %u to %u has %g bytes",
-                              p->src, p->dst, p->bytes);
-    }
-    for (uint32_t f = 1; f < leg->n_flows; f++)
-        if (leg->gate[f] == leg->gate[f - 1] && leg->src[f] != leg->src[f - 1])
-            return ms_err_set(err, MS_INTERNAL, "flows of ranks %u and %u start at one gate",
-                              leg->src[f - 1], leg->src[f]);
-    for (uint32_t e = 0; e < leg->n_edges; e++)
-        if (!(leg->edge_delay_s[e] >= 0) || !isfinite(leg->edge_delay_s[e]))
-            return ms_err_set(err, MS_INTERNAL, "a step of the exchange waits %g s",
-                              leg->edge_delay_s[e]);
-    for (uint32_t j = 0; j < leg->n_joins; j++)
-        if (!leg->need[j])
-            return ms_err_set(err, MS_INTERNAL, "nothing starts join %u of the exchange", j);
-    return MS_OK;
-}
-
-enum ms_status ms_leg_close(struct ms_leg *leg, struct ms_err *err)
-{
-    if (!leg->failed && leg->n_joins + 1 > leg->index_cap) {
-        uint32_t cap = capacity_for(leg->index_cap, (size_t)leg->n_joins + 1);
-        GROW(leg, gate_first, cap);
-        GROW(leg, edge_first, cap);
-        GROW(leg, meet_first, cap);
-        if (!leg->failed)
-            leg->index_cap = cap;
-    }
-    if (leg->failed || !index_all(leg) || !index_meets(leg))
-        return ms_err_set(err, MS_NOMEM, "out of memory planning an exchange of %d ranks",
-                          leg->n_ranks);
-    return check_parts(leg, err);
 }

@@ -61,11 +61,27 @@ struct ms_leg_part {
 
 struct ms_leg_stream {
     enum ms_stream kind;
+    uint32_t flow; /**< its main hop */
     uint32_t first_part, n_parts;
     double chunk_bytes; /**< of main's bytes */
     /** channel time of the rank whose tokens they are, and of the one that passes them on (of a
      *  LOCAL stream both are its src); 0: none */
     double owner_s, forwarder_s;
+};
+
+/** What else there is to a flow than its ends and its bytes. Nearly always it follows from them, and is
+ *  not kept: the gate is src's start, the end counts for dst, who hears of the sending is src, the meeting
+ *  is all flows' own (meets_at), it is one message, a plain flow, of phase 0. A column is written down for
+ *  all flows as soon as it does not follow for one. */
+enum ms_leg_column {
+    MS_LEG_GATE,
+    MS_LEG_MEET,
+    MS_LEG_END,
+    MS_LEG_SENT,
+    MS_LEG_MESSAGES,
+    MS_LEG_STREAM, /**< 1 + number of its stream; 0: a plain flow */
+    MS_LEG_PHASE,
+    MS_LEG_COLUMNS
 };
 
 /** Build: init, then joins, flows, edges, queues in any order, then close. A plan may be reset
@@ -76,23 +92,29 @@ struct ms_leg {
     bool both; /**< a rank's leg is over when its own sends are, too */
     uint32_t n_flows, n_joins, n_edges, n_queued, n_streams, n_parts, n_meets;
     uint32_t first_start; /**< join first_start + r: rank r may send */
+    uint32_t first_heard; /**< join first_heard + r hears of r's own sends; or MS_LEG_NONE */
     /** plans that queue: joins first_sent + r, first_clear + r; else MS_LEG_NONE */
     uint32_t first_sent, first_clear;
 
-    /* flows: structure of arrays; after close in the order of their gates */
-    uint32_t *src, *dst; /**< [n_flows] */
-    uint32_t *end;       /**< [n_flows] join that counts it, or MS_LEG_NONE */
-    uint32_t *sent;      /**< [n_flows] join that counts its sending, or MS_LEG_NONE */
-    uint32_t *messages;  /**< [n_flows] messages it stands for (message gap) */
-    double *bytes;       /**< [n_flows] > 0 */
-    uint32_t *gate;      /**< [n_flows] */
-    uint32_t *meet;      /**< [n_flows] or MS_LEG_NONE */
-    uint32_t *stream;    /**< [n_flows] 1 + number of its stream; 0: a plain flow */
-    uint32_t *phase;     /**< [n_flows] the generation it belongs to */
-    uint32_t n_phases;   /**< 1 + the greatest of them */
+    /* flows: after close in the order of their gates. Read what is not here by ms_leg_gate … */
+    uint32_t *src, *dst;              /**< [n_flows] dst MS_LEG_NONE of a LOCAL stream */
+    double *bytes;                    /**< [n_flows] > 0 */
+    uint32_t *column[MS_LEG_COLUMNS]; /**< [n_flows] where written */
+    bool written[MS_LEG_COLUMNS];
+    uint32_t meets_at; /**< where a flow meets: the join of rank 0, dst after it; or MS_LEG_NONE */
+    bool hops;         /**< it has some, so meets_at is known */
+    uint32_t n_phases; /**< 1 + the greatest phase of a flow */
 
-    struct ms_leg_stream *streams;
-    struct ms_leg_part *parts;
+    /* streams and their parts: read by ms_leg_stream_of, ms_leg_part_of */
+    uint32_t *stream_part; /**< [n_streams] its first part */
+    uint8_t *stream_kind;  /**< [n_streams] enum ms_stream */
+    double *stream_work;   /**< [n_streams][owner, forwarder] where has_work */
+    bool has_work;
+    double chunk_bytes;  /**< of all streams that pass on */
+    uint32_t *part_rank; /**< [n_parts] the end that is not main's */
+    double *part_bytes;  /**< [n_parts] */
+    uint32_t *part_end;  /**< [n_parts] where part_ends: else what is brought counts for its rank */
+    bool part_ends;
 
     /* joins; valid after close */
     uint32_t *need; /**< [n_joins] edges in + entry or queue slot + 1 where flows end in it */
@@ -111,15 +133,16 @@ struct ms_leg {
     uint32_t *queue_of;    /**< [n_queued] r: what rank r sends; G + r: what it takes */
     uint32_t *queue_first; /**< [2G + 1] */
     /** [n_joins] 1 + the rank of whose sends, of whose receives, it frees a slot when it fires; 0 =
-     *  none */
+     *  none; where window > 0 */
     uint32_t *send_slot, *take_slot;
 
     /** [G] bytes for each rank itself, as the algorithm states them (for the conservation check) */
     double *delivered;
-    double total_bytes; /**< over all hops: payload */
 
     uint32_t flow_cap, join_cap, edge_cap, queue_cap, stream_cap, part_cap, meet_cap;
+    uint32_t column_cap[MS_LEG_COLUMNS], work_cap, part_end_cap, slot_cap;
     uint32_t index_cap, rank_cap; /**< sizes of the arrays made by close */
+    uint32_t mistakes;            /**< flows and parts that cannot be */
     bool failed;
 };
 
@@ -146,12 +169,20 @@ static inline uint32_t ms_leg_start(const struct ms_leg *leg, int rank)
 {
     return leg->first_start + (uint32_t)rank;
 }
+/** The join of a rank, of those one after another: MS_LEG_NONE without them, or for nobody. */
+static inline uint32_t ms_leg_join_of(uint32_t first, uint32_t rank)
+{
+    return first == MS_LEG_NONE || rank == MS_LEG_NONE ? MS_LEG_NONE : first + rank;
+}
 /** What hears of a rank's own sends: MS_LEG_NONE where nothing does. */
-uint32_t ms_leg_sender(const struct ms_leg *leg, int rank);
+static inline uint32_t ms_leg_sender(const struct ms_leg *leg, int rank)
+{
+    return ms_leg_join_of(leg->first_heard, (uint32_t)rank);
+}
 /** Rank has all that it waits for of the leg before; MS_LEG_NONE in a plan that does not queue. */
 static inline uint32_t ms_leg_clear(const struct ms_leg *leg, int rank)
 {
-    return leg->first_clear == MS_LEG_NONE ? MS_LEG_NONE : leg->first_clear + (uint32_t)rank;
+    return ms_leg_join_of(leg->first_clear, (uint32_t)rank);
 }
 
 /** A new join that fires when everything added to it later has happened. */
@@ -171,20 +202,95 @@ void ms_leg_add_part(struct ms_leg *leg, int src, int dst, double bytes, double 
 /** Flows added from now on are of this phase: those of one phase are under way together, and the
  *  quantum follows the least time a phase can take. */
 void ms_leg_phase(struct ms_leg *leg, uint32_t phase);
+/** Let queues have so many slots, >= 1: before the first join is queued. */
+void ms_leg_window(struct ms_leg *leg, uint32_t slots);
 /** Queue join `start` on the window of what rank sends, or takes; when `done` fires, the slot is
  *  free again. A join may be `done` of one of each. */
 void ms_leg_queue_send(struct ms_leg *leg, int rank, uint32_t start, uint32_t done);
 void ms_leg_queue_take(struct ms_leg *leg, int rank, uint32_t start, uint32_t done);
 
-/** The stream of a flow, NULL for a plain one. */
-static inline const struct ms_leg_stream *ms_leg_stream_of(const struct ms_leg *leg, uint32_t f)
+/** What a column of a flow between src and dst is where it is not written. */
+static inline uint32_t ms_leg_follows(const struct ms_leg *leg, enum ms_leg_column c, uint32_t src,
+                                      uint32_t dst)
 {
-    return leg->stream[f] ? &leg->streams[leg->stream[f] - 1] : NULL;
+    switch (c) {
+    case MS_LEG_GATE:
+        return leg->first_start + src;
+    case MS_LEG_MEET:
+        return ms_leg_join_of(leg->meets_at, dst);
+    case MS_LEG_END:
+        return ms_leg_join_of((uint32_t)leg->n_ranks, dst);
+    case MS_LEG_SENT:
+        return ms_leg_join_of(leg->first_heard, src);
+    case MS_LEG_MESSAGES:
+        return 1;
+    default:
+        return 0;
+    }
+}
+static inline uint32_t ms_leg_read(const struct ms_leg *leg, enum ms_leg_column c, uint32_t f)
+{
+    return leg->written[c] ? leg->column[c][f] : ms_leg_follows(leg, c, leg->src[f], leg->dst[f]);
+}
+/** The join that starts a flow; the one it meets at, that counts it, that counts its sending, or
+ *  MS_LEG_NONE; the messages it stands for (message gap); the generation it belongs to. */
+static inline uint32_t ms_leg_gate(const struct ms_leg *leg, uint32_t f)
+{
+    return ms_leg_read(leg, MS_LEG_GATE, f);
+}
+static inline uint32_t ms_leg_meet(const struct ms_leg *leg, uint32_t f)
+{
+    return ms_leg_read(leg, MS_LEG_MEET, f);
+}
+static inline uint32_t ms_leg_end(const struct ms_leg *leg, uint32_t f)
+{
+    return ms_leg_read(leg, MS_LEG_END, f);
+}
+static inline uint32_t ms_leg_sent(const struct ms_leg *leg, uint32_t f)
+{
+    return ms_leg_read(leg, MS_LEG_SENT, f);
+}
+static inline uint32_t ms_leg_messages(const struct ms_leg *leg, uint32_t f)
+{
+    return ms_leg_read(leg, MS_LEG_MESSAGES, f);
+}
+static inline uint32_t ms_leg_phase_of(const struct ms_leg *leg, uint32_t f)
+{
+    return ms_leg_read(leg, MS_LEG_PHASE, f);
 }
 /** Does the flow have a hop of its own (not a LOCAL stream)? */
 static inline bool ms_leg_has_main(const struct ms_leg *leg, uint32_t f)
 {
-    return !leg->stream[f] || leg->streams[leg->stream[f] - 1].kind != MS_STREAM_LOCAL;
+    return leg->dst[f] != MS_LEG_NONE;
+}
+/** @return is the flow a stream? If not, *s has no parts. */
+static inline bool ms_leg_stream_of(const struct ms_leg *leg, uint32_t f, struct ms_leg_stream *s)
+{
+    uint32_t i = ms_leg_read(leg, MS_LEG_STREAM, f);
+    *s = (struct ms_leg_stream){.flow = f};
+    if (!i--)
+        return false;
+    uint32_t last = i + 1 < leg->n_streams ? leg->stream_part[i + 1] : leg->n_parts;
+    s->kind = (enum ms_stream)leg->stream_kind[i];
+    s->first_part = leg->stream_part[i];
+    s->n_parts = last - s->first_part;
+    s->chunk_bytes = s->kind == MS_STREAM_LOCAL ? 0 : leg->chunk_bytes;
+    s->owner_s = leg->has_work ? leg->stream_work[2 * (size_t)i] : 0;
+    s->forwarder_s = leg->has_work ? leg->stream_work[2 * (size_t)i + 1] : 0;
+    return true;
+}
+/** Part i of a stream, 0 <= i < n_parts. */
+static inline struct ms_leg_part ms_leg_part_of(const struct ms_leg *leg,
+                                                const struct ms_leg_stream *s, uint32_t i)
+{
+    uint32_t at = s->first_part + i, rank = leg->part_rank[at], flow = s->flow;
+    uint32_t src = s->kind == MS_STREAM_OUT ? leg->dst[flow] : leg->src[flow];
+    struct ms_leg_part p = {src, rank, (uint32_t)leg->n_ranks + rank, leg->part_bytes[at]};
+    if (s->kind == MS_STREAM_IN)
+        p = (struct ms_leg_part){rank, src, MS_LEG_NONE, leg->part_bytes[at]};
+    if (leg->part_ends)
+        p.end = leg->part_end[at];
+    return p;
 }
 
 /** Sort by gate, count, index. @return MS_OK; MS_NOMEM; MS_INTERNAL for a flow or edge that

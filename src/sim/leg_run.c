@@ -119,9 +119,14 @@ static enum ms_status learn_routes(struct ms_core *c, const struct ms_leg_run *l
         if (ms_leg_has_main(plan, f))
             s = ms_route_table_get(t, leg->group, (int)plan->src[f], (int)plan->dst[f], &route,
                                    c->err);
-    for (uint32_t i = 0; i < plan->n_parts && !s; i++)
-        s = ms_route_table_get(t, leg->group, (int)plan->parts[i].src, (int)plan->parts[i].dst,
-                               &route, c->err);
+    for (uint32_t f = 0; f < plan->n_flows && plan->n_parts && !s; f++) {
+        struct ms_leg_stream stream;
+        ms_leg_stream_of(plan, f, &stream);
+        for (uint32_t i = 0; i < stream.n_parts && !s; i++) {
+            struct ms_leg_part p = ms_leg_part_of(plan, &stream, i);
+            s = ms_route_table_get(t, leg->group, (int)p.src, (int)p.dst, &route, c->err);
+        }
+    }
     if (t->n_routes > known) {
         double took_s = ms_clock_s() - from_s;
         c->out->platform_wall_s += took_s;
@@ -150,12 +155,13 @@ static uint32_t load_flow(struct ms_core *c, const struct ms_leg_run *leg, uint3
                           uint32_t n_seen)
 {
     const struct ms_leg *plan = &leg->plan;
-    const struct ms_leg_stream *s = ms_leg_stream_of(plan, f);
+    struct ms_leg_stream s;
+    ms_leg_stream_of(plan, f, &s);
     if (ms_leg_has_main(plan, f))
         n_seen = load_hop(c, leg->group, plan->src[f], plan->dst[f], plan->bytes[f], n_seen);
-    for (uint32_t i = 0; s && i < s->n_parts; i++) {
-        const struct ms_leg_part *p = &plan->parts[s->first_part + i];
-        n_seen = load_hop(c, leg->group, p->src, p->dst, p->bytes, n_seen);
+    for (uint32_t i = 0; i < s.n_parts; i++) {
+        struct ms_leg_part p = ms_leg_part_of(plan, &s, i);
+        n_seen = load_hop(c, leg->group, p.src, p.dst, p.bytes, n_seen);
     }
     return n_seen;
 }
@@ -172,16 +178,19 @@ static double bound_s(const struct ms_core *c, uint32_t n_seen)
     return most;
 }
 
-/* Flows by their phase, stable. */
-static bool order_by_phase(const struct ms_leg *plan, uint32_t *first, uint32_t *flow)
+/* Flows by their phase, stable; *flow NULL: they are so already. */
+static bool order_by_phase(const struct ms_leg *plan, uint32_t *first, uint32_t **flow)
 {
+    *flow = NULL;
+    if (plan->n_phases > 1 && !(*flow = malloc((plan->n_flows + 1u) * sizeof **flow)))
+        return false;
     memset(first, 0, (plan->n_phases + 1u) * sizeof *first);
-    for (uint32_t f = 0; f < plan->n_flows; f++)
-        first[plan->phase[f] + 1]++;
+    for (uint32_t f = 0; f < plan->n_flows && *flow; f++)
+        first[ms_leg_phase_of(plan, f) + 1]++;
     for (uint32_t k = 0; k < plan->n_phases; k++)
         first[k + 1] += first[k];
-    for (uint32_t f = plan->n_flows; f-- > 0;)
-        flow[--first[plan->phase[f] + 1]] = f;
+    for (uint32_t f = plan->n_flows; f-- > 0 && *flow;)
+        (*flow)[--first[ms_leg_phase_of(plan, f) + 1]] = f;
     for (uint32_t k = 0; k < plan->n_phases; k++) /* the starts moved one place on */
         first[k] = first[k + 1];
     first[plan->n_phases] = plan->n_flows;
@@ -200,12 +209,12 @@ static enum ms_status weigh(struct ms_core *c, struct ms_leg_run *leg,
         leg->phase_cap = leg->phase_s ? plan->n_phases : 0;
     }
     uint32_t *first = malloc((plan->n_phases + 1u) * sizeof *first);
-    uint32_t *flow = malloc((plan->n_flows + 1u) * sizeof *flow);
-    bool ok = leg->phase_s && first && flow && order_by_phase(plan, first, flow);
+    uint32_t *flow = NULL;
+    bool ok = leg->phase_s && first && order_by_phase(plan, first, &flow);
     for (uint32_t k = 0; ok && k < plan->n_phases; k++) {
         uint32_t n_seen = 0;
         for (uint32_t i = first[k]; i < first[k + 1]; i++)
-            n_seen = load_flow(c, leg, flow[i], n_seen);
+            n_seen = load_flow(c, leg, flow ? flow[i] : i, n_seen);
         leg->phase_s[k] = bound_s(c, n_seen);
         ms_samples_links(c, leg, n_seen);
     }
@@ -229,13 +238,14 @@ static void slow_down(const struct ms_core *c, struct ms_leg_run *leg)
     if (!(c->in->params->faults.jitter_network_sigma > 0))
         return;
     for (uint32_t f = 0; f < plan->n_flows; f++) {
-        const struct ms_leg_stream *s = ms_leg_stream_of(plan, f);
+        struct ms_leg_stream s;
+        ms_leg_stream_of(plan, f, &s);
         int rank = ms_core_was(c, leg->group * c->n_ranks + (int)plan->src[f]);
         double factor = ms_noise_network(&c->noise, c->run.repeat, leg->step, leg->layer, rank,
                                          (int)leg->phase);
         plan->bytes[f] *= factor;
-        for (uint32_t i = 0; s && i < s->n_parts; i++)
-            plan->parts[s->first_part + i].bytes *= factor;
+        for (uint32_t i = 0; i < s.n_parts; i++)
+            plan->part_bytes[s.first_part + i] *= factor;
     }
 }
 

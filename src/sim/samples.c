@@ -139,9 +139,13 @@ void ms_samples_bytes(struct ms_core *c, const struct ms_leg_run *leg,
     for (uint32_t f = 0; f < plan->n_flows; f++)
         if (ms_leg_has_main(plan, f))
             *(node[plan->src[f]] != node[plan->dst[f]] ? &network : &intra) += plan->bytes[f];
-    for (uint32_t i = 0; i < plan->n_parts; i++) {
-        const struct ms_leg_part *part = &plan->parts[i];
-        *(node[part->src] != node[part->dst] ? &network : &intra) += part->bytes;
+    for (uint32_t f = 0; f < plan->n_flows && plan->n_parts; f++) {
+        struct ms_leg_stream s;
+        ms_leg_stream_of(plan, f, &s);
+        for (uint32_t i = 0; i < s.n_parts; i++) {
+            struct ms_leg_part part = ms_leg_part_of(plan, &s, i);
+            *(node[part.src] != node[part.dst] ? &network : &intra) += part.bytes;
+        }
     }
     if (ms_core_late(c, leg->first_entry_s))
         return;

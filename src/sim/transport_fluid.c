@@ -210,7 +210,7 @@ static void flows(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flo
                   const double *at_s, uint32_t n_flows)
 {
     struct net *n = c->net;
-    double phase_s = leg->phase_s[leg->plan.phase[flow[0]]];
+    double phase_s = leg->phase_s[ms_leg_phase_of(&leg->plan, flow[0])];
     double quantum_s = c->in->params->network.quantum * phase_s;
     if (quantum_s != leg->quantum_s) {
         leg->quantum_s = quantum_s;

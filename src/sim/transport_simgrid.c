@@ -122,7 +122,7 @@ static void post(struct net *n, struct ms_leg_run *leg, struct posting *p, uint3
     struct ms_core *c = n->core;
     const struct cargo *k = leg->carried;
     const struct ms_leg *plan = &leg->plan;
-    uint32_t sent = plan->sent[p[0].flow]; /* one rank, so one join or none */
+    uint32_t sent = ms_leg_sent(plan, p[0].flow); /* one rank, so one join or none */
     uint32_t n_sent = 0;
     qsort(p, count, sizeof *p, by_start);
     for (uint32_t i = 0; i < count; i++) {
@@ -139,8 +139,9 @@ static void post(struct net *n, struct ms_leg_run *leg, struct posting *p, uint3
     for (uint32_t i = 0; i < count; i++) {
         if (sg_comm_wait(p[i].comm) != SG_OK)
             lost(c, leg, p[i].flow);
-        n_sent += plan->sent[p[i].flow] != MS_LEG_NONE;
-        sent = plan->sent[p[i].flow] != MS_LEG_NONE ? plan->sent[p[i].flow] : sent;
+        uint32_t hears = ms_leg_sent(plan, p[i].flow);
+        n_sent += hears != MS_LEG_NONE;
+        sent = hears != MS_LEG_NONE ? hears : sent;
     }
     if (n_sent && !c->status)
         count_down(leg, sent, n_sent);
@@ -283,11 +284,11 @@ static void index_ends(struct cargo *k, const struct ms_leg *plan)
     uint32_t *first = k->end_first;
     memset(first, 0, (plan->n_joins + 1u) * sizeof *first);
     for (uint32_t f = 0; f < plan->n_flows; f++)
-        first[plan->end[f]]++;
+        first[ms_leg_end(plan, f)]++;
     for (uint32_t j = 1; j <= plan->n_joins; j++)
         first[j] += first[j - 1];
     for (uint32_t f = plan->n_flows; f-- > 0;) /* from the back: a join's flows end up in order */
-        k->by_end[--first[plan->end[f]]] = f;
+        k->by_end[--first[ms_leg_end(plan, f)]] = f;
     memset(k->reaped, 0, plan->n_joins);
     memcpy(k->left, plan->ends, plan->n_joins * sizeof *k->left);
 }
@@ -389,7 +390,7 @@ static void flows(struct ms_core *c, struct ms_leg_run *leg, const uint32_t *flo
     if (!k->prepared && prepare(c, leg))
         return;
     for (uint32_t i = 0; i < n && !c->status; i++) {
-        uint32_t j = plan->end[flow[i]];
+        uint32_t j = ms_leg_end(plan, flow[i]);
         if (!k->reaped[j]) {
             k->reaped[j] = 1;
             give_job(take_worker(c->net, leg, plan->dst[flow[i]]), leg, NULL, 0, j);

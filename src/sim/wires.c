@@ -165,12 +165,13 @@ void ms_wires_watch_flow(struct ms_wires *f, const struct ms_wires_leg *leg, uin
                          double at_s)
 {
     const struct ms_leg *plan = leg->exec->leg;
-    const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
+    struct ms_leg_stream s;
+    ms_leg_stream_of(plan, k, &s);
     if (ms_leg_has_main(plan, k))
         watch(f, leg->group, plan->src[k], plan->dst[k], plan->bytes[k], at_s);
-    for (uint32_t i = 0; s && i < s->n_parts; i++) {
-        const struct ms_leg_part *p = &plan->parts[s->first_part + i];
-        watch(f, leg->group, p->src, p->dst, p->bytes, at_s);
+    for (uint32_t i = 0; i < s.n_parts; i++) {
+        struct ms_leg_part p = ms_leg_part_of(plan, &s, i);
+        watch(f, leg->group, p.src, p.dst, p.bytes, at_s);
     }
 }
 

@@ -102,9 +102,10 @@ static void make_plain(struct making *m, uint32_t k, double *latency_s)
     uint32_t src = plan->src[k], dst = plan->dst[k];
     o->route = pair_route(m, src, dst, latency_s);
     o->with = m->use;
-    bool tiny = plan->bytes[k] < (double)LEAST_BYTES * plan->messages[k];
-    double bytes = tiny ? plan->messages[k] : plan->bytes[k];
-    o->n_with = use_ports(m, src, dst, bytes, plan->messages[k]);
+    uint32_t messages = ms_leg_messages(plan, k);
+    bool tiny = plan->bytes[k] < (double)LEAST_BYTES * messages;
+    double bytes = tiny ? messages : plan->bytes[k];
+    o->n_with = use_ports(m, src, dst, bytes, messages);
     if (o->n_with && tiny) {
         o->route = MS_FLUID_NO_ROUTE;
         o->bytes = bytes;
@@ -112,8 +113,8 @@ static void make_plain(struct making *m, uint32_t k, double *latency_s)
     } else {
         o->n_with += use_held(m, src, dst, 1, *latency_s);
     }
-    tell_too(m, plan->end[k]);
-    tell_too(m, plan->sent[k]);
+    tell_too(m, ms_leg_end(plan, k));
+    tell_too(m, ms_leg_sent(plan, k));
 }
 
 /* The parts as one hop of a flow of `bytes`. @return uses made */
@@ -122,10 +123,10 @@ static uint32_t use_parts(struct making *m, const struct ms_leg_stream *s, doubl
 {
     uint32_t n_held = 0;
     for (uint32_t i = 0; i < s->n_parts; i++) {
-        const struct ms_leg_part *p = &m->plan->parts[s->first_part + i];
-        uint32_t route = pair_route(m, p->src, p->dst, latency_s);
-        *m->use++ = (struct ms_fluid_use){p->bytes / bytes, route};
-        n_held += use_held(m, p->src, p->dst, p->bytes / bytes, *latency_s);
+        struct ms_leg_part p = ms_leg_part_of(m->plan, s, i);
+        uint32_t route = pair_route(m, p.src, p.dst, latency_s);
+        *m->use++ = (struct ms_fluid_use){p.bytes / bytes, route};
+        n_held += use_held(m, p.src, p.dst, p.bytes / bytes, *latency_s);
     }
     return s->n_parts + n_held;
 }
@@ -145,7 +146,7 @@ static uint32_t use_channels(struct making *m, uint32_t rank, bool forwards, dou
 static void tell_parts(struct making *m, const struct ms_leg_stream *s)
 {
     for (uint32_t i = 0; i < s->n_parts; i++)
-        tell_too(m, m->plan->parts[s->first_part + i].end);
+        tell_too(m, ms_leg_part_of(m->plan, s, i).end);
 }
 
 /* Main brings, the parts pass on. */
@@ -156,19 +157,20 @@ static void make_out(struct making *m, uint32_t k, const struct ms_leg_stream *s
     double hop_s = 0;
     o->route = pair_route(m, plan->src[k], plan->dst[k], latency_s);
     o->with = m->use;
-    o->n_with = use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
+    o->n_with = use_ports(m, plan->src[k], plan->dst[k], o->bytes, ms_leg_messages(plan, k));
     o->n_with += use_channels(m, plan->src[k], false, s->owner_s, o->bytes);
     o->n_with += use_held(m, plan->src[k], plan->dst[k], 1, *latency_s);
     o->then = m->use;
     o->n_then = use_parts(m, s, o->bytes, &hop_s);
     o->n_then += use_channels(m, plan->dst[k], true, s->forwarder_s, o->bytes);
-    if (s->n_parts == 1) /* pxn: the second hop is the one that leaves the node */
-        o->n_then += use_ports(m, plan->parts[s->first_part].src, plan->parts[s->first_part].dst,
-                               o->bytes, plan->messages[k]);
+    if (s->n_parts == 1) { /* pxn: the second hop is the one that leaves the node */
+        struct ms_leg_part p = ms_leg_part_of(plan, s, 0);
+        o->n_then += use_ports(m, p.src, p.dst, o->bytes, ms_leg_messages(plan, k));
+    }
     o->chunk_bytes = s->chunk_bytes;
     *latency_s += hop_s;
-    tell_early(m, plan->sent[k]);
-    tell_early(m, plan->end[k]);
+    tell_early(m, ms_leg_sent(plan, k));
+    tell_early(m, ms_leg_end(plan, k));
     tell_parts(m, s);
 }
 
@@ -184,15 +186,15 @@ static void make_in(struct making *m, uint32_t k, const struct ms_leg_stream *s,
     o->n_with += use_channels(m, plan->src[k], true, s->forwarder_s, o->bytes);
     o->then = m->use;
     *m->use++ = (struct ms_fluid_use){1, pair_route(m, plan->src[k], plan->dst[k], &hop_s)};
-    o->n_then = 1 + use_ports(m, plan->src[k], plan->dst[k], o->bytes, plan->messages[k]);
+    o->n_then = 1 + use_ports(m, plan->src[k], plan->dst[k], o->bytes, ms_leg_messages(plan, k));
     o->n_then += use_channels(m, plan->dst[k], false, s->owner_s, o->bytes);
     o->n_then += use_held(m, plan->src[k], plan->dst[k], 1, *latency_s + hop_s);
     o->chunk_bytes = s->chunk_bytes;
     *latency_s += hop_s;
     for (uint32_t i = 0; i < s->n_parts; i++)
-        tell_early(m, ms_leg_sender(plan, (int)plan->parts[s->first_part + i].src));
-    tell_too(m, plan->end[k]);
-    tell_too(m, plan->sent[k]);
+        tell_early(m, ms_leg_sender(plan, (int)ms_leg_part_of(plan, s, i).src));
+    tell_too(m, ms_leg_end(plan, k));
+    tell_too(m, ms_leg_sent(plan, k));
 }
 
 static void make_local(struct making *m, uint32_t k, const struct ms_leg_stream *s,
@@ -205,7 +207,7 @@ static void make_local(struct making *m, uint32_t k, const struct ms_leg_stream 
     o->n_with += use_channels(m, m->plan->src[k], false, s->owner_s, o->bytes);
     o->n_with += use_channels(m, m->plan->src[k], true, s->forwarder_s, o->bytes);
     tell_parts(m, s);
-    tell_too(m, m->plan->sent[k]);
+    tell_too(m, ms_leg_sent(m->plan, k));
 }
 
 double ms_wires_on_grid(const struct ms_wires_grid *g, double at_s)
@@ -222,7 +224,8 @@ double ms_wires_on_grid(const struct ms_wires_grid *g, double at_s)
 
 static void make(struct making *m, uint32_t k, double at_s)
 {
-    const struct ms_leg_stream *s = ms_leg_stream_of(m->plan, k);
+    struct ms_leg_stream s;
+    bool streams = ms_leg_stream_of(m->plan, k, &s);
     double latency_s = 0;
     struct ms_fluid_flow *o = m->out;
     m->gate_s = at_s;
@@ -230,14 +233,14 @@ static void make(struct making *m, uint32_t k, double at_s)
         .bytes = m->plan->bytes[k], .sink = MS_FLUID_NO_SINK, .also = m->also};
     if (m->leg->proportional)
         o->share = o->bytes / m->leg->rank_bytes[m->plan->src[k]];
-    if (!s)
+    if (!streams)
         make_plain(m, k, &latency_s);
-    else if (s->kind == MS_STREAM_OUT)
-        make_out(m, k, s, &latency_s);
-    else if (s->kind == MS_STREAM_IN)
-        make_in(m, k, s, &latency_s);
+    else if (s.kind == MS_STREAM_OUT)
+        make_out(m, k, &s, &latency_s);
+    else if (s.kind == MS_STREAM_IN)
+        make_in(m, k, &s, &latency_s);
     else
-        make_local(m, k, s, &latency_s);
+        make_local(m, k, &s, &latency_s);
     double start_s = at_s + (m->f->add_latency ? latency_s : 0);
     if (start_s != m->asked_s) {
         m->asked_s = start_s;
@@ -270,8 +273,9 @@ static bool hold_batch(struct ms_wires *f, const struct ms_leg *plan, const uint
 {
     size_t most = 9 * (size_t)n, parts = ms_wires_parts_of_message(f);
     for (uint32_t i = 0; i < n; i++) {
-        const struct ms_leg_stream *s = ms_leg_stream_of(plan, flow[i]);
-        most += s ? 2 * (size_t)s->n_parts : 0;
+        struct ms_leg_stream s;
+        ms_leg_stream_of(plan, flow[i], &s);
+        most += 2 * (size_t)s.n_parts;
     }
     void *batch = f->batch, *use = f->use, *also = f->also;
     bool ok = hold(&batch, &f->batch_cap, n * parts, sizeof *f->batch) &&

@@ -200,14 +200,15 @@ void ms_wires_judge_ports(struct ms_wires *f, const struct ms_wires_leg *leg)
 {
     const struct ms_leg *plan = leg->exec->leg;
     for (uint32_t k = 0; !f->ports_bind && k < plan->n_flows; k++) {
-        const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
-        double per_byte = plan->messages[k] / plan->bytes[k];
+        struct ms_leg_stream s;
+        bool streams = ms_leg_stream_of(plan, k, &s);
+        double per_byte = ms_leg_messages(plan, k) / plan->bytes[k];
         if (ms_leg_has_main(plan, k))
             f->ports_bind = can_bind(f, leg->group, plan->src[k], plan->dst[k], per_byte);
-        if (!s || s->kind != MS_STREAM_OUT || s->n_parts != 1 || f->ports_bind)
+        if (!streams || s.kind != MS_STREAM_OUT || s.n_parts != 1 || f->ports_bind)
             continue;
-        const struct ms_leg_part *p = &plan->parts[s->first_part];
-        f->ports_bind = can_bind(f, leg->group, p->src, p->dst, per_byte);
+        struct ms_leg_part p = ms_leg_part_of(plan, &s, 0);
+        f->ports_bind = can_bind(f, leg->group, p.src, p.dst, per_byte);
     }
 }
 
@@ -224,11 +225,11 @@ uint32_t ms_wires_known_route(struct ms_wires *f, const struct ms_wires_leg *leg
 }
 
 /* A stream's channels with one of its hops. */
-static enum ms_status tie_channels(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t k,
-                                   uint32_t one)
+static enum ms_status tie_channels(struct ms_wires *f, const struct ms_wires_leg *leg,
+                                   const struct ms_leg_stream *s, uint32_t one)
 {
     const struct ms_leg *plan = leg->exec->leg;
-    const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
+    uint32_t k = s->flow;
     uint32_t base = (uint32_t)leg->group * (uint32_t)f->channels.n_ranks;
     bool in = s->kind == MS_STREAM_IN, local = s->kind == MS_STREAM_LOCAL;
     uint32_t owner = in ? plan->dst[k] : plan->src[k],
@@ -243,7 +244,8 @@ static enum ms_status tie_channels(struct ms_wires *f, const struct ms_wires_leg
 static enum ms_status tie_flow(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t k)
 {
     const struct ms_leg *plan = leg->exec->leg;
-    const struct ms_leg_stream *s = ms_leg_stream_of(plan, k);
+    struct ms_leg_stream s;
+    bool streams = ms_leg_stream_of(plan, k, &s);
     uint32_t base = (uint32_t)leg->group * (uint32_t)f->ports.n_ranks, one = MS_FLUID_NO_ROUTE;
     enum ms_status status = MS_OK;
     if (ms_leg_has_main(plan, k)) {
@@ -255,14 +257,14 @@ static enum ms_status tie_flow(struct ms_wires *f, const struct ms_wires_leg *le
             status = ms_fluid_tie(f->fluid, uses, 3, f->err);
         }
     }
-    for (uint32_t i = 0; s && i < s->n_parts && !status; i++) {
-        const struct ms_leg_part *p = &plan->parts[s->first_part + i];
-        uint32_t route = ms_wires_known_route(f, leg, p->src, p->dst, 0);
+    for (uint32_t i = 0; i < s.n_parts && !status; i++) {
+        struct ms_leg_part p = ms_leg_part_of(plan, &s, i);
+        uint32_t route = ms_wires_known_route(f, leg, p.src, p.dst, 0);
         one = one == MS_FLUID_NO_ROUTE ? route : one;
         status = ms_fluid_tie(f->fluid, (uint32_t[]){one, route}, 2, f->err);
     }
-    if (s && f->channel_route && one != MS_FLUID_NO_ROUTE && !status)
-        status = tie_channels(f, leg, k, one);
+    if (streams && f->channel_route && one != MS_FLUID_NO_ROUTE && !status)
+        status = tie_channels(f, leg, &s, one);
     return status;
 }
 
@@ -283,8 +285,14 @@ enum ms_status ms_wires_learn_paths(struct ms_wires *f, const struct ms_wires_le
         for (uint32_t k = 0; k < plan->n_flows; k++)
             if (ms_leg_has_main(plan, k))
                 ms_wires_path_route(f, leg, plan->src[k], plan->dst[k], q);
-        for (uint32_t i = 0; i < plan->n_parts; i++)
-            ms_wires_path_route(f, leg, plan->parts[i].src, plan->parts[i].dst, q);
+        for (uint32_t k = 0; k < plan->n_flows && plan->n_parts; k++) {
+            struct ms_leg_stream s;
+            ms_leg_stream_of(plan, k, &s);
+            for (uint32_t i = 0; i < s.n_parts; i++) {
+                struct ms_leg_part p = ms_leg_part_of(plan, &s, i);
+                ms_wires_path_route(f, leg, p.src, p.dst, q);
+            }
+        }
     }
     return f->status;
 }
