@@ -1,6 +1,7 @@
-/* Routes by rule: the same links as SimGrid's, on every topology; and no rule for a file that was
- * edited in anything but rates, latencies and speeds. */
+/* Routes by rule: the same links as SimGrid's, on every topology, of the whole file and of its outline;
+ * no rule for a file that was edited in anything but rates, latencies and speeds; none that is wrong. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,10 @@ START_TEST(test_the_rule_says_what_simgrid_says)
         int src = i * 7 % p.n_hosts;
         pair[i] = (struct ms_route_pair){src, (src + 1 + i * 11 % (p.n_hosts - 1)) % p.n_hosts};
     }
+    const struct ms_route_rule *rule = p.rule;
+    p.rule = NULL; /* SimGrid itself, of the whole file */
     ck_assert_msg(ms_route_query_ask(&p, pair, PAIRS, &r, &err) == MS_OK, "%s", err.text);
+    p.rule = rule;
     for (int i = 0; i < PAIRS; i++) {
         int a = ms_route_rule_gpu(p.rule, p.host_name[pair[i].src]);
         int b = ms_route_rule_gpu(p.rule, p.host_name[pair[i].dst]);
@@ -106,6 +110,72 @@ START_TEST(test_the_rule_says_what_simgrid_says)
     ms_route_query_finish(&r);
     finish(&p);
     ms_buf_finish(&xml);
+}
+END_TEST
+
+static void check_same(const struct ms_route_query *a, const struct ms_route_query *b, size_t i,
+                       size_t k, const char *what)
+{
+    int n = a->first[i + 1] - a->first[i];
+    ck_assert_msg(n == b->first[k + 1] - b->first[k], "%s", what);
+    ck_assert_msg(fabs(a->latency_s[i] - b->latency_s[k]) < 1e-15, "%s", what);
+    for (int l = 0; l < n; l++)
+        ck_assert_str_eq(a->link[a->link_of[a->first[i] + l]].name,
+                         b->link[b->link_of[b->first[k] + l]].name);
+}
+
+/* SimGrid has the same route in the few hosts' outline as in the whole file. */
+START_TEST(test_an_outline_has_the_routes_of_the_whole)
+{
+    struct ms_buf xml = {0};
+    struct ms_platform p;
+    struct ms_route_query whole, one;
+    struct ms_err err = {0};
+    generate(ruled[_i], &xml);
+    write_and_read(&xml, &p);
+    const struct ms_route_rule *rule = p.rule;
+    struct ms_route_pair pair[] = {{0, 1}, {3, p.n_hosts - 2}, {p.n_hosts / 2, 5}};
+    p.rule = NULL;
+    ck_assert_msg(ms_route_query_ask(&p, pair, 3, &whole, &err) == MS_OK, "%s", err.text);
+    p.rule = rule;
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_msg(ms_route_query_ask(&p, &pair[i], 1, &one, &err) == MS_OK, "%s", err.text);
+        check_same(&whole, &one, i, 0, ruled[_i]);
+        ms_route_query_finish(&one);
+    }
+    ms_route_query_finish(&whole);
+    finish(&p);
+    ms_buf_finish(&xml);
+}
+END_TEST
+
+/* Where the sample shows another route than the rule's, SimGrid's routes are the answer. */
+START_TEST(test_a_rule_that_is_wrong_is_not_followed)
+{
+    struct ms_buf xml[2] = {{0}};
+    struct ms_platform p, other;
+    struct ms_route_query whole, asked;
+    struct ms_err err = {0};
+    generate("fat-tree nodes=40 nodes_per_leaf=2", &xml[0]);
+    generate("fat-tree nodes=40 nodes_per_leaf=4", &xml[1]);
+    write_and_read(&xml[0], &p);
+    write_and_read(&xml[1], &other);
+    ck_assert_int_le(other.n_links, p.n_links);
+    const struct ms_route_rule *rule = p.rule;
+    struct ms_route_pair pair[] = {{0, 300}, {200, 7}};
+    p.rule = NULL;
+    ck_assert_msg(ms_route_query_ask(&p, pair, 2, &whole, &err) == MS_OK, "%s", err.text);
+    p.rule = other.rule;
+    ck_assert_msg(ms_route_query_ask(&p, pair, 2, &asked, &err) == MS_OK, "%s", err.text);
+    for (size_t i = 0; i < 2; i++)
+        check_same(&whole, &asked, i, i, "the wrong rule");
+    p.rule = rule;
+    ms_route_query_finish(&whole);
+    ms_route_query_finish(&asked);
+    finish(&p);
+    finish(&other);
+    ms_buf_finish(&xml[0]);
+    ms_buf_finish(&xml[1]);
 }
 END_TEST
 
@@ -164,6 +234,9 @@ int main(void)
     TCase *t = tcase_create("route_rule");
     tcase_set_timeout(t, 240);
     tcase_add_loop_test(t, test_the_rule_says_what_simgrid_says, 0, sizeof ruled / sizeof *ruled);
+    tcase_add_loop_test(t, test_an_outline_has_the_routes_of_the_whole, 0,
+                        sizeof ruled / sizeof *ruled);
+    tcase_add_test(t, test_a_rule_that_is_wrong_is_not_followed);
     tcase_add_test(t, test_an_edited_file_is_not_trusted);
     tcase_add_test(t, test_small_files_and_others_are_asked);
     suite_add_tcase(s, t);

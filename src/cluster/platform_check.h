@@ -198,6 +198,8 @@ const char *ms_check_confine(const char *platform, const char *value, char *full
 /** The file as SimGrid may load it: without what is read over, in plain UTF-8, every element on the
  * line where it was. */
 void ms_check_copy(const struct ms_check *c, struct ms_buf *out);
+/** A text as an attribute's value holds it. */
+void ms_xml_escape(struct ms_buf *out, const char *text);
 
 /** A host's speed: of the list, the one its pstate names. @return NULL, or what is wrong */
 const char *ms_speed(const char *list, const char *pstate, double *out);

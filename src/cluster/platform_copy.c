@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "cluster/platform_check.h"
 
-static void escaped(struct ms_buf *o, const char *s)
+void ms_xml_escape(struct ms_buf *o, const char *s)
 {
     for (; *s; s++) {
         const char *name = *s == '&'   ? "&amp;"
@@ -66,7 +66,7 @@ static void open_tag(const struct ms_check *c, int i, struct ms_buf *o)
         if (!value)
             continue;
         ms_buf_printf(o, " %s=\"", strcmp(r->name, "availability_file") ? r->name : "speed_file");
-        escaped(o, value);
+        ms_xml_escape(o, value);
         ms_buf_adds(o, "\"");
     }
     ms_buf_adds(o, ">");

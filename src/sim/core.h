@@ -103,12 +103,16 @@ struct ms_sim_engine {
     struct ms_arena arena;
     const struct ms_platform *platform; /**< NULL: SimGrid is not started */
     const struct ms_network_model *model;
+    /** SimGrid has the platform's outline alone: its routes are by rule, and nothing moves on SimGrid's
+     *  links */
+    bool outlined;
     int n_links;
-    sg_link_t *link;   /**< [n_links] by name */
-    double *latency_s; /**< [n_links] before it was taken out */
-    bool *shared;      /**< [n_links] false: FATPIPE */
-    int *host;         /**< [n_hosts] of the ranks for which the rule was compared */
-    int n_hosts;
+    sg_link_t *link;        /**< [n_links] by name; NULL where outlined */
+    const char **link_name; /**< [n_links] SimGrid's or the platform's */
+    double *bandwidth_Bps;  /**< [n_links] */
+    double *latency_s;      /**< [n_links] before it was taken out */
+    bool *shared;           /**< [n_links] false: FATPIPE */
+    uint32_t *of_file;      /**< [links of the file] their numbers here; NULL: no rule */
     bool rule_tried, rule_holds;
     int n_cases; /**< simulated so far */
 };
@@ -117,12 +121,11 @@ struct ms_sim_engine {
 struct ms_core_platform {
     sg_host_t *host; /**< [R] */
     int n_links;
-    const sg_link_t *link;        /**< [n_links] by name; the engine's, as the next two */
+    const sg_link_t *link;        /**< [n_links] by name; the engine's, as the next two; or NULL */
     const double *link_latency_s; /**< [n_links] before it was taken out */
     const bool *link_shared;      /**< [n_links] false: FATPIPE */
     struct ms_route_table routes;
     struct ms_ruled_routes ruled;
-    bool rule_tried;          /**< compared with SimGrid on a sample, or there is none */
     struct ms_layout *layout; /**< [groups] */
     struct ms_platform_events events;
 };

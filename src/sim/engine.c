@@ -15,6 +15,7 @@
 #include <xbt/log.h>
 
 #include "base/file.h"
+#include "cluster/platform_outline.h"
 #include "demand/nodes.h"
 #include "sim/core.h"
 #include "sim/load.h"
@@ -120,33 +121,75 @@ static int by_name(const void *a, const void *b)
                           sg_link_get_name(*(const sg_link_t *)b));
 }
 
-/* Links by name, so that their order does not depend on SimGrid's tables; the loopback is no
+static enum ms_status make_links(struct ms_core *c, struct ms_sim_engine *e, size_t n)
+{
+    const struct ms_platform *p = c->in->platform;
+    e->n_links = (int)n;
+    e->link_name = MS_NEW(&e->arena, const char *, n);
+    e->bandwidth_Bps = MS_NEW(&e->arena, double, n);
+    e->latency_s = MS_NEW(&e->arena, double, n);
+    e->shared = MS_NEW(&e->arena, bool, n);
+    e->of_file = p->rule ? MS_NEW(&e->arena, uint32_t, (size_t)p->n_links + 1) : NULL;
+    return e->link_name && e->bandwidth_Bps && e->latency_s && e->shared && (!p->rule || e->of_file)
+               ? MS_OK
+               : ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n);
+}
+
+static int compare_names(const void *key, const void *row)
+{
+    return ms_natural_cmp(key, *(const char *const *)row);
+}
+
+/* SimGrid's links by name, so that their order does not depend on its tables; the loopback is no
  * link of ours. */
 static enum ms_status find_links(struct ms_core *c, struct ms_sim_engine *e)
 {
-    size_t n = sg_link_count();
+    size_t n = sg_link_count(), kept = 0;
     sg_link_t *all = sg_link_list();
+    const struct ms_platform *p = c->in->platform;
     e->link = MS_NEW(&e->arena, sg_link_t, n);
-    e->latency_s = MS_NEW(&e->arena, double, n);
-    e->shared = MS_NEW(&e->arena, bool, n);
-    if (!all || !e->link || !e->latency_s || !e->shared) {
-        free(all);
-        return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n);
-    }
-    e->n_links = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; all && e->link && i < n; i++)
         if (strcmp(sg_link_get_name(all[i]), "__loopback__"))
-            e->link[e->n_links++] = all[i];
+            e->link[kept++] = all[i];
+    bool good = all && e->link;
     free(all);
-    qsort(e->link, (size_t)e->n_links, sizeof *e->link, by_name);
-    for (int i = 0; i < e->n_links; i++) {
+    if (!good)
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %zu links", n);
+    qsort(e->link, kept, sizeof *e->link, by_name);
+    enum ms_status s = make_links(c, e, kept);
+    for (int i = 0; s == MS_OK && i < e->n_links; i++) {
         sg_link_set_data(e->link[i], (void *)(uintptr_t)(i + 1));
+        e->link_name[i] = sg_link_get_name(e->link[i]);
+        e->bandwidth_Bps[i] = sg_link_get_bandwidth(e->link[i]);
         e->shared[i] = sg_link_is_shared(e->link[i]);
         e->latency_s[i] = sg_link_get_latency(e->link[i]);
         if (c->latency_at_sender)
             sg_link_set_latency(e->link[i], 0);
     }
-    return MS_OK;
+    for (int l = 0; s == MS_OK && e->of_file && l < p->n_links; l++) {
+        const char **found = bsearch(p->link[l].name, e->link_name, (size_t)e->n_links,
+                                     sizeof *e->link_name, compare_names);
+        e->of_file[l] = found ? (uint32_t)(found - e->link_name) : UINT32_MAX;
+    }
+    return s;
+}
+
+/* The same of the platform's own links, for a SimGrid that has not all of them. */
+static enum ms_status list_links(struct ms_core *c, struct ms_sim_engine *e)
+{
+    const struct ms_platform *p = c->in->platform;
+    const struct ms_platform_link **row = ms_platform_links_by_name(p);
+    enum ms_status s = row ? make_links(c, e, (size_t)p->n_links)
+                           : ms_core_fail(c, MS_NOMEM, "out of memory for %d links", p->n_links);
+    for (int i = 0; s == MS_OK && i < p->n_links; i++) {
+        e->link_name[i] = row[i]->name;
+        e->bandwidth_Bps[i] = row[i]->bandwidth_Bps;
+        e->latency_s[i] = row[i]->latency_s;
+        e->shared[i] = row[i]->policy != MS_LINK_FATPIPE;
+        e->of_file[row[i] - p->link] = (uint32_t)i;
+    }
+    free(row);
+    return s;
 }
 
 static enum ms_status take_links(struct ms_core *c, const struct ms_sim_engine *e)
@@ -189,44 +232,44 @@ static enum ms_status ask_simgrid(struct ms_core *c, int src, int dst, struct ms
     return MS_OK;
 }
 
-static int by_number(const void *a, const void *b)
+/* Every way between the hosts of the sample, from inside an actor. */
+static bool compare_sample(const struct ms_platform *p)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Does the rule say for this pair what SimGrid says? Its Dijkstra zones list the links of one hop the
- * other way round. */
-static bool rule_holds(struct ms_core *c, int src, int dst, struct ms_route *a, struct ms_route *b)
-{
-    ms_ruled_links(&c->platform.ruled, src, dst, a);
-    if (ask_simgrid(c, src, dst, b, NULL) != MS_OK || a->n != b->n || a->n > a->max_links)
-        return false;
-    qsort(a->links, a->n, sizeof *a->links, by_number);
-    qsort(b->links, b->n, sizeof *b->links, by_number);
-    return !memcmp(a->links, b->links, a->n * sizeof *a->links);
-}
-
-enum { RULE_SAMPLE = 48 };
-
-/* A sample of pairs, near and far; where SimGrid says otherwise for one, it is asked for all. */
-static void try_rule(struct ms_core *c)
-{
-    uint32_t links[2][192];
-    struct ms_route a = {.links = links[0], .max_links = 192}, b = a;
+    const char *name[256];
+    int host[MS_RULE_SAMPLE], n = ms_rule_sample(p, host);
+    xbt_dynar_t links = xbt_dynar_new(sizeof(sg_link_t), NULL);
     bool holds = true;
-    int n = c->n_total, src = 0;
-    b.links = links[1];
-    for (int i = 0; i < RULE_SAMPLE && holds; i++) {
-        src = i % 6 ? src : (int)((int64_t)i * n / RULE_SAMPLE); /* Dijkstra pays for each source */
-        int away = i % 6 < 2 ? 1 + i % 6 : (int)((int64_t)(i % 6) * n / 6) + i / 6;
-        int dst = (src + away) % n;
-        holds = src == dst || rule_holds(c, src, dst, &a, &b);
+    for (int i = 0; i < n * n && holds; i++) {
+        int a = host[i / n], b = host[i % n];
+        if (a == b)
+            continue;
+        xbt_dynar_reset(links);
+        sg_host_get_route(sg_host_by_name(p->host_name[a]), sg_host_by_name(p->host_name[b]),
+                          links);
+        int m = (int)xbt_dynar_length(links);
+        for (int k = 0; k < m && k < 256; k++)
+            name[k] = sg_link_get_name(*(sg_link_t *)xbt_dynar_get_ptr(links, (size_t)k));
+        holds = m <= 256 && ms_rule_agrees(p, a, b, name, m);
     }
-    if (!holds)
-        c->platform.ruled.rule = NULL;
-    c->platform.rule_tried = c->engine->rule_tried = true;
-    c->engine->rule_holds = holds;
+    xbt_dynar_free(&links);
+    return holds;
+}
+
+/* Once a process. Where SimGrid says otherwise for a pair of the sample it is asked for all, unless it
+ * has not the whole platform: then the rule is wrong, and so would be the answer. */
+static enum ms_status try_rule(struct ms_core *c, struct ms_err *err)
+{
+    struct ms_sim_engine *e = c->engine;
+    if (!e->rule_tried)
+        e->rule_holds = compare_sample(c->in->platform);
+    e->rule_tried = true;
+    if (e->rule_holds)
+        return MS_OK;
+    c->platform.ruled.rule = NULL;
+    return e->outlined ? ms_err_set(err, MS_INTERNAL,
+                                    "%s: SimGrid has other routes than its topology's rule says",
+                                    c->in->platform->path)
+                       : MS_OK;
 }
 
 /* ms_routes.fetch */
@@ -236,8 +279,8 @@ static enum ms_status fetch_route(void *ctx, int group, int src, int dst, struct
     struct ms_core *c = ctx;
     int base = group * c->n_ranks;
     enum ms_status s = MS_OK;
-    if (!c->platform.rule_tried)
-        try_rule(c);
+    if (c->platform.ruled.rule && (s = try_rule(c, err)) != MS_OK)
+        return s;
     if (c->platform.ruled.rule)
         ms_ruled_links(&c->platform.ruled, base + src, base + dst, out);
     else
@@ -256,18 +299,16 @@ static enum ms_status fetch_route(void *ctx, int group, int src, int dst, struct
 static enum ms_status tell_links(struct ms_core *c)
 {
     struct ms_sim_output *o = c->out;
-    o->n_links = c->platform.n_links;
-    o->link_name = MS_NEW(&o->arena, const char *, (size_t)c->platform.n_links);
-    o->link_bandwidth = MS_NEW(&o->arena, double, (size_t)c->platform.n_links);
-    o->link_bytes = MS_NEW(&o->arena, double, (size_t)c->platform.n_links *(size_t)c->in->n_runs);
+    const struct ms_sim_engine *e = c->engine;
+    size_t n = (size_t)e->n_links;
+    o->n_links = e->n_links;
+    o->link_name = MS_NEW(&o->arena, const char *, n);
+    o->link_bandwidth = MS_NEW(&o->arena, double, n);
+    o->link_bytes = MS_NEW(&o->arena, double, n *(size_t)c->in->n_runs);
     if (!o->link_name || !o->link_bandwidth || !o->link_bytes)
-        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
-    for (int i = 0; i < c->platform.n_links; i++) {
-        o->link_name[i] = ms_arena_strdup(&o->arena, sg_link_get_name(c->platform.link[i]));
-        o->link_bandwidth[i] = sg_link_get_bandwidth(c->platform.link[i]);
-        if (!o->link_name[i])
-            return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", c->platform.n_links);
-    }
+        return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", e->n_links);
+    memcpy(o->link_name, e->link_name, n * sizeof *o->link_name);
+    memcpy(o->link_bandwidth, e->bandwidth_Bps, n * sizeof *o->link_bandwidth);
     return MS_OK;
 }
 
@@ -279,29 +320,15 @@ static bool is_rank(const struct ms_core *c, const char *host)
     return false;
 }
 
-/* A rule that was compared with SimGrid for the same hosts in a case before is not compared again. */
-static enum ms_status find_rule(struct ms_core *c, struct ms_sim_engine *e)
+static enum ms_status find_rule(struct ms_core *c, const struct ms_sim_engine *e)
 {
-    size_t n = (size_t)c->n_total;
-    int *host = MS_NEW(&c->arena, int, n);
+    int *host = MS_NEW(&c->arena, int, (size_t)c->n_total);
     if (!host)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
     for (int i = 0; i < c->n_total; i++)
         host[i] = ms_core_host(c, i / c->n_ranks, i % c->n_ranks);
-    if (e->n_hosts != c->n_total || memcmp(e->host, host, n * sizeof *host)) {
-        e->host = MS_NEW(&e->arena, int, n);
-        if (!e->host)
-            return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
-        memcpy(e->host, host, n * sizeof *host);
-        e->n_hosts = c->n_total;
-        e->rule_tried = false;
-    }
-    c->platform.rule_tried = !c->in->platform->rule || e->rule_tried;
-    if (e->rule_tried && !e->rule_holds)
-        return MS_OK;
-    return ms_core_note(c,
-                        ms_ruled_init(&c->platform.ruled, c->in->platform, host, c->n_total,
-                                      c->out->link_name, c->platform.n_links, &c->arena, c->err));
+    return ms_core_note(c, ms_ruled_init(&c->platform.ruled, c->in->platform, host, c->n_total,
+                                         e->of_file, &c->arena, c->err));
 }
 
 static const int *cables_of(struct ms_core *c)
@@ -337,14 +364,26 @@ static enum ms_status find_events(struct ms_core *c)
 /* SimGrid with the platform in it, new or as the case before left it. */
 static enum ms_status start(struct ms_core *c, struct ms_sim_engine *e)
 {
+    const struct ms_platform *p = c->in->platform;
+    struct ms_buf outline = {0};
+    int host[MS_RULE_SAMPLE];
     if (e->platform) /* loaded: asked for the same again, see ms_sim_engine_serves */
         return MS_OK;
-    e->platform = c->in->platform;
-    e->model = c->model;
-    start_simgrid(c->model->simgrid_args);
-    xbt_log_control_set("root.thres:critical");
-    ms_load_platform(c->in->platform);
-    return find_links(c, e);
+    e->outlined = p->rule && c->model->transport->own_clock;
+    enum ms_status s = e->outlined
+                           ? ms_core_note(c, ms_platform_outline(p, host, ms_rule_sample(p, host),
+                                                                 &outline, c->err))
+                           : MS_OK;
+    if (s == MS_OK) {
+        e->platform = p;
+        e->model = c->model;
+        start_simgrid(c->model->simgrid_args);
+        xbt_log_control_set("root.thres:critical");
+        ms_load_platform(p, e->outlined ? &outline : NULL);
+        s = e->outlined ? list_links(c, e) : find_links(c, e);
+    }
+    ms_buf_finish(&outline);
+    return s;
 }
 
 enum ms_status ms_engine_start(struct ms_core *c)

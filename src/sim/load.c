@@ -9,21 +9,22 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-void ms_load_platform(const struct ms_platform *p)
+void ms_load_platform(const struct ms_platform *p, const struct ms_buf *outline)
 {
+    const struct ms_buf *text = outline ? outline : &p->copy;
     char path[64];
-    int fd = p->copy.n ? memfd_create("platform", MFD_CLOEXEC) : -1;
+    int fd = text->n ? memfd_create("platform", MFD_CLOEXEC) : -1;
     size_t done = 0;
-    while (fd >= 0 && done < p->copy.n) {
-        ssize_t n = write(fd, p->copy.p + done, p->copy.n - done);
+    while (fd >= 0 && done < text->n) {
+        ssize_t n = write(fd, text->p + done, text->n - done);
         if (n <= 0)
             break;
         done += (size_t)n;
     }
-    if (done == p->copy.n && fd >= 0) {
+    if (done == text->n && fd >= 0) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         simgrid_load_platform(path);
-    } else if (!p->copy.n) {
+    } else if (!text->n) {
         simgrid_load_platform(p->path);
     } else {
         fprintf(stderr, "[root/CRITICAL] no memory for a copy of the platform\n");

@@ -5,8 +5,9 @@
 
 #include "cluster/platform.h"
 
-/** Once a process, after simgrid_init. SimGrid aborts where it dislikes the file. */
-void ms_load_platform(const struct ms_platform *p);
+/** Once a process, after simgrid_init. SimGrid aborts where it dislikes the file.
+ *  @param outline what is loaded in its place (cluster/platform_outline.h); NULL: the whole */
+void ms_load_platform(const struct ms_platform *p, const struct ms_buf *outline);
 
 /** The reason among what a dead child said: that memory was out, the text of SimGrid's first critical
  * line, else the first line that is no frame of a backtrace.

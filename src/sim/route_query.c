@@ -1,5 +1,5 @@
 /* A child loads the platform, asks SimGrid for routes from inside an actor, and answers through
- * a pipe; here both ends, and what is said when the child dies or hangs. */
+ * a pipe; here both ends, what is said when the child dies or hangs, and when a rule answers. */
 #include "sim/route_query.h"
 
 #include <signal.h>
@@ -13,7 +13,9 @@
 #include <xbt/dynar.h>
 
 #include "base/child.h"
+#include "cluster/platform_outline.h"
 #include "sim/load.h"
+#include "sim/route_ruled.h"
 
 /* A minute, and one more for each 8192 hosts. */
 static int timeout_s(const struct ms_platform *p)
@@ -25,6 +27,7 @@ static const uint32_t whole_mark = 0x6d6f6573;
 /* What the child's one actor works on. */
 struct question {
     const struct ms_platform *p;
+    const struct ms_buf *outline; /* loaded in its place; NULL: the whole */
     const struct ms_route_pair *pair;
     size_t n;
     struct ms_buf answer;
@@ -79,6 +82,13 @@ static void say_route(struct question *q, sg_host_t a, sg_host_t b)
     xbt_dynar_free(&route);
 }
 
+static sg_host_t host_of(const struct question *q, sg_host_t *known, int i)
+{
+    if (!known[i])
+        known[i] = sg_host_by_name(q->p->host_name[i]);
+    return known[i];
+}
+
 /* An actor's code takes no pointer of ours; the child has one question only. */
 static struct question *asked;
 
@@ -87,10 +97,8 @@ static void answer(int argc, char **argv)
     struct question *q = asked;
     sg_host_t *host = calloc((size_t)q->p->n_hosts, sizeof *host);
     say_links(q);
-    for (int i = 0; host && i < q->p->n_hosts; i++)
-        host[i] = sg_host_by_name(q->p->host_name[i]);
     for (size_t i = 0; host && i < q->n; i++)
-        say_route(q, host[q->pair[i].src], host[q->pair[i].dst]);
+        say_route(q, host_of(q, host, q->pair[i].src), host_of(q, host, q->pair[i].dst));
     q->done = host != NULL;
     free(host);
     free(q->link);
@@ -106,7 +114,7 @@ static int ask_simgrid(void *ctx, int out)
     setrlimit(RLIMIT_CORE, &none);
     signal(SIGPIPE, SIG_IGN);
     simgrid_init(&argc, argv);
-    ms_load_platform(q->p);
+    ms_load_platform(q->p, q->outline);
     asked = q;
     sg_host_t first = sg_host_by_name(q->p->host_name[0]);
     if (!first)
@@ -176,10 +184,11 @@ static void read_routes(struct cursor *c, struct ms_route_query *r, size_t n)
     *r = (struct ms_route_query){r->arena, n, first, link, latency, r->n_links, r->link};
 }
 
-enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_route_pair *pair,
-                                  size_t n, struct ms_route_query *out, struct ms_err *err)
+static enum ms_status ask(const struct ms_platform *p, const struct ms_buf *outline,
+                          const struct ms_route_pair *pair, size_t n, struct ms_route_query *out,
+                          struct ms_err *err)
 {
-    struct question q = {.p = p, .pair = pair, .n = n};
+    struct question q = {.p = p, .outline = outline, .pair = pair, .n = n};
     struct ms_route_query r = {.n_pairs = n};
     struct ms_child c = {0};
     bool in_time = false;
@@ -204,6 +213,119 @@ enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_r
     else
         ms_arena_finish(&r.arena);
     return s;
+}
+
+/* ---- where a rule says the routes ---- */
+
+/* SimGrid's routes of pairs among a few hosts, from the platform's outline. */
+static enum ms_status ask_outline(const struct ms_platform *p, const int *host, int n_hosts,
+                                  const struct ms_route_pair *pair, size_t n,
+                                  struct ms_route_query *out, struct ms_err *err)
+{
+    struct ms_buf outline = {0};
+    enum ms_status s = ms_platform_outline(p, host, n_hosts, &outline, err);
+    if (s == MS_OK)
+        s = ask(p, &outline, pair, n, out, err);
+    ms_buf_finish(&outline);
+    return s;
+}
+
+/* Does SimGrid have the rule's route for all ways between the hosts of the sample? */
+static enum ms_status try_rule(const struct ms_platform *p, bool *holds, struct ms_err *err)
+{
+    struct ms_route_pair pair[MS_RULE_SAMPLE * MS_RULE_SAMPLE];
+    int host[MS_RULE_SAMPLE], n_hosts = ms_rule_sample(p, host);
+    size_t n = 0;
+    struct ms_route_query r;
+    const char *name[256];
+    for (int i = 0; i < n_hosts * n_hosts; i++)
+        if (i / n_hosts != i % n_hosts)
+            pair[n++] = (struct ms_route_pair){host[i / n_hosts], host[i % n_hosts]};
+    enum ms_status s = ask_outline(p, host, n_hosts, pair, n, &r, err);
+    *holds = s == MS_OK;
+    for (size_t i = 0; i < n && *holds; i++) {
+        int m = r.first[i + 1] - r.first[i];
+        for (int k = 0; k < m && k < 256; k++)
+            name[k] = r.link[r.link_of[r.first[i] + k]].name;
+        *holds = m <= 256 && ms_rule_agrees(p, pair[i].src, pair[i].dst, name, m);
+    }
+    if (s == MS_OK)
+        ms_route_query_finish(&r);
+    return s;
+}
+
+/* Every file's link, and number[l] of link l of the file among them. */
+static bool list_links(const struct ms_platform *p, struct ms_route_query *r, int *number)
+{
+    const struct ms_platform_link **row = ms_platform_links_by_name(p);
+    r->link = row ? MS_NEW(&r->arena, struct ms_route_link, (size_t)p->n_links + 1) : NULL;
+    r->n_links = p->n_links;
+    for (int i = 0; r->link && i < p->n_links; i++) {
+        r->link[i] = (struct ms_route_link){row[i]->name, row[i]->bandwidth_Bps, row[i]->latency_s,
+                                            row[i]->policy != MS_LINK_FATPIPE};
+        number[row[i] - p->link] = i;
+    }
+    free(row);
+    return r->link != NULL;
+}
+
+static int rule_links(const struct ms_platform *p, struct ms_route_pair pair, uint32_t *link)
+{
+    return ms_route_rule_links(p->rule, ms_route_rule_gpu(p->rule, p->host_name[pair.src]),
+                               ms_route_rule_gpu(p->rule, p->host_name[pair.dst]), link);
+}
+
+static bool say_ruled(const struct ms_platform *p, const struct ms_route_pair *pair, size_t n,
+                      const int *number, struct ms_route_query *r)
+{
+    uint32_t link[256];
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < n; i++)
+        total += (size_t)rule_links(p, pair[i], link);
+    int *first = MS_NEW(&r->arena, int, n + 1), *link_of = MS_NEW(&r->arena, int, total + 1);
+    double *latency_s = MS_NEW(&r->arena, double, n + 1);
+    bool good = first && link_of && latency_s && total <= INT32_MAX;
+    for (size_t i = 0; i < n && good; i++) {
+        int m = rule_links(p, pair[i], link);
+        for (int k = 0; k < m; k++) {
+            link_of[at++] = number[link[k]];
+            latency_s[i] += p->link[link[k]].latency_s;
+        }
+        first[i + 1] = (int)at;
+    }
+    r->n_pairs = n;
+    r->first = first;
+    r->link_of = link_of;
+    r->latency_s = latency_s;
+    return good;
+}
+
+static enum ms_status by_rule(const struct ms_platform *p, const struct ms_route_pair *pair,
+                              size_t n, struct ms_route_query *out, struct ms_err *err)
+{
+    struct ms_route_query r = {0};
+    int *number = malloc(((size_t)p->n_links + 1) * sizeof *number);
+    bool good = number && list_links(p, &r, number) && say_ruled(p, pair, n, number, &r);
+    free(number);
+    if (good)
+        *out = r;
+    else
+        ms_arena_finish(&r.arena);
+    return good ? MS_OK : ms_err_set(err, MS_NOMEM, "no memory for %zu routes", n);
+}
+
+enum ms_status ms_route_query_ask(const struct ms_platform *p, const struct ms_route_pair *pair,
+                                  size_t n, struct ms_route_query *out, struct ms_err *err)
+{
+    bool holds = false;
+    int host[2] = {n ? pair[0].src : 0, n ? pair[0].dst : 0};
+    *out = (struct ms_route_query){0};
+    if (p->rule && n == 1)
+        return ask_outline(p, host, 2, pair, n, out, err);
+    enum ms_status s = p->rule ? try_rule(p, &holds, err) : MS_OK;
+    if (s != MS_OK)
+        return s;
+    return holds ? by_rule(p, pair, n, out, err) : ask(p, NULL, pair, n, out, err);
 }
 
 void ms_route_query_finish(struct ms_route_query *p)

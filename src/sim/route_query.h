@@ -3,7 +3,8 @@
  *  SimGrid loads one platform a process, aborts on what it dislikes, and answers about routes
  *  only from inside an actor: so a child loads the file, asks, and writes the answers through a
  *  pipe; the parent never touches SimGrid. The answer counts only when it came whole. Give it
- *  files that ms_platform_read accepted. */
+ *  files that ms_platform_read accepted. Where a rule says the routes (cluster/route_rule.h) SimGrid is
+ *  asked for a sample, and for all where that is not the rule's. */
 #ifndef MS_SIM_ROUTE_QUERY_H
 #define MS_SIM_ROUTE_QUERY_H
 
@@ -27,7 +28,7 @@ struct ms_route_query {
     const int *link_of;      /**< links of each route in order, numbers in `link` */
     const double *latency_s; /**< [n_pairs] */
     int n_links;
-    struct ms_route_link *link; /**< all links SimGrid has made, in name order */
+    struct ms_route_link *link; /**< all links there are, or those of one route; in name order */
 };
 
 /** Ask for the routes of n pairs. @param out zeroed on entry, owned by the caller on MS_OK
