@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/ahead.h"
 #include "base/arena.h"
 #include "base/child.h"
 #include "base/err.h"
@@ -360,6 +361,56 @@ START_TEST(test_pool_does_every_item_once_for_any_thread_count)
 }
 END_TEST
 
+struct fates {
+    int seen[100];
+    int bad[3]; /* items that fail */
+};
+
+static bool meet(void *ctx, size_t item, int thread)
+{
+    struct fates *f = ctx;
+    f->seen[item]++;
+    return (int)item != f->bad[0] && (int)item != f->bad[1] && (int)item != f->bad[2];
+}
+
+START_TEST(test_items_done_ahead_are_there_when_waited_for)
+{
+    for (int t = 1; t <= 4; t++)
+        for (int round = 0; round < 100; round++) {
+            struct fates f = {.bad = {-1, -1, -1}};
+            size_t failed;
+            struct ms_ahead *a = ms_ahead_start(t, 100, meet, &f);
+            for (size_t n = 10; n <= 100; n += 30) {
+                ck_assert(ms_ahead_wait(a, n, &failed));
+                for (size_t i = 0; i < n; i++)
+                    ck_assert_int_eq(f.seen[i], 1);
+            }
+            ms_ahead_stop(a);
+            a = ms_ahead_start(t, 100, meet, &f); /* stopped before anybody waits */
+            ms_ahead_stop(a);
+        }
+}
+END_TEST
+
+/* Several fail: whoever waits for less goes on, the others hear of the first. */
+START_TEST(test_the_first_item_that_fails_is_the_one_told)
+{
+    for (int t = 1; t <= 4; t++)
+        for (int round = 0; round < 100; round++) {
+            struct fates f = {.bad = {42, 41, 43}};
+            size_t failed;
+            struct ms_ahead *a = ms_ahead_start(t, 100, meet, &f);
+            ck_assert(ms_ahead_wait(a, 41, &failed));
+            ck_assert(!ms_ahead_wait(a, 42, &failed));
+            ck_assert_uint_eq(failed, 41);
+            ck_assert(!ms_ahead_wait(a, 100, &failed));
+            ck_assert_uint_eq(failed, 41);
+            ck_assert_int_eq(f.seen[99], 0);
+            ms_ahead_stop(a);
+        }
+}
+END_TEST
+
 /* Items come out by time, then tie, then id, whatever the order they went in and moved. */
 START_TEST(test_heap_gives_the_least_first)
 {
@@ -458,6 +509,8 @@ int main(void)
     tcase_add_test(t, test_strings_are_numbered_as_met);
     tcase_add_test(t, test_files_are_replaced_whole);
     tcase_add_test(t, test_pool_does_every_item_once_for_any_thread_count);
+    tcase_add_test(t, test_items_done_ahead_are_there_when_waited_for);
+    tcase_add_test(t, test_the_first_item_that_fails_is_the_one_told);
     tcase_add_test(t, test_heap_gives_the_least_first);
     tcase_add_test(t, test_a_childs_answer_and_talk_come_whole_and_a_late_one_is_killed);
     tcase_set_timeout(t, 60);

@@ -395,6 +395,79 @@ START_TEST(test_traffic_is_the_same_for_any_threads_order_and_company)
 }
 END_TEST
 
+/* Exchanges that are looked at while others are being drawn are those that are drawn at once; of
+ * several threads, and where all are looked at from the last. */
+START_TEST(test_traffic_drawn_ahead_is_the_same)
+{
+    struct study s;
+    study_init(&s);
+    s.work.groups = 2;
+    s.work.steps = 2;
+    s.routing.drift = 0.3;
+    struct ms_demand *at_once = begin(&s, 3);
+    for (int threads = 1; threads <= 3; threads++)
+        for (int back = 0; back < 2; back++) {
+            struct ms_err err = {0};
+            s.in.n_threads = threads;
+            struct ms_demand *d = begin(&s, 0);
+            ck_assert_int_eq(ms_demand_begin_ahead(d, 1, &err), MS_OK); /* left unfinished */
+            ck_assert_int_eq(ms_demand_begin_ahead(d, 3, &err), MS_OK);
+            for (int i = 0; i < 12; i++) {
+                int at = back ? 11 - i : i, p = at / 6, l = at / 2 % 3, q = at % 2;
+                ck_assert_int_eq(ms_demand_ready(d, p, l, q, &err), MS_OK);
+                same_traffic(ms_demand_traffic(d, p, l, q), ms_demand_traffic(at_once, p, l, q));
+            }
+            ck_assert_int_eq(ms_demand_begin_twin(d, &err), MS_OK); /* completes it */
+            ck_assert_double_eq(ms_demand_note(d).realised_max_over_mean,
+                                ms_demand_note(at_once).realised_max_over_mean);
+            ms_demand_destroy(d);
+        }
+    ms_demand_destroy(at_once);
+}
+END_TEST
+
+/* A popularity that drifts comes to a layer that a group limit cannot give: those before it are there,
+ * and from it on the same sentence is told, whoever draws. */
+START_TEST(test_an_error_in_a_later_layer_is_told_when_it_is_reached)
+{
+    struct study s;
+    int reached[4];
+    char text[4][sizeof((struct ms_err){0}).text];
+    study_init(&s);
+    s.model.groups = 8;
+    s.model.group_limit = 4;
+    s.work.steps = 8;
+    s.routing.popularity = law_named("target", "max_over_mean", "6");
+    s.routing.drift = 0.5;
+    s.in.seed = 4;
+    for (int threads = 0; threads <= 3; threads++) { /* 0: all at once */
+        struct ms_err err = {0};
+        struct ms_demand *d = NULL;
+        s.in.n_threads = threads > 0 ? threads : 1;
+        ck_assert_msg(ms_demand_create(&s.in, &d, &err) == MS_OK, "%s", err.text);
+        if (threads == 0) {
+            ck_assert_int_eq(ms_demand_begin(d, 0, &err), MS_INVALID);
+        } else {
+            ck_assert_int_eq(ms_demand_begin_ahead(d, 0, &err), MS_OK);
+            int at = 0;
+            while (ms_demand_ready(d, at / 3, at % 3, 0, &err) == MS_OK)
+                at++;
+            reached[threads] = at;
+            ck_assert_int_eq(ms_demand_ready(d, 7, 2, 0, NULL), MS_INVALID);
+            ck_assert_int_eq(ms_demand_complete(d, NULL), MS_INVALID);
+        }
+        memcpy(text[threads], err.text, sizeof err.text);
+        ms_demand_destroy(d);
+    }
+    ck_assert_msg(strstr(text[0], "of its group's selections"), "%s", text[0]);
+    for (int threads = 1; threads <= 3; threads++) {
+        ck_assert_str_eq(text[threads], text[0]);
+        ck_assert_int_eq(reached[threads], reached[1]);
+    }
+    ck_assert_int_gt(reached[1], 0);
+}
+END_TEST
+
 /* Ranks, hosts and nodes: groups in order or strided, nodes by first appearance, hosts that no node
  * is known of apart. */
 START_TEST(test_nodes_count_in_order_of_first_appearance)
@@ -912,6 +985,8 @@ int main(void)
     tcase_add_test(t, test_search_is_no_worse_than_eplb);
     tcase_add_test(t, test_search_minds_the_choice_of_copy);
     tcase_add_test(t, test_traffic_is_the_same_for_any_threads_order_and_company);
+    tcase_add_test(t, test_traffic_drawn_ahead_is_the_same);
+    tcase_add_test(t, test_an_error_in_a_later_layer_is_told_when_it_is_reached);
     tcase_add_test(t, test_nodes_count_in_order_of_first_appearance);
     tcase_add_test(t, test_redraw_tokens_keeps_the_popularity);
     tcase_add_test(t, test_counts_of_a_trace_come_back_from_its_traffic);

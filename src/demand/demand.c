@@ -116,6 +116,7 @@ void ms_demand_destroy(struct ms_demand *d)
 {
     if (!d)
         return;
+    ms_demand_stop_drawing(d);
     for (int i = 0; i < d->n_epochs * d->Q && d->placement; i++)
         ms_place_finish(&d->placement[i]);
     for (int q = 0; q < d->Q && d->twin_maker; q++)
@@ -171,7 +172,8 @@ static void note_realised(struct ms_demand *d)
     d->note.realised_max_over_mean = total / (double)n;
 }
 
-/* A placement sees what was drawn before it. */
+/* A placement sees what was drawn before it; of a run's only one the traffic may come while the run goes
+ * on. */
 static enum ms_status draw_epoch(struct ms_demand *d, int repeat, int epoch, struct ms_err *err)
 {
     enum ms_status s = MS_OK;
@@ -180,6 +182,8 @@ static enum ms_status draw_epoch(struct ms_demand *d, int repeat, int epoch, str
         s = ms_demand_draw_placement(d, repeat, epoch, err);
     if (s == MS_OK && epoch > 0)
         s = ms_demand_list_moves(d, epoch, err);
+    if (s == MS_OK && d->n_epochs == 1)
+        return ms_demand_start_drawing(d, repeat, 0, d->P, err);
     if (s == MS_OK)
         s = ms_demand_draw_traffic(d, repeat, first, last < d->P ? last : d->P, err);
     return s;
@@ -199,13 +203,14 @@ static enum ms_status draw(struct ms_demand *d, int repeat, struct ms_err *err)
     }
     for (int k = 0; s == MS_OK && k < d->n_epochs; k++)
         s = draw_epoch(d, repeat, k, err);
-    if (s == MS_OK)
+    if (s == MS_OK && !d->job)
         note_realised(d);
     return s;
 }
 
-enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *err)
+enum ms_status ms_demand_begin_ahead(struct ms_demand *d, int repeat, struct ms_err *err)
 {
+    ms_demand_stop_drawing(d);
     ms_arena_reset(&d->run);
     d->repeat = -1;
     d->twin = NULL;
@@ -230,6 +235,32 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     return s;
 }
 
+enum ms_status ms_demand_ready(struct ms_demand *d, int step, int layer, int group,
+                               struct ms_err *err)
+{
+    size_t at = ms_cell(step, d->L, layer) * (size_t)d->Q + (size_t)group;
+    return ms_demand_await(d, at + 1, err);
+}
+
+enum ms_status ms_demand_complete(struct ms_demand *d, struct ms_err *err)
+{
+    enum ms_status s = ms_demand_await(d, ms_demand_exchanges(d), err);
+    if (s == MS_OK && d->job)
+        note_realised(d);
+    ms_demand_stop_drawing(d);
+    if (s != MS_OK)
+        d->repeat = -1;
+    return s;
+}
+
+enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *err)
+{
+    enum ms_status s = ms_demand_begin_ahead(d, repeat, err);
+    if (s == MS_OK)
+        s = ms_demand_complete(d, err);
+    return s;
+}
+
 static struct ms_twin *maker_of(const struct ms_demand *d, size_t exchange)
 {
     return d->twin_maker[d->group_placement[group_of(d, exchange)]];
@@ -239,7 +270,9 @@ enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err)
 {
     if (d->repeat < 0)
         return ms_err_set(err, MS_INTERNAL, "a twin was asked for before its run");
-    enum ms_status s = d->twin ? MS_OK : allocate_traffic(d, &d->twin, err);
+    enum ms_status s = ms_demand_complete(d, err);
+    if (s == MS_OK && !d->twin)
+        s = allocate_traffic(d, &d->twin, err);
     if (s != MS_OK)
         return s;
     for (size_t i = 0; i < ms_demand_exchanges(d); i++)
@@ -254,7 +287,9 @@ enum ms_status ms_demand_begin_kept(struct ms_demand *d, struct ms_err *err)
     struct ms_traffic *own = d->traffic;
     if (d->repeat < 0)
         return ms_err_set(err, MS_INTERNAL, "a kept run was asked for before its own");
-    enum ms_status s = d->kept ? MS_OK : allocate_traffic(d, &d->kept, err);
+    enum ms_status s = ms_demand_complete(d, err);
+    if (s == MS_OK && !d->kept)
+        s = allocate_traffic(d, &d->kept, err);
     if (s != MS_OK)
         return s;
     d->twin_begun = false;

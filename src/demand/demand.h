@@ -7,7 +7,7 @@
  *  anything is simulated. Then one *run* at a time is drawn: ms_demand_begin draws the tokens of
  *  one repeat for all steps, layers and groups, in parallel. The answer depends on (seed, repeat,
  *  step, layer, group, rank) alone, never on threads or order. A demand may be created before
- *  fork() and used in the child: threads start in ms_demand_begin. Global rank = group * ranks +
+ *  fork() and used in the child: threads start when a run begins. Global rank = group * ranks +
  *  rank within the group, after group_layout. */
 #ifndef MS_DEMAND_DEMAND_H
 #define MS_DEMAND_DEMAND_H
@@ -66,6 +66,17 @@ void ms_demand_destroy(struct ms_demand *d);
 
 /** Draw one repeat (0, 1, …). What ms_demand_traffic gave before is gone. */
 enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *err);
+/** The same in the background, by n_threads - 1 threads; the caller draws too while it waits for an
+ *  exchange. Placement and requests are there when it returns, and so is everything where a later
+ *  placement has to see the traffic of steps before. Each exchange is to be asked for (ready) before
+ *  ms_demand_traffic, and all of them (complete) before notes and keys are read. One thread asks. */
+enum ms_status ms_demand_begin_ahead(struct ms_demand *d, int repeat, struct ms_err *err);
+/** Until an exchange, and all before it, can be looked at.  @return the first error among them, whatever
+ *  thread met it */
+enum ms_status ms_demand_ready(struct ms_demand *d, int step, int layer, int group,
+                               struct ms_err *err);
+/** Until all is drawn. */
+enum ms_status ms_demand_complete(struct ms_demand *d, struct ms_err *err);
 /** Replace the traffic of the run begun by its balanced twin (balanced_twin.h); ms_demand_begin
  *  undoes it. */
 enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err);

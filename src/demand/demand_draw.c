@@ -3,43 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/pool.h"
-#include "demand/count.h"
-#include "demand/demand_int.h"
-#include "routing/assigner.h"
-#include "routing/sample.h"
-
-enum { RANKS_PER_ITEM = 64 };
-
-/** One thread's tables. items, prob and holder are of a block of tokens or, with capacity, of all
- *  tokens that a capacity is counted over. */
-struct worker {
-    struct ms_sampler *sampler;
-    struct ms_assigner *assigner; /* instead of the sampler */
-    struct ms_counter *counter;
-    int counter_nodes; /* nodes it was made for */
-    uint16_t *items, *holder;
-    float *prob;
-    int *scratch;     /* [G] of a rank assignment */
-    uint32_t *chosen; /* [G][E] selections, where copies are split by them */
-    double requested; /* selections before drops, of the item */
-    struct ms_err err;
-    size_t err_item;
-};
-
-struct job {
-    struct ms_demand *d;
-    int repeat, chunks; /* items per exchange */
-    int first_exchange; /* of the steps that are drawn */
-    int64_t block;      /* tokens of a rank drawn at a time */
-    int64_t buffer;     /* tokens a worker holds */
-    bool capacity, probs, requests;
-    bool split;                             /* copies are chosen by the counts of all ranks */
-    bool whole;                             /* an item is all ranks of an exchange */
-    const struct ms_replica_choice *choice; /* NULL: tokens name slots */
-    struct worker *worker;
-    double *partial; /* [items][S + E + 2]: slots, experts, dropped, requested */
-};
+#include "demand/draw_job.h"
 
 /** One source rank of an exchange. */
 struct row {
@@ -51,12 +15,6 @@ struct row {
 struct streams {
     struct ms_rng tokens, replicas, probs;
 };
-
-/* Numbers of an item's part of an exchange. */
-static size_t part_size(const struct ms_demand *d)
-{
-    return (size_t)d->S + (size_t)d->E + 2;
-}
 
 void ms_demand_draw_ids(const struct ms_demand *d, struct ms_rng *rng, int layer, int n,
                         uint16_t *chosen)
@@ -76,14 +34,14 @@ static bool assigned(const struct ms_demand *d)
     return d->assign && d->law;
 }
 
-static int64_t tokens_of(const struct job *j, struct row x)
+static int64_t tokens_of(const struct ms_draw_job *j, struct row x)
 {
     return ms_demand_tokens(j->d, x.step, x.layer, x.group, x.rank);
 }
 
 /* All tokens of a rank under a token assignment: they are the batch it sees. */
-static void draw_assigned(struct job *j, struct worker *w, struct row x, struct ms_rng stream,
-                          int T, uint16_t *chosen, float *prob)
+static void draw_assigned(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x,
+                          struct ms_rng stream, int T, uint16_t *chosen, float *prob)
 {
     struct ms_demand *d = j->d;
     uint64_t run = (uint64_t)j->repeat << 32 | (unsigned)x.step;
@@ -94,8 +52,8 @@ static void draw_assigned(struct job *j, struct worker *w, struct row x, struct 
     w->requested += d->assign->expert_choice ? (double)got : (double)T * d->K;
 }
 
-static void draw_ranks(struct job *j, struct worker *w, struct row x, int64_t first, int n,
-                       uint16_t *slots)
+static void draw_ranks(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x, int64_t first,
+                       int n, uint16_t *slots)
 {
     struct ms_demand *d = j->d;
     uint64_t where = (uint64_t)x.step << 32 | (unsigned)x.layer;
@@ -111,8 +69,8 @@ static void draw_ranks(struct job *j, struct worker *w, struct row x, int64_t fi
 
 /* Items of the n tokens from number t of the row on and, where drops ask for them, their
  * probabilities. */
-static void draw_block(struct job *j, struct worker *w, struct row x, struct streams *from,
-                       int64_t t, int n, uint16_t *items, float *prob)
+static void draw_block(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x,
+                       struct streams *from, int64_t t, int n, uint16_t *items, float *prob)
 {
     struct ms_demand *d = j->d;
     if (d->by_rank) {
@@ -131,7 +89,8 @@ static void draw_block(struct job *j, struct worker *w, struct row x, struct str
 }
 
 /* The tables stand for a row; its streams start. */
-static void open_row(struct job *j, struct worker *w, struct row x, struct streams *from)
+static void open_row(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x,
+                     struct streams *from)
 {
     struct ms_demand *d = j->d;
     uint64_t who = (uint64_t)x.group << 32 | (unsigned)x.rank, seed = d->in.seed;
@@ -147,7 +106,7 @@ static void open_row(struct job *j, struct worker *w, struct row x, struct strea
         w->requested += (double)tokens_of(j, x) * d->K;
 }
 
-static enum ms_status set_frequencies(struct ms_demand *d, struct worker *w, struct row x)
+static enum ms_status set_frequencies(struct ms_demand *d, struct ms_draw_worker *w, struct row x)
 {
     if (!w->sampler)
         return MS_OK;
@@ -156,7 +115,7 @@ static enum ms_status set_frequencies(struct ms_demand *d, struct worker *w, str
 }
 
 /* A row without capacity: drawn and counted block by block. */
-static void count_row(struct job *j, struct worker *w, struct row x)
+static void count_row(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x)
 {
     struct streams from;
     int64_t T = tokens_of(j, x);
@@ -171,11 +130,12 @@ static void count_row(struct job *j, struct worker *w, struct row x)
 /** The part of an exchange that an item makes. */
 struct part {
     struct ms_traffic *traffic;
-    double *slots, *experts, *dropped, *requested;
+    double *slots, *experts, *dropped;
+    const double *requested; /* of the worker */
 };
 
 /* All tokens of an exchange by their requests. */
-static enum ms_status choose_all(struct job *j, struct worker *w, struct row x)
+static enum ms_status choose_all(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x)
 {
     struct ms_demand_exchange e = {j->repeat, x.step, x.layer, x.group};
     if (j->d->recorded && w->prob) {
@@ -189,7 +149,8 @@ static enum ms_status choose_all(struct job *j, struct worker *w, struct row x)
 }
 
 /* What a row's tokens choose, not yet which copies: choose_all has done it for requests. */
-static enum ms_status draw_row(struct job *j, struct worker *w, struct row x, size_t at)
+static enum ms_status draw_row(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x,
+                               size_t at)
 {
     struct streams from;
     enum ms_status s = MS_OK;
@@ -203,7 +164,8 @@ static enum ms_status draw_row(struct job *j, struct worker *w, struct row x, si
 }
 
 /* Everything that is chosen in an exchange, by source and expert, splits the copies. */
-static enum ms_status split_copies(struct job *j, struct worker *w, struct row x, int last)
+static enum ms_status split_copies(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x,
+                                   int last)
 {
     struct ms_demand *d = j->d;
     size_t at = 0, width = (size_t)d->width;
@@ -223,8 +185,8 @@ static enum ms_status split_copies(struct job *j, struct worker *w, struct row x
 }
 
 /* Which copies a row's tokens go to, and which of them are dropped. */
-static enum ms_status choose_copies(struct job *j, struct worker *w, struct row x, size_t at,
-                                    struct part *out)
+static enum ms_status choose_copies(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x,
+                                    size_t at, struct part *out)
 {
     struct ms_demand *d = j->d;
     int n = (int)tokens_of(j, x);
@@ -245,8 +207,8 @@ static enum ms_status choose_copies(struct job *j, struct worker *w, struct row 
 
 /* Rows first.rank .. last - 1, drawn before any is counted: a capacity, copies or requests that see
  * all of them. */
-static enum ms_status count_together(struct job *j, struct worker *w, struct row first, int last,
-                                     struct part *out)
+static enum ms_status count_together(struct ms_draw_job *j, struct ms_draw_worker *w,
+                                     struct row first, int last, struct part *out)
 {
     struct ms_demand *d = j->d;
     size_t width = (size_t)d->width, at = 0;
@@ -282,8 +244,14 @@ static enum ms_status count_together(struct job *j, struct worker *w, struct row
     return s;
 }
 
+/* Slots, experts and the dropped: an item's part of an exchange. */
+static size_t part_size(const struct ms_demand *d)
+{
+    return (size_t)d->S + (size_t)d->E + 1;
+}
+
 /* Tables of a worker that a run needs, made where they are missing. */
-static enum ms_status equip(struct job *j, struct worker *w, int group)
+static enum ms_status equip(struct ms_draw_job *j, struct ms_draw_worker *w, int group)
 {
     struct ms_demand *d = j->d;
     int n_nodes = d->group_nodes[group];
@@ -312,15 +280,17 @@ static enum ms_status equip(struct job *j, struct worker *w, int group)
         w->scratch = malloc((size_t)d->G * sizeof *w->scratch);
     if (!w->chosen && j->split)
         w->chosen = malloc(ms_cell(d->G, d->E, 0) * sizeof *w->chosen);
-    if (!w->counter || !w->items || !w->scratch || (j->split && !w->chosen) ||
+    if (!w->part)
+        w->part = malloc(part_size(d) * sizeof *w->part);
+    if (!w->part || !w->counter || !w->items || !w->scratch || (j->split && !w->chosen) ||
         (samples && !w->sampler) || (j->probs && !w->prob) || (j->capacity && !w->holder))
         return ms_err_set(&w->err, MS_NOMEM, "out of memory");
     return MS_OK;
 }
 
 /* Rows first.rank .. last - 1 of an exchange. */
-static enum ms_status count_rows(struct job *j, struct worker *w, struct row first, int last,
-                                 struct part *out)
+static enum ms_status count_rows(struct ms_draw_job *j, struct ms_draw_worker *w, struct row first,
+                                 int last, struct part *out)
 {
     enum ms_status s = j->requests ? MS_OK : set_frequencies(j->d, w, first);
     if (j->whole)
@@ -339,28 +309,41 @@ static enum ms_status count_rows(struct job *j, struct worker *w, struct row fir
     return s;
 }
 
-static void run_item(void *ctx, size_t item, int thread)
+/* What an item has counted, to what the exchange's others have: whole numbers, so their order is of no
+ * matter. */
+static void add_up(struct ms_draw_job *j, const struct part *p)
 {
-    struct job *j = ctx;
     struct ms_demand *d = j->d;
-    struct worker *w = &j->worker[thread];
+    struct ms_traffic *t = p->traffic;
+    pthread_mutex_lock(&j->lock);
+    for (int i = 0; i < d->S; i++)
+        t->slot_tokens[i] += p->slots[i];
+    for (int e = 0; e < d->E; e++)
+        t->expert_tokens[e] += p->experts[e];
+    t->dropped += *p->dropped;
+    t->requested += *p->requested;
+    pthread_mutex_unlock(&j->lock);
+}
+
+bool ms_draw_item(void *ctx, size_t item, int thread)
+{
+    struct ms_draw_job *j = ctx;
+    struct ms_demand *d = j->d;
+    struct ms_draw_worker *w = &j->worker[thread];
     int exchange = j->first_exchange + (int)(item / (size_t)j->chunks);
-    int chunk = (int)(item % (size_t)j->chunks);
-    int first = j->whole ? 0 : chunk * RANKS_PER_ITEM;
-    int last = j->whole || first + RANKS_PER_ITEM > d->G ? d->G : first + RANKS_PER_ITEM;
+    int first = (int)(item % (size_t)j->chunks) * j->rows;
+    int last = first + j->rows > d->G ? d->G : first + j->rows;
     struct row x = {
         .step = exchange / d->Q / d->L, .layer = exchange / d->Q % d->L, .group = exchange % d->Q};
-    double *slots = j->partial + item * part_size(d), *experts = slots + d->S;
-    struct part out = {.traffic = &d->traffic[exchange],
-                       .slots = slots,
-                       .experts = experts,
-                       .dropped = experts + d->E,
-                       .requested = experts + d->E + 1};
-    if (w->err.status != MS_OK)
-        return;
     w->err_item = item;
     if (equip(j, w, x.group) != MS_OK)
-        return;
+        return false;
+    memset(w->part, 0, part_size(d) * sizeof *w->part);
+    struct part out = {.traffic = &j->traffic[exchange],
+                       .slots = w->part,
+                       .experts = w->part + d->S,
+                       .dropped = w->part + d->S + d->E,
+                       .requested = &w->requested};
     w->requested = 0;
     for (; x.rank < first; x.rank++)
         x.first_token += tokens_of(j, x);
@@ -368,96 +351,21 @@ static void run_item(void *ctx, size_t item, int thread)
     size_t at = ms_cell(x.layer, d->S, 0);
     ms_counter_layer(w->counter, p->slot_expert + at, p->slot_share ? p->slot_share + at : NULL,
                      ms_demand_rank_node(d, x.group));
-    if (count_rows(j, w, x, last, &out) == MS_OK)
-        *out.requested = w->requested;
+    if (count_rows(j, w, x, last, &out) != MS_OK)
+        return false;
+    add_up(j, &out);
+    return true;
 }
 
-/* The parts of an exchange's items, in their order. */
-static void add_up(struct job *j, size_t n_items)
+void ms_draw_worker_finish(struct ms_draw_worker *w)
 {
-    struct ms_demand *d = j->d;
-    for (size_t item = 0; item < n_items; item++) {
-        struct ms_traffic *t = &d->traffic[(size_t)j->first_exchange + item / (size_t)j->chunks];
-        const double *slots = j->partial + item * part_size(d), *experts = slots + d->S;
-        for (int i = 0; i < d->S; i++)
-            t->slot_tokens[i] += slots[i];
-        for (int e = 0; e < d->E; e++)
-            t->expert_tokens[e] += experts[e];
-        t->dropped += experts[d->E];
-        t->requested += experts[d->E + 1];
-    }
-}
-
-/* The first failed item's error, whatever thread met it. */
-static enum ms_status finish(struct job *j, int n_threads, struct ms_err *err)
-{
-    const struct worker *worst = NULL;
-    for (int i = 0; i < n_threads; i++) {
-        struct worker *w = &j->worker[i];
-        if (w->err.status != MS_OK && (!worst || w->err_item < worst->err_item))
-            worst = w;
-    }
-    enum ms_status s = worst ? worst->err.status : MS_OK;
-    if (worst && err && err->status == MS_OK)
-        *err = worst->err;
-    for (int i = 0; i < n_threads; i++) {
-        ms_sampler_destroy(j->worker[i].sampler);
-        ms_assigner_destroy(j->worker[i].assigner);
-        ms_counter_destroy(j->worker[i].counter);
-        free(j->worker[i].items);
-        free(j->worker[i].holder);
-        free(j->worker[i].prob);
-        free(j->worker[i].scratch);
-        free(j->worker[i].chosen);
-    }
-    return s;
-}
-
-/* The most tokens of a rank, or of all ranks of an exchange together. */
-static int64_t most_tokens(const struct ms_demand *d, bool of_exchange)
-{
-    int64_t most = 0;
-    for (int step = 0; step < d->P; step++)
-        for (int q = 0; q < d->Q; q++)
-            for (int l = 0; l < d->token_layers; l++) {
-                int64_t sum = 0;
-                for (int r = 0; r < d->G; r++) {
-                    int64_t n = ms_demand_tokens(d, step, l, q, r);
-                    sum = of_exchange ? sum + n : n > sum ? n : sum;
-                }
-                most = sum > most ? sum : most;
-            }
-    return most;
-}
-
-enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, int first, int last,
-                                      struct ms_err *err)
-{
-    const struct ms_routing_params *r = d->in.routing;
-    bool expert_choice = d->assign && d->assign->expert_choice;
-    struct job j = {
-        .d = d, .repeat = repeat, .first_exchange = first * d->L * d->Q, .block = MS_SAMPLE_BLOCK};
-    j.capacity = r->capacity_factor > 0 && !expert_choice;
-    j.requests = d->in.workload->requests.phase != MS_REQUESTS_NONE;
-    j.choice = d->by_rank ? NULL : ms_replica_of(d->in.place);
-    j.split = j.choice && j.choice->split && d->S > d->E;
-    j.whole = j.requests || j.split || (j.capacity && ms_demand_pooled(d));
-    j.probs = j.capacity && r->drop_policy == MS_DROP_PROBS;
-    if (j.capacity || j.split || assigned(d))
-        j.block = most_tokens(d, false) + 1;
-    j.buffer = j.whole ? most_tokens(d, true) : j.block;
-    j.chunks = j.whole ? 1 : (d->G + RANKS_PER_ITEM - 1) / RANKS_PER_ITEM;
-    size_t n_items = (size_t)(last - first) * (size_t)d->L * (size_t)d->Q * (size_t)j.chunks;
-    int n_threads = n_items < (size_t)d->in.n_threads ? (int)n_items : d->in.n_threads;
-    j.worker = MS_NEW(&d->run, struct worker, (size_t)n_threads);
-    j.partial = MS_NEW(&d->run, double, n_items *part_size(d));
-    if (!j.worker || !j.partial)
-        return ms_err_set(err, MS_NOMEM, "out of memory");
-    struct ms_pool *pool = n_threads > 1 ? ms_pool_create(n_threads) : NULL;
-    ms_pool_run(pool, n_items, run_item, &j);
-    ms_pool_destroy(pool);
-    enum ms_status s = finish(&j, n_threads, err);
-    if (s == MS_OK)
-        add_up(&j, n_items);
-    return s;
+    ms_sampler_destroy(w->sampler);
+    ms_assigner_destroy(w->assigner);
+    ms_counter_destroy(w->counter);
+    free(w->items);
+    free(w->holder);
+    free(w->prob);
+    free(w->scratch);
+    free(w->chosen);
+    free(w->part);
 }

@@ -70,6 +70,7 @@ struct ms_demand {
     struct ms_traffic *twin;       /* the same shape, NULL until a twin is begun */
     struct ms_traffic *kept;       /* likewise, under the first placement all the time */
     bool twin_begun, kept_begun;
+    struct ms_draw_job *job;     /**< under way: draw_job.h; NULL: all is drawn */
     struct ms_demand_lost *lost; /**< NULL: nobody is (demand_lost.c) */
 };
 
@@ -169,10 +170,18 @@ enum ms_status ms_demand_drop(const struct ms_demand *d, int64_t n_tokens, size_
                               const uint16_t *holder, const float *prob, uint16_t none,
                               uint16_t *items, double *dropped, struct ms_err *err);
 
-/* demand_draw.c: the tokens of a run, counted. */
-/** Of steps first .. last - 1. */
+/* demand_ahead.c: the tokens of a run, counted: of steps first .. last - 1 into d->traffic. */
+/** In the background, of which there is one at a time. Until it is stopped it reads what a run is drawn
+ *  from, and nobody may change that. */
+enum ms_status ms_demand_start_drawing(struct ms_demand *d, int repeat, int first, int last,
+                                       struct ms_err *err);
+/** Until the first n exchanges of the run are there. Nothing to do where nothing is drawn. */
+enum ms_status ms_demand_await(struct ms_demand *d, size_t n_exchanges, struct ms_err *err);
+void ms_demand_stop_drawing(struct ms_demand *d);
+/** All at once. */
 enum ms_status ms_demand_draw_traffic(struct ms_demand *d, int repeat, int first, int last,
                                       struct ms_err *err);
+/* demand_draw.c */
 /** n tokens of a trace of token ids, drawn with replacement: a stream gives the same tokens in
  *  every layer.  @param chosen [n][K] */
 void ms_demand_draw_ids(const struct ms_demand *d, struct ms_rng *rng, int layer, int n,

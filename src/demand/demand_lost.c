@@ -239,6 +239,9 @@ enum ms_status ms_demand_begin_lost(struct ms_demand *d, int repeat, const bool 
 {
     size_t G = (size_t)d->G, S = (size_t)d->S;
     int left = 0;
+    enum ms_status s = ms_demand_complete(d, err);
+    if (s != MS_OK)
+        return s;
     for (int r = 0; r < d->G; r++)
         left += !lost[r];
     if (left < 2)
@@ -256,7 +259,7 @@ enum ms_status ms_demand_begin_lost(struct ms_demand *d, int repeat, const bool 
     l->first_step = step;
     struct heirs h = {.d = d, .gone = lost, .before = before, .more = more, .heir = heir};
     number_left(d, new_of, scratch, scratch + G);
-    enum ms_status s = place(d, &h, count, err);
+    s = place(d, &h, count, err);
     if (s == MS_OK)
         s = list_moves(d, count, new_of, err);
     return s == MS_OK ? draw(d, repeat, new_of, err) : s;

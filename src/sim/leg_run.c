@@ -25,9 +25,15 @@ const struct ms_traffic *ms_core_traffic(struct ms_core *c, int step, int layer,
     const struct ms_traffic **t = &c->run.traffic[ms_core_cell(c, step, layer, group)];
     if (!*t) {
         double from_s = ms_clock_s();
-        *t = c->in->source.traffic(c->in->source.ctx, c->run.number, step, layer, group);
+        const struct ms_sim_source *of = &c->in->source;
+        enum ms_status s =
+            of->ready ? of->ready(of->ctx, c->run.number, step, layer, group, c->err) : MS_OK;
+        if (s == MS_OK)
+            *t = of->traffic(of->ctx, c->run.number, step, layer, group);
         c->run.wall_start_s += ms_clock_s() - from_s;
-        if (!*t)
+        if (s != MS_OK)
+            ms_core_note(c, s);
+        else if (!*t)
             ms_core_fail(c, MS_INTERNAL, "no traffic for run %d, step %d, layer %d, group %d",
                          c->run.number, step, layer, group);
         else if ((*t)->n_ranks != c->n_ranks ||

@@ -148,6 +148,8 @@ struct ms_sim_params {
 struct ms_sim_source {
     void *ctx;
     const struct ms_traffic *(*traffic)(void *ctx, int run, int step, int layer, int group);
+    /** Called before traffic, where that may still be under way; NULL: it is there when a run begins. */
+    enum ms_status (*ready)(void *ctx, int run, int step, int layer, int group, struct ms_err *err);
     /** Weights to be sent before the placement of a step is in force (demand.h, ms_demand_moves); NULL:
      *  placements stay. */
     const struct ms_move *(*moves)(void *ctx, int run, int step, int layer, int group, size_t *n);
@@ -273,8 +275,8 @@ struct ms_sim_output {
 };
 
 /** Simulate all runs; needs a process of its own (see above). SimGrid's stderr log is off;
- *  signal handlers are left as they were. source.begin runs on a stack of 8 MiB, source.traffic
- *  on one of 1 MiB. Checks bytes conservation, finished ranks and finite times itself:
+ *  signal handlers are left as they were. source.begin runs on a stack of 8 MiB, source.ready and
+ *  traffic on one of 1 MiB. Checks bytes conservation, finished ranks and finite times itself:
  *  MS_INTERNAL with a sentence when they fail.
  *  @param out zeroed on entry; owned by the caller (ms_sim_finish). */
 enum ms_status ms_sim_run(const struct ms_sim_input *in, struct ms_sim_output *out,

@@ -99,6 +99,11 @@ struct source {
     double rank_max_sum, realised_sum, dropped, requested, copies, first_layer_requested;
     size_t n_exchanges;
     struct ms_record_sums sums; /* of loads, by expert and by rank */
+    int repeat;                 /* begun; -1: none */
+    size_t n_measured;          /* exchanges of it, in their order */
+    bool completed;             /* all of them */
+    enum ms_status status;      /* of what has nobody to tell it to: the next run is told */
+    struct ms_err err;
     double routing_s;
 };
 
@@ -119,23 +124,6 @@ static const struct ms_move *moves(void *ctx, int run, int step, int layer, int 
 static bool keeps(const struct source *s, int run)
 {
     return s->kept && run % s->stride == s->stride - 1;
-}
-
-/* An equal twin simulated before stands for this one. */
-static bool wanted(void *ctx, int run)
-{
-    struct source *s = ctx;
-    int repeat = run / s->stride;
-    if (run % s->stride == 0 || keeps(s, run))
-        return true;
-    s->twin_key[repeat] = ms_demand_twin_key(s->demand);
-    for (int r = 0; r < repeat && !ms_sim_noisy(&s->in->s.sim); r++)
-        if (strcmp(s->twin_key[r].hex, s->twin_key[repeat].hex) == 0) {
-            s->twin_run[repeat] = s->twin_run[r];
-            return false;
-        }
-    s->twin_run[repeat] = run;
-    return true;
 }
 
 static void add_imbalance(struct ms_imbalance *sum, const struct ms_imbalance *m)
@@ -215,36 +203,104 @@ static void count_moves(struct source *s, int step, int group)
     }
 }
 
-static void measure_all(struct source *s, int repeat)
+/* Those of the repeat before `until`, in their order: they are there. */
+static void measure_until(struct source *s, size_t until)
 {
     const struct ms_workload *w = &s->in->s.workload;
-    size_t at = (size_t)repeat * (size_t)w->steps * (size_t)w->layers * (size_t)w->groups;
+    size_t a_step = (size_t)w->layers * (size_t)w->groups;
+    size_t first = (size_t)s->repeat * (size_t)w->steps * a_step;
+    for (; s->n_measured < until; s->n_measured++) {
+        size_t i = s->n_measured;
+        int step = (int)(i / a_step), layer = (int)(i % a_step) / w->groups,
+            group = (int)(i % (size_t)w->groups);
+        measure(s, ms_demand_traffic(s->demand, step, layer, group), step, layer, group,
+                &s->hot[first + i]);
+    }
+}
+
+/* All traffic of the repeat is there and measured. */
+static enum ms_status complete(struct source *s, struct ms_err *err)
+{
+    const struct ms_workload *w = &s->in->s.workload;
+    if (s->completed || s->repeat < 0)
+        return MS_OK;
+    double start = ms_clock_s();
+    enum ms_status status = ms_demand_complete(s->demand, err);
+    if (status != MS_OK)
+        return status;
+    measure_until(s, (size_t)w->steps * (size_t)w->layers * (size_t)w->groups);
+    s->realised_sum += ms_demand_note(s->demand).realised_max_over_mean;
+    s->completed = true;
+    s->routing_s += ms_clock_s() - start;
+    return MS_OK;
+}
+
+/* ms_sim_source.ready: the exchange, and with it all before. */
+static enum ms_status ready(void *ctx, int run, int step, int layer, int group, struct ms_err *err)
+{
+    struct source *s = ctx;
+    const struct ms_workload *w = &s->in->s.workload;
+    if (s->completed)
+        return MS_OK;
+    double start = ms_clock_s();
+    enum ms_status status = ms_demand_ready(s->demand, step, layer, group, err);
+    if (status == MS_OK)
+        measure_until(s, (ms_cell(step, w->layers, layer)) * (size_t)w->groups + (size_t)group + 1);
+    s->routing_s += ms_clock_s() - start;
+    return status;
+}
+
+static enum ms_status begin_repeat(struct source *s, int repeat, struct ms_err *err)
+{
+    const struct ms_workload *w = &s->in->s.workload;
+    if (s->repeat == repeat)
+        return MS_OK;
+    enum ms_status status = ms_demand_begin_ahead(s->demand, repeat, err);
+    if (status != MS_OK)
+        return status;
+    s->repeat = repeat;
+    s->n_measured = 0;
+    s->completed = false;
     if (s->stays)
         ms_demand_add_stays(s->demand, s->stays + (size_t)repeat * s->stays_size);
     for (int p = 0; p < w->steps; p++)
-        for (int l = 0; l < w->layers; l++)
-            for (int g = 0; g < w->groups; g++)
-                measure(s, ms_demand_traffic(s->demand, p, l, g), p, l, g, &s->hot[at++]);
-    for (int p = 0; p < w->steps; p++)
         for (int g = 0; g < w->groups; g++)
             count_moves(s, p, g);
-    s->realised_sum += ms_demand_note(s->demand).realised_max_over_mean;
+    return MS_OK;
+}
+
+/* ms_sim_source.wanted: an equal twin simulated before stands for this one. */
+static bool wanted(void *ctx, int run)
+{
+    struct source *s = ctx;
+    int repeat = run / s->stride;
+    if (s->status == MS_OK && (run % s->stride != 0 || s->repeat != repeat))
+        s->status = complete(s, &s->err);
+    if (s->status != MS_OK || run % s->stride == 0 || keeps(s, run))
+        return true;
+    s->twin_key[repeat] = ms_demand_twin_key(s->demand);
+    for (int r = 0; r < repeat && !ms_sim_noisy(&s->in->s.sim); r++)
+        if (strcmp(s->twin_key[r].hex, s->twin_key[repeat].hex) == 0) {
+            s->twin_run[repeat] = s->twin_run[r];
+            return false;
+        }
+    s->twin_run[repeat] = run;
+    return true;
 }
 
 static enum ms_status begin(void *ctx, int run, struct ms_err *err)
 {
     struct source *s = ctx;
     double start = ms_clock_s();
-    enum ms_status status;
-    if (run % s->stride == 0) {
-        status = ms_demand_begin(s->demand, run / s->stride, err);
-        if (status == MS_OK)
-            measure_all(s, run / s->stride);
-    } else if (keeps(s, run)) {
+    enum ms_status status = s->status;
+    if (status != MS_OK)
+        *err = s->err;
+    else if (run % s->stride == 0)
+        status = begin_repeat(s, run / s->stride, err);
+    else if (keeps(s, run))
         status = ms_demand_begin_kept(s->demand, err);
-    } else {
+    else
         status = ms_demand_begin_twin(s->demand, err);
-    }
     s->routing_s += ms_clock_s() - start;
     return status;
 }
@@ -256,7 +312,7 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
     size_t R = (size_t)in->s.repeats;
     size_t widest = (size_t)(in->s.model.experts > in->s.workload.ranks ? in->s.model.experts
                                                                         : in->s.workload.ranks);
-    *s = (struct source){.in = in, .stride = in->sim.runs_a_repeat};
+    *s = (struct source){.in = in, .stride = in->sim.runs_a_repeat, .repeat = -1};
     s->kept = s->stride > 1 + in->s.twin;
     s->tells_domains = options->causes;
     bool details = options->details;
@@ -286,8 +342,8 @@ static enum ms_status source_init(struct source *s, struct ms_case_input *in,
         return ms_err_set(err, MS_NOMEM, "out of memory for a case");
     for (size_t r = 0; r < R; r++)
         s->repeat_run[r] = (int)r * s->stride;
-    in->sim.source =
-        (struct ms_sim_source){.ctx = s, .traffic = traffic, .begin = begin, .wanted = wanted};
+    in->sim.source = (struct ms_sim_source){
+        .ctx = s, .traffic = traffic, .ready = ready, .begin = begin, .wanted = wanted};
     if (in->sim.moves_every > 0)
         in->sim.source.moves = moves;
     double start = ms_clock_s();
@@ -334,7 +390,7 @@ static void add_timing(const struct source *s, const struct ms_sim_output *o, do
     for (int r = 0; s->kept && r < s->in->s.repeats; r++)
         twin += o->run_wall_s[s->stride * (r + 1) - 1];
     ms_json_number(&j, "wall_s", wall_s);
-    ms_json_number(&j, "routing_s", s->routing_s);
+    ms_json_number(&j, "routing_s", s->routing_s); /* what the case's main thread drew or waited */
     ms_json_number(&j, "platform_s", o->platform_wall_s);
     ms_json_number(&j, "solver_s", solver);
     ms_json_number(&j, "twin_s", twin);
@@ -396,8 +452,12 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
         status = ms_case_lost_open(&lost, in, &arena, err);
     if (lost.n_times > 0 && !in->sim.engine) /* more than one simulation in this process */
         in->sim.engine = ms_sim_engine_create();
+    if (status == MS_OK) /* while SimGrid loads the platform */
+        status = begin_repeat(&source, 0, err);
     if (status == MS_OK)
         status = ms_sim_run(&in->sim, &o, err);
+    if (status == MS_OK)
+        status = complete(&source, err);
     if (status == MS_OK)
         status = ms_case_lost_finish(&lost, source.demand, &o, err);
     if (status == MS_OK)

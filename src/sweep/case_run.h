@@ -2,7 +2,8 @@
  *  simulation, record.
  *
  *  Meant for a forked child (farm.h): SimGrid's engine can be loaded once a process. Routing is
- *  drawn when a run starts, so that one repeat at a time is in memory. Run 2r is repeat r and run
+ *  drawn when a run starts, so that one repeat at a time is in memory; where there is more than one
+ *  thread, while SimGrid loads the platform and earlier layers are simulated. Run 2r is repeat r and run
  *  2r + 1 its balanced twin, left out when an equal twin was simulated before (once per
  *  distinct total). */
 #ifndef MS_SWEEP_CASE_RUN_H
