@@ -21,12 +21,12 @@ static struct ms_arena_chunk *chunk_new(size_t size)
     struct ms_arena_chunk *c = malloc(sizeof *c);
     if (!c)
         return NULL;
-    *c = (struct ms_arena_chunk){.size = size, .data = aligned_alloc(ALIGN, size)};
+    *c = (struct ms_arena_chunk){.size = size};
+    c->data = size < MS_HUGE_BYTES ? aligned_alloc(ALIGN, size) : ms_huge_alloc(size);
     if (!c->data) {
         free(c);
         return NULL;
     }
-    ms_huge_ask(c->data, size);
     return c;
 }
 

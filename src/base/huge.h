@@ -1,20 +1,21 @@
 /** @file huge.h  Big arrays on large pages.
  *
- *  An array of many megabytes that is read in no order costs a miss of the page table a look, and its
- *  first touch a fault every 4 KiB. Where the kernel gives large pages on request (transparent huge
- *  pages: always or madvise) it is asked for them; elsewhere nothing happens. Nothing else changes. */
+ *  An array of megabytes that is read in no order costs a miss of the page table a look, its
+ *  first touch a fault every 4 KiB, and its growth a copy. Where the kernel gives large pages on
+ *  request (transparent huge pages: always or madvise) it is asked for them; elsewhere nothing is
+ *  different. What these give is malloc's: free frees it. */
 #ifndef MS_BASE_HUGE_H
 #define MS_BASE_HUGE_H
 
 #include <stddef.h>
 
 /** From this size on an array is worth large pages, bytes. */
-#define MS_HUGE_BYTES ((size_t)4 << 20)
+#define MS_HUGE_BYTES ((size_t)1 << 20)
 
-/** Ask for large pages under an array of malloc's of `size` bytes; nothing for small or NULL ones. */
-void ms_huge_ask(void *p, size_t size);
-
-/** realloc, with large pages where the array is big. */
+/** As malloc. */
+void *ms_huge_alloc(size_t size);
+/** As realloc, for arrays that grow: a big one is given addresses beyond its size, where these are
+ *  not limited, and grows into them without moving. It does not give back what it had. */
 void *ms_huge_realloc(void *p, size_t size);
 
 #endif

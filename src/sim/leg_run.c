@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "base/clock.h"
 #include "sim/actor.h"
 #include "sim/cause.h"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 /* A flow in the making: its lists grow at the ends of the batch's. */
 struct making {
     struct ms_wires *f;
@@ -261,7 +262,7 @@ static bool hold(void **p, uint32_t *cap, size_t n, size_t size)
     if (n <= *cap)
         return true;
     free(*p);
-    *p = n < UINT32_MAX / 2 ? malloc(2 * n * size) : NULL;
+    *p = n < UINT32_MAX / 2 ? ms_huge_alloc(2 * n * size) : NULL;
     *cap = *p ? (uint32_t)(2 * n) : 0;
     return *p != NULL;
 }

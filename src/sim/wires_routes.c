@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 /* Tell the solver every route that was learnt since. */
 enum ms_status ms_wires_register_routes(struct ms_wires *f)
 {
     const struct ms_route_table *r = f->routes;
     if (r->n_routes > f->register_cap) {
-        uint32_t *p = realloc(f->fluid_route, r->n_routes * sizeof *p);
+        uint32_t *p = ms_huge_realloc(f->fluid_route, r->n_routes * sizeof *p);
         if (!p)
             return ms_wires_no_memory(f);
         f->fluid_route = p;
@@ -68,7 +69,7 @@ bool ms_wires_hold_rated(struct ms_wires *f, int leg)
     uint32_t n = f->routes->n_routes, had = f->n_rated[leg];
     if (n <= had)
         return true;
-    uint32_t *p = realloc(f->rated_route[leg], n * sizeof *p);
+    uint32_t *p = ms_huge_realloc(f->rated_route[leg], n * sizeof *p);
     if (!p)
         return false;
     for (uint32_t i = had; i < n; i++)
@@ -116,7 +117,7 @@ bool ms_wires_hold_paths(struct ms_wires *f, int leg)
     size_t n = (size_t)f->routes->n_routes * ms_wires_parts_of_message(f);
     if (n <= f->n_paths[leg])
         return true;
-    uint32_t *p = n < UINT32_MAX ? realloc(f->path_route[leg], n * sizeof *p) : NULL;
+    uint32_t *p = n < UINT32_MAX ? ms_huge_realloc(f->path_route[leg], n * sizeof *p) : NULL;
     if (!p)
         return false;
     for (size_t i = f->n_paths[leg]; i < n; i++)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
 
 enum {
@@ -29,7 +30,7 @@ static bool add_plane(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
     size_t words = (size_t)c->m * b->words;
     if (b->planes == MAX_PLANES)
         return false;
-    uint64_t *bits = realloc(b->bits, (b->planes + 1) * words * sizeof *bits);
+    uint64_t *bits = ms_huge_realloc(b->bits, (b->planes + 1) * words * sizeof *bits);
     if (!bits)
         return false;
     memset(bits + b->planes * words, 0, words * sizeof *bits);

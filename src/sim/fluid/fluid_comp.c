@@ -164,7 +164,7 @@ static bool set_sinks(struct ms_fluid_bucket *b, uint32_t i, const uint32_t *sin
 {
     b->sink[i] = sink[0];
     if (!b->also && sink[1] != MS_FLUID_NONE) {
-        b->also = malloc((size_t)b->cap * sizeof *b->also);
+        b->also = ms_huge_alloc((size_t)b->cap * sizeof *b->also);
         if (!b->also)
             return false;
         memset(b->also, 0xff, (size_t)b->cap * sizeof *b->also);

@@ -105,13 +105,13 @@ static bool lay_out(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
     if (at > b->n_entries) {
         free(b->other), free(b->owner);
         b->n_entries = at;
-        b->other = ms_huge_realloc(NULL, at * (b->k - 1) * sizeof *b->other);
-        b->owner = ms_huge_realloc(NULL, at * sizeof *b->owner);
+        b->other = ms_huge_alloc(at * (b->k - 1) * sizeof *b->other);
+        b->owner = ms_huge_alloc(at * sizeof *b->owner);
     }
     bool fine = b->n_entries == 0 || (b->other && b->owner);
     for (uint32_t j = 0; j < b->k; j++) {
         free(b->pos[j]);
-        b->pos[j] = ms_huge_realloc(NULL, (size_t)b->cap * sizeof *b->pos[j]);
+        b->pos[j] = ms_huge_alloc((size_t)b->cap * sizeof *b->pos[j]);
         fine = fine && b->pos[j];
     }
     return fine;

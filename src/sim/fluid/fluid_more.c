@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
 
 bool ms_fluid_more_needed(const struct ms_fluid *f, const struct ms_fluid_flow *flow)
@@ -67,8 +68,9 @@ bool ms_fluid_more_make(struct ms_fluid *f, const struct ms_fluid_flow *flows, s
     *out = NULL;
     if (n_more == 0)
         return true;
-    struct ms_fluid_block *b = malloc(sizeof *b + n_more * sizeof *b->more +
-                                      n_uses * sizeof *b->more->use + n_sinks * sizeof(uint32_t));
+    struct ms_fluid_block *b =
+        ms_huge_alloc(sizeof *b + n_more * sizeof *b->more + n_uses * sizeof *b->more->use +
+                      n_sinks * sizeof(uint32_t));
     if (!b)
         return false;
     struct cursor c = {.use = (struct ms_fluid_use *)(b->more + n_more)};

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
 
 enum cover { FIRST, LAST, SMALLEST, N_COVERS };
@@ -41,7 +42,7 @@ static uint32_t cover_of(const struct ms_fluid *f, size_t route, enum cover mode
 static uint32_t *routes_by_cover(const struct ms_fluid *f, const uint32_t *cover)
 {
     size_t *at = calloc(f->n_links + 2, sizeof *at);
-    uint32_t *by = malloc((f->n_routes + 1) * sizeof *by);
+    uint32_t *by = ms_huge_alloc((f->n_routes + 1) * sizeof *by);
     if (!at || !by) {
         free(at), free(by);
         return NULL;
@@ -105,7 +106,7 @@ static void close_viable(const struct ms_fluid *f, const uint32_t *cover, const 
 static bool drop_covered(struct ms_fluid *f, enum cover mode)
 {
     struct viable v = {0};
-    uint32_t *cover = malloc((f->n_routes + 1) * sizeof *cover), *by = NULL;
+    uint32_t *cover = ms_huge_alloc((f->n_routes + 1) * sizeof *cover), *by = NULL;
     for (size_t r = 0; cover && r < f->n_routes; r++)
         cover[r] = cover_of(f, r, mode);
     bool fine = cover && viable_init(f, cover, &v);

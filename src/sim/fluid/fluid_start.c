@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
 
 static struct ms_fluid_more *more_of(const struct ms_fluid_wait *x)
@@ -178,7 +179,7 @@ static bool sort_due(struct ms_fluid *f, uint32_t n)
         return true;
     }
     uint32_t *at = calloc(f->n_links + 2, sizeof *at);
-    struct ms_fluid_due *sorted = malloc(f->due_cap * sizeof *sorted);
+    struct ms_fluid_due *sorted = ms_huge_alloc(f->due_cap * sizeof *sorted);
     bool fine = at && sorted;
     for (uint32_t i = 0; i < n && fine; i++)
         at[f->due[i].link == MS_FLUID_NONE ? f->n_links + 1 : f->due[i].link + 1]++;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
 
 enum ms_status ms_fluid_set_capacity(struct ms_fluid *f, uint32_t link, double at_s,
@@ -62,7 +63,7 @@ static bool squeeze_waits(struct ms_fluid *f)
 {
     if (f->n_waits < 1024 || f->n_waiting * 2 > f->n_waits)
         return true;
-    struct ms_fluid_wait *w = malloc((f->n_waiting + 1) * sizeof *w);
+    struct ms_fluid_wait *w = ms_huge_alloc((f->n_waiting + 1) * sizeof *w);
     size_t n = 0;
     if (!w)
         return false;

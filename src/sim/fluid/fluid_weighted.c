@@ -208,7 +208,7 @@ static bool make_lists(struct ms_fluid_comp *c)
     assert(at < UINT32_MAX);
     if (at > w->owner_cap) {
         free(w->owner);
-        w->owner = ms_huge_realloc(NULL, at * sizeof *w->owner);
+        w->owner = ms_huge_alloc(at * sizeof *w->owner);
         w->owner_cap = w->owner ? at : 0;
     }
     for (uint32_t i = 0; i < w->n && (w->owner || at == 0); i++)
