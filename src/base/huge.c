@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-enum { LARGE_PAGE = 2 << 20, AHEAD = 4 };
+enum { LARGE_PAGE = 2 << 20, AHEAD = 16 };
 
 static void *large(size_t size)
 {

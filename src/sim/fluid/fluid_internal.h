@@ -280,8 +280,8 @@ struct ms_fluid {
     struct ms_heap runs, changes; /**< numbers of run[] and change[] by time, then by seq */
     struct ms_fluid_run *run;
     size_t run_cap;
-    struct ms_fluid_due *due; /**< scratch: flows that start now */
-    size_t due_cap;
+    struct ms_fluid_due *due, *sorted; /**< scratch: flows that start now */
+    size_t due_cap, sorted_cap;
     struct ms_fluid_change *change;
     size_t change_cap;
     uint32_t n_runs, free_run, n_changes, free_change;

@@ -102,17 +102,12 @@ static bool lay_out(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
     b->used = (uint32_t)at;
     at += grows ? at / SLACK : 0;
     assert(at < UINT32_MAX);
-    if (at > b->n_entries) {
-        free(b->other), free(b->owner);
-        b->n_entries = at;
-        b->other = ms_huge_alloc(at * (b->k - 1) * sizeof *b->other);
-        b->owner = ms_huge_alloc(at * sizeof *b->owner);
-    }
-    bool fine = b->n_entries == 0 || (b->other && b->owner);
-    for (uint32_t j = 0; j < b->k; j++) {
-        free(b->pos[j]);
-        b->pos[j] = ms_huge_alloc((size_t)b->cap * sizeof *b->pos[j]);
-        fine = fine && b->pos[j];
+    size_t cap = b->n_entries;
+    bool fine = ms_fluid_grow(&b->owner, &cap, at, sizeof *b->owner) &&
+                ms_fluid_grow(&b->other, &b->n_entries, at, (b->k - 1) * sizeof *b->other);
+    for (uint32_t j = 0; j < b->k && fine; j++) {
+        if (!b->pos[j])
+            fine = (b->pos[j] = ms_huge_alloc((size_t)b->cap * sizeof *b->pos[j])) != NULL;
     }
     return fine;
 }

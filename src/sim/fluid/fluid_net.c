@@ -38,15 +38,12 @@ static uint32_t cover_of(const struct ms_fluid *f, size_t route, enum cover mode
 }
 
 /* Routes in the order of their cover, so that distinct covers of a link are told by the last one
- * seen. @return NULL: no memory */
-static uint32_t *routes_by_cover(const struct ms_fluid *f, const uint32_t *cover)
+ * seen, into `by`. @return false: no memory */
+static bool routes_by_cover(const struct ms_fluid *f, const uint32_t *cover, uint32_t *by)
 {
     size_t *at = calloc(f->n_links + 2, sizeof *at);
-    uint32_t *by = ms_huge_alloc((f->n_routes + 1) * sizeof *by);
-    if (!at || !by) {
-        free(at), free(by);
-        return NULL;
-    }
+    if (!at)
+        return false;
     for (size_t r = 0; r < f->n_routes; r++)
         at[(cover[r] == MS_FLUID_NONE ? f->n_links : cover[r]) + 1]++;
     for (size_t l = 0; l <= f->n_links; l++)
@@ -54,7 +51,7 @@ static uint32_t *routes_by_cover(const struct ms_fluid *f, const uint32_t *cover
     for (size_t r = 0; r < f->n_routes; r++)
         by[at[cover[r] == MS_FLUID_NONE ? f->n_links : cover[r]]++] = (uint32_t)r;
     free(at);
-    return by;
+    return true;
 }
 
 struct viable {  /* links that may still turn out not to bind */
@@ -103,15 +100,15 @@ static void close_viable(const struct ms_fluid *f, const uint32_t *cover, const 
     }
 }
 
-static bool drop_covered(struct ms_fluid *f, enum cover mode)
+/* cover, by: [n_routes] scratch. */
+static bool drop_covered(struct ms_fluid *f, enum cover mode, uint32_t *cover, uint32_t *by)
 {
     struct viable v = {0};
-    uint32_t *cover = ms_huge_alloc((f->n_routes + 1) * sizeof *cover), *by = NULL;
-    for (size_t r = 0; cover && r < f->n_routes; r++)
+    for (size_t r = 0; r < f->n_routes; r++)
         cover[r] = cover_of(f, r, mode);
-    bool fine = cover && viable_init(f, cover, &v);
+    bool fine = viable_init(f, cover, &v);
     if (fine && v.n) {
-        fine = (by = routes_by_cover(f, cover)) != NULL;
+        fine = routes_by_cover(f, cover, by);
         if (fine)
             close_viable(f, cover, by, &v);
     }
@@ -119,7 +116,7 @@ static bool drop_covered(struct ms_fluid *f, enum cover mode)
         if (v.open[l])
             f->kept[l] = 0;
     }
-    free(by), free(cover), free(v.sum), free(v.seen), free(v.open);
+    free(v.sum), free(v.seen), free(v.open);
     return fine;
 }
 
@@ -146,9 +143,12 @@ static void keep_used(struct ms_fluid *f)
 
 bool ms_fluid_net_reduce(struct ms_fluid *f)
 {
-    bool fine = true;
+    uint32_t *cover = ms_huge_alloc((f->n_routes + 1) * sizeof *cover);
+    uint32_t *by = ms_huge_alloc((f->n_routes + 1) * sizeof *by);
+    bool fine = cover && by;
     keep_used(f);
     for (enum cover mode = FIRST; fine && mode < N_COVERS; mode++)
-        fine = drop_covered(f, mode);
+        fine = drop_covered(f, mode, cover, by);
+    free(cover), free(by);
     return fine;
 }

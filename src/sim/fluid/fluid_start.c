@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/huge.h"
 #include "sim/fluid/fluid_internal.h"
 
 static struct ms_fluid_more *more_of(const struct ms_fluid_wait *x)
@@ -179,18 +178,21 @@ static bool sort_due(struct ms_fluid *f, uint32_t n)
         return true;
     }
     uint32_t *at = calloc(f->n_links + 2, sizeof *at);
-    struct ms_fluid_due *sorted = ms_huge_alloc(f->due_cap * sizeof *sorted);
-    bool fine = at && sorted;
+    bool fine = at && ms_fluid_grow(&f->sorted, &f->sorted_cap, f->due_cap, sizeof *f->sorted);
     for (uint32_t i = 0; i < n && fine; i++)
         at[f->due[i].link == MS_FLUID_NONE ? f->n_links + 1 : f->due[i].link + 1]++;
     for (size_t l = 0; l <= f->n_links && fine; l++)
         at[l + 1] += at[l];
     for (uint32_t i = 0; i < n && fine; i++)
-        sorted[at[f->due[i].link == MS_FLUID_NONE ? f->n_links : f->due[i].link]++] = f->due[i];
+        f->sorted[at[f->due[i].link == MS_FLUID_NONE ? f->n_links : f->due[i].link]++] = f->due[i];
     free(at);
     if (fine) {
-        free(f->due);
-        f->due = sorted;
+        struct ms_fluid_due *due = f->due;
+        size_t cap = f->due_cap;
+        f->due = f->sorted;
+        f->due_cap = f->sorted_cap;
+        f->sorted = due;
+        f->sorted_cap = cap;
     }
     return fine;
 }
