@@ -74,7 +74,8 @@ static void bucket_finish(struct ms_fluid_bucket *b)
     if (b) {
         free(b->link), free(b->pos), free(b->left), free(b->sink), free(b->also), free(b->route);
         free(b->chain);
-        free(b->at), free(b->len), free(b->space), free(b->live), free(b->other), free(b->owner);
+        free(b->at), free(b->len), free(b->space), free(b->live), free(b->other), free(b->owner),
+            free(b->row);
         free(b->bits), free(b->lo), free(b->hi), free(b);
     }
 }
@@ -153,6 +154,7 @@ static bool bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracin
         !stretch(b, &b->sink, want, sizeof *b->sink) ||
         !stretch(b, &b->route, want, sizeof *b->route) ||
         (b->also && !stretch(b, &b->also, want, sizeof *b->also)) ||
+        (b->row && !stretch(b, &b->row, want, b->k * sizeof *b->row)) ||
         (tracing && !stretch(b, &b->chain, want, sizeof *b->chain)))
         return false;
     b->cap = (uint32_t)want;
@@ -259,7 +261,7 @@ static bool append(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
 {
     for (uint32_t i = b->listed; i < b->n && b->k > 1 && !b->stale; i++)
         b->stale = !(b->dense ? ms_fluid_bits_add(c, b, b->link[0][i], b->link[1][i])
-                              : ms_fluid_lists_add(c, b, i));
+                              : ms_fluid_lists_add(b, i));
     return !b->stale || make_anew(c, b);
 }
 

@@ -70,18 +70,25 @@ static void freeze_two(const struct ms_fluid_filling *w, const uint32_t *other, 
     }
 }
 
-static void freeze_more(const struct ms_fluid_filling *w, const uint32_t *other, uint32_t n,
-                        uint32_t others, double used)
+enum { AHEAD = 12 }; /* entries of a list whose flows are fetched early */
+
+/* Of its links this one alone is frozen; what is written to it is not read again. */
+static inline void freeze_more(const struct ms_fluid_filling *w, const struct ms_fluid_bucket *b,
+                               uint32_t l, uint32_t k, double used)
 {
-    for (uint32_t e = 0; e < n; e++, other += others) {
-        uint8_t frozen = 0;
-        for (uint32_t j = 0; j < others; j++)
-            frozen |= w->done[other[j]];
-        if (frozen)
+    const uint32_t *owner = b->owner + b->at[l], n = b->len[l];
+    for (uint32_t e = 0; e < n; e++) {
+        const uint32_t *link = b->row + (size_t)owner[e] * k;
+        uint32_t frozen = 0;
+        if (e + AHEAD < n)
+            __builtin_prefetch(b->row + (size_t)owner[e + AHEAD] * k);
+        for (uint32_t j = 0; j < k; j++)
+            frozen += w->done[link[j]];
+        if (frozen > 1)
             continue;
-        for (uint32_t j = 0; j < others; j++) {
-            w->rest[other[j]] -= used;
-            w->crowd[other[j]]--;
+        for (uint32_t j = 0; j < k; j++) {
+            w->rest[link[j]] -= used;
+            w->crowd[link[j]]--;
         }
     }
 }
@@ -98,11 +105,14 @@ static void freeze(struct filling *s, uint32_t l)
         struct ms_fluid_bucket *b = c->by_k[k];
         if (!b || b->dense || b->len[l] == 0)
             continue;
-        const uint32_t *other = b->other + (size_t)b->at[l] * (k - 1);
         if (k == 2)
-            freeze_two(s->w, other, b->len[l], s->front.water);
+            freeze_two(s->w, b->other + b->at[l], b->len[l], s->front.water);
+        else if (k == 3)
+            freeze_more(s->w, b, l, 3, s->front.water);
+        else if (k == 4)
+            freeze_more(s->w, b, l, 4, s->front.water);
         else
-            freeze_more(s->w, other, b->len[l], k - 1, s->front.water);
+            freeze_more(s->w, b, l, k, s->front.water);
     }
 }
 

@@ -37,7 +37,8 @@ struct ms_fluid_bucket {
     bool stale;        /**< lists (or bits) are to be made anew */
     bool dense;        /**< k = 2 only: bits instead of lists */
     uint32_t **link;   /**< [k][cap] */
-    uint32_t **pos;    /**< [k][cap] place of the flow in that link's list; k = 1 has no lists */
+    uint32_t **pos;    /**< [2][cap] of k = 2: place of the flow in that link's list */
+    uint32_t *row;     /**< [cap][k] of k > 2: its links again, all of a hole the dummy */
     double *left;      /**< [cap] bytes at the last settling; INFINITY: a hole */
     uint32_t *sink;    /**< [cap] */
     uint32_t *also;    /**< [cap] its second sink, or NULL: none has one */
@@ -47,7 +48,7 @@ struct ms_fluid_bucket {
     uint32_t *at;      /**< [m] a link's list: its first entry, */
     uint32_t *len;     /**< [m] its entries, */
     uint32_t *space;   /**< [m] and how many it has space for */
-    uint32_t *other;   /**< [entries][k-1] */
+    uint32_t *other;   /**< [entries] of k = 2: the flow's other link; of a hole the dummy */
     uint32_t *owner;   /**< [entries] flow */
     uint32_t used;     /**< entries given to lists */
     size_t n_entries;  /**< allocated */
@@ -402,7 +403,7 @@ void ms_fluid_weighted_idle(const struct ms_fluid_comp *c, double at_s, double *
 /** @return false: out of memory */
 bool ms_fluid_lists_make(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b);
 /** @return false: there is no space, they are to be made anew */
-bool ms_fluid_lists_add(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t flow);
+bool ms_fluid_lists_add(struct ms_fluid_bucket *b, uint32_t flow);
 void ms_fluid_lists_remove(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t flow);
 /** The bucket has become dense. */
 void ms_fluid_lists_drop(struct ms_fluid_bucket *b);

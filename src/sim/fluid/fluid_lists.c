@@ -1,5 +1,5 @@
-/* The list of each link's flows in a bucket, as the other links of each: how they are made, what is
- * appended to them and taken out. */
+/* The list of each link's flows in a bucket: how they are made, what is appended to them and taken
+ * out. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,26 +15,29 @@
 /* Write flow i's entry at place e of the list of its j-th link. */
 static void put_entry(struct ms_fluid_bucket *b, uint32_t i, uint32_t j, uint32_t e)
 {
-    uint32_t *o = b->other + (size_t)e * (b->k - 1);
-    for (uint32_t h = 0; h < b->k; h++) {
-        if (h != j)
-            *o++ = b->link[h][i];
-    }
     b->owner[e] = i;
-    b->pos[j][i] = e;
+    if (b->k == 2) {
+        b->other[e] = b->link[1 - j][i];
+        b->pos[j][i] = e;
+    }
+}
+
+static uint32_t which(const struct ms_fluid_bucket *b, uint32_t i, uint32_t l)
+{
+    uint32_t j = 0;
+    while (b->link[j][i] != l)
+        j++;
+    return j;
 }
 
 /* Close the holes in one link's list. */
-static void squeeze_list(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t l)
+static void squeeze_list(struct ms_fluid_bucket *b, uint32_t l)
 {
     uint32_t to = b->at[l], end = to + b->len[l];
     for (uint32_t e = b->at[l]; e < end; e++) {
-        uint32_t i = b->owner[e], j = 0;
-        if (b->other[(size_t)e * (b->k - 1)] == c->m)
-            continue;
-        while (b->link[j][i] != l)
-            j++;
-        put_entry(b, i, j, to++);
+        uint32_t i = b->owner[e];
+        if (b->left[i] < INFINITY)
+            put_entry(b, i, which(b, i, l), to++);
     }
     b->len[l] = to - b->at[l];
 }
@@ -42,19 +45,17 @@ static void squeeze_list(const struct ms_fluid_comp *c, struct ms_fluid_bucket *
 /* Twice the space for one link's list, at the end of the entries. @return false: there is none */
 static bool move_list(struct ms_fluid_bucket *b, uint32_t l)
 {
-    uint32_t from = b->at[l], to = b->used, space = 2 * b->space[l] + 8, others = b->k - 1;
+    uint32_t to = b->used, space = 2 * b->space[l] + 8;
     if ((size_t)to + space > b->n_entries)
         return false;
-    memcpy(b->other + (size_t)to * others, b->other + (size_t)from * others,
-           (size_t)b->len[l] * others * sizeof *b->other);
-    memcpy(b->owner + to, b->owner + from, b->len[l] * sizeof *b->owner);
-    for (uint32_t e = to; e < to + b->len[l]; e++) {
-        uint32_t i = b->owner[e], j = 0;
-        if (b->left[i] == INFINITY)
+    for (uint32_t e = 0; e < b->len[l]; e++) {
+        uint32_t i = b->owner[b->at[l] + e];
+        b->owner[to + e] = i;
+        if (b->k > 2)
             continue;
-        while (b->link[j][i] != l)
-            j++;
-        b->pos[j][i] = e;
+        b->other[to + e] = b->other[b->at[l] + e];
+        if (b->left[i] < INFINITY)
+            b->pos[which(b, i, l)][i] = to + e;
     }
     b->at[l] = to;
     b->space[l] = space;
@@ -62,12 +63,19 @@ static bool move_list(struct ms_fluid_bucket *b, uint32_t l)
     return true;
 }
 
-bool ms_fluid_lists_add(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t i)
+static void set_row(struct ms_fluid_bucket *b, uint32_t i)
 {
+    for (uint32_t j = 0; b->k > 2 && j < b->k; j++)
+        b->row[(size_t)i * b->k + j] = b->link[j][i];
+}
+
+bool ms_fluid_lists_add(struct ms_fluid_bucket *b, uint32_t i)
+{
+    set_row(b, i);
     for (uint32_t j = 0; j < b->k; j++) {
         uint32_t l = b->link[j][i];
         if (b->len[l] == b->space[l] && b->live[l] * 4 <= b->space[l] * 3)
-            squeeze_list(c, b, l);
+            squeeze_list(b, l);
         if (b->len[l] == b->space[l] && !move_list(b, l))
             return false;
         put_entry(b, i, j, b->at[l] + b->len[l]++);
@@ -78,9 +86,8 @@ bool ms_fluid_lists_add(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b
 void ms_fluid_lists_remove(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b, uint32_t flow)
 {
     for (uint32_t j = 0; j < b->k; j++) {
-        uint32_t l = b->link[j][flow], *o = b->other + (size_t)b->pos[j][flow] * (b->k - 1);
-        for (uint32_t h = 0; h + 1 < b->k; h++)
-            o[h] = c->m;
+        uint32_t l = b->link[j][flow];
+        *(b->k == 2 ? &b->other[b->pos[j][flow]] : &b->row[(size_t)flow * b->k + j]) = c->m;
         if (b->live[l] == 0)
             b->len[l] = 0;
     }
@@ -103,9 +110,13 @@ static bool lay_out(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
     at += grows ? at / SLACK : 0;
     assert(at < UINT32_MAX);
     size_t cap = b->n_entries;
+    if (b->k > 2 && !b->row && !(b->row = ms_huge_alloc((size_t)b->cap * b->k * sizeof *b->row)))
+        return false;
+    if (b->k > 2)
+        return ms_fluid_grow(&b->owner, &b->n_entries, at, sizeof *b->owner);
     bool fine = ms_fluid_grow(&b->owner, &cap, at, sizeof *b->owner) &&
-                ms_fluid_grow(&b->other, &b->n_entries, at, (b->k - 1) * sizeof *b->other);
-    for (uint32_t j = 0; j < b->k && fine; j++) {
+                ms_fluid_grow(&b->other, &b->n_entries, at, sizeof *b->other);
+    for (uint32_t j = 0; j < 2 && fine; j++) {
         if (!b->pos[j])
             fine = (b->pos[j] = ms_huge_alloc((size_t)b->cap * sizeof *b->pos[j])) != NULL;
     }
@@ -117,6 +128,7 @@ bool ms_fluid_lists_make(const struct ms_fluid_comp *c, struct ms_fluid_bucket *
     if (!lay_out(c, b))
         return false;
     for (uint32_t i = 0; i < b->n; i++) {
+        set_row(b, i);
         for (uint32_t j = 0; j < b->k; j++) {
             uint32_t l = b->link[j][i];
             put_entry(b, i, j, b->at[l] + b->len[l]++);
