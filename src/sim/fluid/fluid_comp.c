@@ -75,7 +75,7 @@ static void bucket_finish(struct ms_fluid_bucket *b)
         free(b->link), free(b->pos), free(b->left), free(b->sink), free(b->also), free(b->route);
         free(b->chain);
         free(b->at), free(b->len), free(b->space), free(b->live), free(b->other), free(b->owner),
-            free(b->row);
+            free(b->row), free(b->frozen);
         free(b->bits), free(b->lo), free(b->hi), free(b);
     }
 }
@@ -138,6 +138,12 @@ static bool stretch(const struct ms_fluid_bucket *b, void *array, size_t want, s
     return ms_fluid_grow(array, &cap, want, size);
 }
 
+static bool stretch_bits(struct ms_fluid_bucket *b, size_t want)
+{
+    size_t cap = b->cap / 64 + 1;
+    return ms_fluid_grow(&b->frozen, &cap, want / 64 + 1, sizeof *b->frozen);
+}
+
 static bool bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracing)
 {
     if (need <= b->cap)
@@ -155,6 +161,7 @@ static bool bucket_reserve(struct ms_fluid_bucket *b, uint32_t need, bool tracin
         !stretch(b, &b->route, want, sizeof *b->route) ||
         (b->also && !stretch(b, &b->also, want, sizeof *b->also)) ||
         (b->row && !stretch(b, &b->row, want, b->k * sizeof *b->row)) ||
+        (b->frozen && !stretch_bits(b, want)) ||
         (tracing && !stretch(b, &b->chain, want, sizeof *b->chain)))
         return false;
     b->cap = (uint32_t)want;

@@ -72,20 +72,26 @@ static void freeze_two(const struct ms_fluid_filling *w, const uint32_t *other, 
 
 enum { AHEAD = 12 }; /* entries of a list whose flows are fetched early */
 
-/* Of its links this one alone is frozen; what is written to it is not read again. */
+static inline bool take_flow(uint64_t *frozen, uint32_t flow)
+{
+    uint64_t bit = (uint64_t)1 << (flow % 64), *word = &frozen[flow / 64];
+    bool first = !(*word & bit);
+    *word |= bit;
+    return first;
+}
+
+/* Each flow freezes with the first of its links that does; what is written to that link is not read
+ * again. */
 static inline void freeze_more(const struct ms_fluid_filling *w, const struct ms_fluid_bucket *b,
                                uint32_t l, uint32_t k, double used)
 {
     const uint32_t *owner = b->owner + b->at[l], n = b->len[l];
     for (uint32_t e = 0; e < n; e++) {
-        const uint32_t *link = b->row + (size_t)owner[e] * k;
-        uint32_t frozen = 0;
         if (e + AHEAD < n)
             __builtin_prefetch(b->row + (size_t)owner[e + AHEAD] * k);
-        for (uint32_t j = 0; j < k; j++)
-            frozen += w->done[link[j]];
-        if (frozen > 1)
+        if (!take_flow(b->frozen, owner[e]))
             continue;
+        const uint32_t *link = b->row + (size_t)owner[e] * k;
         for (uint32_t j = 0; j < k; j++) {
             w->rest[link[j]] -= used;
             w->crowd[link[j]]--;
@@ -236,6 +242,10 @@ static void start(struct filling *s)
     w->crowd[c->m] = 0;
     for (uint32_t l = 0; l < c->m; l++)
         c->level[l] = MS_FLUID_FREE_RATE;
+    for (uint32_t k = 3; k <= c->k_max; k++) {
+        if (c->by_k[k])
+            memset(c->by_k[k]->frozen, 0, (c->by_k[k]->n / 64 + 1) * sizeof *c->by_k[k]->frozen);
+    }
 }
 
 void FILL(struct ms_fluid_comp *c)

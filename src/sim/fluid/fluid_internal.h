@@ -39,6 +39,7 @@ struct ms_fluid_bucket {
     uint32_t **link;   /**< [k][cap] */
     uint32_t **pos;    /**< [2][cap] of k = 2: place of the flow in that link's list */
     uint32_t *row;     /**< [cap][k] of k > 2: its links again, all of a hole the dummy */
+    uint64_t *frozen;  /**< [cap / 64 + 1] of k > 2: bits, scratch of filling */
     double *left;      /**< [cap] bytes at the last settling; INFINITY: a hole */
     uint32_t *sink;    /**< [cap] */
     uint32_t *also;    /**< [cap] its second sink, or NULL: none has one */

@@ -110,10 +110,13 @@ static bool lay_out(const struct ms_fluid_comp *c, struct ms_fluid_bucket *b)
     at += grows ? at / SLACK : 0;
     assert(at < UINT32_MAX);
     size_t cap = b->n_entries;
-    if (b->k > 2 && !b->row && !(b->row = ms_huge_alloc((size_t)b->cap * b->k * sizeof *b->row)))
-        return false;
-    if (b->k > 2)
-        return ms_fluid_grow(&b->owner, &b->n_entries, at, sizeof *b->owner);
+    if (b->k > 2) {
+        if (!b->row)
+            b->row = ms_huge_alloc((size_t)b->cap * b->k * sizeof *b->row);
+        if (!b->frozen)
+            b->frozen = ms_huge_alloc((b->cap / 64 + 1) * sizeof *b->frozen);
+        return b->row && b->frozen && ms_fluid_grow(&b->owner, &b->n_entries, at, sizeof *b->owner);
+    }
     bool fine = ms_fluid_grow(&b->owner, &cap, at, sizeof *b->owner) &&
                 ms_fluid_grow(&b->other, &b->n_entries, at, sizeof *b->other);
     for (uint32_t j = 0; j < 2 && fine; j++) {
