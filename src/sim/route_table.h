@@ -51,6 +51,13 @@ void ms_route_table_finish(struct ms_route_table *r);
 enum ms_status ms_route_table_get(struct ms_route_table *r, int group, int src, int dst,
                                   uint32_t *route, struct ms_err *err);
 
+/** Was the pair asked for before? */
+static inline bool ms_route_table_has(const struct ms_route_table *r, int group, uint32_t src,
+                                      uint32_t dst)
+{
+    size_t n = (size_t)r->n_ranks;
+    return r->pair[((size_t)group * n + src) * n + dst] != 0;
+}
 /** The route of a pair that was asked for before. */
 static inline uint32_t ms_route_table_known(const struct ms_route_table *r, int group, uint32_t src,
                                             uint32_t dst)

@@ -46,7 +46,6 @@ void ms_wires_finish(struct ms_wires *f)
 {
     if (!f)
         return;
-    free(f->fluid_route);
     free(f->port_route);
     free(f->port);
     free(f->channel_route);
@@ -210,11 +209,12 @@ static bool weigh_ranks(struct ms_wires_leg *leg, const struct ms_leg *plan)
 enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
 {
     const struct ms_leg *plan = leg->exec->leg;
-    enum ms_status s = ms_wires_register_routes(f);
+    enum ms_status s = ms_wires_lend_routes(f);
     if (s)
         return s;
-    if (f->has_rates && ms_port_rates_act(&f->rates, leg->leg) && !ms_wires_hold_rated(f, leg->leg))
-        return ms_wires_no_memory(f);
+    for (int of = 0; of < 2 && f->has_rates; of++)
+        if (ms_port_rates_act(&f->rates, of) && !ms_wires_hold_rated(f, of))
+            return ms_wires_no_memory(f);
     if (f->paths.hashed && !ms_wires_hold_paths(f, leg->leg))
         return ms_wires_no_memory(f);
     if (plan->n_joins > leg->sink_cap) {
@@ -226,7 +226,7 @@ enum ms_status ms_wires_open(struct ms_wires *f, struct ms_wires_leg *leg)
         return ms_wires_no_memory(f);
     if (f->ports.gap_s > 0)
         ms_wires_judge_ports(f, leg);
-    s = ms_wires_learn_paths(f, leg);
+    s = ms_wires_learn_routes(f, leg);
     if (s == MS_OK)
         s = ms_wires_tie_flows(f, leg);
     for (uint32_t j = 0; j < plan->n_joins && !s; j++)
@@ -310,7 +310,7 @@ enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int d
                                    double start_s)
 {
     const struct ms_wires_leg nobody = {.group = group};
-    enum ms_status s = ms_wires_register_routes(f);
+    enum ms_status s = ms_wires_lend_routes(f);
     if (s == MS_OK && f->paths.hashed && !ms_wires_hold_paths(f, 0))
         s = ms_wires_no_memory(f);
     if (s != MS_OK)
@@ -320,7 +320,7 @@ enum ms_status ms_wires_background(struct ms_wires *f, int group, int src, int d
     if (f->ended && !note_other(f, route, bytes, start_s, &flow.sink))
         return f->status = f->status ? f->status : ms_wires_no_memory(f);
     flow.route = f->paths.hashed ? ms_wires_path_route(f, &nobody, (uint32_t)src, (uint32_t)dst, 0)
-                                 : f->fluid_route[route];
+                                 : MS_FLUID_LENT + route;
     return f->status = f->status ? f->status : ms_fluid_add(f->fluid, &flow, 1, f->err);
 }
 

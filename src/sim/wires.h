@@ -89,10 +89,8 @@ struct ms_wires {
     const struct ms_platform_events *weather; /**< NULL: nothing happens to the links */
     struct ms_held_rates held;                /**< rates that flows are held to after a rise */
     uint32_t *held_route;                     /**< [held.n_rates] */
-    double *started; /**< [outages] bytes started over each one's link, so far */
-    size_t n_links;  /**< of the solver, ports included */
-    /** [routes->n_routes] the solver's number of each, as far as registered */
-    uint32_t *fluid_route;
+    double *started;      /**< [outages] bytes started over each one's link, so far */
+    size_t n_links;       /**< of the solver, ports included */
     uint32_t *port_route; /**< [2 n_total] the route of each port link */
     /** [2 n_total] where messages cost something */
     struct ms_wires_port *port;
@@ -106,7 +104,6 @@ struct ms_wires {
     /** [routes x queue pairs] a pair's route over its cables, in dispatch and combine */
     uint32_t *path_route[2];
     uint32_t n_paths[2];
-    uint32_t n_registered, register_cap;
     struct ms_wires_leg **leg; /**< by slot; NULL = free */
     uint32_t n_slots;
     struct ms_fluid_flow *batch;

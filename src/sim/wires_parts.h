@@ -11,8 +11,8 @@ enum ms_status ms_wires_no_memory(struct ms_wires *f);
 /** A link of the flow that a platform file switches off at or after at_s fails the exchange. */
 void ms_wires_watch_flow(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t k,
                          double at_s);
-/** Routes of the resources that the wires were given, before the first leg. */
-enum ms_status ms_wires_register_routes(struct ms_wires *f);
+/** The routes that are known, to the solver. */
+enum ms_status ms_wires_lend_routes(struct ms_wires *f);
 /** Memory for the routes of one leg of an exchange (0, 1). @return false: no memory */
 bool ms_wires_hold_rated(struct ms_wires *f, int leg);
 bool ms_wires_hold_paths(struct ms_wires *f, int leg);
@@ -26,7 +26,7 @@ uint32_t ms_wires_known_route(struct ms_wires *f, const struct ms_wires_leg *leg
                               uint32_t dst, uint32_t queue_pair);
 /** Resources that flows of the leg use together, told to the solver once. */
 enum ms_status ms_wires_tie_flows(struct ms_wires *f, const struct ms_wires_leg *leg);
-/** Cables of every pair of the leg. */
-enum ms_status ms_wires_learn_paths(struct ms_wires *f, const struct ms_wires_leg *leg);
+/** Routes that hops of the leg have to themselves: with their ports' rates, over their cables. */
+enum ms_status ms_wires_learn_routes(struct ms_wires *f, const struct ms_wires_leg *leg);
 
 #endif

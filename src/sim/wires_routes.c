@@ -7,26 +7,13 @@
 #include <string.h>
 
 #include "base/huge.h"
-/* Tell the solver every route that was learnt since. */
-enum ms_status ms_wires_register_routes(struct ms_wires *f)
+/* The routes that were learnt since. Where paths are hashed, none is a pair's. */
+enum ms_status ms_wires_lend_routes(struct ms_wires *f)
 {
     const struct ms_route_table *r = f->routes;
-    if (r->n_routes > f->register_cap) {
-        uint32_t *p = ms_huge_realloc(f->fluid_route, r->n_routes * sizeof *p);
-        if (!p)
-            return ms_wires_no_memory(f);
-        f->fluid_route = p;
-        f->register_cap = r->n_routes;
-    }
-    for (uint32_t i = f->n_registered; i < r->n_routes; i++) {
-        enum ms_status s =
-            ms_fluid_route(f->fluid, r->link + r->first[i], (size_t)(r->first[i + 1] - r->first[i]),
-                           &f->fluid_route[i], f->err);
-        if (s)
-            return f->status = s;
-    }
-    f->n_registered = r->n_routes;
-    return MS_OK;
+    if (f->paths.hashed)
+        return MS_OK;
+    return f->status = ms_fluid_lend(f->fluid, r->link, r->first, r->n_routes, f->err);
 }
 
 enum ms_status ms_wires_channels(struct ms_wires *f, const struct ms_wires_channels *channels)
@@ -94,7 +81,7 @@ static uint32_t rated_route(struct ms_wires *f, const struct ms_wires_leg *leg, 
     }
     size_t n = ms_port_rates_route(&f->rates, f->routes, leg->group, src, dst, leg->leg, link);
     if (n == n_links)
-        *known = f->fluid_route[route];
+        *known = MS_FLUID_LENT + route;
     else
         f->status = ms_fluid_route(f->fluid, link, n, known, f->err);
     free(link);
@@ -222,7 +209,7 @@ uint32_t ms_wires_known_route(struct ms_wires *f, const struct ms_wires_leg *leg
     uint32_t route = ms_route_table_known(f->routes, leg->group, src, dst);
     return f->has_rates && ms_port_rates_act(&f->rates, leg->leg)
                ? rated_route(f, leg, route, src, dst)
-               : f->fluid_route[route];
+               : MS_FLUID_LENT + route;
 }
 
 /* A stream's channels with one of its hops. */
@@ -278,20 +265,34 @@ enum ms_status ms_wires_tie_flows(struct ms_wires *f, const struct ms_wires_leg 
     return f->status = s;
 }
 
-/* All paths of a plan, before its first flow. */
-enum ms_status ms_wires_learn_paths(struct ms_wires *f, const struct ms_wires_leg *leg)
+/* A hop's route, and in a dispatch the way back as the combine will take it. */
+static void learn(struct ms_wires *f, const struct ms_wires_leg *leg, uint32_t src, uint32_t dst,
+                  uint32_t queue_pair)
+{
+    const struct ms_wires_leg back = {.group = leg->group, .leg = 1};
+    ms_wires_known_route(f, leg, src, dst, queue_pair);
+    if (leg->leg == 0 && !f->paths.hashed && ms_route_table_has(f->routes, leg->group, dst, src))
+        ms_wires_known_route(f, &back, dst, src, queue_pair);
+}
+
+/* All routes of a plan that are made for it, before its first flow: each time there are new ones the
+ * solver finds anew which links can bind. */
+enum ms_status ms_wires_learn_routes(struct ms_wires *f, const struct ms_wires_leg *leg)
 {
     const struct ms_leg *plan = leg->exec->leg;
-    for (uint32_t q = 0; f->paths.hashed && q < f->paths.queue_pairs; q++) {
+    bool rated =
+        f->has_rates && (ms_port_rates_act(&f->rates, 0) || ms_port_rates_act(&f->rates, 1));
+    uint32_t n = f->paths.hashed ? f->paths.queue_pairs : rated ? 1 : 0;
+    for (uint32_t q = 0; q < n; q++) {
         for (uint32_t k = 0; k < plan->n_flows; k++)
             if (ms_leg_has_main(plan, k))
-                ms_wires_path_route(f, leg, plan->src[k], plan->dst[k], q);
+                learn(f, leg, plan->src[k], plan->dst[k], q);
         for (uint32_t k = 0; k < plan->n_flows && plan->n_parts; k++) {
             struct ms_leg_stream s;
             ms_leg_stream_of(plan, k, &s);
             for (uint32_t i = 0; i < s.n_parts; i++) {
                 struct ms_leg_part p = ms_leg_part_of(plan, &s, i);
-                ms_wires_path_route(f, leg, p.src, p.dst, q);
+                learn(f, leg, p.src, p.dst, q);
             }
         }
     }

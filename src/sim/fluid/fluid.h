@@ -49,7 +49,8 @@
  *
  *  Memory, measured: a flow over one route takes 24 bytes before its start and then about 60 where
  *  two links of it can bind (ports alone), 220 where a dozen can (a torus); a weighted one 200 to
- *  260; a stream to eight ranks 500, of them 24 a use of a route. A route takes 9 bytes and 4 a link.
+ *  260; a stream to eight ranks 500, of them 24 a use of a route. A route takes 9 bytes and 4 a link, one that
+ *  is lent a bit.
  *  Where there is no memory, MS_NOMEM comes back; the solver is then good for ms_fluid_destroy only,
  *  and every later call says MS_NOMEM again. */
 #ifndef MS_SIM_FLUID_H
@@ -66,6 +67,8 @@ struct ms_fluid;
 
 #define MS_FLUID_NO_ROUTE UINT32_MAX
 #define MS_FLUID_NO_SINK UINT32_MAX
+/** Route i of those lent is this + i. */
+#define MS_FLUID_LENT ((uint32_t)1 << 31)
 
 struct ms_fluid_link {
     double capacity_Bps; /**< > 0 and finite */
@@ -127,6 +130,11 @@ void ms_fluid_destroy(struct ms_fluid *f);
  *  links that can bind are found anew. @return MS_OK; MS_NOMEM */
 enum ms_status ms_fluid_route(struct ms_fluid *f, const uint32_t *links, size_t n, uint32_t *route,
                               struct ms_err *err);
+/** Lend the solver a table of routes instead: route MS_FLUID_LENT + i crosses link[first[i]] to
+ *  link[first[i + 1] - 1]. The table stays the caller's; it may grow and move if it is lent again
+ *  before anything else is asked of the solver. n_routes never falls. @return MS_OK; MS_NOMEM */
+enum ms_status ms_fluid_lend(struct ms_fluid *f, const uint32_t *link, const uint64_t *first,
+                             size_t n_routes, struct ms_err *err);
 /** Flows are going to use these routes together. Not needed, but where many flows join routes that
  *  have no link in common (a port and its message rate), saying so at the start saves finding it
  *  out flow by flow. @return MS_OK; MS_NOMEM */

@@ -259,11 +259,15 @@ struct ms_fluid {
     uint32_t *comp_of, *local_of;
     double *carried; /**< units of all flows started so far */
     uint8_t *twice;  /**< crossed twice by some route */
-    uint32_t *hop;   /**< routes, CSR */
+    uint32_t *hop;   /**< routes of its own, CSR */
     size_t *off;
     uint8_t *winding; /**< [n_routes] it crosses a shared link twice */
     size_t n_routes, off_cap, hop_cap, winding_cap;
-    size_t n_prepared; /**< routes the reduction knows */
+    const uint32_t *lent_hop; /**< and those lent */
+    const uint64_t *lent_off;
+    uint64_t *lent_winding; /**< [n_lent / 64 + 1] bits */
+    size_t n_lent, lent_winding_cap;
+    size_t n_prepared; /**< routes the reduction knows, lent ones included */
     bool capacity_changed;
     uint32_t (*tie)[2];             /**< routes whose links are of one component */
     size_t n_ties, tie_cap, n_tied; /**< tied: those the components know */
@@ -315,6 +319,39 @@ struct ms_fluid {
     struct ms_pool *pool;
     struct ms_fluid_stats stats;
 };
+
+/** The links of a route: [link, end). */
+struct ms_fluid_hops {
+    const uint32_t *link, *end;
+};
+
+static inline struct ms_fluid_hops ms_fluid_hops(const struct ms_fluid *f, uint32_t route)
+{
+    if (route & MS_FLUID_LENT) {
+        const uint64_t *off = f->lent_off + (route ^ MS_FLUID_LENT);
+        return (struct ms_fluid_hops){f->lent_hop + off[0], f->lent_hop + off[1]};
+    }
+    return (struct ms_fluid_hops){f->hop + f->off[route], f->hop + f->off[route + 1]};
+}
+
+/** All routes there are: number 0..ms_fluid_n_routes - 1, and each one's name. */
+static inline size_t ms_fluid_n_routes(const struct ms_fluid *f)
+{
+    return f->n_lent + f->n_routes;
+}
+static inline uint32_t ms_fluid_route_of(const struct ms_fluid *f, size_t number)
+{
+    return (uint32_t)(number < f->n_lent ? MS_FLUID_LENT + number : number - f->n_lent);
+}
+static inline bool ms_fluid_is_route(const struct ms_fluid *f, uint32_t route)
+{
+    return route & MS_FLUID_LENT ? (route ^ MS_FLUID_LENT) < f->n_lent : route < f->n_routes;
+}
+static inline bool ms_fluid_winds(const struct ms_fluid *f, uint32_t route)
+{
+    uint32_t i = route ^ MS_FLUID_LENT;
+    return route & MS_FLUID_LENT ? f->lent_winding[i / 64] >> (i % 64) & 1 : f->winding[route];
+}
 
 /* fluid.c */
 /** From now on the solver is good for destroying only. */

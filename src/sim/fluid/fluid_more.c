@@ -8,7 +8,7 @@
 
 bool ms_fluid_more_needed(const struct ms_fluid *f, const struct ms_fluid_flow *flow)
 {
-    return flow->route == MS_FLUID_NO_ROUTE || f->winding[flow->route] || flow->n_with ||
+    return flow->route == MS_FLUID_NO_ROUTE || ms_fluid_winds(f, flow->route) || flow->n_with ||
            flow->n_then || flow->n_also > 1 || (flow->share != 0 && flow->share != 1);
 }
 

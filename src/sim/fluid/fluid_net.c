@@ -21,11 +21,11 @@ bool ms_fluid_smaller(const struct ms_fluid *f, uint32_t a, uint32_t b)
     return f->capacity[a] < f->capacity[b] || (f->capacity[a] == f->capacity[b] && a < b);
 }
 
-static uint32_t cover_of(const struct ms_fluid *f, size_t route, enum cover mode)
+static uint32_t cover_of(const struct ms_fluid *f, uint32_t route, enum cover mode)
 {
     uint32_t best = MS_FLUID_NONE;
-    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
-        uint32_t l = f->hop[h];
+    for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+        uint32_t l = *h.link;
         if (f->fat[l] || !f->kept[l])
             continue;
         if (best == MS_FLUID_NONE || mode == LAST ||
@@ -41,14 +41,14 @@ static uint32_t cover_of(const struct ms_fluid *f, size_t route, enum cover mode
  * seen, into `by`. @return false: no memory */
 static bool routes_by_cover(const struct ms_fluid *f, const uint32_t *cover, uint32_t *by)
 {
-    size_t *at = calloc(f->n_links + 2, sizeof *at);
+    size_t *at = calloc(f->n_links + 2, sizeof *at), n_routes = ms_fluid_n_routes(f);
     if (!at)
         return false;
-    for (size_t r = 0; r < f->n_routes; r++)
+    for (size_t r = 0; r < n_routes; r++)
         at[(cover[r] == MS_FLUID_NONE ? f->n_links : cover[r]) + 1]++;
     for (size_t l = 0; l <= f->n_links; l++)
         at[l + 1] += at[l];
-    for (size_t r = 0; r < f->n_routes; r++)
+    for (size_t r = 0; r < n_routes; r++)
         by[at[cover[r] == MS_FLUID_NONE ? f->n_links : cover[r]]++] = (uint32_t)r;
     free(at);
     return true;
@@ -71,7 +71,7 @@ static bool viable_init(const struct ms_fluid *f, const uint32_t *cover, struct 
         v->open[l] = f->kept[l] && !f->fat[l] && !f->twice[l];
         v->seen[l] = MS_FLUID_NONE;
     }
-    for (size_t r = 0; r < f->n_routes; r++) {
+    for (size_t r = 0; r < ms_fluid_n_routes(f); r++) {
         if (cover[r] != MS_FLUID_NONE)
             v->open[cover[r]] = 0;
     }
@@ -84,10 +84,12 @@ static bool viable_init(const struct ms_fluid *f, const uint32_t *cover, struct 
 static void close_viable(const struct ms_fluid *f, const uint32_t *cover, const uint32_t *by,
                          struct viable *v)
 {
-    for (size_t i = 0; i < f->n_routes && v->n; i++) {
+    size_t n_routes = ms_fluid_n_routes(f);
+    for (size_t i = 0; i < n_routes && v->n; i++) {
         uint32_t m = cover[by[i]];
-        for (size_t h = f->off[by[i]]; m != MS_FLUID_NONE && h < f->off[by[i] + 1]; h++) {
-            uint32_t l = f->hop[h];
+        struct ms_fluid_hops h = ms_fluid_hops(f, ms_fluid_route_of(f, by[i]));
+        for (; m != MS_FLUID_NONE && h.link < h.end; h.link++) {
+            uint32_t l = *h.link;
             if (!v->open[l] || v->seen[l] == m)
                 continue;
             v->seen[l] = m;
@@ -104,8 +106,8 @@ static void close_viable(const struct ms_fluid *f, const uint32_t *cover, const 
 static bool drop_covered(struct ms_fluid *f, enum cover mode, uint32_t *cover, uint32_t *by)
 {
     struct viable v = {0};
-    for (size_t r = 0; r < f->n_routes; r++)
-        cover[r] = cover_of(f, r, mode);
+    for (size_t r = 0; r < ms_fluid_n_routes(f); r++)
+        cover[r] = cover_of(f, ms_fluid_route_of(f, r), mode);
     bool fine = viable_init(f, cover, &v);
     if (fine && v.n) {
         fine = routes_by_cover(f, cover, by);
@@ -124,11 +126,11 @@ static bool drop_covered(struct ms_fluid *f, enum cover mode, uint32_t *cover, u
 static void keep_used(struct ms_fluid *f)
 {
     memset(f->kept, 0, f->n_links);
-    for (size_t r = 0; r < f->n_routes; r++) {
-        uint32_t fat = MS_FLUID_NONE;
+    for (size_t r = 0; r < ms_fluid_n_routes(f); r++) {
+        uint32_t fat = MS_FLUID_NONE, route = ms_fluid_route_of(f, r);
         bool shared = false;
-        for (size_t h = f->off[r]; h < f->off[r + 1]; h++) {
-            uint32_t l = f->hop[h];
+        for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+            uint32_t l = *h.link;
             if (f->fat[l]) {
                 fat = fat == MS_FLUID_NONE || ms_fluid_smaller(f, l, fat) ? l : fat;
                 continue;
@@ -143,8 +145,9 @@ static void keep_used(struct ms_fluid *f)
 
 bool ms_fluid_net_reduce(struct ms_fluid *f)
 {
-    uint32_t *cover = ms_huge_alloc((f->n_routes + 1) * sizeof *cover);
-    uint32_t *by = ms_huge_alloc((f->n_routes + 1) * sizeof *by);
+    size_t n_routes = ms_fluid_n_routes(f);
+    uint32_t *cover = ms_huge_alloc((n_routes + 1) * sizeof *cover);
+    uint32_t *by = ms_huge_alloc((n_routes + 1) * sizeof *by);
     bool fine = cover && by;
     keep_used(f);
     for (enum cover mode = FIRST; fine && mode < N_COVERS; mode++)

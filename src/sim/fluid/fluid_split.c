@@ -8,11 +8,11 @@
 #include "sim/fluid/fluid_internal.h"
 
 /* The fatpipe that limits a route which has shared links too, if one does; and its component. */
-static uint32_t needed_fat(const struct ms_fluid *f, size_t route, uint32_t *comp)
+static uint32_t needed_fat(const struct ms_fluid *f, uint32_t route, uint32_t *comp)
 {
     uint32_t fat = MS_FLUID_NONE, low = MS_FLUID_NONE;
-    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
-        uint32_t l = f->hop[h];
+    for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+        uint32_t l = *h.link;
         uint32_t *best = f->fat[l] ? &fat : &low;
         if (f->fat[l] || f->kept[l])
             *best = *best == MS_FLUID_NONE || ms_fluid_smaller(f, l, *best) ? l : *best;
@@ -25,9 +25,9 @@ static uint32_t needed_fat(const struct ms_fluid *f, size_t route, uint32_t *com
 
 uint32_t ms_fluid_net_first(const struct ms_fluid *f, uint32_t route)
 {
-    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
-        if (!f->fat[f->hop[h]] && f->kept[f->hop[h]])
-            return f->hop[h];
+    for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+        if (!f->fat[*h.link] && f->kept[*h.link])
+            return *h.link;
     }
     return MS_FLUID_NONE;
 }
@@ -54,10 +54,10 @@ static bool find_components(struct ms_fluid *f, uint32_t *n_comps)
         return false;
     for (uint32_t l = 0; l < f->n_links; l++)
         up[l] = l;
-    for (size_t r = 0; r < f->n_routes; r++) {
-        uint32_t first = MS_FLUID_NONE;
-        for (size_t h = f->off[r]; h < f->off[r + 1]; h++) {
-            uint32_t l = f->hop[h];
+    for (size_t r = 0; r < ms_fluid_n_routes(f); r++) {
+        uint32_t first = MS_FLUID_NONE, route = ms_fluid_route_of(f, r);
+        for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+            uint32_t l = *h.link;
             if (f->fat[l] || !f->kept[l])
                 continue;
             if (first == MS_FLUID_NONE)
@@ -94,8 +94,8 @@ static bool fat_pairs(const struct ms_fluid *f, uint64_t **pairs, size_t *n)
     uint64_t *pair = *pairs = NULL;
     size_t cap = 0, out = 0;
     *n = 0;
-    for (size_t r = 0; r < f->n_routes; r++) {
-        uint32_t comp = 0, fat = needed_fat(f, r, &comp);
+    for (size_t r = 0; r < ms_fluid_n_routes(f); r++) {
+        uint32_t comp = 0, fat = needed_fat(f, ms_fluid_route_of(f, r), &comp);
         uint64_t p = (uint64_t)comp << 32 | fat;
         if (fat == MS_FLUID_NONE || (*n && pair[*n - 1] == p))
             continue;
@@ -192,8 +192,8 @@ uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
     uint32_t k = 0, fat = MS_FLUID_NONE;
     double low = 0;
     *comp = MS_FLUID_NONE;
-    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
-        uint32_t l = f->hop[h];
+    for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+        uint32_t l = *h.link;
         if (f->fat[l]) {
             if (fat == MS_FLUID_NONE || ms_fluid_smaller(f, l, fat))
                 fat = l;
@@ -215,9 +215,9 @@ uint32_t ms_fluid_net_links(struct ms_fluid *f, uint32_t route, uint32_t *comp)
 /* The first shared link of a route, whether it can bind or not. */
 static uint32_t first_shared(const struct ms_fluid *f, uint32_t route)
 {
-    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
-        if (!f->fat[f->hop[h]])
-            return f->hop[h];
+    for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+        if (!f->fat[*h.link])
+            return *h.link;
     }
     return MS_FLUID_NONE;
 }
@@ -257,7 +257,7 @@ enum ms_status ms_fluid_tie(struct ms_fluid *f, const uint32_t *routes, size_t n
     if (f->no_memory || (!f->tied_up && !ties_init(f)))
         return ms_fluid_no_memory(f, err);
     for (size_t i = 1; i < n; i++) {
-        assert(routes[0] < f->n_routes && routes[i] < f->n_routes);
+        assert(ms_fluid_is_route(f, routes[0]) && ms_fluid_is_route(f, routes[i]));
         if (tied_before(f, routes[0], routes[i]))
             continue;
         if (!ms_fluid_tie_pair(f, routes[0], routes[i]))
@@ -268,7 +268,7 @@ enum ms_status ms_fluid_tie(struct ms_fluid *f, const uint32_t *routes, size_t n
 
 bool ms_fluid_net_prepare(struct ms_fluid *f)
 {
-    bool as_before = f->n_prepared == f->n_routes && !f->capacity_changed;
+    bool as_before = f->n_prepared == ms_fluid_n_routes(f) && !f->capacity_changed;
     if (as_before && f->n_tied == f->n_ties)
         return true;
     struct ms_fluid_comp *old = f->comp;
@@ -293,7 +293,7 @@ bool ms_fluid_net_prepare(struct ms_fluid *f)
         if (f->comp[i].n_live)
             ms_fluid_mark_dirty(f, i);
     }
-    f->n_prepared = f->n_routes;
+    f->n_prepared = ms_fluid_n_routes(f);
     f->n_tied = f->n_ties;
     f->capacity_changed = false;
     return fine;

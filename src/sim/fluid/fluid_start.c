@@ -21,8 +21,8 @@ static uint32_t comp_of_more(const struct ms_fluid *f, const struct ms_fluid_mor
         uint32_t route = m->use[k].route, l = ms_fluid_net_first(f, route);
         if (l != MS_FLUID_NONE)
             return f->comp_of[l];
-        for (size_t h = f->off[route]; h < f->off[route + 1]; h++)
-            fat = f->kept[f->hop[h]] ? f->hop[h] : fat;
+        for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++)
+            fat = f->kept[*h.link] ? *h.link : fat;
     }
     return fat == MS_FLUID_NONE ? fat : f->comp_of[fat];
 }
@@ -80,8 +80,8 @@ void ms_fluid_carry(const struct ms_fluid *f, const struct ms_fluid_wait *flow, 
     for (uint32_t k = 0; k < (m ? m->n_first + m->n_then : 1); k++) {
         uint32_t route = m ? m->use[k].route : flow->route;
         double units = sign * (m ? m->use[k].weight * bytes[k >= m->n_first] : bytes[0]);
-        for (size_t h = f->off[route]; h < f->off[route + 1]; h++)
-            carried[f->hop[h]] += units;
+        for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++)
+            carried[*h.link] += units;
     }
 }
 

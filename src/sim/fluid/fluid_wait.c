@@ -124,7 +124,7 @@ static bool are_weights(const struct ms_fluid *f, const struct ms_fluid_use *use
 {
     bool fine = true;
     for (uint32_t i = 0; i < n; i++) {
-        assert(use[i].route < f->n_routes);
+        assert(ms_fluid_is_route(f, use[i].route));
         fine = fine && is_amount(use[i].weight);
     }
     return fine;
@@ -133,7 +133,7 @@ static bool are_weights(const struct ms_fluid *f, const struct ms_fluid_use *use
 static enum ms_status check(const struct ms_fluid *f, const struct ms_fluid_flow *flow,
                             struct ms_err *err)
 {
-    assert(flow->route < f->n_routes || flow->route == MS_FLUID_NO_ROUTE);
+    assert(flow->route == MS_FLUID_NO_ROUTE || ms_fluid_is_route(f, flow->route));
     assert(flow->sink < f->n_sinks || flow->sink == MS_FLUID_NO_SINK);
     assert(flow->n_sent <= flow->n_also);
     if (!is_amount(flow->bytes) || isnan(flow->start_s))

@@ -53,8 +53,8 @@ static bool ask(const struct ms_fluid *f, struct ms_fluid_comp *c, uint32_t rout
                 struct asked *a)
 {
     struct ms_fluid_weighted *w = &c->weighted;
-    for (size_t h = f->off[route]; h < f->off[route + 1]; h++) {
-        uint32_t g = f->hop[h], l = f->local_of[g];
+    for (struct ms_fluid_hops h = ms_fluid_hops(f, route); h.link < h.end; h.link++) {
+        uint32_t g = *h.link, l = f->local_of[g];
         if (f->fat[g]) {
             double level = f->capacity[g] / units;
             if (level < a->ceiling)
