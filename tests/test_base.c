@@ -173,6 +173,38 @@ START_TEST(test_json_is_scanned_member_by_member)
 }
 END_TEST
 
+/* What is passed over unread ends where it ends when it is read: brackets and quotes in strings, and
+ * backslashes before quotes, are no brackets and no quotes. */
+START_TEST(test_a_known_text_is_scanned_as_a_checked_one)
+{
+    static const char text[] =
+        "{\"a]\":{\"b\":[\"}\",\"\\\"]\",[{}],\"\\\\\"]},\"c\":[[],{\"d\":\"\\\\\\\"}\"}],"
+        "\"e\":\"}\",\"f\":{}}";
+    struct ms_json_scan read = ms_json_scan_text(text, strlen(text)),
+                        known = ms_json_scan_known(text, strlen(text));
+    struct ms_json_slice k[2], v[2];
+    int n = 0;
+    while (ms_json_scan_next(&read, &k[0], &v[0])) {
+        ck_assert(ms_json_scan_next(&known, &k[1], &v[1]));
+        ck_assert_ptr_eq(k[0].p, k[1].p);
+        ck_assert_ptr_eq(v[0].p, v[1].p);
+        ck_assert_uint_eq(v[0].n, v[1].n);
+        ck_assert_int_eq(v[0].kind, v[1].kind);
+        n++;
+    }
+    ck_assert_int_eq(n, 4);
+    ck_assert(!ms_json_scan_next(&known, &k[1], &v[1]) && !read.wrong && !known.wrong);
+    for (size_t cut = 0; cut < strlen(text); cut++) { /* and never runs over its end */
+        char *part = strndup(text, cut);
+        struct ms_json_scan s = ms_json_scan_known(part, cut);
+        while (ms_json_scan_next(&s, &k[0], &v[0]))
+            ck_assert_ptr_le(v[0].p + v[0].n, part + cut);
+        ck_assert(s.wrong);
+        free(part);
+    }
+}
+END_TEST
+
 /* jansson is the reference: texts with a few characters changed are objects for both or for none. */
 START_TEST(test_a_scan_takes_what_a_parser_takes)
 {
@@ -291,6 +323,11 @@ START_TEST(test_arena_is_aligned_zeroed_and_checks_products)
         }
         ms_arena_reset(&a);
     }
+    char *first = ms_arena_strdup(&a, "strings"), *second = ms_arena_strdup(&a, "stand close");
+    ck_assert_ptr_eq(second, first + sizeof "strings");
+    ck_assert_uint_eq((uintptr_t)ms_arena_alloc(&a, 1, 8) % 64, 0);
+    ck_assert_str_eq(first, "strings");
+    ck_assert_str_eq(second, "stand close");
     ck_assert_ptr_null(ms_arena_alloc(&a, SIZE_MAX / 2, 4));
     ms_arena_finish(&a);
 }
@@ -500,6 +537,7 @@ int main(void)
     tcase_add_test(t, test_numbers_read_back_to_the_same_double);
     tcase_add_test(t, test_json_places_commas_and_escapes);
     tcase_add_test(t, test_json_is_scanned_member_by_member);
+    tcase_add_test(t, test_a_known_text_is_scanned_as_a_checked_one);
     tcase_add_test(t, test_a_scan_takes_what_a_parser_takes);
     tcase_add_test(t, test_streams_depend_on_their_name_alone);
     tcase_add_test(t, test_draws_have_their_moments);

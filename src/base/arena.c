@@ -30,18 +30,20 @@ static struct ms_arena_chunk *chunk_new(size_t size)
     return c;
 }
 
-void *ms_arena_alloc(struct ms_arena *a, size_t count, size_t size)
+static size_t aligned(size_t bytes)
 {
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
-        return NULL;
-    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* The next bytes, as they are. */
+static void *take(struct ms_arena *a, size_t bytes)
+{
     struct ms_arena_chunk *c = a->head;
     if (!c || c->size - c->used < bytes) {
         size_t want = c ? 2 * c->size : MIN_CHUNK;
         if (want > (size_t)1 << 26)
             want = (size_t)1 << 26;
-        c = chunk_new(want < bytes ? bytes : want);
+        c = chunk_new(want < bytes ? aligned(bytes) : want);
         if (!c)
             return NULL;
         c->next = a->head;
@@ -50,17 +52,26 @@ void *ms_arena_alloc(struct ms_arena *a, size_t count, size_t size)
     void *p = c->data + c->used;
     c->used += bytes;
     a->total_bytes += bytes;
-    memset(p, 0, bytes);
     return p;
+}
+
+void *ms_arena_alloc(struct ms_arena *a, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = aligned(bytes);
+    if (a->head) /* behind strings */
+        a->head->used = aligned(a->head->used);
+    void *p = take(a, bytes);
+    return p ? memset(p, 0, bytes) : NULL;
 }
 
 char *ms_arena_strdup(struct ms_arena *a, const char *s)
 {
     size_t n = strlen(s) + 1;
-    char *p = ms_arena_alloc(a, n, 1);
-    if (p)
-        memcpy(p, s, n);
-    return p;
+    char *p = take(a, n);
+    return p ? memcpy(p, s, n) : NULL;
 }
 
 void ms_arena_reset(struct ms_arena *a)

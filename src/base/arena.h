@@ -1,6 +1,6 @@
 /** @file arena.h  Memory for what dies together: bump allocation in chunks, freed as a whole.
  *
- *  Every block is zeroed and 64-byte aligned (a cache line; also wide enough for any vector load).
+ *  Every block but a string's is zeroed and 64-byte aligned (a cache line; also wide enough for any vector load).
  *  Not thread-safe. */
 #ifndef MS_BASE_ARENA_H
 #define MS_BASE_ARENA_H
@@ -18,7 +18,7 @@ struct ms_arena {
 /** count x size zeroed bytes, or NULL when the product overflows or memory is out. count 0 gives a
  *  valid pointer. */
 void *ms_arena_alloc(struct ms_arena *a, size_t count, size_t size);
-/** A copy of a string, or NULL. */
+/** A copy of a string, or NULL. Strings stand behind each other, not aligned. */
 char *ms_arena_strdup(struct ms_arena *a, const char *s);
 /** Forget everything but keep the largest chunk for the next use. */
 void ms_arena_reset(struct ms_arena *a);

@@ -76,7 +76,7 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c != '"' && c != '\\';
 }
 
-static void quoted(struct ms_buf *b, const char *s)
+static void escaped(struct ms_buf *b, const char *s)
 {
     ms_buf_adds(b, "\"");
     while (*s) {
@@ -100,15 +100,48 @@ static void quoted(struct ms_buf *b, const char *s)
     ms_buf_adds(b, "\"");
 }
 
+enum { SHORT = 100 };
+
+/* In quotes at `out` [SHORT + 2], where it is short and needs no escape, as nearly all names and values.
+ * @return bytes written; 0: it is not */
+static size_t quote(const char *s, char *out)
+{
+    size_t n = 0;
+    for (; n < SHORT && is_plain((unsigned char)s[n]); n++)
+        out[n + 1] = s[n];
+    if (s[n])
+        return 0;
+    out[0] = out[n + 1] = '"';
+    return n + 2;
+}
+
+static void quoted(struct ms_buf *b, const char *s)
+{
+    char text[SHORT + 2];
+    size_t n = quote(s, text);
+    if (n > 0)
+        ms_buf_add(b, text, n);
+    else
+        escaped(b, s);
+}
+
 static void lead(struct ms_json *j, const char *key)
 {
+    char text[SHORT + 4];
+    size_t n = 0, m;
     if (j->comma)
-        ms_buf_adds(j->out, ",");
-    if (key) {
-        quoted(j->out, key);
-        ms_buf_adds(j->out, ":");
-    }
+        text[n++] = ',';
     j->comma = true;
+    m = key ? quote(key, text + n) : 0;
+    n += m;
+    if (m > 0)
+        text[n++] = ':';
+    if (n > 0)
+        ms_buf_add(j->out, text, n);
+    if (key && m == 0) {
+        escaped(j->out, key);
+        ms_buf_add(j->out, ":", 1);
+    }
 }
 
 void ms_json_object(struct ms_json *j, const char *key)

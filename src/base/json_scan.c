@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = 64 };
+enum { DEEPEST = 64, KNOWN = -1 /* depth: nothing need be checked */ };
 
 static bool is_blank(char c)
 {
@@ -25,18 +25,13 @@ static const char *pass(const char *p, const char *end, char c)
     return p && p < end && *p == c ? p + 1 : NULL;
 }
 
-static bool is_digit(const char *p, const char *end)
-{
-    return p < end && *p >= '0' && *p <= '9';
-}
-
+/* At least one of them. */
 static const char *digits(const char *p, const char *end)
 {
-    if (!is_digit(p, end))
-        return NULL;
-    while (is_digit(p, end))
+    const char *first = p;
+    while (p < end && *p >= '0' && *p <= '9')
         p++;
-    return p;
+    return p > first ? p : NULL;
 }
 
 static const char *number(const char *p, const char *end)
@@ -72,23 +67,29 @@ static const char *escape(const char *p, const char *end)
     return p;
 }
 
+/* Stands for itself in a string. */
+static bool is_plain(char c)
+{
+    return c != '"' && c != '\\' && (unsigned char)c >= ' ';
+}
+
 /* Behind the quote that ends the string whose first quote p is. */
 static const char *string(const char *p, const char *end, struct ms_json_slice *out)
 {
     out->escaped = false;
     out->p = ++p;
-    while (p && p < end && *p != '"') {
-        if ((unsigned char)*p < ' ')
-            return NULL;
-        if (*p == '\\') {
-            out->escaped = true;
-            p = escape(p + 1, end);
-        } else {
+    for (;;) {
+        while (p < end && is_plain(*p))
             p++;
-        }
+        if (p == end || (unsigned char)*p < ' ')
+            return NULL;
+        if (*p == '"')
+            break;
+        out->escaped = true;
+        p = escape(p + 1, end);
+        if (!p)
+            return NULL;
     }
-    if (!p || p >= end)
-        return NULL;
     out->n = (size_t)(p - out->p);
     return p + 1;
 }
@@ -97,6 +98,36 @@ static const char *word(const char *p, const char *end, const char *text)
 {
     size_t n = strlen(text);
     return (size_t)(end - p) >= n && memcmp(p, text, n) == 0 ? p + n : NULL;
+}
+
+/* Does an odd number of backslashes stand before p? Inside a string, whose first quote ends the search. */
+static bool is_escaped(const char *p)
+{
+    const char *q = p;
+    while (q[-1] == '\\')
+        q--;
+    return (p - q) % 2;
+}
+
+/* Behind the bracket that ends what the bracket p begins, of a text that is known to be JSON: strings
+ * passed over, brackets counted. */
+static const char *skip(const char *p, const char *end)
+{
+    int depth = 0;
+    for (; p < end; p++) {
+        if (*p == '"') {
+            do {
+                p = memchr(p + 1, '"', (size_t)(end - p - 1));
+            } while (p && is_escaped(p));
+            if (!p)
+                return NULL;
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+        } else if ((*p == '}' || *p == ']') && --depth == 0) {
+            return p + 1;
+        }
+    }
+    return NULL;
 }
 
 static const char *value(const char *p, const char *end, int depth, struct ms_json_slice *out);
@@ -135,7 +166,7 @@ static const char *value(const char *p, const char *end, int depth, struct ms_js
     case '{':
     case '[':
         out->kind = *p == '{' ? MS_JSON_OBJECT : MS_JSON_ARRAY;
-        q = nested(p, end, depth + 1);
+        q = depth == KNOWN ? skip(p, end) : nested(p, end, depth + 1);
         break;
     case '"':
         out->kind = MS_JSON_STRING;
@@ -167,9 +198,17 @@ struct ms_json_scan ms_json_scan_text(const char *text, size_t n)
     return (struct ms_json_scan){.at = first, .end = end, .wrong = !first};
 }
 
+struct ms_json_scan ms_json_scan_known(const char *text, size_t n)
+{
+    struct ms_json_scan s = ms_json_scan_text(text, n);
+    s.known = true;
+    return s;
+}
+
+/* The outer one was checked where it had to be. */
 struct ms_json_scan ms_json_scan_object(const struct ms_json_slice *object)
 {
-    return ms_json_scan_text(object->p, object->n);
+    return ms_json_scan_known(object->p, object->n);
 }
 
 /* At the object's end, which is the text's end too. */
@@ -193,7 +232,7 @@ bool ms_json_scan_next(struct ms_json_scan *s, struct ms_json_slice *key,
     p = p ? skip_blanks(p, s->end) : NULL;
     *key = (struct ms_json_slice){.kind = MS_JSON_STRING};
     p = p && p < s->end && *p == '"' ? pass(string(p, s->end, key), s->end, ':') : NULL;
-    p = p ? value(skip_blanks(p, s->end), s->end, 1, value_out) : NULL;
+    p = p ? value(skip_blanks(p, s->end), s->end, s->known ? KNOWN : 1, value_out) : NULL;
     s->at = p;
     s->wrong = !p;
     return p;

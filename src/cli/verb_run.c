@@ -160,12 +160,13 @@ static enum ms_status read_job(struct job *j, const char *path, const struct set
                                struct ms_inputs *inputs)
 {
     j->path = path;
-    enum ms_status status = ms_study_read(&j->study, path, s->sets, s->n_sets, &j->errs);
+    enum ms_status status = ms_study_open(&j->study, path, s->sets, s->n_sets, &j->errs);
     bool read = status == MS_OK;
     if (read || status == MS_INVALID) /* then the plan tells what else is wrong with it */
         status = ms_plan_make(&j->plan, &j->study, MS_USE_RUN, true, inputs, &j->errs);
     ms_errs_print(stderr, &j->errs);
     /* with --keep-going a plan whose cases are named is good enough */
+    read = read && !j->plan.misread;
     return s->keep_going && read && status == MS_INVALID && j->plan.n > 0 ? MS_OK : status;
 }
 

@@ -15,12 +15,17 @@ enum { MOST = 512 };
 
 struct reading {
     struct ms_strings *names, *texts;
-    struct ms_fact fact[MOST];
+    struct ms_fact *fact; /* [MOST] */
     size_t n;
     struct ms_buf scratch; /* a text with its end */
     char path[256];
     bool failed;
-    const char *const *only; /* of a record's objects; NULL: all */
+};
+
+/* Paths of one block, which stand together; of NULL everything is wanted. */
+struct chosen {
+    const char *const *path;
+    size_t n;
 };
 
 static bool is_plain(const char *text)
@@ -109,19 +114,35 @@ static size_t append_name(struct reading *r, size_t at, const struct ms_json_sli
     return is_plain(r->path + at) ? key->n : strlen(ms_clean_line(r->path + at));
 }
 
-static bool wanted(const struct reading *r, const struct ms_json_slice *key)
+/* Those of the chosen paths that go on with this member behind their first `at` bytes. */
+static struct chosen narrowed(struct chosen from, size_t at, const struct ms_json_slice *key)
 {
-    const char *const *name = r->only;
-    while (name && *name && !ms_json_slice_is(key, *name))
-        name++;
-    return !name || *name;
+    struct chosen to = {NULL, 0};
+    for (size_t i = 0; i < from.n && (to.n == 0 || to.path + to.n == from.path + i); i++) {
+        const char *rest = from.path[i] + at;
+        if (*rest != *key->p || strncmp(rest, key->p, key->n) != 0 ||
+            (rest[key->n] && rest[key->n] != '.'))
+            continue;
+        to.path = to.n == 0 ? from.path + i : to.path;
+        to.n++;
+    }
+    return to;
 }
 
-static void walk(struct reading *r, struct ms_json_scan s, size_t at, enum kind kind)
+/* "axes.": all below it. */
+static bool takes_all(struct chosen c, size_t at)
+{
+    return !c.path || (c.n == 1 && c.path[0][at] == '\0');
+}
+
+static void walk(struct reading *r, struct ms_json_scan s, size_t at, struct chosen from,
+                 enum kind kind)
 {
     struct ms_json_slice key, v;
+    bool all = takes_all(from, at);
     while (ms_json_scan_next(&s, &key, &v)) {
-        size_t n = append_name(r, at, &key);
+        struct chosen here = all ? from : narrowed(from, at, &key);
+        size_t n = all || here.n > 0 ? append_name(r, at, &key) : 0;
         if (n == 0)
             continue;
         bool inner = kind != AXES && v.kind == MS_JSON_OBJECT, number = v.kind == MS_JSON_NUMBER,
@@ -130,8 +151,8 @@ static void walk(struct reading *r, struct ms_json_scan s, size_t at, enum kind 
         if (inner) {
             bool is_axes = kind == RECORD && at == 0 && ms_json_slice_is(&key, "axes");
             r->path[at + n] = '.';
-            if (at > 0 || wanted(r, &key))
-                walk(r, ms_json_scan_object(&v), at + n + 1, is_axes ? AXES : kind);
+            walk(r, ms_json_scan_object(&v), at + n + 1, all ? (struct chosen){0} : here,
+                 is_axes ? AXES : kind);
         } else if (kind != RECORD || (scalar && v.kind != MS_JSON_NULL)) {
             add(r, number ? ms_json_slice_number(&v) : NAN, labelled ? label_of(r, &v) : NULL);
         }
@@ -155,10 +176,12 @@ static bool keep_all(struct reading *r, struct ms_arena *arena, struct ms_facts 
     return true;
 }
 
-static bool read_all(struct reading *r, const char *text, size_t n, enum kind kind,
-                     struct ms_arena *arena, struct ms_facts *out)
+static bool read_all(struct reading *r, const char *text, size_t n, struct chosen only,
+                     enum kind kind, struct ms_arena *arena, struct ms_facts *out)
 {
-    walk(r, ms_json_scan_text(text, n), strlen(r->path), kind);
+    struct ms_fact fact[MOST];
+    r->fact = fact;
+    walk(r, ms_json_scan_known(text, n), strlen(r->path), only, kind);
     ms_buf_finish(&r->scratch);
     return keep_all(r, arena, out);
 }
@@ -166,8 +189,11 @@ static bool read_all(struct reading *r, const char *text, size_t n, enum kind ki
 bool ms_facts_read(const char *record, const char *const *only, struct ms_strings *names,
                    struct ms_strings *texts, struct ms_arena *arena, struct ms_facts *out)
 {
-    struct reading r = {.names = names, .texts = texts, .only = only};
-    return read_all(&r, record, strlen(record), RECORD, arena, out);
+    struct reading r = {.names = names, .texts = texts};
+    struct chosen chosen = {only, 0};
+    while (only && only[chosen.n])
+        chosen.n++;
+    return read_all(&r, record, strlen(record), chosen, RECORD, arena, out);
 }
 
 bool ms_facts_read_settings(const json_t *settings, struct ms_strings *names,
@@ -175,7 +201,7 @@ bool ms_facts_read_settings(const json_t *settings, struct ms_strings *names,
 {
     struct reading r = {.names = names, .texts = texts, .path = "set."};
     char *text = settings ? json_dumps(settings, JSON_COMPACT) : strdup("{}");
-    bool read = text && read_all(&r, text, strlen(text), SETTINGS, arena, out);
+    bool read = text && read_all(&r, text, strlen(text), (struct chosen){0}, SETTINGS, arena, out);
     free(text);
     return read;
 }

@@ -22,8 +22,9 @@ struct ms_facts {
     size_t n;
 };
 
-/** Flatten a record's line, or settings (an object of sections, whose lists are texts too) under a path
- *  that starts with "set.". @param only NULL-terminated: of a record's objects these; NULL: all
+/** Flatten a record's line that counts (sweep/lines.h), or settings (an object of sections, whose lists are texts too) under a path
+ *  that starts with "set.". @param only NULL-terminated paths, those of one block beside each other: of a record these
+ *  alone, and all below one that ends with a dot; NULL: everything
  *  @param arena holds the facts  @return false: memory ran out (also told
  *  by `failed` of the sets) */
 bool ms_facts_read(const char *record, const char *const *only, struct ms_strings *names,

@@ -192,9 +192,7 @@ static bool grown(struct reader *a)
     if (s->n < a->cap)
         return true;
     size_t cap = a->cap ? 2 * a->cap : 64;
-    struct ms_result *r = MS_NEW(&s->arena, struct ms_result, cap);
-    if (r && s->n > 0)
-        memcpy(r, s->r, s->n * sizeof *r);
+    struct ms_result *r = realloc(s->r, cap * sizeof *r);
     if (r) {
         s->r = r;
         a->cap = cap;
@@ -202,26 +200,75 @@ static bool grown(struct reader *a)
     return r != NULL;
 }
 
-/* What the closing table is made of, beside the scalars of a record. */
-static const char *const brief[] = {"axes",     "platform", "caption",  "exchange",
-                                    "layer",    "step",     "slowdown", "imbalance",
-                                    "variance", "training", NULL};
+/* What the closing table (overview.c) and the keys of records (results_keys.c) are made of; of records with
+ * times of exchanges all but the first LONGER. */
+enum { LONGER = 8 };
+static const char *const brief[] = {"layer.n",
+                                    "layer.p50_us",
+                                    "layer.p95_us",
+                                    "layer.p99_us",
+                                    "step.n",
+                                    "step.p50_us",
+                                    "step.p95_us",
+                                    "step.p99_us",
+                                    "schema",
+                                    "case",
+                                    "status",
+                                    "axes.",
+                                    "seed",
+                                    "hardware",
+                                    "network_model",
+                                    "ranks",
+                                    "repeats",
+                                    "units",
+                                    "platform.name",
+                                    "caption.algorithm",
+                                    "caption.placement",
+                                    "caption.scenario",
+                                    "exchange.n",
+                                    "exchange.p50_us",
+                                    "exchange.p95_us",
+                                    "exchange.p99_us",
+                                    "slowdown.vs_balanced_p99",
+                                    "imbalance.rank_max_over_mean",
+                                    "imbalance.gini",
+                                    "imbalance.max_over_mean",
+                                    "variance.layer",
+                                    "variance.batch",
+                                    "variance.within",
+                                    "training.steps",
+                                    "training.ce",
+                                    "training.heldout_ce",
+                                    "training.heldout_ppl",
+                                    NULL};
 
-/* Equal lines are one record: shards, and the same folder twice. */
+static bool read_facts(struct reader *a, const char *line, struct ms_result *r)
+{
+    struct ms_results *s = a->s;
+    const char *const *only = a->brief ? brief + LONGER : NULL;
+    bool read = ms_facts_read(line, only, s->names, &s->texts, &s->arena, &r->facts);
+    if (read && a->brief && isnan(ms_result_number(r, "exchange.n")))
+        read = ms_facts_read(line, brief, s->names, &s->texts, &s->arena, &r->facts);
+    return read;
+}
+
+/* Equal lines are one record: shards, and the same folder twice. A folder that was just written has
+ * none. */
 static bool add(void *ctx, const char *line, size_t n)
 {
     struct reader *a = ctx;
     struct ms_results *s = a->s;
     size_t n_seen = a->seen.n;
     a->n_here++;
-    if (a->strange || ms_strings_add(&a->seen, ms_hash128(line, n).hex) < n_seen)
+    if (a->strange)
+        return true;
+    if (!a->brief && ms_strings_add(&a->seen, ms_hash128(line, n).hex) < n_seen)
         return true;
     struct ms_result r = {.line = a->brief ? NULL : line,
                           .source = a->source,
                           .n_source = s->n_sources,
                           .names = s->names};
-    if (a->seen.failed || !grown(a) ||
-        !ms_facts_read(line, a->brief ? brief : NULL, s->names, &s->texts, &s->arena, &r.facts))
+    if (a->seen.failed || !grown(a) || !read_facts(a, line, &r))
         return false;
     r.id = ms_result_text(&r, "case", "");
     r.key = ms_result_text(&r, "key", "");
@@ -336,6 +383,7 @@ void ms_results_finish(struct ms_results *s)
         ms_buf_finish(&s->text[i]);
     if (s->names)
         ms_strings_finish(s->names);
+    free(s->r);
     ms_strings_finish(&s->texts);
     ms_errs_finish(&s->warnings);
     ms_arena_finish(&s->arena);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 
 enum { MAX_COLUMNS = 32, GAP = 2, DEFAULT_WIDTH = 140, LEAST_WIDTH = 60, LEAST_FIRST = 12 };
 
@@ -21,16 +22,18 @@ struct column {
 };
 
 struct cell {
-    char *text; /* NULL = empty */
-    enum ms_style style;
+    uint64_t text : 56; /* where it begins among the texts; 0 = empty */
+    uint64_t style : 8;
 };
 
+/* A table may have as many rows as a sweep has cases: a row is its cells and their texts. */
 struct ms_table {
     struct column column[MAX_COLUMNS];
     int n_columns;
-    struct cell (*row)[MAX_COLUMNS];
+    struct cell *cell; /* [n_rows][n_columns] */
     size_t n_rows, cap;
-    int at; /* next cell of the last row */
+    struct ms_buf text; /* of all cells, each with its end */
+    int at;             /* next cell of the last row */
     bool failed;
 };
 
@@ -130,16 +133,14 @@ void ms_table_destroy(struct ms_table *t)
         return;
     for (int c = 0; c < t->n_columns; c++)
         free(t->column[c].title);
-    for (size_t r = 0; r < t->n_rows; r++)
-        for (int c = 0; c < t->n_columns; c++)
-            free(t->row[r][c].text);
-    free(t->row);
+    free(t->cell);
+    ms_buf_finish(&t->text);
     free(t);
 }
 
 void ms_table_column(struct ms_table *t, const char *title, enum ms_align align, int spare)
 {
-    if (!t || t->n_columns == MAX_COLUMNS)
+    if (!t || t->n_columns == MAX_COLUMNS || t->n_rows > 0)
         return;
     char *copy = strdup(title);
     t->failed |= !copy;
@@ -152,18 +153,36 @@ void ms_table_row(struct ms_table *t)
 {
     if (!t || t->failed)
         return;
+    size_t columns = (size_t)t->n_columns;
     if (t->n_rows == t->cap) {
         size_t cap = t->cap ? 2 * t->cap : 16;
-        void *p = realloc(t->row, cap * sizeof *t->row);
+        void *p = realloc(t->cell, cap * columns * sizeof *t->cell);
         if (!p) {
             t->failed = true;
             return;
         }
-        t->row = p;
+        t->cell = p;
         t->cap = cap;
     }
-    memset(t->row[t->n_rows++], 0, sizeof *t->row);
+    if (columns > 0)
+        memset(t->cell + t->n_rows * columns, 0, columns * sizeof *t->cell);
+    t->n_rows++;
     t->at = 0;
+}
+
+static void add_cell(struct ms_table *t, enum ms_style style, const char *text)
+{
+    struct cell *cell = t->cell + (t->n_rows - 1) * (size_t)t->n_columns + t->at++;
+    if (t->text.n == 0)
+        ms_buf_add(&t->text, "", 1); /* nothing begins at 0 */
+    size_t begin = t->text.n;
+    ms_buf_add(&t->text, text, strlen(text) + 1);
+    t->failed |= t->text.failed;
+    if (t->failed)
+        return;
+    ms_clean_line(t->text.p + begin); /* names of files and axes are strangers' */
+    t->text.n = begin + strlen(t->text.p + begin) + 1;
+    *cell = (struct cell){begin & (UINT64_MAX >> 8), style};
 }
 
 void ms_table_cell(struct ms_table *t, enum ms_style style, const char *fmt, ...)
@@ -173,14 +192,15 @@ void ms_table_cell(struct ms_table *t, enum ms_style style, const char *fmt, ...
     if (!t || t->failed || t->n_rows == 0 || t->at >= t->n_columns)
         return;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0) {
-        text = NULL;
+    if (strcmp(fmt, "%s") == 0) {
+        add_cell(t, style, va_arg(ap, const char *));
+    } else if (vasprintf(&text, fmt, ap) < 0) {
         t->failed = true;
+    } else {
+        add_cell(t, style, text);
+        free(text);
     }
     va_end(ap);
-    if (text) /* names of files and axes are strangers' */
-        ms_clean_line(text);
-    t->row[t->n_rows - 1][t->at++] = (struct cell){text, style};
 }
 
 /* ---- printing ---- */
@@ -190,9 +210,14 @@ struct layout {
     int total, n_dropped;
 };
 
-static const char *text_of(const struct cell *c)
+static const struct cell *row_of(const struct ms_table *t, size_t r)
 {
-    return c->text ? c->text : "";
+    return t->cell + r * (size_t)t->n_columns;
+}
+
+static const char *text_of(const struct ms_table *t, const struct cell *c)
+{
+    return c->text ? t->text.p + c->text : "";
 }
 
 static void measure(const struct ms_table *t, struct layout *l)
@@ -201,7 +226,7 @@ static void measure(const struct ms_table *t, struct layout *l)
     for (int c = 0; c < t->n_columns; c++) {
         l->width[c] = ms_text_width(t->column[c].title);
         for (size_t r = 0; r < t->n_rows; r++) {
-            int w = ms_text_width(text_of(&t->row[r][c]));
+            int w = ms_text_width(text_of(t, &row_of(t, r)[c]));
             l->width[c] = w > l->width[c] ? w : l->width[c];
         }
         l->total += l->width[c] + GAP;
@@ -249,7 +274,8 @@ static void tell_dropped(const struct ms_table *t, const struct layout *l, FILE 
 
 static void pad(FILE *out, int n)
 {
-    fprintf(out, "%*s", n > 0 ? n : 0, "");
+    for (; n > 0; n--)
+        fputc(' ', out);
 }
 
 static void print_cell(FILE *out, const char *text, enum ms_style style, enum ms_align align,
@@ -265,9 +291,12 @@ static void print_cell(FILE *out, const char *text, enum ms_style style, enum ms
     }
     if (align == MS_RIGHT)
         pad(out, width - w);
-    if (*text)
-        fprintf(out, "%s%.*s%s%s", ms_style_begin(style, colour), bytes, text, tail,
-                ms_style_end(style, colour));
+    if (*text) {
+        fputs(ms_style_begin(style, colour), out);
+        fwrite(text, 1, (size_t)bytes, out);
+        fputs(tail, out);
+        fputs(ms_style_end(style, colour), out);
+    }
     if (align == MS_LEFT && !last)
         pad(out, width - w);
 }
@@ -277,16 +306,16 @@ static void print_line(const struct ms_table *t, const struct layout *l, const s
                        FILE *out, bool colour)
 {
     int last = t->n_columns - 1, printed = 0;
-    while (last > 0 && (l->width[last] == 0 || (cell && !*text_of(&cell[last]))))
+    while (last > 0 && (l->width[last] == 0 || (cell && !*text_of(t, &cell[last]))))
         last--;
     for (int c = 0; c <= last; c++) {
         if (l->width[c] == 0)
             continue;
         if (printed++)
             pad(out, GAP);
-        print_cell(out, cell ? text_of(&cell[c]) : t->column[c].title,
-                   cell ? cell[c].style : MS_DIM, t->column[c].align, l->width[c], c == last,
-                   colour);
+        print_cell(out, cell ? text_of(t, &cell[c]) : t->column[c].title,
+                   cell ? (enum ms_style)cell[c].style : MS_DIM, t->column[c].align, l->width[c],
+                   c == last, colour);
     }
     fputc('\n', out);
 }
@@ -300,7 +329,7 @@ bool ms_table_print(const struct ms_table *t, FILE *out, const struct ms_term *t
     fit(t, &l, term->width);
     print_line(t, &l, NULL, out, term->colour);
     for (size_t r = 0; r < t->n_rows; r++)
-        print_line(t, &l, t->row[r], out, term->colour);
+        print_line(t, &l, row_of(t, r), out, term->colour);
     if (l.n_dropped > 0)
         tell_dropped(t, &l, out, term->colour);
     return true;
@@ -338,7 +367,7 @@ bool ms_table_markdown(const struct ms_table *t, FILE *out)
     for (size_t r = 0; r < t->n_rows; r++) {
         for (int c = 0; c < t->n_columns; c++) {
             fputs("| ", out);
-            escaped(out, text_of(&t->row[r][c]), false);
+            escaped(out, text_of(t, &row_of(t, r)[c]), false);
             fputc(' ', out);
         }
         fputs("|\n", out);
@@ -360,7 +389,7 @@ bool ms_table_latex(const struct ms_table *t, FILE *out)
     }
     for (size_t r = 0; r < t->n_rows; r++)
         for (int c = 0; c < t->n_columns; c++) {
-            escaped(out, text_of(&t->row[r][c]), true);
+            escaped(out, text_of(t, &row_of(t, r)[c]), true);
             fputs(c + 1 < t->n_columns ? " & " : " \\\\\n", out);
         }
     fputs("\\bottomrule\n\\end{tabular}\n", out);

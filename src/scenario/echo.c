@@ -73,17 +73,19 @@ void ms_echo_table(struct ms_echo *o, const char *name, const struct ms_field *f
     ms_json_end_object(&o->j);
 }
 
-/* What cannot change a result. */
-static bool only_talk(const struct ms_key *k)
+/* What cannot change a result: the section `report`, and beside it the name. */
+static bool is_name(const struct ms_key *k)
 {
-    return strcmp(k->path, "name") == 0 || strcmp(k->section->prefix, "report") == 0;
+    return !k->section->prefix[0] && strcmp(k->field->key, "name") == 0;
 }
 
-/* Optional sections and keys that were not given. */
-static bool absent(const struct ms_key *k, const struct ms_scenario *s)
+/* Where the values of a section are; NULL: it is left out, being optional and not given, or idle talk. */
+static const char *values_of(const struct ms_section *of, const struct ms_scenario *s,
+                             bool canonical)
 {
-    return !ms_section_base(k->section, s) ||
-           (strcmp(k->section->prefix, "model") == 0 && !s->has_model);
+    bool left_out = (!s->has_model && strcmp(of->prefix, "model") == 0) ||
+                    (canonical && strcmp(of->prefix, "report") == 0);
+    return left_out ? NULL : ms_section_base(of, s);
 }
 
 /* A file that this case does not look at, be it there or not. */
@@ -104,8 +106,9 @@ static void change_section(struct ms_json *j, const char *from, const char *to)
     }
     for (const char *rest = to + n + (n > 0 && to[n] == '.'); *rest;) {
         char word[80];
-        size_t len = strcspn(rest, ".");
-        snprintf(word, sizeof word, "%.*s", (int)len, rest);
+        size_t len = strcspn(rest, "."), kept = len < sizeof word ? len : sizeof word - 1;
+        memcpy(word, rest, kept);
+        word[kept] = '\0';
         ms_json_object(j, word);
         rest += len + (rest[len] == '.');
     }
@@ -117,19 +120,23 @@ static enum ms_status echo_all(const struct ms_scenario *s, struct ms_files *fil
     struct ms_echo o = {.j = {.out = out}, .files = files, .err = err};
     struct ms_key_cursor c = {0};
     struct ms_key k;
-    const char *section = "";
+    const struct ms_section *of = NULL;
+    const char *section = "", *base = NULL;
     ms_json_object(&o.j, NULL);
-    while (ms_key_next(&c, &k)) {
-        if (absent(&k, s) || (files && only_talk(&k)))
+    while (ms_key_step(&c, &k)) {
+        if (k.section != of)
+            base = values_of(k.section, s, files);
+        of = k.section;
+        if (!base || (files && is_name(&k)))
             continue;
-        change_section(&o.j, section, k.section->prefix);
+        if (k.section->prefix != section)
+            change_section(&o.j, section, k.section->prefix);
         section = k.section->prefix;
         if (files && idle_file(&k, s)) {
             ms_json_null(&o.j, k.field->key);
             continue;
         }
-        const void *at = (const char *)ms_section_base(k.section, s) + k.field->offset;
-        ms_echo_value(&o, k.field->key, k.field, at);
+        ms_echo_value(&o, k.field->key, k.field, base + k.field->offset);
     }
     change_section(&o.j, section, "");
     ms_json_end_object(&o.j);

@@ -18,27 +18,31 @@ static const struct ms_section *next_row(struct ms_key_cursor *c, const struct m
     return s->prefix ? s : NULL;
 }
 
-static void fill(struct ms_key *out, const struct ms_section *s, const struct ms_field *f)
+void ms_key_spell(struct ms_key *k)
 {
-    size_t n = strlen(s->prefix), k = strlen(f->key), room = sizeof out->path - 1;
-    out->section = s;
-    out->field = f;
-    n = n < room ? n : room;
-    memcpy(out->path, s->prefix, n);
-    if (n > 0 && n < room)
-        out->path[n++] = '.';
-    k = k < room - n ? k : room - n;
-    memcpy(out->path + n, f->key, k);
-    out->path[n + k] = '\0';
+    const char *prefix = k->section->prefix, *name = k->field->key;
+    size_t n = strlen(prefix), m = strlen(name), most = sizeof k->path - 1;
+    n = n < most ? n : most;
+    memcpy(k->path, prefix, n);
+    if (n > 0 && n < most)
+        k->path[n++] = '.';
+    m = m < most - n ? m : most - n;
+    memcpy(k->path + n, name, m);
+    k->path[n + m] = '\0';
+}
+
+bool ms_key_step(struct ms_key_cursor *c, struct ms_key *out)
+{
+    out->section = next_row(c, &out->field);
+    return out->section;
 }
 
 bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out)
 {
-    const struct ms_field *f;
-    const struct ms_section *s = next_row(c, &f);
-    if (s)
-        fill(out, s, f);
-    return s;
+    bool more = ms_key_step(c, out);
+    if (more)
+        ms_key_spell(out);
+    return more;
 }
 
 /* What follows the section's prefix in a path, NULL: the path is of another. */
@@ -61,7 +65,9 @@ bool ms_key_find(const char *path, struct ms_key *out)
             continue;
         }
         if (strcmp(rest, f->key) == 0) {
-            fill(out, s, f);
+            out->section = s;
+            out->field = f;
+            ms_key_spell(out);
             return true;
         }
     }

@@ -72,6 +72,10 @@ struct ms_key_cursor {
     size_t section, row;
 };
 bool ms_key_next(struct ms_key_cursor *c, struct ms_key *out);
+/** The same without the path, which most of those who look at every key of every case do without;
+ *  ms_key_spell fills it in. */
+bool ms_key_step(struct ms_key_cursor *c, struct ms_key *out);
+void ms_key_spell(struct ms_key *k);
 /** The key of exactly that path. */
 bool ms_key_find(const char *path, struct ms_key *out);
 /** Does a key live below path ("faults")? */

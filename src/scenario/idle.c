@@ -38,18 +38,30 @@ static bool is_default(const struct ms_key *k, const struct ms_scenario *s)
     return same;
 }
 
+/* NULL: it is not there */
+static const struct ms_yaml *section_of(const struct ms_yaml *tree, const char *prefix)
+{
+    const struct ms_entry *e = prefix[0] ? ms_yaml_find(tree, prefix, NULL) : NULL;
+    return !prefix[0] ? tree : e ? e->value : NULL;
+}
+
 void ms_idle_see(struct ms_idle *idle, const struct ms_scenario *s)
 {
     struct ms_key_cursor c = {0};
     struct ms_key k;
     size_t i = 0;
-    while (ms_key_next(&c, &k) && i < MS_IDLE_MOST) {
+    const struct ms_section *of = NULL;
+    const struct ms_yaml *section = NULL;
+    while (ms_key_step(&c, &k) && i < MS_IDLE_MOST) {
+        if (k.section != of)
+            section = section_of(s->tree, k.section->prefix);
+        of = k.section;
         const struct ms_acts *a = k.field->acts;
         if (!a)
             continue;
         size_t row = i++;
-        const struct ms_entry *e = ms_yaml_find(s->tree, k.path, NULL);
-        if (!e || idle->row[row].acts || is_default(&k, s))
+        const struct ms_entry *e = idle->row[row].acts ? NULL : ms_yaml_get(section, k.field->key);
+        if (!e || is_default(&k, s))
             continue;
         idle->row[row].acts = a->acts(s);
         if (idle->row[row].given)

@@ -80,7 +80,8 @@ static bool word_section(const char *path)
     return false;
 }
 
-static void read_key(struct ms_reading *r, const struct ms_key *k, const struct ms_entry *section,
+/* @param k its path is spelled where it is needed */
+static void read_key(struct ms_reading *r, struct ms_key *k, const struct ms_entry *section,
                      struct ms_scenario *s)
 {
     char *base = ms_section_base(k->section, s);
@@ -88,8 +89,11 @@ static void read_key(struct ms_reading *r, const struct ms_key *k, const struct 
     if (section && is_word(section->value) && strcmp(k->field->key, "profile") == 0 &&
         has_word(k->section))
         e = section;
-    if (!base)
+    if (!base || (!e && k->field->fallback && !k->field->fallback[0]))
         return;
+    if (!e && k->field->fallback && r->standard && k->section->of != MS_OF_TRAIN)
+        return; /* at its default already */
+    ms_key_spell(k);
     if (e) {
         size_t before = r->errs->n;
         ms_reading_value(r, e, k->path, k->field, base + k->field->offset);
@@ -99,7 +103,7 @@ static void read_key(struct ms_reading *r, const struct ms_key *k, const struct 
             refuse_later(r, k, e, s);
     } else if (!k->field->fallback) {
         ms_reading_fail(r, section, k->path, "must be given: %s", k->field->help);
-    } else if (k->field->fallback[0] && (!r->standard || k->section->of == MS_OF_TRAIN)) {
+    } else {
         e = ms_reading_fallback(r, k->field->fallback);
         if (e)
             ms_reading_value(r, e, k->path, k->field, base + k->field->offset);
@@ -117,12 +121,16 @@ static void read_config(struct ms_reading *r, const struct ms_entry *section, st
         ms_errs_add(r->errs, &err);
 }
 
+static bool is_model(const struct ms_key *k)
+{
+    return strcmp(k->section->prefix, "model") == 0;
+}
+
 /* A preset's numbers (or those of config.json) are the defaults of its section. */
 static bool from_preset(const struct ms_key *k, const struct ms_entry *section,
                         struct ms_scenario *s)
 {
-    if (strcmp(k->section->prefix, "model") != 0 || !section ||
-        (!s->model.preset && !s->model.config))
+    if ((!s->model.preset && !s->model.config) || !section || !is_model(k))
         return false;
     return ms_yaml_get(section->value, k->field->key) == NULL;
 }
@@ -133,7 +141,7 @@ static void read_keys(struct ms_reading *r, const struct ms_entry *root, struct 
     struct ms_key k;
     const struct ms_section *of = NULL;
     const struct ms_entry *section = NULL;
-    while (ms_key_next(&c, &k)) {
+    while (ms_key_step(&c, &k)) {
         const char *prefix = k.section->prefix;
         if (k.section != of)
             section = prefix[0] ? ms_yaml_find(root->value, prefix, NULL) : root;
@@ -141,9 +149,11 @@ static void read_keys(struct ms_reading *r, const struct ms_entry *root, struct 
         if (from_preset(&k, section, s))
             continue;
         read_key(r, &k, section, s);
-        if (strcmp(k.path, "model.preset") == 0 && s->model.preset)
+        if (!is_model(&k))
+            continue;
+        if (strcmp(k.field->key, "preset") == 0 && s->model.preset)
             s->model = ms_model_preset_find(s->model.preset)->shape;
-        if (strcmp(k.path, "model.config") == 0 && s->model.config)
+        if (strcmp(k.field->key, "config") == 0 && s->model.config)
             read_config(r, section, s);
     }
 }

@@ -96,6 +96,10 @@ struct ms_study {
  *  @return MS_OK; MS_INVALID with at least one error in errs; MS_IO; MS_NOMEM */
 enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
                              size_t n_sets, struct ms_errs *errs);
+/** The same without reading the cases of a sweep, for who reads them all anyway and tells what is
+ *  wrong with them (sweep/plan.h). */
+enum ms_status ms_study_open(struct ms_study *out, const char *path, const char *const *sets,
+                             size_t n_sets, struct ms_errs *errs);
 /** The same from text; file is for messages and relative paths. */
 enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char *text,
                               size_t n_bytes, const char *const *sets, size_t n_sets,

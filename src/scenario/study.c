@@ -114,9 +114,9 @@ static void check_cases(const struct ms_study *study, struct ms_errs *errs, size
 
 /* ---- the study ---- */
 
-/* Fill base, sweep and n_cases from a document; every error of every case goes to errs. */
+/* Fill base, sweep and n_cases from a document. @param cases every error of every case goes to errs */
 static void read_document(struct ms_study *study, struct ms_reading *r, struct ms_axes *sweep,
-                          size_t start)
+                          size_t start, bool cases)
 {
     struct ms_errs *errs = r->errs, unseen = {0};
     size_t before = errs->n;
@@ -135,13 +135,13 @@ static void read_document(struct ms_study *study, struct ms_reading *r, struct m
     struct ms_scenario *standard = MS_NEW(r->arena, struct ms_scenario, 1);
     if (standard && ms_read_standard(r->arena, r->file, standard) == MS_OK)
         study->standard = standard;
-    if (axes_good)
+    if (axes_good && cases)
         check_cases(study, errs, start);
 }
 
-enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char *text,
-                              size_t n_bytes, const char *const *sets, size_t n_sets,
-                              struct ms_errs *errs)
+static enum ms_status parse(struct ms_study *out, const char *file, const char *text,
+                            size_t n_bytes, const char *const *sets, size_t n_sets, bool cases,
+                            struct ms_errs *errs)
 {
     struct ms_study study = {0};
     size_t start = errs->n;
@@ -160,7 +160,7 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
     }
     if (root && root->value) {
         *sweep = (struct ms_axes){.root = root, .set = set, .n_sets = n};
-        read_document(&study, &r, sweep, start);
+        read_document(&study, &r, sweep, start, cases);
     } else if (errs->n == start) {
         ms_errs_add_at(errs, MS_NOMEM, file, 0, 0, NULL, "out of memory");
     }
@@ -169,19 +169,38 @@ enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char
     return ms_errors_status(errs, start);
 }
 
-enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
-                             size_t n_sets, struct ms_errs *errs)
+enum ms_status ms_study_parse(struct ms_study *out, const char *file, const char *text,
+                              size_t n_bytes, const char *const *sets, size_t n_sets,
+                              struct ms_errs *errs)
+{
+    return parse(out, file, text, n_bytes, sets, n_sets, true, errs);
+}
+
+static enum ms_status read_file(struct ms_study *out, const char *path, const char *const *sets,
+                                size_t n_sets, bool cases, struct ms_errs *errs)
 {
     struct ms_buf text = {0};
     struct ms_err err = {0};
     *out = (struct ms_study){0};
     enum ms_status s = ms_file_read_most(path, MS_YAML_MAX_BYTES, &text, &err);
     if (s == MS_OK)
-        s = ms_study_parse(out, path, text.p ? text.p : "", text.n, sets, n_sets, errs);
+        s = parse(out, path, text.p ? text.p : "", text.n, sets, n_sets, cases, errs);
     else
         ms_errs_add(errs, &err);
     ms_buf_finish(&text);
     return s;
+}
+
+enum ms_status ms_study_read(struct ms_study *out, const char *path, const char *const *sets,
+                             size_t n_sets, struct ms_errs *errs)
+{
+    return read_file(out, path, sets, n_sets, true, errs);
+}
+
+enum ms_status ms_study_open(struct ms_study *out, const char *path, const char *const *sets,
+                             size_t n_sets, struct ms_errs *errs)
+{
+    return read_file(out, path, sets, n_sets, false, errs);
 }
 
 void ms_study_finish(struct ms_study *study)

@@ -32,13 +32,18 @@ struct ms_inputs_hardware {
     struct ms_inputs_hardware *next;
 };
 
-static struct ms_inputs_platform *find(struct ms_inputs *in, const char *path, const char *hosts,
-                                       int gpus_per_node)
+static struct ms_inputs_platform *find(const struct ms_inputs *in, const char *path,
+                                       const char *hosts, int gpus_per_node)
 {
     for (struct ms_inputs_platform *p = in->platforms; p; p = p->next)
         if (!strcmp(p->path, path) && !strcmp(p->hosts, hosts) && p->gpus_per_node == gpus_per_node)
             return p;
     return NULL;
+}
+
+bool ms_inputs_knows(const struct ms_inputs *in, const char *platform)
+{
+    return find(in, platform, "", 0);
 }
 
 static struct ms_inputs_platform *new_platform(struct ms_inputs *in, const char *path,

@@ -24,6 +24,8 @@ struct ms_inputs {
     struct ms_inputs_hardware *hardware;
 };
 
+/** Was this platform asked for before? */
+bool ms_inputs_knows(const struct ms_inputs *in, const char *platform);
 /** A platform; with a scenario: the hosts it chooses (cluster.hosts), in nodes of its gpus_per_node
  *  where the file has none of its own (a number that does not fit leaves them alone:
  *  ms_scenario_check says why).

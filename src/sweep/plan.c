@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/machine.h"
 #include "base/seal.h"
+#include "base/strings.h"
 #include "base/units.h"
 #include "demand/control.h"
 #include "moe/train.h"
@@ -22,12 +23,10 @@ struct planner {
     enum ms_scenario_use use;
     bool forward;
     struct ms_store_case *store_case; /* [n], becomes plan->store.c */
-    /* [cap] by hash, routing and placement already tried; an empty one is free */
-    struct ms_hash *demand_done;
-    size_t cap;
-    const char *settings; /* the first whole case, as JSON */
-    struct ms_idle idle;  /* keys that no case uses */
-    double free_bytes;    /* of memory, when planning began */
+    struct ms_strings tried;          /* hashes of routing and placement */
+    const char *settings;             /* the first whole case, as JSON */
+    struct ms_idle idle;              /* keys that no case uses */
+    double free_bytes;                /* of memory, when planning began */
 };
 
 static enum ms_status nomem(struct ms_err *err)
@@ -56,8 +55,9 @@ static const char *value_end(const char *p)
     int depth = 0;
     for (; *p; p++) {
         if (*p == '"') {
-            for (p++; *p && *p != '"'; p++)
-                p += *p == '\\' && p[1];
+            do
+                p += strcspn(p + 1, "\"\\") + 1;
+            while (*p == '\\' && *++p);
         } else if (*p == '{' || *p == '[') {
             depth++;
         } else if ((*p == ',' && depth == 0) || ((*p == '}' || *p == ']') && depth-- == 0)) {
@@ -79,28 +79,45 @@ static bool is_dropped(const char *member, const char *const *drop)
     return false;
 }
 
-/* The members of the canonical text that decide which tokens go where, as a hash. */
-static struct ms_hash hash_without(const char *canonical, const char *const *drop)
-{
-    struct ms_buf b = {0};
-    for (const char *p = canonical + 1; *p == '"';) {
-        const char *end = value_end(p);
-        if (!is_dropped(p, drop)) {
-            ms_buf_add(&b, p, (size_t)(end - p));
-            ms_buf_add(&b, ",", 1);
-        }
-        p = end + (*end == ',');
-    }
-    struct ms_hash h = ms_hash128(b.p ? b.p : "", b.n);
-    ms_buf_finish(&b);
-    return h;
-}
-
 static const char *const not_work[] = {"platform", "cluster",    "placement", "exchange",
                                        "compute",  "hardware",   "network",   "twin",
                                        "faults",   "background", NULL};
-static const char *const not_demand[] = {
-    "platform", "exchange", "compute", "hardware", "network", "twin", "faults", "background", NULL};
+/* Nor does another seed make a routing or a placement impossible. */
+static const char *const not_demand[] = {"seed",       "platform", "exchange", "compute",
+                                         "hardware",   "network",  "twin",     "faults",
+                                         "background", NULL};
+
+/* The members of the canonical text that decide which tokens go where, and those that routing and
+ * placement are tried for, as hashes. */
+static enum ms_status hash_parts(const char *canonical, struct ms_hash *work,
+                                 struct ms_hash *demand, struct ms_err *err)
+{
+    struct ms_buf of_work = {0}, of_demand = {0};
+    for (const char *p = canonical + 1; *p == '"';) {
+        const char *end = value_end(p);
+        struct ms_buf *to[] = {is_dropped(p, not_work) ? NULL : &of_work,
+                               is_dropped(p, not_demand) ? NULL : &of_demand};
+        for (int i = 0; i < 2; i++)
+            if (to[i]) {
+                ms_buf_add(to[i], p, (size_t)(end - p));
+                ms_buf_add(to[i], ",", 1);
+            }
+        p = end + (*end == ',');
+    }
+    bool failed = of_work.failed || of_demand.failed;
+    *work = ms_hash128(of_work.p ? of_work.p : "", of_work.n);
+    *demand = ms_hash128(of_demand.p ? of_demand.p : "", of_demand.n);
+    ms_buf_finish(&of_work);
+    ms_buf_finish(&of_demand);
+    return failed ? nomem(err) : MS_OK;
+}
+
+static void add_words(struct ms_buf *b, const char *a, const char *c, const char *d, const char *e)
+{
+    const char *const words[] = {a, c, d, e};
+    for (int i = 0; i < 4; i++)
+        ms_buf_adds(b, words[i]);
+}
 
 static enum ms_status name_case(struct planner *p, const struct ms_case *c, struct ms_hash *demand,
                                 struct ms_err *err)
@@ -111,15 +128,16 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
     enum ms_status s = ms_scenario_canonical(&c->s, &p->plan->inputs->files, &b, err);
     if (s == MS_OK && b.failed)
         s = nomem(err);
+    if (s == MS_OK)
+        s = hash_parts(b.p, &out->work_hash, demand, err);
     if (s == MS_OK) {
         st->scenario_hash = ms_hash128(b.p, b.n);
-        out->work_hash = hash_without(b.p, not_work);
-        *demand = hash_without(b.p, not_demand);
         if (!p->settings)
             p->settings = ms_arena_strdup(&p->plan->arena, b.p);
         if (c->s.in_force)
-            ms_buf_printf(&b, "\nhardware %s %s", c->s.in_force->name, c->s.in_force->hash.hex);
-        ms_buf_printf(&b, "\nmoesim %s\nSimGrid %s\n", MS_VERSION, ms_sim_simgrid_version());
+            add_words(&b, "\nhardware ", c->s.in_force->name, " ", c->s.in_force->hash.hex);
+        add_words(&b, "\nmoesim ", MS_VERSION, "\nSimGrid ", ms_sim_simgrid_version());
+        ms_buf_adds(&b, "\n");
         st->key = ms_hash128(b.p, b.n);
     }
     ms_buf_finish(&b);
@@ -166,17 +184,6 @@ static void warn_trace(const struct ms_demand *d, const struct ms_scenario *s,
             ms_errs_warn_at(found, s->routing.trace, 0, 0, "routing.trace", "%s", note + 9);
 }
 
-/* @return false: it was there before */
-static bool note_demand(struct planner *p, const struct ms_hash *key)
-{
-    size_t at = (size_t)ms_hash64(key->hex, sizeof key->hex) % p->cap;
-    for (; p->demand_done[at].hex[0]; at = (at + 1) % p->cap)
-        if (strcmp(p->demand_done[at].hex, key->hex) == 0)
-            return false;
-    p->demand_done[at] = *key;
-    return true;
-}
-
 /* Routing and placement are read once for every different one: their errors belong before the first
  * fork. */
 static enum ms_status try_demand(struct planner *p, const struct ms_case_input *in,
@@ -187,8 +194,11 @@ static enum ms_status try_demand(struct planner *p, const struct ms_case_input *
     char both[2 * sizeof hash.hex];
     snprintf(both, sizeof both, "%s%s", hash.hex, nodes.hex);
     struct ms_hash key = ms_hash128(both, strlen(both));
-    if (!note_demand(p, &key))
+    size_t n_tried = p->tried.n;
+    if (ms_strings_add(&p->tried, key.hex) < n_tried)
         return MS_OK;
+    if (p->tried.failed)
+        return nomem(err);
     struct ms_demand *d = NULL;
     enum ms_status s = ms_demand_create(&in->demand, &d, err);
     if (s == MS_OK)
@@ -290,7 +300,8 @@ static void check_case(struct planner *p, struct ms_case *c, struct ms_errs *fou
     struct ms_err err = {0};
     const char *checkpoint =
         s->routing.source == MS_SOURCE_CHECKPOINT ? s->routing.checkpoint : NULL;
-    if (s->platform && p->use != MS_USE_TRAIN && access(s->platform, F_OK) == 0)
+    if (s->platform && p->use != MS_USE_TRAIN &&
+        (ms_inputs_knows(p->plan->inputs, s->platform) || access(s->platform, F_OK) == 0))
         out->platform = ms_inputs_platform(p->plan->inputs, s->platform, s, &of_platform);
     if (out->platform)
         add_hardware(p, c, found);
@@ -389,6 +400,7 @@ static enum ms_status plan_case(struct planner *p, size_t i, struct ms_errs *err
         return nomem(err);
     }
     enum ms_status s = add_axes(p, &c, err);
+    p->plan->misread |= found.n > 0;
     if (found.n == 0)
         ms_idle_see(&p->idle, &c.s);
     if (s == MS_OK)
@@ -435,11 +447,9 @@ static enum ms_status plan_all(struct planner *p, struct ms_errs *errs, struct m
     size_t enough = p->use == MS_USE_RUN ? SIZE_MAX : errs->n + MS_ERRORS_ENOUGH;
     plan->c = MS_NEW(&plan->arena, struct ms_plan_case, plan->n);
     p->store_case = MS_NEW(&plan->arena, struct ms_store_case, plan->n);
-    p->cap = 2 * plan->n + 1;
-    p->demand_done = MS_NEW(&plan->arena, struct ms_hash, p->cap);
     plan->store.c = p->store_case;
     plan->store.n = plan->n;
-    if (!plan->c || !p->store_case || !p->demand_done)
+    if (!plan->c || !p->store_case)
         return nomem(err);
     for (size_t i = 0; i < plan->n && errs->n < enough; i++) {
         enum ms_status s = plan_case(p, i, errs, err);
@@ -463,6 +473,7 @@ enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
         ms_errs_add(errs, &err);
         ms_plan_finish(out);
     }
+    ms_strings_finish(&p.tried);
     ms_errors_sort(errs, 0);
     return ms_errors_status(errs, 0);
 }

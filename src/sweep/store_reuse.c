@@ -25,28 +25,25 @@ static bool has_samples(const struct ms_store *s, const struct ms_store_case *c)
     return state == MS_SAMPLES_WHOLE;
 }
 
-/** A line that is there. */
+/* A line that is there: of its words the hashes. */
 struct old_line {
     struct ms_store_place place;
-    const char *id, *key;
-    uint64_t head_hash;
+    uint64_t key, key_end; /* of the key's first and last half */
+    uint64_t id, head;
     bool degraded;
 };
 
 /* Lines by their key, those of one key in the order of the file. */
 struct old_lines {
-    struct ms_arena *arena;
     struct old_line *line; /* the heap's */
     size_t n, cap;
     bool with_body; /* a record without one is none that can be kept */
 };
 
-static const char *copy_of(struct ms_arena *arena, const struct ms_json_slice *text)
+static void set_key(struct old_line *l, const char *key, size_t n)
 {
-    char *p = MS_NEW(arena, char, text->n + 1);
-    if (p)
-        memcpy(p, text->p, text->n);
-    return p;
+    l->key = ms_hash64(key, n / 2);
+    l->key_end = ms_hash64(key + n / 2, n - n / 2);
 }
 
 static bool keep_line(void *ctx, const struct ms_line_met *l)
@@ -65,40 +62,52 @@ static bool keep_line(void *ctx, const struct ms_line_met *l)
     struct old_line *line = &o->line[o->n++];
     *line = (struct old_line){
         .place = {l->at, (uint32_t)l->n, (uint32_t)l->head, false},
-        .id = copy_of(o->arena, &l->id),
-        .key = copy_of(o->arena, &l->key),
-        .head_hash = ms_hash64(l->text, l->head),
+        .id = ms_hash64(l->id.p, l->id.n),
+        .head = ms_hash64(l->text, l->head),
         .degraded = strcmp(l->status, "degraded") == 0,
     };
-    return line->id && line->key;
+    set_key(line, l->key.p, l->key.n);
+    return true;
+}
+
+static int compare_keys(const struct old_line *x, const struct old_line *y)
+{
+    return x->key != y->key ? (x->key > y->key) - (x->key < y->key)
+                            : (x->key_end > y->key_end) - (x->key_end < y->key_end);
 }
 
 static int compare_lines(const void *a, const void *b)
 {
     const struct old_line *x = a, *y = b;
-    int c = strcmp(x->key, y->key);
+    int c = compare_keys(x, y);
     return c ? c : (x->place.at > y->place.at) - (x->place.at < y->place.at);
 }
 
-/* Where the lines of a key begin. */
-static size_t first_of(const struct old_lines *o, const char *key)
+/* The lines of a case's key. @return how many */
+static size_t lines_of(const struct old_lines *o, const struct ms_store_case *c,
+                       const struct old_line **first)
 {
-    size_t lo = 0, hi = o->n;
+    struct old_line wanted = {.id = 0};
+    size_t lo = 0, hi = o->n, n = 0;
+    set_key(&wanted, c->key.hex, strlen(c->key.hex));
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (strcmp(o->line[mid].key, key) < 0)
+        if (compare_keys(&o->line[mid], &wanted) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo;
+    *first = o->line + lo;
+    while (lo + n < o->n && compare_keys(&o->line[lo + n], &wanted) == 0)
+        n++;
+    return n;
 }
 
 /* The line for a case, and whether it begins as the case's would now. */
 static void use(const struct old_line *l, const struct ms_buf *head, struct ms_store_place *out)
 {
     *out = l->place;
-    out->right = head->n == l->place.head && ms_hash64(head->p, head->n) == l->head_hash;
+    out->right = head->n == l->place.head && ms_hash64(head->p, head->n) == l->head;
 }
 
 /* A record that was made before for the same key, wherever it stood. */
@@ -106,10 +115,11 @@ static enum ms_status reuse(struct ms_store *s, size_t index, const struct old_l
                             struct ms_err *err)
 {
     const struct ms_store_case *c = &s->study->c[index];
-    for (size_t i = first_of(old, c->key.hex);
-         i < old->n && strcmp(old->line[i].key, c->key.hex) == 0; i++) {
-        const struct old_line *l = &old->line[i];
-        if (s->study->needs_samples && (strcmp(l->id, c->id) != 0 || !has_samples(s, c)))
+    const struct old_line *l;
+    size_t n = lines_of(old, c, &l);
+    for (; n > 0; n--, l++) {
+        if (s->study->needs_samples &&
+            (l->id != ms_hash64(c->id, strlen(c->id)) || !has_samples(s, c)))
             continue;
         struct ms_buf head = {0};
         ms_store_head_good(c, l->degraded, &head);
@@ -127,16 +137,14 @@ static enum ms_status reuse_timing(struct ms_store *s, size_t index, const struc
                                    struct ms_err *err)
 {
     const struct ms_store_case *c = &s->study->c[index];
-    const struct old_line *latest = NULL;
-    for (size_t i = first_of(times, c->key.hex);
-         i < times->n && strcmp(times->line[i].key, c->key.hex) == 0; i++)
-        latest = &times->line[i];
-    if (!latest || !s->entry[index].ok)
+    const struct old_line *first;
+    size_t n = s->entry[index].ok ? lines_of(times, c, &first) : 0;
+    if (n == 0)
         return MS_OK;
     struct ms_buf head = {0};
     ms_store_head_timing(c, &head);
     if (!head.failed)
-        use(latest, &head, &s->entry[index].timing);
+        use(first + n - 1, &head, &s->entry[index].timing);
     bool ok = !head.failed;
     ms_buf_finish(&head);
     return ok ? MS_OK : ms_store_no_memory(err);
@@ -160,27 +168,31 @@ static enum ms_status walk(struct ms_store *s, struct ms_store_file *f, struct o
                : ms_err_at(err, MS_IO, s->dir, 0, 0, NULL, "cannot append: %s", strerror(errno));
 }
 
-enum ms_status ms_store_reuse(struct ms_store *s, struct ms_err *err)
+static enum ms_status reuse_records(struct ms_store *s, struct ms_err *err)
 {
-    struct ms_arena arena = {0};
     struct ms_lines_seen seen = {0};
-    struct old_lines old = {.arena = &arena, .with_body = true}, times = {.arena = &arena};
+    struct old_lines old = {.with_body = true};
     char text[160];
     enum ms_status status = walk(s, &s->results, &old, &seen, err);
-    if (status == MS_OK)
-        status = walk(s, &s->timing, &times, NULL, err);
     seen.n_broken += seen.n_unsealed; /* nothing is resumed on trust */
     seen.n_unsealed = 0;
     if (status == MS_OK && s->study->warnings &&
         ms_lines_told(&seen, "; their cases run again", text, sizeof text))
         ms_errs_warn_at(s->study->warnings, s->dir, 0, 0, "results.jsonl", "%s", text);
-    for (size_t i = 0; status == MS_OK && i < s->study->n; i++) {
+    for (size_t i = 0; status == MS_OK && i < s->study->n; i++)
         status = reuse(s, i, &old, err);
-        if (status == MS_OK)
-            status = reuse_timing(s, i, &times, err);
-    }
     free(old.line);
+    return status;
+}
+
+enum ms_status ms_store_reuse(struct ms_store *s, struct ms_err *err)
+{
+    struct old_lines times = {.with_body = false};
+    enum ms_status status = reuse_records(s, err);
+    if (status == MS_OK)
+        status = walk(s, &s->timing, &times, NULL, err);
+    for (size_t i = 0; status == MS_OK && i < s->study->n; i++)
+        status = reuse_timing(s, i, &times, err);
     free(times.line);
-    ms_arena_finish(&arena);
     return status;
 }

@@ -158,7 +158,7 @@ static void add_row(struct ms_buf *out, struct ms_summary_columns *c, const char
     struct ms_json_slice id = {.kind = MS_JSON_NULL};
     for (size_t i = 0; i < c->name.n; i++)
         c->cell[i] = id;
-    take(c, "", ms_json_scan_text(record, strlen(record)), &id);
+    take(c, "", ms_json_scan_known(record, strlen(record)), &id);
     add_value(out, &id);
     for (size_t i = 0; i < c->name.n; i++) {
         ms_buf_adds(out, ",");
