@@ -198,7 +198,7 @@ START_TEST(test_a_known_text_is_scanned_as_a_checked_one)
         char *part = strndup(text, cut);
         struct ms_json_scan s = ms_json_scan_known(part, cut);
         while (ms_json_scan_next(&s, &k[0], &v[0]))
-            ck_assert_ptr_le(v[0].p + v[0].n, part + cut);
+            ck_assert(v[0].p + v[0].n <= part + cut);
         ck_assert(s.wrong);
         free(part);
     }
