@@ -33,7 +33,7 @@ struct ms_plan {
     const struct ms_study *study;
     struct ms_inputs *inputs;
     size_t n;
-    bool misread; /**< a case has values that cannot be read */
+    bool misread;                /**< a case has values that cannot be read */
     struct ms_plan_case *c;      /**< [n] */
     struct ms_store_study store; /**< the same cases as the results folder sees them */
 };
