@@ -155,14 +155,14 @@ START_TEST(test_fast_sampling_at_real_size)
 END_TEST
 
 /* Wide registers are only faster: every width draws the same experts, of tokens that fill no vector
- * as well, and where most draws have to be repeated. */
-START_TEST(test_fast_sampling_is_the_same_at_every_vector_width)
+ * as well, where most draws have to be repeated, and where tables do and do not fit registers. */
+static void same_at_every_width(struct ms_model_shape m, const char *exponent)
 {
-    enum { E = 64, N = 1000, K = 6 };
-    double w[E];
-    law_weights("zipf", "exponent", "2.5", E, K, w);
-    struct ms_model_shape m = shape(E, K, 8, 3, MS_GROUP_TOP2_SUM);
-    uint16_t *plain = malloc(N * K * sizeof *plain), *wide = malloc(N * K * sizeof *wide);
+    enum { MOST_E = 512, N = 1000 };
+    double w[MOST_E];
+    size_t bytes = (size_t)N * (size_t)m.top_k * sizeof(uint16_t);
+    law_weights("zipf", "exponent", exponent, m.experts, m.top_k, w);
+    uint16_t *plain = malloc(bytes), *wide = malloc(bytes);
     struct ms_sampler *s = ms_sampler_create(&m);
     ck_assert_int_eq(ms_sampler_set(s, w, false, NULL), MS_OK);
     for (int width = 0; width < MS_VECTOR_WIDTHS; width++) {
@@ -172,11 +172,21 @@ START_TEST(test_fast_sampling_is_the_same_at_every_vector_width)
         ms_sampler_begin(s, stream(3));
         ms_sampler_draw(s, N, width == 0 ? plain : wide, NULL);
         if (width > 0)
-            ck_assert_mem_eq(plain, wide, N * K * sizeof *plain);
+            ck_assert_mem_eq(plain, wide, bytes);
     }
     ms_sampler_destroy(s);
     free(plain);
     free(wide);
+}
+
+START_TEST(test_fast_sampling_is_the_same_at_every_vector_width)
+{
+    same_at_every_width(shape(64, 6, 8, 3, MS_GROUP_TOP2_SUM), "2.5");
+    same_at_every_width(shape(256, 8, 8, 4, MS_GROUP_TOP2_SUM), "1");
+    same_at_every_width(shape(256, 8, 8, 4, MS_GROUP_TOP2_SUM), "9"); /* most of them never come */
+    same_at_every_width(shape(512, 8, 8, 5, MS_GROUP_TOP2_SUM), "0.3"); /* 64 of a group */
+    same_at_every_width(shape(192, 7, 4, 2, MS_GROUP_TOP2_SUM), "1");   /* 48 */
+    same_at_every_width(shape(128, 8, 64, 9, MS_GROUP_TOP2_SUM), "1");  /* 64 groups of 2 */
 }
 END_TEST
 

@@ -57,7 +57,7 @@ struct ms_sampler {
     float *first_inverse;                           /* [groups] 1 / group_weight */
     float *rest_inverse;                            /* [E] 1 / (weight of the group without e) */
     uint32_t *race_keep, *race_other, *race_weight; /* [E] */
-    float *race_group_weight;                       /* [E] */
+    float *race_unit;                               /* [groups] */
     uint32_t *race_first;                           /* [groups][MS_VECTOR_LANES] */
     uint32_t *race_words;
     float *race_exp;

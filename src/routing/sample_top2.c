@@ -106,8 +106,12 @@ void ms_sample_top2(struct ms_sampler *s, int n, uint16_t *chosen)
     const uint32_t *arrived = s->races.chosen;
     for (int t = 0; t < n; t += L) {
         run_races(s);
-        int part = n - t < L ? n - t : L;
-        for (int i = 0; i < part; i++)
+        if (n - t >= L) {
+            s->ops->deal(s->K, arrived, chosen);
+            chosen += L * s->K;
+            continue;
+        }
+        for (int i = 0; i < n - t; i++)
             for (int k = 0; k < s->K; k++)
                 *chosen++ = (uint16_t)arrived[k * L + i];
     }
@@ -133,8 +137,8 @@ void ms_sample_top2_set(struct ms_sampler *s, const double *f)
         int first = g * s->size;
         s->first_inverse[g] = (float)(1 / s->group_weight[g]);
         make_units(f + first, s->size, s->group_weight[g], s->race_weight + first);
+        s->race_unit[g] = (float)(s->group_weight[g] / MS_WHOLE_GROUP);
         for (int i = first; i < first + s->size; i++) {
-            s->race_group_weight[i] = (float)(s->group_weight[g] / MS_WHOLE_GROUP);
             s->race_keep[i] = s->local[i].keep;
             s->race_other[i] = s->local[i].other;
         }
@@ -158,23 +162,24 @@ bool ms_sample_top2_init(struct ms_sampler *s)
     s->race_keep = MS_NEW(a, uint32_t, E);
     s->race_other = MS_NEW(a, uint32_t, E);
     s->race_weight = MS_NEW(a, uint32_t, E);
-    s->race_group_weight = MS_NEW(a, float, E);
+    s->race_unit = MS_NEW(a, float, G);
     s->race_first = MS_NEW(a, uint32_t, G * L);
     s->race_words = MS_NEW(a, uint32_t, (3 * G + 2 * K) * L);
     s->race_exp = MS_NEW(a, float, (2 * G + K) * L);
-    *r = (struct ms_races){.limit = s->limit,
+    *r = (struct ms_races){.groups = s->groups,
+                           .limit = s->limit,
                            .size = s->size,
                            .keep = s->race_keep,
                            .other = s->race_other,
                            .weight = s->race_weight,
-                           .group_weight = s->race_group_weight,
+                           .unit = s->race_unit,
                            .group = MS_NEW(a, uint32_t, limit),
                            .next = MS_NEW(a, float, limit),
                            .second = MS_NEW(a, float, limit),
                            .first = MS_NEW(a, uint32_t, limit),
                            .left = MS_NEW(a, uint32_t, limit),
                            .chosen = MS_NEW(a, uint32_t, K * L)};
-    return s->first_inverse && s->rest_inverse && r->keep && r->other && r->weight &&
-           r->group_weight && s->race_first && s->race_words && s->race_exp && r->group &&
-           r->next && r->second && r->first && r->left && r->chosen;
+    return s->first_inverse && s->rest_inverse && r->keep && r->other && r->weight && r->unit &&
+           s->race_first && s->race_words && s->race_exp && r->group && r->next && r->second &&
+           r->first && r->left && r->chosen;
 }

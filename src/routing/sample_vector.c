@@ -149,7 +149,7 @@ INLINE void find_least(struct ms_races *r)
     memcpy(race, zero, sizeof race);
     memcpy(least, r->next, sizeof least);
     memcpy(r->known, r->first, sizeof r->known);
-    memcpy(r->base, r->group, sizeof r->base);
+    memcpy(r->now, r->group, sizeof r->now);
     for (int j = 1; j < r->limit; j++) {
         const float *restrict next = r->next + j * L;
         for (int i = 0; i < L; i++) {
@@ -159,12 +159,12 @@ INLINE void find_least(struct ms_races *r)
         take(on, next, least);
         take(on, number, race);
         take(on, r->first + j * L, r->known);
-        take(on, r->group + j * L, r->base);
+        take(on, r->group + j * L, r->now);
     }
     memcpy(r->time, least, sizeof least);
     memcpy(r->race, race, sizeof race);
     for (int i = 0; i < L; i++)
-        r->base[i] *= (uint32_t)r->size;
+        r->base[i] = r->now[i] * (uint32_t)r->size;
 }
 
 INLINE uint64_t arrive(struct ms_races *r, int k, const uint32_t *word)
@@ -190,7 +190,7 @@ INLINE uint64_t advance(struct ms_races *r, int k, const float *restrict exponen
     uint32_t on[MS_VECTOR_LANES], left[L], little[L], fresh[L];
     float second[L], unit[L], next[L];
     const uint32_t *restrict weight = r->weight, *restrict chosen = r->chosen + k * L;
-    const float *restrict group_weight = r->group_weight;
+    const float *restrict units = r->unit;
     memcpy(left, r->left, sizeof left);
     memcpy(second, r->second, sizeof second);
     for (int j = 1; j < r->limit; j++) {
@@ -201,7 +201,7 @@ INLINE uint64_t advance(struct ms_races *r, int k, const float *restrict exponen
     }
     for (int i = 0; i < L; i++) {
         left[i] -= weight[chosen[i]];
-        unit[i] = group_weight[chosen[i]];
+        unit[i] = units[r->now[i]];
     }
     for (int i = 0; i < L; i++) {
         fresh[i] = 0u - (uint32_t)(r->known[i] != MS_NO_EXPERT);
@@ -219,6 +219,13 @@ INLINE uint64_t advance(struct ms_races *r, int k, const float *restrict exponen
         take(on, next, r->next + j * L);
     }
     return gather_bits(little);
+}
+
+static void deal(int K, const uint32_t *chosen, uint16_t *out)
+{
+    for (int i = 0; i < L; i++)
+        for (int k = 0; k < K; k++)
+            *out++ = (uint16_t)chosen[k * L + i];
 }
 
 static void circle_plain(int n, const uint32_t *start, const uint32_t *last, const uint32_t *point,
@@ -249,18 +256,6 @@ __attribute__((target("avx2"))) static void circle_avx2(int n, const uint32_t *s
         }
     }
 }
-
-__attribute__((target("avx512f"))) static void circle_avx512(int n, const uint32_t *start,
-                                                             const uint32_t *last,
-                                                             const uint32_t *point, uint32_t *mask)
-{
-    __m512i low = _mm512_loadu_si512(point), high = _mm512_loadu_si512(point + 16);
-    for (int i = 0; i < n; i++) {
-        __m512i s = _mm512_set1_epi32((int)start[i]), l = _mm512_set1_epi32((int)last[i]);
-        mask[i] = (uint32_t)_mm512_cmple_epu32_mask(_mm512_sub_epi32(low, s), l) |
-                  (uint32_t)_mm512_cmple_epu32_mask(_mm512_sub_epi32(high, s), l) << 16;
-    }
-}
 #endif
 
 #define OPS(name, attributes)                                                                      \
@@ -287,19 +282,13 @@ __attribute__((target("avx512f"))) static void circle_avx512(int n, const uint32
     {                                                                                              \
         return advance(r, k, exponential);                                                         \
     }                                                                                              \
-    static const struct ms_vector_ops name##_ops = {exponentials_##name, start_##name,             \
-                                                    pick_##name,         arrive_##name,            \
-                                                    advance_##name,      circle_##name};
+    static const struct ms_vector_ops name##_ops = {                                               \
+        exponentials_##name, start_##name, pick_##name,  arrive_##name,                            \
+        advance_##name,      deal,         circle_##name};
 
 OPS(plain, )
 #if defined(__x86_64__)
 OPS(avx2, __attribute__((target("avx2"))))
-#if defined(__clang__)
-#define WIDE
-#else
-#define WIDE ",prefer-vector-width=512,tune=skylake-avx512"
-#endif
-OPS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw" WIDE))))
 #endif
 
 const struct ms_vector_ops *ms_vector_ops_of(int width)
@@ -307,7 +296,7 @@ const struct ms_vector_ops *ms_vector_ops_of(int width)
 #if defined(__x86_64__)
     if (width == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return &avx512_ops;
+        return &ms_vector_avx512;
     if (width == 1 && __builtin_cpu_supports("avx2"))
         return &avx2_ops;
 #endif

@@ -14,17 +14,18 @@ enum { MS_VECTOR_LANES = 64, MS_CIRCLE = 32 };
 /** The groups that each of L = MS_VECTOR_LANES tokens may use, as races: the smaller the time, the
  *  better the score. Arrays are [limit][L] but where they say otherwise. */
 struct ms_races {
-    int limit, size;                 /**< races of a token; experts of a group */
+    int groups, limit, size;         /**< races of a token; experts of a group */
     const uint32_t *keep, *other;    /**< [E] alias tables within groups: the cell's own expert
                                        *   below keep, else the other */
     const uint32_t *weight;          /**< [E] in units of 2^-30 of the group's */
-    const float *group_weight;       /**< [E] of the expert's group, times 2^-30 */
+    const float *unit;               /**< [groups] weight of a group times 2^-30 */
     uint32_t *group;                 /**< race -> group */
     float *next, *second;            /**< next arrival; the second while the first is to come */
     uint32_t *first;                 /**< who comes first; MS_NO_EXPERT once it has */
     uint32_t *left;                  /**< weight still in the race, units of `weight` */
     uint32_t *chosen;                /**< [K][L] arrived, in their order */
-    uint32_t base[MS_VECTOR_LANES];  /**< first expert of the group of the arrival under way */
+    uint32_t now[MS_VECTOR_LANES];   /**< group of the arrival under way */
+    uint32_t base[MS_VECTOR_LANES];  /**< its first expert */
     uint32_t race[MS_VECTOR_LANES];  /**< of the arrival under way */
     uint32_t known[MS_VECTOR_LANES]; /**< its expert where that was drawn before */
     float time[MS_VECTOR_LANES];
@@ -50,6 +51,8 @@ struct ms_vector_ops {
     /** When the next one comes of the race that the k-th came of.  @param exponential [L]
      *  @return bits of the tokens whose race has less than MS_LITTLE_LEFT: sum up anew */
     uint64_t (*advance)(struct ms_races *r, int k, const float *exponential);
+    /** The experts of L tokens, one token after the other.  @param chosen [K][L]  @param out [L][K] */
+    void (*deal)(int K, const uint32_t *chosen, uint16_t *out);
     /** Arcs of a circle of 2^32: bit t of mask[i] says whether point[t] lies in start[i] ..
      *  start[i] + last[i] (modulo 2^32).  @param point [MS_CIRCLE] */
     void (*circle)(int n, const uint32_t *start, const uint32_t *last, const uint32_t *point,
@@ -59,6 +62,9 @@ struct ms_vector_ops {
 /** Plain, AVX2, AVX-512; NULL: not on this machine.  @param width 0 .. MS_VECTOR_WIDTHS - 1 */
 const struct ms_vector_ops *ms_vector_ops_of(int width);
 enum { MS_VECTOR_WIDTHS = 3 };
+#if defined(__x86_64__)
+extern const struct ms_vector_ops ms_vector_avx512; /**< sample_avx512.c; ask ms_vector_ops_of */
+#endif
 /** The widest this machine has. */
 const struct ms_vector_ops *ms_vector_ops(void);
 
