@@ -62,8 +62,8 @@ void ms_fluid_destroy(struct ms_fluid *f)
     free(f->hop), free(f->off), free(f->scratch), free(f->comp), free(f->dirty);
     ms_heap_finish(&f->steps), ms_heap_finish(&f->runs), ms_heap_finish(&f->changes);
     ms_heap_finish(&f->ready);
-    free(f->wait), free(f->run), free(f->due), free(f->sorted), free(f->change), free(f->sink),
-        free(f->free_sink);
+    free(f->wait), free(f->run), free(f->due), free(f->sorted), free(f->due_link), free(f->change),
+        free(f->sink), free(f->free_sink);
     free(f->event), free(f->node), free(f->span), free(f->span_off), free(f);
 }
 

@@ -236,10 +236,6 @@ struct ms_fluid_run {
     uint32_t first, n; /**< of wait[]; an unused run: first is the next unused one */
 };
 
-struct ms_fluid_due {
-    uint32_t link, number, wait; /**< where its way begins; in the order of starts; of wait[] */
-};
-
 struct ms_fluid_change {
     double capacity_Bps;
     uint32_t link; /**< an unused change: the next unused one */
@@ -286,8 +282,8 @@ struct ms_fluid {
     struct ms_heap runs, changes; /**< numbers of run[] and change[] by time, then by seq */
     struct ms_fluid_run *run;
     size_t run_cap;
-    struct ms_fluid_due *due, *sorted; /**< scratch: flows that start now */
-    size_t due_cap, sorted_cap;
+    uint32_t *due, *sorted, *due_link; /**< scratch: flows that start now, of wait[] */
+    size_t due_cap, sorted_cap, due_link_cap;
     struct ms_fluid_change *change;
     size_t change_cap;
     uint32_t n_runs, free_run, n_changes, free_change;

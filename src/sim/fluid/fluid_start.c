@@ -162,60 +162,82 @@ static uint32_t begins_at(const struct ms_fluid *f, const struct ms_fluid_wait *
     return route == MS_FLUID_NONE ? route : ms_fluid_net_first(f, route);
 }
 
-static int by_link(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
-    const struct ms_fluid_due *x = a, *y = b;
-    if (x->link != y->link)
-        return x->link < y->link ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
 }
 
-/* f->due by link, stable. */
+/* Few flows of many links. */
+static bool sort_few(struct ms_fluid *f, uint32_t n)
+{
+    uint64_t *key = malloc((n + 1) * sizeof *key);
+    for (uint32_t i = 0; key && i < n; i++)
+        key[i] = (uint64_t)f->due_link[i] << 32 | i;
+    if (key)
+        qsort(key, n, sizeof *key, by_key);
+    for (uint32_t i = 0; key && i < n; i++)
+        f->sorted[i] = f->due[(uint32_t)key[i]];
+    free(key);
+    return key != NULL;
+}
+
+static bool sort_many(struct ms_fluid *f, uint32_t n)
+{
+    uint32_t *at = calloc(f->n_links + 2, sizeof *at);
+    if (!at)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        at[f->due_link[i] + 1]++;
+    for (size_t l = 0; l <= f->n_links; l++)
+        at[l + 1] += at[l];
+    for (uint32_t i = 0; i < n; i++)
+        f->sorted[at[f->due_link[i]]++] = f->due[i];
+    free(at);
+    return true;
+}
+
+/* f->due by the link where a flow's way begins, stable; those that have none come last. */
 static bool sort_due(struct ms_fluid *f, uint32_t n)
 {
-    if (n < f->n_links / 4) {
-        qsort(f->due, n, sizeof *f->due, by_link);
+    bool ordered = true;
+    if (!ms_fluid_grow(&f->due_link, &f->due_link_cap, n, sizeof *f->due_link) ||
+        !ms_fluid_grow(&f->sorted, &f->sorted_cap, n, sizeof *f->sorted))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t link = begins_at(f, &f->wait[f->due[i]]);
+        f->due_link[i] = link == MS_FLUID_NONE ? (uint32_t)f->n_links : link;
+        ordered = ordered && (i == 0 || f->due_link[i - 1] <= f->due_link[i]);
+    }
+    if (ordered)
         return true;
-    }
-    uint32_t *at = calloc(f->n_links + 2, sizeof *at);
-    bool fine = at && ms_fluid_grow(&f->sorted, &f->sorted_cap, f->due_cap, sizeof *f->sorted);
-    for (uint32_t i = 0; i < n && fine; i++)
-        at[f->due[i].link == MS_FLUID_NONE ? f->n_links + 1 : f->due[i].link + 1]++;
-    for (size_t l = 0; l <= f->n_links && fine; l++)
-        at[l + 1] += at[l];
-    for (uint32_t i = 0; i < n && fine; i++)
-        f->sorted[at[f->due[i].link == MS_FLUID_NONE ? f->n_links : f->due[i].link]++] = f->due[i];
-    free(at);
-    if (fine) {
-        struct ms_fluid_due *due = f->due;
-        size_t cap = f->due_cap;
-        f->due = f->sorted;
-        f->due_cap = f->sorted_cap;
-        f->sorted = due;
-        f->sorted_cap = cap;
-    }
-    return fine;
+    if (!(n < f->n_links / 4 ? sort_few(f, n) : sort_many(f, n)))
+        return false;
+    uint32_t *was = f->due;
+    size_t cap = f->due_cap;
+    f->due = f->sorted;
+    f->due_cap = f->sorted_cap;
+    f->sorted = was;
+    f->sorted_cap = cap;
+    return true;
 }
 
-/* All runs that are due, as f->due; of several, flows that begin at one link stand together, for the
- * pass over flows is faster then. */
+/* The flows of all runs that are due, into f->due; of several, those that begin at one link stand
+ * together, for the pass over flows is faster then. */
 static bool take_due(struct ms_fluid *f, uint32_t *n)
 {
-    uint32_t runs = 0, ordered = 1;
+    uint32_t runs = 0;
     *n = 0;
     for (; f->runs.n && f->runs.item[0].time_s <= f->now_s; runs++) {
         struct ms_fluid_run r = ms_fluid_pop_run(f);
         if (!ms_fluid_grow(&f->due, &f->due_cap, (size_t)*n + r.n, sizeof *f->due))
             return false;
         for (uint32_t i = 0; i < r.n; i++)
-            f->due[*n + i] =
-                (struct ms_fluid_due){begins_at(f, &f->wait[r.first + i]), *n + i, r.first + i};
+            f->due[*n + i] = r.first + i;
         *n += r.n;
         f->n_waiting -= r.n;
     }
-    for (uint32_t i = 1; i < *n && runs > 1 && ordered; i++)
-        ordered = f->due[i - 1].link <= f->due[i].link;
-    return ordered || sort_due(f, *n);
+    return runs <= 1 || sort_due(f, *n);
 }
 
 bool ms_fluid_start_due(struct ms_fluid *f)
@@ -223,11 +245,11 @@ bool ms_fluid_start_due(struct ms_fluid *f)
     uint32_t n;
     bool fine = take_due(f, &n);
     for (uint32_t i = 0; i < n && fine; i++) {
-        const struct ms_fluid_more *m = more_of(&f->wait[f->due[i].wait]);
+        const struct ms_fluid_more *m = more_of(&f->wait[f->due[i]]);
         fine = !m || tie_uses(f, m);
     }
     fine = fine && ms_fluid_net_prepare(f);
     for (uint32_t i = 0; i < n && fine; i++)
-        fine = start_flow(f, &f->wait[f->due[i].wait]);
+        fine = start_flow(f, &f->wait[f->due[i]]);
     return fine;
 }
