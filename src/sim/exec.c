@@ -99,6 +99,8 @@ static void advance_queue(struct ms_exec *x, uint32_t queue, uint32_t n, double 
 /* Of a join that has fired; its needs are met before. */
 static const uint32_t fired = UINT32_MAX;
 
+enum { AHEAD = 16 }; /* flows that are fetched early */
+
 /* The flows that had only this join to wait for. */
 static void let_flows_go(struct ms_exec *x, uint32_t j)
 {
@@ -114,6 +116,8 @@ static void let_flows_go(struct ms_exec *x, uint32_t j)
     }
     for (uint32_t i = leg->n_meets ? leg->meet_first[j] : 0;
          leg->n_meets && i < leg->meet_first[j + 1]; i++) {
+        if (i + AHEAD < leg->meet_first[j + 1]) /* they stand far apart, one a source */
+            __builtin_prefetch(&leg->src[leg->by_meet[i + AHEAD]]);
         uint32_t f = leg->by_meet[i], g = ms_leg_gate(leg, f);
         if (x->pending[g] != fired || g == j)
             continue;

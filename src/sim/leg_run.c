@@ -114,37 +114,29 @@ static double chunk_bytes(const struct ms_core *c, enum ms_phase phase, double c
     return chunk_tokens(c, phase) * hidden * w->dispatch_bytes_per_value;
 }
 
-/* A pair's route, and the way back where the combine will ask for it. */
-static enum ms_status learn_pair(struct ms_core *c, int group, uint32_t src, uint32_t dst,
-                                 bool back)
-{
-    struct ms_route_table *t = &c->platform.routes;
-    uint32_t route;
-    enum ms_status s = ms_route_table_get(t, group, (int)src, (int)dst, &route, c->err);
-    return s || !back ? s : ms_route_table_get(t, group, (int)dst, (int)src, &route, c->err);
-}
-
-/* All routes of a plan; of a dispatch that returns those back as well, since the solver finds the links that can
- * bind anew each time there are new ones. The time it takes is the platform's. */
+/* All routes of a plan; of a dispatch that returns those back as well, since the solver finds the
+ * links that can bind anew each time there are new ones. The time it takes is the platform's. */
 static enum ms_status learn_routes(struct ms_core *c, const struct ms_leg_run *leg, bool returns)
 {
     const struct ms_leg *plan = &leg->plan;
-    const struct ms_route_table *t = &c->platform.routes;
+    struct ms_route_table *t = &c->platform.routes;
     double from_s = ms_clock_s();
-    uint32_t known = t->n_routes;
-    bool back = returns && leg->phase == MS_PHASE_DISPATCH;
+    uint32_t known = t->n_routes, route;
     enum ms_status s = MS_OK;
     for (uint32_t f = 0; f < plan->n_flows && !s; f++)
         if (ms_leg_has_main(plan, f))
-            s = learn_pair(c, leg->group, plan->src[f], plan->dst[f], back);
+            s = ms_route_table_get(t, leg->group, (int)plan->src[f], (int)plan->dst[f], &route,
+                                   c->err);
     for (uint32_t f = 0; f < plan->n_flows && plan->n_parts && !s; f++) {
         struct ms_leg_stream stream;
         ms_leg_stream_of(plan, f, &stream);
         for (uint32_t i = 0; i < stream.n_parts && !s; i++) {
             struct ms_leg_part p = ms_leg_part_of(plan, &stream, i);
-            s = learn_pair(c, leg->group, p.src, p.dst, back);
+            s = ms_route_table_get(t, leg->group, (int)p.src, (int)p.dst, &route, c->err);
         }
     }
+    if (t->n_routes > known && returns && leg->phase == MS_PHASE_DISPATCH && !s)
+        s = ms_route_table_return(t, leg->group, c->err);
     if (t->n_routes > known) {
         double took_s = ms_clock_s() - from_s;
         c->out->platform_wall_s += took_s;

@@ -123,3 +123,28 @@ enum ms_status ms_route_table_get(struct ms_route_table *r, int group, int src, 
     *route = *pair - 1;
     return MS_OK;
 }
+
+/* A cache line of sources at a time, for the table is read across. */
+enum { SOURCES = 16 };
+
+enum ms_status ms_route_table_return(struct ms_route_table *r, int group, struct ms_err *err)
+{
+    int n = r->n_ranks;
+    uint8_t *wanted = malloc((size_t)n * SOURCES);
+    enum ms_status s = wanted ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for routes");
+    for (int first = 0; first < n && s == MS_OK; first += SOURCES) {
+        int n_src = n - first < SOURCES ? n - first : SOURCES;
+        for (int dst = 0; dst < n; dst++)
+            for (int i = 0; i < n_src; i++)
+                wanted[i * n + dst] =
+                    ms_route_table_has(r, group, (uint32_t)dst, (uint32_t)(first + i));
+        for (int i = 0; i < n_src; i++)
+            for (int dst = 0; dst < n && s == MS_OK; dst++) {
+                uint32_t route;
+                if (wanted[i * n + dst])
+                    s = ms_route_table_get(r, group, first + i, dst, &route, err);
+            }
+    }
+    free(wanted);
+    return s;
+}

@@ -51,12 +51,22 @@ void ms_route_table_finish(struct ms_route_table *r);
 enum ms_status ms_route_table_get(struct ms_route_table *r, int group, int src, int dst,
                                   uint32_t *route, struct ms_err *err);
 
+/** The way back of every pair of a group that is known, source by source. @return as the one above */
+enum ms_status ms_route_table_return(struct ms_route_table *r, int group, struct ms_err *err);
+
 /** Was the pair asked for before? */
 static inline bool ms_route_table_has(const struct ms_route_table *r, int group, uint32_t src,
                                       uint32_t dst)
 {
     size_t n = (size_t)r->n_ranks;
     return r->pair[((size_t)group * n + src) * n + dst] != 0;
+}
+/** A pair's route is going to be asked for: into the cache. */
+static inline void ms_route_table_fetch(const struct ms_route_table *r, int group, uint32_t src,
+                                        uint32_t dst)
+{
+    size_t n = (size_t)r->n_ranks;
+    __builtin_prefetch(&r->pair[((size_t)group * n + src) * n + dst]);
 }
 /** The route of a pair that was asked for before. */
 static inline uint32_t ms_route_table_known(const struct ms_route_table *r, int group, uint32_t src,

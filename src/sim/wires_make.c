@@ -288,6 +288,24 @@ static bool hold_batch(struct ms_wires *f, const struct ms_leg *plan, const uint
     return ok;
 }
 
+enum { AHEAD = 16 }; /* flows that are fetched early: those that meet stand far apart */
+
+static void fetch_ahead(const struct ms_wires *f, int group, const struct ms_leg *plan,
+                        const uint32_t *flow, uint32_t n, uint32_t i)
+{
+    if (i + AHEAD < n) {
+        uint32_t k = flow[i + AHEAD];
+        __builtin_prefetch(&plan->src[k]);
+        __builtin_prefetch(&plan->dst[k]);
+        __builtin_prefetch(&plan->bytes[k]);
+    }
+    if (i + AHEAD / 2 < n) {
+        uint32_t k = flow[i + AHEAD / 2];
+        if (plan->dst[k] != MS_LEG_NONE)
+            ms_route_table_fetch(f->routes, group, plan->src[k], plan->dst[k]);
+    }
+}
+
 void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, const uint32_t *flow,
                     const double *at_s, uint32_t n)
 {
@@ -300,9 +318,11 @@ void ms_wires_start(struct ms_wires *f, struct ms_wires_leg *leg, const uint32_t
     }
     uint32_t parts = ms_wires_parts_of_message(f);
     struct making m = {f, leg, plan, f->batch, f->use, f->also, 0, NAN, 0, 0};
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
+        fetch_ahead(f, leg->group, plan, flow, n, i);
         for (m.queue_pair = 0; m.queue_pair < parts; m.queue_pair++, m.out++)
             make(&m, flow[i], at_s[i]);
+    }
     for (uint32_t i = 0; f->weather && f->weather->n_outages && i < n; i++)
         ms_wires_watch_flow(f, leg, flow[i], f->batch[i * parts].start_s);
     if (f->status == MS_OK)

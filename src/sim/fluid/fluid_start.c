@@ -7,6 +7,8 @@
 
 #include "sim/fluid/fluid_internal.h"
 
+enum { AHEAD = 16 };
+
 static struct ms_fluid_more *more_of(const struct ms_fluid_wait *x)
 {
     return x->route == MS_FLUID_NONE ? x->more : NULL;
@@ -240,6 +242,22 @@ static bool take_due(struct ms_fluid *f, uint32_t *n)
     return runs <= 1 || sort_due(f, *n);
 }
 
+/* What is going to be read of the flows behind the i-th, into the cache: theirs, then where their
+ * routes' links stand, then these. */
+static void fetch_ahead(const struct ms_fluid *f, uint32_t n, uint32_t i)
+{
+    if (i + AHEAD >= n)
+        return;
+    __builtin_prefetch(&f->wait[f->due[i + AHEAD]]);
+    uint32_t next = f->wait[f->due[i + AHEAD / 2]].route,
+             soon = f->wait[f->due[i + AHEAD / 4]].route;
+    if (next != MS_FLUID_NONE)
+        __builtin_prefetch(next & MS_FLUID_LENT ? (const void *)&f->lent_off[next ^ MS_FLUID_LENT]
+                                                : (const void *)&f->off[next]);
+    if (soon != MS_FLUID_NONE)
+        __builtin_prefetch(ms_fluid_hops(f, soon).link);
+}
+
 bool ms_fluid_start_due(struct ms_fluid *f)
 {
     uint32_t n;
@@ -249,7 +267,9 @@ bool ms_fluid_start_due(struct ms_fluid *f)
         fine = !m || tie_uses(f, m);
     }
     fine = fine && ms_fluid_net_prepare(f);
-    for (uint32_t i = 0; i < n && fine; i++)
+    for (uint32_t i = 0; i < n && fine; i++) {
+        fetch_ahead(f, n, i);
         fine = start_flow(f, &f->wait[f->due[i]]);
+    }
     return fine;
 }
