@@ -102,12 +102,29 @@ static void close_viable(const struct ms_fluid *f, const uint32_t *cover, const 
     }
 }
 
+enum { CHUNK = 1 << 14 };
+
+struct covering {
+    const struct ms_fluid *f;
+    enum cover mode;
+    uint32_t *cover;
+};
+
+static void cover_chunk(void *ctx, size_t item, int thread)
+{
+    const struct covering *x = ctx;
+    size_t n = ms_fluid_n_routes(x->f), end = (item + 1) * CHUNK < n ? (item + 1) * CHUNK : n;
+    for (size_t r = item * CHUNK; r < end; r++)
+        x->cover[r] = cover_of(x->f, ms_fluid_route_of(x->f, r), x->mode);
+}
+
 /* cover, by: [n_routes] scratch. */
 static bool drop_covered(struct ms_fluid *f, enum cover mode, uint32_t *cover, uint32_t *by)
 {
     struct viable v = {0};
-    for (size_t r = 0; r < ms_fluid_n_routes(f); r++)
-        cover[r] = cover_of(f, ms_fluid_route_of(f, r), mode);
+    struct covering x = {f, mode, cover};
+    size_t n_chunks = (ms_fluid_n_routes(f) + CHUNK - 1) / CHUNK;
+    ms_pool_run(n_chunks > 1 ? f->pool : NULL, n_chunks, cover_chunk, &x);
     bool fine = viable_init(f, cover, &v);
     if (fine && v.n) {
         fine = routes_by_cover(f, cover, by);
