@@ -47,10 +47,11 @@
  *  routes and sinks count from 0. Results do not depend on the number of threads of the pool, nor
  *  on how the caller cuts the time between events.
  *
- *  Memory, measured: a flow over one route takes 24 bytes before its start and then about 60 where
- *  two links of it can bind (ports alone), 220 where a dozen can (a torus); a weighted one 200 to
- *  260; a stream to eight ranks 500, of them 24 a use of a route. A route takes 9 bytes and 4 a link, one that
- *  is lent a bit.
+ *  Memory: a flow over one route takes 24 bytes before its start and 4 while it starts; then 28,
+ *  and 24 for its places in two links' lists, or two bits where most pairs of links have a flow.
+ *  Where k > 2 of its links can bind it takes 20 + 12 k. A weighted one takes 65, and 20 for each
+ *  link it asks something of; a stream's lists 16 a use of a route and 4 a sink more. A route takes 9
+ *  bytes and 4 a link, one that is lent a bit. Arrays hold up to half as much again.
  *  Where there is no memory, MS_NOMEM comes back; the solver is then good for ms_fluid_destroy only,
  *  and every later call says MS_NOMEM again. */
 #ifndef MS_SIM_FLUID_H

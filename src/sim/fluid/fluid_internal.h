@@ -128,17 +128,17 @@ struct ms_fluid_held {
     uint16_t n_first;  /**< the links of the first hop, */
     uint16_t n_asks;   /**< and of both */
     uint8_t hops;      /**< that it moves over now; 0: a hole */
-    uint8_t open;      /**< the same while it is not frozen, then 0 */
-    uint8_t unused[6]; /**< to 32 bytes */
+    uint8_t unused[7]; /**< to 32 bytes */
 };
 
 /** The flows of a weighted component. Levels are rates / share, so bytes / share are left. */
 struct ms_fluid_weighted {
-    bool on;                          /**< the component is weighted */
-    uint32_t n, dead;                 /**< flows with holes; holes */
-    size_t cap;                       /**< of the arrays of flows */
-    double *left;                     /**< [cap] of the part at hand; INFINITY: a hole */
-    struct ms_fluid_held *held;       /**< [cap] */
+    bool on;                    /**< the component is weighted */
+    uint32_t n, dead;           /**< flows with holes; holes */
+    size_t cap;                 /**< of the arrays of flows */
+    double *left;               /**< [cap] of the part at hand; INFINITY: a hole */
+    struct ms_fluid_held *held; /**< [cap] */
+    uint8_t *open; /**< [cap] scratch of filling: its hops while it is not frozen, then 0 */
     struct ms_fluid_wait *flow;       /**< [cap] as it came */
     uint32_t *chain;                  /**< [cap] newest span of the trace, or NULL */
     uint32_t *limit;                  /**< [cap] the network's link that set its level, or NULL */

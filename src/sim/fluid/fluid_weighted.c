@@ -33,7 +33,7 @@ bool ms_fluid_weighted_init(struct ms_fluid_weighted *w, uint32_t m)
 
 void ms_fluid_weighted_finish(struct ms_fluid_weighted *w)
 {
-    free(w->left), free(w->held), free(w->flow), free(w->chain), free(w->limit);
+    free(w->left), free(w->held), free(w->open), free(w->flow), free(w->chain), free(w->limit);
     free(w->ceiling), free(w->ask), free(w->at), free(w->len), free(w->space), free(w->owner);
     free(w->sum), free(w->top), free(w->where), free(w->state), free(w->least), free(w->key);
     free(w->capped);
@@ -281,6 +281,7 @@ static bool reserve(struct ms_fluid_weighted *w, bool tracing)
         bool wanted;
     } a[] = {{&w->left, sizeof *w->left, true},
              {&w->held, sizeof *w->held, true},
+             {&w->open, sizeof *w->open, true},
              {&w->flow, sizeof *w->flow, true},
              {&w->chain, sizeof *w->chain, tracing},
              {&w->limit, sizeof *w->limit, tracing},

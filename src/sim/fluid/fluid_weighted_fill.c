@@ -30,7 +30,7 @@ static void form_sum(const struct filling *s, uint32_t l)
     for (uint32_t e = w->at[l]; e < w->at[l] + w->len[l]; e++) {
         const struct ms_fluid_held *x = &w->held[w->owner[e] >> 1];
         uint32_t second = w->owner[e] & 1;
-        if (!(x->open >> second & 1))
+        if (!(w->open[w->owner[e] >> 1] >> second & 1))
             continue;
         const struct ms_fluid_ask *a = w->ask + x->ask_at + (second ? x->n_first : 0U);
         while (a->link != l)
@@ -51,9 +51,10 @@ static inline double level_now(const struct filling *s, uint32_t l)
     return (*x)[SUM] > 0 ? (*x)[REST] / (*x)[SUM] : MS_FLUID_FREE_RATE;
 }
 
-static inline void freeze_flow(const struct filling *s, struct ms_fluid_held *x, bool crediting)
+static inline void freeze_flow(const struct filling *s, uint32_t i, bool crediting)
 {
     const struct ms_fluid_weighted *w = s->w;
+    struct ms_fluid_held *x = &w->held[i];
     const double level = s->front.water;
     double low = INFINITY, high = 0;
     size_t k, to;
@@ -72,7 +73,12 @@ static inline void freeze_flow(const struct filling *s, struct ms_fluid_held *x,
         x->credit = low < INFINITY ? gain * (gain > 0 ? low : high) : 0;
     }
     x->level = level;
-    x->open = 0;
+    w->open[i] = 0;
+}
+
+static inline bool is_open(const struct ms_fluid_weighted *w, uint32_t entry)
+{
+    return w->open[entry >> 1] >> (entry & 1) & 1;
 }
 
 static inline void freeze_list(const struct filling *s, uint32_t l, bool crediting)
@@ -80,14 +86,13 @@ static inline void freeze_list(const struct filling *s, uint32_t l, bool crediti
     const struct ms_fluid_weighted *w = s->w;
     const uint32_t *owner = w->owner + w->at[l], n = w->len[l];
     for (uint32_t e = 0; e < n; e++) {
-        struct ms_fluid_held *x = &w->held[owner[e] >> 1];
-        if (e + AHEAD < n) {
+        if (e + AHEAD < n && is_open(w, owner[e + AHEAD]))
             __builtin_prefetch(&w->held[owner[e + AHEAD] >> 1], 1);
+        if (e + AHEAD / 2 < n && is_open(w, owner[e + AHEAD / 2]))
             __builtin_prefetch(&w->ask[w->held[owner[e + AHEAD / 2] >> 1].ask_at]);
-        }
-        if (!(x->open >> (owner[e] & 1) & 1))
+        if (!is_open(w, owner[e]))
             continue;
-        freeze_flow(s, x, crediting);
+        freeze_flow(s, owner[e] >> 1, crediting);
         if (w->limit)
             w->limit[owner[e] >> 1] = s->c->global[l];
     }
@@ -118,7 +123,7 @@ static bool collect_ceilings(struct ms_fluid_weighted *w)
     for (uint32_t i = 0; w->ceiling && i < w->n; i++) {
         double low = INFINITY;
         for (int hop = 0; hop < 2; hop++) {
-            if (w->held[i].open >> hop & 1)
+            if (w->open[i] >> hop & 1)
                 low = fmin(low, w->ceiling[i].level[hop]);
         }
         if (low == INFINITY)
@@ -136,7 +141,7 @@ static bool collect_ceilings(struct ms_fluid_weighted *w)
 static double next_ceiling(struct filling *s)
 {
     const struct ms_fluid_weighted *w = s->w;
-    while (s->capped < w->n_capped && !w->held[w->capped[s->capped].flow].open)
+    while (s->capped < w->n_capped && !w->open[w->capped[s->capped].flow])
         s->capped++;
     return s->capped < w->n_capped ? w->capped[s->capped].level : INFINITY;
 }
@@ -145,10 +150,9 @@ static void freeze_at_ceiling(struct filling *s)
 {
     const struct ms_fluid_capped *x = &s->w->capped[s->capped];
     const struct ms_fluid_ceiling *c = &s->w->ceiling[x->flow];
-    struct ms_fluid_held *h = &s->w->held[x->flow];
-    bool first = h->open & MS_FLUID_FIRST && c->level[0] == x->level;
+    bool first = s->w->open[x->flow] & MS_FLUID_FIRST && c->level[0] == x->level;
     s->front.water = x->level > s->front.water ? x->level : s->front.water;
-    freeze_flow(s, h, s->c->crediting);
+    freeze_flow(s, x->flow, s->c->crediting);
     if (s->w->limit)
         s->w->limit[x->flow] = c->link[first ? 0 : 1];
 }
@@ -207,7 +211,7 @@ static void start(const struct filling *s)
         w->least[l] = MS_FLUID_LITTLE * w->sum[l];
     }
     for (uint32_t i = 0; i < w->n; i++)
-        w->held[i].open = w->held[i].hops;
+        w->open[i] = w->held[i].hops;
 }
 
 /* Flows that nothing limits. */
@@ -215,7 +219,7 @@ static void let_go(const struct filling *s)
 {
     const struct ms_fluid_weighted *w = s->w;
     for (uint32_t i = 0; i < w->n; i++) {
-        if (!w->held[i].open)
+        if (!w->open[i])
             continue;
         w->held[i].level = MS_FLUID_FREE_RATE;
         w->held[i].credit = 0;
