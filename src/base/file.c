@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/huge.h"
+
 static bool reserve(struct ms_buf *b, size_t more)
 {
     if (b->failed)
@@ -20,7 +22,7 @@ static bool reserve(struct ms_buf *b, size_t more)
     size_t want = b->cap ? b->cap : 256;
     while (want - b->n <= more && want < SIZE_MAX / 4)
         want *= 2;
-    char *p = more < SIZE_MAX / 8 ? realloc(b->p, want) : NULL;
+    char *p = more < SIZE_MAX / 8 ? ms_huge_realloc(b->p, want) : NULL;
     if (!p) {
         b->failed = true;
         return false;

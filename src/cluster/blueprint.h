@@ -94,8 +94,15 @@ typedef char ms_link_name[56];
 int ms_blueprint_nic(const struct ms_blueprint *f, int gpu);
 int ms_blueprint_links(const struct ms_blueprint *f, int a, int b, ms_link_name *names);
 
-/** The platform file. @return MS_OK, MS_NOMEM, MS_INVALID when the file would be too large */
+/** Takes a file piece by piece, whole rows each. @return false: the rest is not wanted */
+struct ms_text_sink {
+    bool (*take)(void *ctx, const char *text, size_t n);
+    void *ctx;
+};
+
+/** The platform file. @return MS_OK, MS_NOMEM, MS_INFEASIBLE when the file would be too large */
 enum ms_status ms_blueprint_write(const struct ms_blueprint *f, const char *topology,
-                                  const char *command, struct ms_buf *out, struct ms_err *err);
+                                  const char *command, const struct ms_text_sink *sink,
+                                  struct ms_err *err);
 
 #endif

@@ -96,7 +96,10 @@ static void props_fill(struct ms_check *c, struct ms_platform *p)
     const struct ms_xml_el *el = c->xml->el;
     int top = c->graph->zone[0].el;
     char list[128];
-    p->prop = MS_NEW(&p->arena, struct ms_platform_prop, (size_t)(el[top].end - top));
+    size_t n = 0;
+    for (int k = top + 1; k < el[top].end; k = el[k].end)
+        n += c->kind[k] == EL_PROP;
+    p->prop = MS_NEW(&p->arena, struct ms_platform_prop, n + 1);
     if (!p->prop) {
         c->nomem = true;
         return;
@@ -217,7 +220,9 @@ static enum ms_status check_text(const char *path, const struct ms_buf *text, st
     struct ms_check c = {
         .path = path, .errs = errs, .arena = &p->arena, .xml = xml, .graph = p->graph};
     size_t before = errs->n;
-    enum ms_status s = ms_xml_parse(path, text->p, text->n, &p->arena, xml, errs);
+    enum ms_status s = MS_OK;
+    if (!ms_xml_plain(text->p, text->n, &p->arena, xml))
+        s = ms_xml_parse(path, text->p, text->n, &p->arena, xml, errs);
     if (s != MS_OK)
         return s;
     c.kind = MS_NEW(&p->arena, uint8_t, (size_t)xml->n);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/huge.h"
 #include "cluster/platform_check.h"
 
 struct slot {
@@ -82,13 +83,15 @@ const char *ms_names_nearest(struct ms_check *c, const struct ms_names *t, const
     return ms_nearest(word, names, 4096);
 }
 
-/* Room for one more of an array that grows by doubling. */
+/* An array that grows by doubling, until it takes n and one more. */
 static void *more(struct ms_check *c, void *array, int n, int *cap, size_t size)
 {
     if (n < *cap)
         return array;
     int wider = *cap ? 2 * *cap : 64;
-    void *p = realloc(array, (size_t)wider * size);
+    while (wider <= n)
+        wider *= 2;
+    void *p = ms_huge_realloc(array, (size_t)wider * size);
     if (!p) {
         c->nomem = true;
         return array;
@@ -200,11 +203,11 @@ void ms_graph_hop(struct ms_check *c, struct ms_hop h, const int *links, int n)
     h.first = g->n_hop_links;
     h.n_links = n;
     g->hop[g->n_hops++] = h;
-    for (int i = 0; i < n && !c->nomem; i++) {
-        g->hop_link = more(c, g->hop_link, g->n_hop_links, &g->cap_hop_links, sizeof *g->hop_link);
-        if (!c->nomem)
-            g->hop_link[g->n_hop_links++] = links[i];
-    }
+    g->hop_link = more(c, g->hop_link, g->n_hop_links + n, &g->cap_hop_links, sizeof *g->hop_link);
+    if (c->nomem || n == 0)
+        return;
+    memcpy(g->hop_link + g->n_hop_links, links, (size_t)n * sizeof *links);
+    g->n_hop_links += n;
 }
 
 static void inner_hop(struct ms_check *c, int zone, int from, int to, const int *links, int n)

@@ -59,6 +59,16 @@ static int find_gateway(struct ms_check *c, int i, const char *attr, int zone_po
     return p;
 }
 
+/* "nic_0_UP" into out: MAX_NAME bytes. */
+static const char *with_way(char *out, const char *name, const char *way)
+{
+    size_t n = strnlen(name, 4000);
+    memcpy(out, name, n);
+    out[n] = '_';
+    strcpy(out + n + 1, way); /* UP or DOWN */
+    return out;
+}
+
 /* One <link_ctn>: the link and, for the way back, the other direction of a SPLITDUPLEX link.
  * @return false on error */
 static bool find_link(struct ms_check *c, int i, int *there, int *back)
@@ -66,14 +76,13 @@ static bool find_link(struct ms_check *c, int i, int *there, int *back)
     const struct ms_xml_el *e = &c->xml->el[i];
     const char *name = ms_xml_get(e, "id", ""), *dir = ms_xml_get(e, "direction", "NONE");
     const struct ms_graph *g = c->graph;
-    char full[MAX_NAME], up[MAX_NAME];
+    char joined[MAX_NAME], up[MAX_NAME];
     bool duplex = strcmp(dir, "NONE") != 0;
-    snprintf(full, sizeof full, duplex ? "%.4000s_%s" : "%.4000s%.0s", name, dir);
-    snprintf(up, sizeof up, "%.4000s_UP", name);
+    const char *full = duplex ? with_way(joined, name, dir) : name;
     int l = ms_names_find(c->links, full);
     if (l < 0) {
         const char *near = ms_names_nearest(c, c->links, full);
-        if (!duplex && ms_names_find(c->links, up) >= 0)
+        if (!duplex && ms_names_find(c->links, with_way(up, name, "UP")) >= 0)
             ms_check_error(c, i, "link_ctn: '%s' is SPLITDUPLEX: say direction=\"UP\" or \"DOWN\"",
                            name);
         else if (duplex && ms_names_find(c->links, name) >= 0)

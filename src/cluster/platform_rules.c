@@ -165,15 +165,21 @@ const char *ms_rules_name(enum ms_el el)
     return rules[el].name;
 }
 
-/* The kind of an element; EL_COUNT, with an error, for what cannot be. */
-static enum ms_el kind_of(struct ms_check *c, int i)
+/* The kind of an element; EL_COUNT, with an error, for what cannot be. last: [EL_COUNT] the names under
+ * which the kinds were last seen, of which a file has one copy each. */
+static enum ms_el kind_of(struct ms_check *c, int i, const char **last)
 {
     const struct ms_xml_el *e = &c->xml->el[i];
     if (e->parent >= 0 && c->kind[e->parent] == EL_IGNORED)
         return EL_IGNORED;
-    for (int k = 0; k < EL_COUNT; k++)
-        if (!strcmp(rules[k].name, e->name))
+    for (int k = EL_COUNT - 1; k >= 0; k--)
+        if (last[k] == e->name)
             return (enum ms_el)k;
+    for (int k = 0; k < EL_COUNT; k++)
+        if (!strcmp(rules[k].name, e->name)) {
+            last[k] = e->name;
+            return (enum ms_el)k;
+        }
     for (size_t k = 0; k < sizeof other / sizeof *other; k++)
         if (!strcmp(other[k].name, e->name)) {
             ms_check_note(c, i, other[k].note, other[k].kind == EL_IGNORED);
@@ -282,8 +288,9 @@ void ms_check_rules(struct ms_check *c)
 {
     int tops = 0;
     bool known = true;
+    const char *last[EL_COUNT] = {NULL};
     for (int i = 0; i < c->xml->n; i++) {
-        c->kind[i] = (uint8_t)kind_of(c, i);
+        c->kind[i] = (uint8_t)kind_of(c, i, last);
         if (c->kind[i] == EL_COUNT)
             unknown_element(c, i);
         known &= c->kind[i] != EL_COUNT;

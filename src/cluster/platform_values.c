@@ -206,7 +206,6 @@ static void check_value(struct ms_check *c, int i, const struct ms_attr_rule *r,
     char name[300];
     const char *fault = NULL;
     double v;
-    who(e, name, sizeof name);
     switch (r->kind) {
     case ATTR_ID:
     case ATTR_REF:
@@ -220,13 +219,16 @@ static void check_value(struct ms_check *c, int i, const struct ms_attr_rule *r,
         if (!*value && c->kind[i] == EL_CLUSTER && !r->required)
             break;
         if ((fault = ms_quantity(value, r->kind, &v)))
-            ms_check_error(c, i, "%s: %s %.80s %s", name, r->name, *value ? value : "''", fault);
+            ms_check_error(c, i, "%s: %s %.80s %s", who(e, name, sizeof name), r->name,
+                           *value ? value : "''", fault);
         else
             note_unit(c, i, value, v);
         if (!fault && r->kind == ATTR_TIME && v > 1)
-            ms_check_warn(c, i, "%s: a latency of %s is more than a second", name, value);
+            ms_check_warn(c, i, "%s: a latency of %s is more than a second",
+                          who(e, name, sizeof name), value);
         else if (!fault && r->kind == ATTR_RATE && v < 1e5)
-            ms_check_warn(c, i, "%s: a bandwidth of %s is less than 100 kB/s", name, value);
+            ms_check_warn(c, i, "%s: a bandwidth of %s is less than 100 kB/s",
+                          who(e, name, sizeof name), value);
         break;
     case ATTR_SPEED:
         check_speed(c, i, value);

@@ -66,32 +66,41 @@ static bool ends_with(struct text t, const char *what)
     return (size_t)(t.end - t.at) >= n && !memcmp(t.end - n, what, n);
 }
 
-/* The same bytes, but for the values of these attributes: no route depends on them. */
-static bool same_structure(struct text a, struct text b)
+/* The same bytes, but for the values of these attributes: no route depends on them. `a` ends with a row,
+ * outside of quotes; `b` goes on. */
+static bool takes_structure(struct text a, struct text *b)
 {
-    while (a.at < a.end && b.at < b.end) {
-        struct text x = piece(&a), y = piece(&b);
+    while (a.at < a.end && b->at < b->end) {
+        struct text x = piece(&a);
         size_t n = (size_t)(x.end - x.at);
-        if (n != (size_t)(y.end - y.at) || memcmp(x.at, y.at, n) != 0)
+        if ((size_t)(b->end - b->at) < n || memcmp(x.at, b->at, n) != 0)
             return false;
+        b->at += n;
         if (ends_with(x, " bandwidth=\"") || ends_with(x, " latency=\"") ||
             ends_with(x, " speed=\"")) {
             piece(&a);
-            piece(&b);
+            piece(b);
         }
     }
-    return a.at == a.end && b.at == b.end;
+    return a.at == a.end;
 }
 
-static bool is_as_generated(const struct ms_topology *t, const struct ms_topology_params *params,
+/* ms_text_sink.take. ctx: what is left of the file */
+static bool compare_rows(void *ctx, const char *row, size_t n)
+{
+    struct text *file = ctx;
+    if (takes_structure((struct text){row, row + n}, file))
+        return true;
+    file->at = NULL;
+    return false;
+}
+
+static bool is_as_generated(const struct ms_topology *t, const struct ms_route_rule *r,
                             const struct ms_buf *text)
 {
-    struct ms_buf again = {0};
-    bool same = ms_topology_generate(t, params, &again, NULL) == MS_OK &&
-                same_structure((struct text){again.p, again.p + again.n},
-                               (struct text){text->p, text->p + text->n});
-    ms_buf_finish(&again);
-    return same;
+    struct text file = {text->p, text->p + text->n};
+    struct ms_text_sink sink = {compare_rows, &file};
+    return ms_topology_write(t, &r->params, &r->f, &sink, NULL) == MS_OK && file.at == file.end;
 }
 
 /* ---- the links of the rule, by number ---- */
@@ -184,7 +193,7 @@ const struct ms_route_rule *ms_route_rule_find(struct ms_platform *p, const stru
     if (r->f.n_gpus != p->n_hosts || r->f.transit != MS_TRANSIT_NONE ||
         (r->f.rails && r->f.shared_nics))
         return NULL;
-    if (!is_as_generated(t, &r->params, text) || !name_links(r, p))
+    if (!is_as_generated(t, r, text) || !name_links(r, p))
         return NULL;
     r->f.arena = NULL; /* what was built stays; nothing more is */
     return r;

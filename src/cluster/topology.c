@@ -196,18 +196,36 @@ static void command_of(const struct ms_topology *t, const struct ms_topology_par
         }
 }
 
+enum ms_status ms_topology_write(const struct ms_topology *t, const struct ms_topology_params *p,
+                                 const struct ms_blueprint *f, const struct ms_text_sink *sink,
+                                 struct ms_err *err)
+{
+    struct ms_buf command = {0};
+    command_of(t, p, &command);
+    enum ms_status s = command.failed ? ms_err_set(err, MS_NOMEM, "no memory")
+                                      : ms_blueprint_write(f, t->name, command.p, sink, err);
+    ms_buf_finish(&command);
+    return s;
+}
+
+static bool into_buffer(void *ctx, const char *text, size_t n)
+{
+    struct ms_buf *out = ctx;
+    ms_buf_add(out, text, n);
+    return !out->failed;
+}
+
 enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms_topology_params *p,
                                     struct ms_buf *out, struct ms_err *err)
 {
     struct ms_arena arena = {0};
-    struct ms_buf command = {0};
     struct ms_blueprint f;
+    struct ms_text_sink sink = {into_buffer, out};
     enum ms_status s = ms_topology_build(t, p, &arena, &f, err);
-    if (s == MS_OK) {
-        command_of(t, p, &command);
-        s = command.failed ? MS_NOMEM : ms_blueprint_write(&f, t->name, command.p, out, err);
-    }
-    ms_buf_finish(&command);
+    if (s == MS_OK)
+        s = ms_topology_write(t, p, &f, &sink, err);
+    if (s == MS_OK && out->failed)
+        s = ms_err_set(err, MS_NOMEM, "no memory for a file of this size");
     ms_arena_finish(&arena);
     return s;
 }

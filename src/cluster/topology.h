@@ -59,7 +59,11 @@ enum ms_status ms_topology_set(const struct ms_topology *t, struct ms_topology_p
 enum ms_status ms_topology_build(const struct ms_topology *t, const struct ms_topology_params *p,
                                  struct ms_arena *arena, struct ms_blueprint *out,
                                  struct ms_err *err);
-/** The platform file of a topology. `name`: the top zone's id. @return as build */
+/** The platform file of a fabric that was built, piece by piece. @return as build */
+enum ms_status ms_topology_write(const struct ms_topology *t, const struct ms_topology_params *p,
+                                 const struct ms_blueprint *f, const struct ms_text_sink *sink,
+                                 struct ms_err *err);
+/** The platform file of a topology. @return as build */
 enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms_topology_params *p,
                                     struct ms_buf *out, struct ms_err *err);
 

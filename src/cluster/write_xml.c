@@ -18,8 +18,42 @@
 
 struct writer {
     const struct ms_blueprint *f;
-    struct ms_buf *out;
+    struct ms_buf *out; /* what the sink has not taken yet */
+    const struct ms_text_sink *sink;
+    bool stopped; /* by the sink */
 };
+
+enum { PIECE = 1 << 16 };
+
+/* After whole rows. @return false: no more is wanted */
+static bool goes_on(struct writer *w, size_t at_least)
+{
+    if (w->out->n >= at_least && !w->stopped && !w->out->failed) {
+        w->stopped = !w->sink->take(w->sink->ctx, w->out->p, w->out->n);
+        w->out->n = 0;
+    }
+    return !w->stopped && !w->out->failed;
+}
+
+/* Rows that come by the hundred thousand are put together by hand: `at` is where the next piece goes. */
+static char *put(char *at, const char *s)
+{
+    size_t n = strlen(s);
+    memcpy(at, s, n);
+    return at + n;
+}
+
+static char *put_number(char *at, int n)
+{
+    char digit[12];
+    int k = 0;
+    do
+        digit[k++] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    while (k)
+        *at++ = digit[--k];
+    return at;
+}
 
 /* The shortest of "46.5GBps", "50000Bps" that says the same number. */
 static const char *rate(double Bps, char *out)
@@ -145,13 +179,18 @@ static void open_top(struct writer *w, const char *routing, const char *topology
 
 static void bypass_rows(struct writer *w, const char *in, int g)
 {
+    char row[256];
     int first = g / w->f->M * w->f->M;
-    for (int h = first; h < first + w->f->M; h++)
-        if (h != g)
-            ms_buf_printf(w->out,
-                          "%s<bypassRoute src=\"gpu%d\" dst=\"gpu%d\"><link_ctn id=\"nvl_%d_UP\"/>"
-                          "<link_ctn id=\"nvl_%d_DOWN\"/></bypassRoute>\n",
-                          in, g, h, g, h);
+    for (int h = first; h < first + w->f->M; h++) {
+        if (h == g)
+            continue;
+        char *at = put_number(put(put(row, in), "<bypassRoute src=\"gpu"), g);
+        at = put_number(put(at, "\" dst=\"gpu"), h);
+        at = put_number(put(at, "\"><link_ctn id=\"nvl_"), g);
+        at = put_number(put(at, "_UP\"/><link_ctn id=\"nvl_"), h);
+        at = put(at, "_DOWN\"/></bypassRoute>\n");
+        ms_buf_add(w->out, row, (size_t)(at - row));
+    }
 }
 
 static void gpu_links(struct writer *w, const char *in, const int *gpu, int n)
@@ -193,15 +232,19 @@ static void zone_route(struct writer *w, int a, int b)
 {
     const struct ms_blueprint *f = w->f;
     struct ms_route_hop hop[MS_MAX_ROUTE_HOPS];
+    char row[MS_MAX_ROUTE_HOPS * (sizeof f->trunk->name + 48) + 256];
     int n = f->route(f, a, b, hop);
-    ms_buf_printf(
-        w->out,
-        "    <zoneRoute src=\"edge%d\" dst=\"edge%d\" gw_src=\"switch%d\" gw_dst=\"switch%d\"%s>",
-        a, b, a, b, f->mirrored ? "" : " symmetrical=\"NO\"");
-    for (int i = 0; i < n; i++)
-        ms_buf_printf(w->out, "<link_ctn id=\"%s\" direction=\"%s\"/>", f->trunk[hop[i].trunk].name,
-                      hop[i].down ? "DOWN" : "UP");
-    ms_buf_adds(w->out, "</zoneRoute>\n");
+    char *at = put_number(put(row, "    <zoneRoute src=\"edge"), a);
+    at = put_number(put(at, "\" dst=\"edge"), b);
+    at = put_number(put(at, "\" gw_src=\"switch"), a);
+    at = put_number(put(at, "\" gw_dst=\"switch"), b);
+    at = put(at, f->mirrored ? "\">" : "\" symmetrical=\"NO\">");
+    for (int i = 0; i < n; i++) {
+        at = put(put(at, "<link_ctn id=\""), f->trunk[hop[i].trunk].name);
+        at = put(at, hop[i].down ? "\" direction=\"DOWN\"/>" : "\" direction=\"UP\"/>");
+    }
+    at = put(at, "</zoneRoute>\n");
+    ms_buf_add(w->out, row, (size_t)(at - row));
 }
 
 static void write_edges(struct writer *w, const char *topology, const char *command, const int *gpu,
@@ -213,13 +256,13 @@ static void write_edges(struct writer *w, const char *topology, const char *comm
         edge_inside(w, "    ", 0, gpu, f->n_gpus);
         return;
     }
-    for (int e = 0; e < f->n_edges; e++) {
+    for (int e = 0; e < f->n_edges && goes_on(w, PIECE); e++) {
         ms_buf_printf(w->out, "    <zone id=\"edge%d\" routing=\"Cluster\">\n", e);
         edge_inside(w, "      ", e, gpu + start[e], start[e + 1] - start[e]);
         ms_buf_adds(w->out, "    </zone>\n");
     }
     trunk_rows(w);
-    for (int a = 0; a < f->n_edges; a++)
+    for (int a = 0; a < f->n_edges && goes_on(w, PIECE); a++)
         for (int b = f->mirrored ? a + 1 : 0; b < f->n_edges; b++)
             if (a != b)
                 zone_route(w, a, b);
@@ -331,7 +374,7 @@ static void write_flat(struct writer *w, const char *topology, const char *comma
                       f->transit ? "    <router id=\"nvs%d\"/>\n    <router id=\"pxn%d\"/>\n"
                                  : "    <router id=\"nvs%d\"/>\n",
                       n, n);
-    for (int g = 0; g < f->n_gpus; g++)
+    for (int g = 0; g < f->n_gpus && goes_on(w, PIECE); g++)
         flat_routes(w, g);
     for (int e = 0; e < f->n_edges; e++)
         if (f->hub[e] >= 0)
@@ -355,7 +398,7 @@ static void write_pairs(struct writer *w, const char *topology, const char *comm
     trunk_rows(w);
     for (int g = 0; g < f->n_gpus; g++)
         host_row(w, "    ", g);
-    for (int a = 0; a < f->n_gpus; a++)
+    for (int a = 0; a < f->n_gpus && goes_on(w, PIECE); a++)
         for (int b = 0; b < f->n_gpus; b++) {
             if (a == b)
                 continue;
@@ -388,9 +431,11 @@ static int *by_edge(const struct ms_blueprint *f, int **start)
 enum { MAX_PAIRS_GPUS = 512, MAX_EDGES = 1024 };
 
 enum ms_status ms_blueprint_write(const struct ms_blueprint *f, const char *topology,
-                                  const char *command, struct ms_buf *out, struct ms_err *err)
+                                  const char *command, const struct ms_text_sink *sink,
+                                  struct ms_err *err)
 {
-    struct writer w = {f, out};
+    struct ms_buf rows = {0};
+    struct writer w = {.f = f, .out = &rows, .sink = sink};
     bool pairs = f->p->multipath != MS_MULTIPATH_SPRAY;
     int *start, *gpu = by_edge(f, &start);
     if (!gpu)
@@ -410,6 +455,9 @@ enum ms_status ms_blueprint_write(const struct ms_blueprint *f, const char *topo
         write_flat(&w, topology, command);
     else
         write_edges(&w, topology, command, gpu, start);
-    ms_buf_adds(out, "  </zone>\n</platform>\n");
-    return out->failed ? ms_err_set(err, MS_NOMEM, "no memory for a file of this size") : MS_OK;
+    ms_buf_adds(&rows, "  </zone>\n</platform>\n");
+    goes_on(&w, 0);
+    bool failed = rows.failed;
+    ms_buf_finish(&rows);
+    return failed ? ms_err_set(err, MS_NOMEM, "no memory for a file of this size") : MS_OK;
 }
