@@ -9,6 +9,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #include "sim/fluid/fluid_front.h"
 
@@ -50,6 +53,30 @@ static inline double level_now(const struct filling *s, uint32_t l)
         form_sum(s, l);
     return (*x)[SUM] > 0 ? (*x)[REST] / (*x)[SUM] : MS_FLUID_FREE_RATE;
 }
+
+#if defined(__AVX512F__)
+/* The levels of eight links at once. */
+static inline __m512d levels_now(const struct filling *s, __m256i l)
+{
+    const double *state = (const double *)s->w->state;
+    __m256i at = _mm256_slli_epi32(l, 2); /* four doubles a state */
+    __m512d free = _mm512_set1_pd(MS_FLUID_FREE_RATE), half = _mm512_set1_pd(0.5);
+    __mmask8 on = _mm512_cmp_pd_mask(_mm512_i32gather_pd(at, state + ASKS, 8), half, _CMP_NLT_UQ);
+    __m512d sum = _mm512_mask_i32gather_pd(free, on, at, state + SUM, 8);
+    __mmask8 little = _mm512_mask_cmp_pd_mask(
+        on, sum, _mm512_mask_i32gather_pd(free, on, l, s->w->least, 8), _CMP_LT_OQ);
+    if (__builtin_expect(little != 0, 0)) {
+        uint32_t link[8];
+        _mm256_storeu_si256((__m256i *)link, l);
+        for (uint32_t m = little; m; m &= m - 1)
+            form_sum(s, link[__builtin_ctz(m)]);
+        sum = _mm512_mask_i32gather_pd(free, on, at, state + SUM, 8);
+    }
+    on &= _mm512_cmp_pd_mask(sum, _mm512_setzero_pd(), _CMP_GT_OQ);
+    return _mm512_mask_div_pd(free, on, _mm512_mask_i32gather_pd(free, on, at, state + REST, 8),
+                              sum);
+}
+#endif
 
 static inline void freeze_flow(const struct filling *s, uint32_t i, bool crediting)
 {
@@ -162,7 +189,18 @@ static void freeze_at_ceiling(struct filling *s)
 static double all_levels(const struct filling *s)
 {
     double low = MS_FLUID_FREE_RATE, *key = s->w->key;
-    for (uint32_t l = 0; l < s->c->m_shared; l++) {
+    uint32_t l = 0;
+#if defined(__AVX512F__)
+    __m512d lows = _mm512_set1_pd(MS_FLUID_FREE_RATE);
+    __m256i eight = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for (; l + 8 <= s->c->m_shared; l += 8, eight = _mm256_add_epi32(eight, _mm256_set1_epi32(8))) {
+        __m512d v = levels_now(s, eight);
+        _mm512_store_pd(key + l, v);
+        lows = _mm512_min_pd(lows, v);
+    }
+    low = _mm512_reduce_min_pd(lows);
+#endif
+    for (; l < s->c->m_shared; l++) {
         key[l] = level_now(s, l);
         low = key[l] < low ? key[l] : low;
     }
@@ -179,13 +217,21 @@ static bool refill(struct filling *s)
 static double least_of_front(const struct filling *s, uint32_t *tied)
 {
     double v[MS_FLUID_FRONT], low = MS_FLUID_FREE_RATE;
-    for (uint32_t i = 0; i < s->front.n; i++) {
+    uint32_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 8 <= s->front.n; i += 8) {
+        __m512d eight = levels_now(s, _mm256_loadu_si256((const __m256i *)(s->front.link + i)));
+        _mm512_storeu_pd(v + i, eight);
+        low = fmin(low, _mm512_reduce_min_pd(eight));
+    }
+#endif
+    for (; i < s->front.n; i++) {
         v[i] = level_now(s, s->front.link[i]);
         low = v[i] < low ? v[i] : low;
     }
     double tie = ms_fluid_front_tie(&s->front, low);
     *tied = 0;
-    for (uint32_t i = 0; i < s->front.n; i++)
+    for (i = 0; i < s->front.n; i++)
         *tied |= (uint32_t)(v[i] <= tie) << i;
     return low;
 }
