@@ -26,9 +26,6 @@ static enum ms_status number_nodes(struct ms_demand *d, struct ms_err *err)
         while (memcmp(d->rank_node + (size_t)same * G, column, G * sizeof *column))
             same++;
         d->group_placement[q] = same;
-        d->twin_maker[q] = same == q ? ms_twin_create(d->G, column, d->in.twin_by) : NULL;
-        if (same == q && !d->twin_maker[q])
-            return ms_err_set(err, MS_NOMEM, "out of memory");
     }
     return MS_OK;
 }
@@ -261,6 +258,18 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     return s;
 }
 
+/* When the first twin is asked for: they are as large as a table of pairs. */
+static enum ms_status create_makers(struct ms_demand *d, struct ms_err *err)
+{
+    for (int q = 0; q < d->Q; q++) {
+        const int *column = d->rank_node + (size_t)q * (size_t)d->G;
+        if (d->group_placement[q] == q && !d->twin_maker[q] &&
+            !(d->twin_maker[q] = ms_twin_create(d->G, column, d->in.twin_by)))
+            return ms_err_set(err, MS_NOMEM, "out of memory for the twin of %d ranks", d->G);
+    }
+    return MS_OK;
+}
+
 static struct ms_twin *maker_of(const struct ms_demand *d, size_t exchange)
 {
     return d->twin_maker[d->group_placement[group_of(d, exchange)]];
@@ -271,6 +280,8 @@ enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err)
     if (d->repeat < 0)
         return ms_err_set(err, MS_INTERNAL, "a twin was asked for before its run");
     enum ms_status s = ms_demand_complete(d, err);
+    if (s == MS_OK)
+        s = create_makers(d, err);
     if (s == MS_OK && !d->twin)
         s = allocate_traffic(d, &d->twin, err);
     if (s != MS_OK)
@@ -329,14 +340,17 @@ const struct ms_move *ms_demand_moves(const struct ms_demand *d, int step, int l
     return m->move;
 }
 
-struct ms_hash ms_demand_twin_key(const struct ms_demand *d)
+enum ms_status ms_demand_twin_key(struct ms_demand *d, struct ms_hash *key, struct ms_err *err)
 {
     struct ms_buf b = {0};
+    enum ms_status s = create_makers(d, err);
+    if (s != MS_OK)
+        return s;
     for (size_t i = 0; i < ms_demand_exchanges(d); i++)
         ms_twin_totals(maker_of(d, i), &d->traffic[i], &b);
-    struct ms_hash h = ms_hash128(b.p, b.n);
+    *key = ms_hash128(b.p, b.n);
     ms_buf_finish(&b);
-    return h;
+    return MS_OK;
 }
 
 const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, int layer,

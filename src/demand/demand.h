@@ -80,8 +80,9 @@ enum ms_status ms_demand_complete(struct ms_demand *d, struct ms_err *err);
 /** Replace the traffic of the run begun by its balanced twin (balanced_twin.h); ms_demand_begin
  *  undoes it. */
 enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err);
-/** Equal keys mean equal twins (all exchanges of the run begun): simulate one of them. */
-struct ms_hash ms_demand_twin_key(const struct ms_demand *d);
+/** Equal keys mean equal twins (all exchanges of the run begun): simulate one of them. @return MS_OK
+ *  or MS_NOMEM */
+enum ms_status ms_demand_twin_key(struct ms_demand *d, struct ms_hash *key, struct ms_err *err);
 
 /** One exchange of the run begun; borrowed until the next begin. Ranks 0..G-1 of the group. */
 const struct ms_traffic *ms_demand_traffic(const struct ms_demand *d, int step, int layer,

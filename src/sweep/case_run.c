@@ -278,7 +278,9 @@ static bool wanted(void *ctx, int run)
         s->status = complete(s, &s->err);
     if (s->status != MS_OK || run % s->stride == 0 || keeps(s, run))
         return true;
-    s->twin_key[repeat] = ms_demand_twin_key(s->demand);
+    s->status = ms_demand_twin_key(s->demand, &s->twin_key[repeat], &s->err);
+    if (s->status != MS_OK)
+        return true;
     for (int r = 0; r < repeat && !ms_sim_noisy(&s->in->s.sim); r++)
         if (strcmp(s->twin_key[r].hex, s->twin_key[repeat].hex) == 0) {
             s->twin_run[repeat] = s->twin_run[r];
