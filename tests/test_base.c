@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/heap.h"
+#include "base/huge.h"
 #include "base/json.h"
 #include "base/json_scan.h"
 #include "base/pool.h"
@@ -525,6 +527,41 @@ START_TEST(test_a_childs_answer_and_talk_come_whole_and_a_late_one_is_killed)
 }
 END_TEST
 
+/* From nothing to 48 MB, as arrays grow: with addresses to spare, where it stands from 1 MB on; with
+ * none, by copies. */
+static int grow_big(bool limited)
+{
+    struct rlimit limit = {(rlim_t)1 << 36, RLIM_INFINITY};
+    uint64_t *v = NULL;
+    size_t n = 0;
+    int moves = 0;
+    if (limited)
+        setrlimit(RLIMIT_AS, &limit);
+    for (size_t cap = 1000; cap * sizeof *v <= (size_t)48 << 20; cap += cap / 2) {
+        uint64_t *w = ms_huge_realloc(v, cap * sizeof *v);
+        ck_assert(w != NULL);
+        moves += w != v && cap * sizeof *v > 2 * MS_HUGE_BYTES;
+        for (v = w; n < cap; n++)
+            v[n] = n * n;
+    }
+    for (size_t i = 0; i < n; i++)
+        ck_assert_uint_eq(v[i], i * i);
+    free(v);
+    return moves;
+}
+
+START_TEST(test_big_arrays_keep_what_they_hold)
+{
+    ck_assert_int_le(grow_big(false), 1);
+    ck_assert_int_ge(grow_big(true), 1);
+    char *p = ms_huge_alloc(100), *q = ms_huge_alloc((size_t)5 << 20);
+    ck_assert(p && q);
+    memset(p, 1, 100);
+    memset(q, 1, (size_t)5 << 20);
+    free(p), free(q);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -549,6 +586,7 @@ int main(void)
     tcase_add_test(t, test_pool_does_every_item_once_for_any_thread_count);
     tcase_add_test(t, test_items_done_ahead_are_there_when_waited_for);
     tcase_add_test(t, test_the_first_item_that_fails_is_the_one_told);
+    tcase_add_test(t, test_big_arrays_keep_what_they_hold);
     tcase_add_test(t, test_heap_gives_the_least_first);
     tcase_add_test(t, test_a_childs_answer_and_talk_come_whole_and_a_late_one_is_killed);
     tcase_set_timeout(t, 60);

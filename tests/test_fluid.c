@@ -312,6 +312,36 @@ START_TEST(test_alltoalls_agree_with_the_textbook)
 }
 END_TEST
 
+/* Some flows start alone, some by the dozen and many at once: they join lists that are there, or
+ * these are made anew. */
+START_TEST(test_starts_apart_agree_with_the_textbook)
+{
+    uint32_t N = 24;
+    struct net n;
+    struct ref_flow flow[576];
+    struct ms_rng r;
+    ms_rng_init(&r, 11, "starts", (uint64_t)_i, 0, 0);
+    ck_assert(net_make(&n, topologies[_i], N));
+    double *b = all_bytes("lognormal", N, 9);
+    for (uint32_t i = 0; i < N * N; i++) {
+        uint32_t kind = ms_rng_below(&r, 4);
+        double start_s = kind == 0   ? 4e-5 * ms_rng_unit(&r)
+                         : kind == 1 ? 2e-6 * ms_rng_below(&r, 12)
+                                     : 1.5e-5;
+        flow[i] =
+            (struct ref_flow){.bytes = b[i], .route = i, .after = UINT32_MAX, .start_s = start_s};
+    }
+    ref_run(&n, flow, (size_t)N * N, NULL, 0);
+    struct played p = {.f = net_solver(&n, NULL), .flow = flow, .n_flows = (size_t)N * N};
+    play(&p, false);
+    for (size_t i = 0; i < p.n_flows; i++)
+        ck_assert_double_eq_tol(p.finish[i], flow[i].finish_s, 1e-9 * flow[i].finish_s + 1e-18);
+    play_end(&p);
+    net_free(&n);
+    free(b);
+}
+END_TEST
+
 /* ---- quantum ---- */
 
 static double *sink_times(const struct net *n, const double *bytes, double quantum_s,
@@ -456,6 +486,44 @@ END_TEST
 
 /* ---- sameness ---- */
 
+/* A table that is lent, in two parts and after it has moved, stands for routes that are stored. */
+START_TEST(test_lent_routes_stand_for_stored_ones)
+{
+    uint32_t N = 24;
+    struct net n;
+    const struct ms_fluid_event *e;
+    struct ms_fluid *f = NULL;
+    ck_assert(net_make(&n, topologies[_i], N));
+    size_t n_routes = (size_t)N * N, half = n_routes / 2;
+    double *b = all_bytes("random", N, 5), *stored = sink_times(&n, b, 0, NULL);
+    uint64_t *first = malloc((n_routes + 1) * sizeof *first);
+    uint32_t *early = malloc((n.n_hops + 1) * sizeof *early);
+    for (size_t i = 0; i <= n_routes; i++)
+        first[i] = n.off[i];
+    memcpy(early, n.hop, n.n_hops * sizeof *early);
+    ck_assert_int_eq(ms_fluid_create(n.link, n.n_links, NULL, &f, NULL), MS_OK);
+    ck_assert_int_eq(ms_fluid_lend(f, early, first, half, NULL), MS_OK);
+    free(early);
+    ck_assert_int_eq(ms_fluid_lend(f, n.hop, first, n_routes, NULL), MS_OK);
+    for (uint32_t d = 0; d < N; d++) {
+        uint32_t sink;
+        ms_fluid_open(f, N - 1, d, &sink, NULL);
+        for (uint32_t s = 0; s < N; s++) {
+            struct ms_fluid_flow w = net_flow(b[s * N + d], 0, MS_FLUID_LENT + s * N + d, sink);
+            if (s != d)
+                ck_assert_int_eq(ms_fluid_add(f, &w, 1, NULL), MS_OK);
+        }
+    }
+    size_t k = net_advance(f, INFINITY, &e);
+    ck_assert_uint_eq(k, N);
+    for (size_t i = 0; i < k; i++)
+        ck_assert_double_eq_tol(e[i].finish_s, stored[e[i].tag], 1e-14 * stored[e[i].tag]);
+    ms_fluid_destroy(f);
+    free(first), free(stored), free(b);
+    net_free(&n);
+}
+END_TEST
+
 START_TEST(test_threads_change_no_bit)
 {
     uint32_t N = 256;
@@ -597,10 +665,12 @@ int main(void)
     tcase_add_test(t, test_bad_input_is_refused);
     tcase_add_loop_test(t, test_random_systems_agree_with_the_textbook, 0, 4);
     tcase_add_loop_test(t, test_alltoalls_agree_with_the_textbook, 0, 2 * N_TOPOLOGIES);
+    tcase_add_loop_test(t, test_starts_apart_agree_with_the_textbook, 0, N_TOPOLOGIES);
     tcase_add_loop_test(t, test_quantum_is_late_and_a_little, 0, 2 * N_TOPOLOGIES);
     tcase_add_loop_test(t, test_links_carry_what_was_sent, 0, 2 * N_TOPOLOGIES);
     tcase_add_test(t, test_trace_names_the_link_that_limits);
     tcase_add_loop_test(t, test_trace_covers_the_life_and_changes_nothing, 0, N_TOPOLOGIES);
+    tcase_add_loop_test(t, test_lent_routes_stand_for_stored_ones, 0, N_TOPOLOGIES);
     tcase_add_loop_test(t, test_threads_change_no_bit, 0, N_TOPOLOGIES);
     tcase_add_loop_test(t, test_instruction_sets_give_the_same_bits, 0, N_TOPOLOGIES);
     tcase_add_loop_test(t, test_steps_of_the_caller_change_no_bit, 0, N_TOPOLOGIES);
