@@ -165,8 +165,9 @@ static void say_good(const struct ms_study *study, const struct ms_plan *plan, c
         bytes = plan->c[i].memory_bytes > bytes ? plan->c[i].memory_bytes : bytes;
     }
     if (bytes > 0 && (wall_s >= 10 || bytes >= 1e9) && n > 0 && (size_t)n < size)
-        snprintf(good + n, size - (size_t)n, ", about %s in one process and %.2g GB",
-                 ms_duration(wall_s, time, sizeof time), bytes / 1e9);
+        snprintf(good + n, size - (size_t)n, ", about %s in one process and %.2g %s",
+                 ms_duration(wall_s, time, sizeof time), bytes / (bytes < 1e9 ? 1e6 : 1e9),
+                 bytes < 1e9 ? "MB" : "GB");
 }
 
 static enum ms_status check_scenario(const char *path, const char *const *sets, size_t n_sets,

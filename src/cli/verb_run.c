@@ -212,7 +212,7 @@ static void list_cases(const struct job *j, const struct setting *s)
         if (j->plan.c[i].invalid)
             ms_table_cell(t, MS_RED, "invalid");
         else
-            ms_table_cell(t, MS_PLAIN, cost < 10 ? "%.1f s" : "%.0f s", cost);
+            ms_table_cell(t, MS_PLAIN, cost < 1 ? "%.2g s" : cost < 10 ? "%.1f s" : "%.0f s", cost);
         ms_table_cell(t, MS_PLAIN, "%.0f MB", j->plan.c[i].memory_bytes / 1e6);
         total += cost;
         longest = cost > longest ? cost : longest;

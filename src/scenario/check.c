@@ -41,8 +41,10 @@ static void check_needs(const struct ms_case_check *c, enum ms_scenario_use use)
 
 static void check_file(const struct ms_case_check *c, const char *key, const char *path)
 {
+    char near[600];
     if (path && strcmp(path, "-") != 0 && access(path, F_OK) != 0)
-        ms_check_key_fail(c, key, "no such file: %s", path);
+        ms_check_key_fail(c, key, "no such file: %s%s", path,
+                          ms_near_file(path, strcmp(key, "platform") == 0, near, sizeof near));
 }
 
 /* A source needs its file; a file needs its source. */

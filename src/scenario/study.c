@@ -114,6 +114,26 @@ static void check_cases(const struct ms_study *study, struct ms_errs *errs, size
 
 /* ---- the study ---- */
 
+static bool is_within(const char *key, const char *of)
+{
+    size_t n = strlen(of);
+    return strncmp(key, of, n) == 0 && (key[n] == 0 || key[n] == '.');
+}
+
+/* A value that every case replaces is still one that somebody wrote, and meant. */
+static void add_overridden(struct ms_reading *r, const struct ms_axes *sweep,
+                           const struct ms_errs *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        for (int k = 0; k < sweep->n_keys; k++) {
+            const struct ms_entry *e = ms_yaml_find(sweep->root->value, sweep->key[k].key, NULL);
+            if (!e || ms_yaml_null(e->value) || !is_within(found->e[i].key, sweep->key[k].key))
+                continue;
+            ms_errs_add(r->errs, &found->e[i]);
+            break;
+        }
+}
+
 /* Fill base, sweep and n_cases from a document. @param cases every error of every case goes to errs */
 static void read_document(struct ms_study *study, struct ms_reading *r, struct ms_axes *sweep,
                           size_t start, bool cases)
@@ -130,6 +150,7 @@ static void read_document(struct ms_study *study, struct ms_reading *r, struct m
         r->errs = &unseen;
     ms_read_scenario(r, sweep->root, &study->base);
     r->errs = errs;
+    add_overridden(r, sweep, &unseen);
     study->keys_known = unseen.n == 0 && errs->n == before;
     ms_errs_finish(&unseen);
     struct ms_scenario *standard = MS_NEW(r->arena, struct ms_scenario, 1);
