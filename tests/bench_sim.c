@@ -12,9 +12,11 @@
 #include "base/rng.h"
 #include "demand/nodes.h"
 #include "sim/sim.h"
+#include "traffic_cells.h"
 
 struct bench {
     struct ms_traffic t;
+    struct cells cells;
     bool matrix;
 };
 
@@ -40,16 +42,14 @@ static void fill_matrix(struct bench *b, const char *sizes)
     b->t.is_matrix = 1;
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++)
-            b->t.selections[i * n + j] = i == j ? 0 : size_of(sizes, &r, j);
-    b->t.rank_copies = b->t.selections;
+            b->cells.selections[i * n + j] = i == j ? 0 : size_of(sizes, &r, j);
+    memcpy(b->cells.copies, b->cells.selections, (size_t)n * (size_t)n * sizeof(double));
 }
 
 static void fill_tokens(struct bench *b, const int *node)
 {
     int n = b->t.n_ranks, per_rank = 256 / n > 0 ? 256 / n : 1;
     char *hit = calloc((size_t)n, 1), *on = calloc((size_t)n, 1);
-    b->t.rank_copies = calloc((size_t)n * (size_t)n, sizeof(double));
-    b->t.node_copies = calloc((size_t)n * (size_t)b->t.n_nodes, sizeof(double));
     for (int s = 0; s < n; s++) {
         struct ms_rng r;
         ms_rng_init(&r, 1, "bench", (uint64_t)s, 0, 0);
@@ -58,8 +58,8 @@ static void fill_tokens(struct bench *b, const int *node)
             memset(on, 0, (size_t)n);
             for (int k = 0; k < 8; k++) {
                 int to = (int)(256 * ms_rng_unit(&r) * ms_rng_unit(&r)) / per_rank % n;
-                b->t.selections[s * n + to]++;
-                b->t.rank_copies[s * n + to] += !hit[to];
+                b->cells.selections[s * n + to]++;
+                b->cells.copies[s * n + to] += !hit[to];
                 b->t.node_copies[s * b->t.n_nodes + node[to]] += !on[node[to]];
                 hit[to] = on[node[to]] = 1;
             }
@@ -108,14 +108,15 @@ int main(int argc, char **argv)
     int *given = calloc((size_t)n * (size_t)w.groups, sizeof *given),
         *seen = calloc((size_t)n, sizeof *seen);
     ms_rank_nodes(&w, p.host_node, p.n_hosts, given);
-    b.t = (struct ms_traffic){
-        .n_ranks = n, .n_nodes = ms_number_nodes(n, given, seen, node), .n_slots = n};
-    b.t.selections = calloc((size_t)n * (size_t)n, sizeof(double));
-    b.t.slot_tokens = calloc((size_t)n, sizeof(double));
+    struct ms_arena arena = {0};
+    ms_traffic_init(&b.t, &arena, n, ms_number_nodes(n, given, seen, node), n, 0);
+    b.cells = cells_new(n);
     if (b.matrix)
         fill_matrix(&b, argv[3]);
     else
         fill_tokens(&b, node);
+    cells_seal(&b.cells, &b.t);
+    cells_finish(&b.cells);
     struct ms_sim_params params = {
         .exchange = {.algorithm = argv[4],
                      .window = 8,

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "sim/exchange.h"
 #include "sim/wires.h"
+#include "traffic_cells.h"
 
 struct world {
     int n_ranks, per_node;               /* per_node 1: a plain star */
@@ -21,6 +22,8 @@ struct world {
     struct ms_layout layout;
     struct ms_route_table routes;
     struct ms_traffic traffic;
+    struct cells cells; /* its pairs, as long as they are written: world_problem seals them */
+    struct ms_arena arena;
     double *entry, *done; /* [G] */
 };
 
@@ -74,14 +77,9 @@ static inline void world_init(struct world *w, int n_ranks, int per_node)
     ms_route_table_init(&w->routes, 1, n_ranks, NULL);
     w->routes.fetch = world_fetch;
     w->routes.ctx = w;
-    size_t g = (size_t)n_ranks, n = (size_t)w->layout.n_nodes;
-    w->traffic = (struct ms_traffic){
-        .n_ranks = n_ranks,
-        .n_nodes = w->layout.n_nodes,
-        .selections = calloc(g * g, sizeof(double)),
-        .rank_copies = calloc(g * g, sizeof(double)),
-        .node_copies = calloc(g * n, sizeof(double)),
-    };
+    size_t g = (size_t)n_ranks;
+    ms_traffic_init(&w->traffic, &w->arena, n_ranks, w->layout.n_nodes, 0, 0);
+    w->cells = cells_new(n_ranks);
     w->entry = calloc(g, sizeof(double));
     w->done = calloc(g, sizeof(double));
 }
@@ -90,9 +88,8 @@ static inline void world_finish(struct world *w)
 {
     ms_layout_finish(&w->layout);
     ms_route_table_finish(&w->routes);
-    free(w->traffic.selections);
-    free(w->traffic.rank_copies);
-    free(w->traffic.node_copies);
+    cells_finish(&w->cells);
+    ms_arena_finish(&w->arena);
     free(w->entry);
     free(w->done);
 }
@@ -113,8 +110,8 @@ static inline void world_route_tokens(struct world *w, int tokens, int top_k, ui
             for (int k = 0; k < top_k; k++) {
                 double u = ms_rng_unit(&r);
                 int to = (int)(u * u * g); /* skewed to low ranks */
-                w->traffic.selections[s * g + to]++;
-                w->traffic.rank_copies[s * g + to] += !rank_hit[to];
+                w->cells.selections[s * g + to]++;
+                w->cells.copies[s * g + to] += !rank_hit[to];
                 w->traffic.node_copies[s * n + w->layout.node[to]] += !node_hit[w->layout.node[to]];
                 rank_hit[to] = node_hit[w->layout.node[to]] = 1;
             }
@@ -129,13 +126,14 @@ static inline void world_uniform(struct world *w, double copies)
 {
     size_t g = (size_t)w->n_ranks;
     for (size_t i = 0; i < g * g; i++)
-        w->traffic.selections[i] = w->traffic.rank_copies[i] = copies;
+        w->cells.selections[i] = w->cells.copies[i] = copies;
     for (size_t i = 0; i < g * (size_t)w->layout.n_nodes; i++)
         w->traffic.node_copies[i] = copies;
 }
 
 static inline struct ms_leg_problem world_problem(struct world *w, double copy_bytes)
 {
+    cells_seal(&w->cells, &w->traffic);
     return (struct ms_leg_problem){
         .traffic = &w->traffic,
         .layout = &w->layout,

@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "sim/sim.h"
+#include "traffic_cells.h"
 
 #define HEAD                                                                                       \
     "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM "                                            \
@@ -134,6 +135,8 @@ struct job {
     struct ms_workload w;
     struct ms_sim_params params;
     struct ms_traffic t[4]; /* (layer + run) modulo n_traffic, the same in each group and step */
+    struct cells cells[4];  /* their pairs, as long as they are written: simulate seals them */
+    struct ms_arena arena;
     int n_traffic, n_runs, runs_a_repeat;
     int wanted; /* -1: all runs, else all but this one */
 };
@@ -240,6 +243,10 @@ static inline struct answer simulate(struct job *j)
 {
     int fd[2];
     struct answer a = {.status = -1};
+    for (int i = 0; i < 4; i++) {
+        j->t[i].rows = &j->arena; /* jobs are copied */
+        cells_seal(&j->cells[i], &j->t[i]);
+    }
     fflush(NULL);
     if (pipe(fd))
         return a;
@@ -303,25 +310,17 @@ static inline struct job job_new(const char *path, int n_ranks, const char *algo
 static inline void job_finish(struct job *j)
 {
     for (int i = 0; i < 4; i++) {
-        free(j->t[i].selections);
-        free(j->t[i].rank_copies);
-        free(j->t[i].node_copies);
-        free(j->t[i].slot_tokens);
+        cells_finish(&j->cells[i]);
     }
+    ms_arena_finish(&j->arena);
 }
 
 static inline struct ms_traffic *job_zeros(struct job *j, int layer)
 {
-    size_t g = (size_t)j->w.ranks;
-    j->t[layer] = (struct ms_traffic){
-        .n_ranks = (int)g,
-        .n_nodes = (int)g,
-        .n_slots = (int)g,
-        .selections = calloc(g * g, sizeof(double)),
-        .rank_copies = calloc(g * g, sizeof(double)),
-        .node_copies = calloc(g * g, sizeof(double)),
-        .slot_tokens = calloc(g, sizeof(double)),
-    };
+    int g = j->w.ranks;
+    ms_traffic_init(&j->t[layer], &j->arena, g, g, g, 0);
+    cells_finish(&j->cells[layer]);
+    j->cells[layer] = cells_new(g);
     return &j->t[layer];
 }
 
@@ -329,12 +328,13 @@ static inline struct ms_traffic *job_zeros(struct job *j, int layer)
 static inline void job_matrix(struct job *j, bool skew)
 {
     struct ms_traffic *t = job_zeros(j, 0);
+    struct cells *c = &j->cells[0];
     int n = t->n_ranks;
     t->is_matrix = 1;
     for (int s = 0; s < n; s++)
         for (int r = 0; r < n; r++)
             if (s != r)
-                t->selections[s * n + r] = t->rank_copies[s * n + r] =
+                c->selections[s * n + r] = c->copies[s * n + r] =
                     65536 * (1 + (skew ? (r * 7919 % 13) / 13.0 : 0));
 }
 
@@ -344,6 +344,7 @@ static inline void job_route(struct job *j, int layer, int per_node, int tokens,
                              bool even)
 {
     struct ms_traffic *t = job_zeros(j, layer);
+    struct cells *c = &j->cells[layer];
     int n = t->n_ranks;
     t->n_nodes = n / per_node;
     t->requested = 4.0 * tokens * n;
@@ -355,9 +356,9 @@ static inline void job_route(struct job *j, int layer, int per_node, int tokens,
             for (int i = 0; i < 4; i++) {
                 double u = ms_rng_unit(&r);
                 int to = (int)((even ? u : u * sqrt(u)) * n);
-                t->selections[s * n + to]++;
+                c->selections[s * n + to]++;
                 t->slot_tokens[to]++;
-                t->rank_copies[s * n + to] += !(ranks >> to & 1);
+                c->copies[s * n + to] += !(ranks >> to & 1);
                 t->node_copies[s * t->n_nodes + to / per_node] += !(nodes >> to / per_node & 1);
                 ranks |= 1ull << to;
                 nodes |= 1ull << to / per_node;

@@ -107,7 +107,9 @@ START_TEST(test_outside_by_the_shape)
                                 .vocabulary = 129280};
     struct ms_workload w = {.context = 4096};
     double selections = 8 * 16384.0, tokens[9];
-    struct ms_traffic t = {.n_ranks = 1, .selections = &selections, .requested = selections};
+    uint32_t self = 0;
+    struct ms_traffic_row row = {1, &self, &selections, &selections};
+    struct ms_traffic t = {.n_ranks = 1, .row = &row, .requested = selections};
     struct ms_compute_params p = {.profile = "h100-fp8-grouped", .dense_s = NAN, .outside_s = NAN};
     for (int i = 0; i < 9; i++)
         tokens[i] = 16384;

@@ -10,6 +10,7 @@
 #include "law_named.h"
 #include "demand/nodes.h"
 #include "routing/preset.h"
+#include "traffic_cells.h"
 
 enum { RANKS = 16, NODES = 4 };
 
@@ -74,14 +75,15 @@ static void check_traffic(const struct ms_traffic *t, const int *rank_node)
 {
     int G = t->n_ranks, N = t->n_nodes;
     double kept = t->requested - t->dropped;
-    ck_assert_double_eq(total(t->selections, (size_t)(G * G)), kept);
+    struct cells c = cells_of(t);
+    ck_assert_double_eq(cells_sum(c.selections, G), kept);
     ck_assert_double_eq(total(t->slot_tokens, (size_t)t->n_slots), kept);
     ck_assert_double_eq(total(t->expert_tokens, (size_t)t->n_experts), kept);
     for (int r = 0; r < G; r++) {
         double slots = total(t->slot_tokens + r * t->n_slots / G, (size_t)(t->n_slots / G)),
                held = 0;
         for (int s = 0; s < G; s++)
-            held += t->selections[s * G + r];
+            held += c.selections[s * G + r];
         ck_assert_double_eq(slots, held);
     }
     int wrong = 0;
@@ -89,21 +91,25 @@ static void check_traffic(const struct ms_traffic *t, const int *rank_node)
         for (int n = 0; n < N; n++) {
             double ranks = 0, most = 0, node = t->node_copies[s * N + n];
             for (int r = 0; r < G; r++) {
-                double copies = t->rank_copies[s * G + r];
-                wrong += copies > t->selections[s * G + r];
+                double copies = c.copies[s * G + r];
+                wrong += copies > c.selections[s * G + r];
                 ranks += rank_node[r] == n ? copies : 0;
                 most = fmax(most, rank_node[r] == n ? copies : 0);
             }
             wrong += node > ranks || node < most;
         }
     ck_assert_int_eq(wrong, 0);
+    cells_finish(&c);
 }
 
 static void same_traffic(const struct ms_traffic *a, const struct ms_traffic *b)
 {
     size_t G = (size_t)a->n_ranks;
-    ck_assert_mem_eq(a->selections, b->selections, G * G * sizeof(double));
-    ck_assert_mem_eq(a->rank_copies, b->rank_copies, G * G * sizeof(double));
+    struct cells x = cells_of(a), y = cells_of(b);
+    ck_assert_mem_eq(x.selections, y.selections, G * G * sizeof(double));
+    ck_assert_mem_eq(x.copies, y.copies, G * G * sizeof(double));
+    cells_finish(&x);
+    cells_finish(&y);
     ck_assert_mem_eq(a->node_copies, b->node_copies, G * (size_t)a->n_nodes * sizeof(double));
     ck_assert_mem_eq(a->slot_tokens, b->slot_tokens, (size_t)a->n_slots * sizeof(double));
 }
@@ -358,7 +364,7 @@ START_TEST(test_a_quota_stays_near)
         local[i] = 0;
         for (int r = 0; r < RANKS; r++)
             for (int q = 0; q < RANKS; q++)
-                local[i] += r / 4 == q / 4 ? t->selections[r * RANKS + q] : 0;
+                local[i] += r / 4 == q / 4 ? ms_traffic_selections(t, r, q) : 0;
         ms_demand_destroy(d);
     }
     ck_assert_double_gt(local[0], 1.15 * local[1]);
@@ -385,10 +391,12 @@ START_TEST(test_traffic_is_the_same_for_any_threads_order_and_company)
                 if (l < 2)
                     same_traffic(ms_demand_traffic(one, p, l, q), ms_demand_traffic(less, p, l, q));
             }
-    const double *a = ms_demand_traffic(one, 0, 0, 0)->selections,
-                 *b = ms_demand_traffic(one, 0, 0, 1)->selections;
-    ck_assert_msg(memcmp(a, b, RANKS * RANKS * sizeof *a) != 0,
+    struct cells a = cells_of(ms_demand_traffic(one, 0, 0, 0)),
+                 b = cells_of(ms_demand_traffic(one, 0, 0, 1));
+    ck_assert_msg(memcmp(a.selections, b.selections, RANKS * RANKS * sizeof(double)) != 0,
                   "groups must have streams of their own");
+    cells_finish(&a);
+    cells_finish(&b);
     ms_demand_destroy(one);
     ms_demand_destroy(many);
     ms_demand_destroy(less);
@@ -505,8 +513,8 @@ START_TEST(test_redraw_tokens_keeps_the_popularity)
             hot[1] = y[e] > y[hot[1]] ? e : hot[1];
         }
         ck_assert(redraw == MS_REDRAW_TOKENS ? hot[0] == hot[1] : hot[0] != hot[1]);
-        ck_assert_double_ne(ms_demand_traffic(a, 0, 0, 0)->rank_copies[1],
-                            ms_demand_traffic(b, 0, 0, 0)->rank_copies[1]);
+        ck_assert_double_ne(ms_traffic_copies(ms_demand_traffic(a, 0, 0, 0), 0, 1),
+                            ms_traffic_copies(ms_demand_traffic(b, 0, 0, 0), 0, 1));
         ms_demand_destroy(a);
         ms_demand_destroy(b);
     }
@@ -588,7 +596,9 @@ START_TEST(test_more_ranks_than_a_mask_holds_count_the_same)
         const struct ms_traffic *t = ms_demand_traffic(d, 0, 0, 0);
         check_traffic(t, ms_demand_rank_node(d, 0));
         nodes[i] = total(t->node_copies, (size_t)(t->n_ranks * t->n_nodes)) / (500.0 * t->n_ranks);
-        ranks[i] = total(t->rank_copies, (size_t)(t->n_ranks * t->n_ranks)) / (500.0 * t->n_ranks);
+        struct cells c = cells_of(t);
+        ranks[i] = cells_sum(c.copies, t->n_ranks) / (500.0 * t->n_ranks);
+        cells_finish(&c);
         ms_demand_destroy(d);
     }
     ck_assert_double_lt(ranks[0], ranks[1]);
@@ -610,7 +620,7 @@ static struct legs legs_of(const struct ms_traffic *t, const int *node)
         for (int n = 0; n < NODES; n++)
             *(n == node[a] ? &x.own : &x.foreign) += t->node_copies[a * NODES + n];
         for (int b = 0; b < RANKS; b++) {
-            double c = t->rank_copies[a * RANKS + b];
+            double c = ms_traffic_copies(t, a, b);
             x.intra += a != b && node[a] == node[b] ? c : 0;
             x.inter += node[a] != node[b] ? c : 0;
             x.off_rail += node[a] != node[b] && a % 4 != b % 4 ? c : 0;
@@ -651,8 +661,8 @@ START_TEST(test_twins_keep_every_leg)
             ck_assert_double_eq_tol(real.crossings, even.crossings, 1e-5);
         }
         if (by == MS_TWIN_BY_NODE) { /* evenly over its own pairs */
-            ck_assert_double_eq(twin->rank_copies[1], twin->rank_copies[2 * RANKS + 3]);
-            ck_assert_double_eq(twin->rank_copies[4], twin->rank_copies[2 * RANKS + 15]);
+            ck_assert_double_eq(ms_traffic_copies(twin, 0, 1), ms_traffic_copies(twin, 2, 3));
+            ck_assert_double_eq(ms_traffic_copies(twin, 0, 4), ms_traffic_copies(twin, 2, 15));
         }
         ck_assert_double_eq(twin->slot_tokens[0], twin->slot_tokens[63]);
         struct ms_hash after;
@@ -737,8 +747,10 @@ START_TEST(test_perfect_is_even_and_dispersed)
         struct ms_demand *d = begin(&s, 0);
         const struct ms_traffic *t = ms_demand_traffic(d, 0, 0, 0);
         check_traffic(t, ms_demand_rank_node(d, 0));
-        double T = RANKS * (double)tokens[i % 3], copies = total(t->rank_copies, RANKS * RANKS);
-        ck_assert_double_eq(copies, 8 * T);
+        double T = RANKS * (double)tokens[i % 3];
+        struct cells c = cells_of(t);
+        ck_assert_double_eq(cells_sum(c.copies, RANKS), 8 * T);
+        cells_finish(&c);
         for (int r = 0; r < RANKS; r++)
             ck_assert_double_eq(
                 total(t->slot_tokens + r * t->n_slots / RANKS, (size_t)t->n_slots / RANKS),

@@ -16,8 +16,8 @@ static void even(struct job *j, const struct ms_form_case *c)
     double ranks = ms_form_reach(c, g), in_nodes = ms_form_reach(c, nodes);
     for (int s = 0; s < g; s++) {
         for (int r = 0; r < g; r++) {
-            t->selections[s * g + r] = c->tokens * c->top_k / g;
-            t->rank_copies[s * g + r] = c->tokens * ranks / g;
+            j->cells[0].selections[s * g + r] = c->tokens * c->top_k / g;
+            j->cells[0].copies[s * g + r] = c->tokens * ranks / g;
         }
         for (int n = 0; n < nodes; n++)
             t->node_copies[s * nodes + n] = c->tokens * in_nodes / nodes;

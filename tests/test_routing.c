@@ -10,6 +10,7 @@
 #include "routing/sample.h"
 #include "routing/sample_tables.h"
 #include "law_named.h"
+#include "traffic_cells.h"
 
 static struct ms_rng stream(uint64_t seed)
 {
@@ -590,6 +591,53 @@ START_TEST(test_model_presets_are_sound)
 }
 END_TEST
 
+/* Rows hold what was said of a table, and columns read them the other way round; pairs of nothing take no
+ * memory. */
+START_TEST(test_rows_and_columns_are_the_table)
+{
+    enum { G = 40 };
+    struct ms_rng r;
+    ms_rng_init(&r, 1, "rows", 0, 0, 0);
+    for (int round = 0; round < 60; round++) {
+        struct ms_arena arena = {0};
+        struct ms_traffic t;
+        struct cells c = cells_new(G);
+        ck_assert(ms_traffic_init(&t, &arena, G, 1, G, G));
+        for (int i = 0; i < G * G; i++) {
+            uint32_t n = ms_rng_below(&r, 4); /* all rows full, none, or some of each */
+            bool some = round % 3 == 0 || (round % 3 == 1 && !ms_rng_below(&r, (uint32_t)round));
+            c.selections[i] = some ? n + 1 : 0;
+            c.copies[i] = some ? round % 2 ? n + 1 : 1 : 0;
+        }
+        cells_seal(&c, &t);
+        struct cells back = cells_of(&t);
+        ck_assert_mem_eq(back.selections, c.selections, sizeof(double[G * G]));
+        ck_assert_mem_eq(back.copies, c.copies, sizeof(double[G * G]));
+        struct ms_traffic_columns column;
+        ck_assert(ms_traffic_columns_init(&column, &arena, &t));
+        size_t n = 0;
+        for (int d = 0; d < G; d++) {
+            int at = 0;
+            ms_traffic_columns_next(&column, d);
+            for (int s = 0; s < G; s++) {
+                ck_assert(ms_traffic_selections(&t, s, d) == c.selections[s * G + d]);
+                ck_assert(ms_traffic_copies(&t, s, d) == c.copies[s * G + d]);
+                if (c.selections[s * G + d] == 0)
+                    continue;
+                ck_assert_uint_eq(column.source[at], s);
+                ck_assert(t.row[s].copies[column.entry[at++]] == c.copies[s * G + d]);
+                n++;
+            }
+            ck_assert_int_eq(at, column.n);
+        }
+        ck_assert_uint_eq(n, ms_traffic_pairs(&t));
+        cells_finish(&c);
+        cells_finish(&back);
+        ms_arena_finish(&arena);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("routing");
@@ -614,6 +662,7 @@ int main(void)
     tcase_add_test(t, test_bulk_words_are_the_stream);
     tcase_add_test(t, test_tokens_do_not_depend_on_how_many_are_asked_at_once);
     tcase_add_test(t, test_model_presets_are_sound);
+    tcase_add_test(t, test_rows_and_columns_are_the_table);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -49,7 +49,7 @@ START_TEST(test_closed_forms_of_the_star)
             CLOSE(a.dispatch[0], forms[i].want_s, 1e-3);
             double sum = 0;
             for (int k = 0; k < forms[i].n * forms[i].n; k++)
-                sum += j.t[0].selections[k];
+                sum += j.cells[0].selections[k];
             CLOSE(a.network, sum, 1e-12);
             CLOSE(a.active, a.dispatch[0], 1e-9);
             ck_assert(a.combine[0] == 0 && a.skew[0] == 0 && a.local == 0);
@@ -67,7 +67,7 @@ START_TEST(test_one_flow_is_size_over_bandwidth_plus_latency)
     for (int m = 0; m < 2; m++) {
         struct job j = job_new(path_of("two"), 2, "direct", models[m]);
         job_zeros(&j, 0)->is_matrix = 1;
-        j.t[0].selections[1] = j.t[0].rank_copies[1] = 50e6;
+        j.cells[0].selections[1] = j.cells[0].copies[1] = 50e6;
         struct answer a = simulate(&j);
         ck_assert_msg(!a.status, "%s", a.text);
         CLOSE(a.dispatch[0], 1.002e-3, 1e-9);
@@ -76,7 +76,7 @@ START_TEST(test_one_flow_is_size_over_bandwidth_plus_latency)
          * SimGrid's models do not have */
         j.params.hardware =
             (struct ms_hardware_params){.dispatch_alpha_s = 24e-6, .message_gap_s = 1e-6};
-        j.t[0].selections[1] = j.t[0].rank_copies[1] = 1;
+        j.cells[0].selections[1] = j.cells[0].copies[1] = 1;
         struct answer b = simulate(&j);
         CLOSE(b.dispatch[0], m ? 27e-6 : 26e-6, 1e-6);
         CLOSE(b.network, 1, 1e-12);
@@ -174,7 +174,7 @@ START_TEST(test_never_before_the_port_bound)
         for (int r = 0; r < 16; r++) {
             double in = 0;
             for (int s = 0; s < 16; s++)
-                in += j.t[0].selections[s * 16 + r];
+                in += j.cells[0].selections[s * 16 + r];
             port = fmax(port, in);
         }
         ck_assert_msg(a.dispatch[0] >= port / (p == 1   ? 160e9
@@ -197,9 +197,9 @@ START_TEST(test_bandwidth_and_rank_order)
         job_tokens(&j, 0, 4, 100, 3);
         if (k == 2) /* ranks reversed: the transposed permutation of the same matrix */
             for (int i = 0; i < 128; i++) {
-                double x = j.t[0].rank_copies[i];
-                j.t[0].rank_copies[i] = j.t[0].rank_copies[255 - i];
-                j.t[0].rank_copies[255 - i] = x;
+                double x = j.cells[0].copies[i];
+                j.cells[0].copies[i] = j.cells[0].copies[255 - i];
+                j.cells[0].copies[255 - i] = x;
             }
         struct answer a = simulate(&j);
         ck_assert_msg(!a.status, "%s", a.text);
@@ -298,7 +298,7 @@ static struct answer with_l0_at_fault(const char *what, const char *profile,
     own_star(what, profile);
     struct job j = job_new(path_of("own"), 4, "direct", model);
     job_zeros(&j, 0)->is_matrix = 1;
-    j.t[0].selections[4] = j.t[0].rank_copies[4] = 12e6;
+    j.cells[0].selections[4] = j.cells[0].copies[4] = 12e6;
     j.params.faults.links = fault;
     j.params.faults.n_links = fault ? 1 : 0;
     struct answer a = simulate(&j);
@@ -323,7 +323,7 @@ START_TEST(test_a_platform_changes_in_every_repeat)
             struct job j = job_new(path_of("own"), 4, "direct", models[m]);
             job_zeros(&j, 0)->is_matrix = 1;
             job_zeros(&j, 1)->is_matrix = 1;
-            j.t[1].selections[4] = j.t[1].rank_copies[4] = 12e6;
+            j.cells[1].selections[4] = j.cells[1].copies[4] = 12e6;
             j.n_traffic = 2;
             j.n_runs = 4; /* idle, busy, idle, busy */
             struct answer a = simulate(&j);
@@ -403,7 +403,7 @@ START_TEST(test_what_cannot_be_simulated_is_said)
     ck_assert_str_eq(a.key, "workload.ranks");
     answer_finish(&a);
     j.w.ranks = 16;
-    j.t[0].rank_copies[1] = NAN;
+    j.cells[0].copies[1] = NAN;
     a = simulate(&j);
     ck_assert_int_eq(a.status, MS_INTERNAL);
     answer_finish(&a);
@@ -413,7 +413,7 @@ START_TEST(test_what_cannot_be_simulated_is_said)
     j.w.layers = j.n_traffic = 2;
     job_tokens(&j, 0, 4, 100, 2);
     job_tokens(&j, 1, 4, 100, 3);
-    j.t[1].rank_copies[20] = NAN;
+    j.cells[1].copies[20] = NAN;
     a = simulate(&j);
     ck_assert_int_eq(a.status, MS_INTERNAL);
     ck_assert_msg(strstr(a.text, "hierarchical"), "%s", a.text);

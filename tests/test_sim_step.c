@@ -17,7 +17,7 @@ static struct job uniform_job(int n, const char *model)
     struct ms_traffic *t = job_zeros(&j, 0);
     t->requested = 40.0 * n * n / 4;
     for (int i = 0; i < n * n; i++)
-        t->selections[i] = t->rank_copies[i] = 10;
+        j.cells[0].selections[i] = j.cells[0].copies[i] = 10;
     for (int r = 0; r < n; r++)
         t->slot_tokens[r] = 10.0 * n;
     j.w.layers = 4;

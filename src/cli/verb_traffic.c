@@ -77,23 +77,23 @@ static enum ms_status open_case(struct job *j, const char *path, struct ms_errs 
     return s;
 }
 
-/* Copies that cross and the bytes of one. */
-static const double *copies_of(const struct job *j, const struct ms_traffic *t, double *bytes)
+/* The bytes of a copy, and whether one is made for a token and rank. */
+static double copy_bytes(const struct job *j, const struct ms_traffic *t, bool *per_rank)
 {
     const struct ms_scenario *s = &j->in.s;
     const struct ms_exchange *x = ms_exchange_find(s->sim.exchange.algorithm);
     int dedup = ms_exchange_dedup(x, s->sim.exchange.deduplicate);
-    *bytes = t->is_matrix ? 1 : ms_model_width(&s->model) * s->workload.dispatch_bytes_per_value;
-    return dedup == MS_DEDUP_NONE ? t->selections : t->rank_copies;
+    *per_rank = dedup != MS_DEDUP_NONE;
+    return t->is_matrix ? 1 : ms_model_width(&s->model) * s->workload.dispatch_bytes_per_value;
 }
 
 static void add_bytes(const struct job *j, struct ms_buf *out, struct ms_traffic_label x,
                       bool labelled)
 {
-    double bytes;
+    bool per_rank;
     const struct ms_traffic *t = ms_demand_traffic(j->demand, x.step, x.layer, x.group);
-    const double *copies = copies_of(j, t, &bytes);
-    ms_traffic_csv_rows(out, t, copies, bytes, labelled ? &x : NULL);
+    double bytes = copy_bytes(j, t, &per_rank);
+    ms_traffic_csv_rows(out, t, per_rank, bytes, labelled ? &x : NULL);
 }
 
 /* Everything asked for, in one text. */

@@ -10,9 +10,13 @@
 struct ms_twin {
     struct ms_arena arena;
     int G, n_kinds;
+    enum ms_twin_kinds by;
     const int *rank_node;
-    int *kind;                           /* [G][G] of (source, destination) */
+    int *local;         /* [G] a rank's place among those of its node */
+    int *crossed;       /* [2G + 1] hops between nodes of those from 0 on, twice around the ring */
+    int most_crossings; /* once around, and one */
     double *pairs, *selections, *copies; /* [n_kinds] */
+    double *row;                         /* [2][G] scratch */
     double own_node, other_nodes, slots;
 };
 
@@ -25,32 +29,33 @@ static int local_index(const int *rank_node, int r)
     return n;
 }
 
-/* 0 the diagonal, 1 the same node, 2 another node; by rail 3 another node off the source's rail. */
-static int kinds_by_node(struct ms_twin *w, bool rails, const int *local)
+/* By node: 0 the diagonal, 1 the same node, 2 another node; by rail 3 another node off the source's rail.
+ * By hop: around the ring s, s + 1, … d, how many hops, and how many of them cross between nodes. */
+static inline int kind_of(const struct ms_twin *w, int s, int d)
 {
-    for (int s = 0; s < w->G; s++)
-        for (int d = 0; d < w->G; d++) {
-            int kind = w->rank_node[s] == w->rank_node[d] ? s != d : 2;
-            w->kind[ms_cell(s, w->G, d)] = kind + (rails && kind == 2 && local[s] != local[d]);
-        }
-    return 4;
+    if (w->by == MS_TWIN_BY_HOP) {
+        int to = d < s ? d + w->G : d;
+        return (to - s) * w->most_crossings + w->crossed[to] - w->crossed[s];
+    }
+    if (w->rank_node[s] == w->rank_node[d])
+        return s != d;
+    return 2 + (w->by == MS_TWIN_BY_RAIL && w->local[s] != w->local[d]);
 }
 
-/* Around the ring s, s + 1, … d: hops of which so many cross between nodes. */
-static int kinds_by_hop(struct ms_twin *w)
+static bool lay_kinds(struct ms_twin *w)
 {
-    int crossings = 0;
-    for (int s = 0; s < w->G; s++)
-        crossings += w->rank_node[s] != w->rank_node[(s + 1) % w->G];
-    for (int s = 0; s < w->G; s++) {
-        int crossed = 0;
-        for (int hops = 0; hops < w->G; hops++) {
-            int d = (s + hops) % w->G;
-            w->kind[ms_cell(s, w->G, d)] = hops * (crossings + 1) + crossed;
-            crossed += w->rank_node[d] != w->rank_node[(d + 1) % w->G];
-        }
-    }
-    return w->G * (crossings + 1);
+    w->local = MS_NEW(&w->arena, int, (size_t)w->G);
+    w->crossed = MS_NEW(&w->arena, int, 2 * (size_t)w->G + 1);
+    if (!w->local || !w->crossed)
+        return false;
+    for (int r = 0; r < w->G && w->by == MS_TWIN_BY_RAIL; r++)
+        w->local[r] = local_index(w->rank_node, r);
+    for (int i = 0; i < 2 * w->G; i++)
+        w->crossed[i + 1] =
+            w->crossed[i] + (w->rank_node[i % w->G] != w->rank_node[(i + 1) % w->G]);
+    w->most_crossings = w->crossed[w->G] + 1;
+    w->n_kinds = w->by == MS_TWIN_BY_HOP ? w->G * w->most_crossings : 4;
+    return true;
 }
 
 struct ms_twin *ms_twin_create(int n_ranks, const int *rank_node, enum ms_twin_kinds by)
@@ -58,24 +63,20 @@ struct ms_twin *ms_twin_create(int n_ranks, const int *rank_node, enum ms_twin_k
     struct ms_twin *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    *w = (struct ms_twin){.G = n_ranks, .rank_node = rank_node};
-    w->kind = MS_NEW(&w->arena, int, ms_cell(n_ranks, n_ranks, 0));
-    int *local = MS_NEW(&w->arena, int, (size_t)n_ranks);
-    bool ok = w->kind && local;
-    for (int r = 0; r < n_ranks && ok; r++)
-        local[r] = local_index(rank_node, r);
-    if (ok)
-        w->n_kinds =
-            by == MS_TWIN_BY_HOP ? kinds_by_hop(w) : kinds_by_node(w, by == MS_TWIN_BY_RAIL, local);
-    w->pairs = MS_NEW(&w->arena, double, (size_t)w->n_kinds);
-    w->selections = MS_NEW(&w->arena, double, (size_t)w->n_kinds);
-    w->copies = MS_NEW(&w->arena, double, (size_t)w->n_kinds);
-    if (!ok || !w->pairs || !w->selections || !w->copies) {
+    *w = (struct ms_twin){.G = n_ranks, .by = by, .rank_node = rank_node};
+    if (lay_kinds(w)) {
+        w->pairs = MS_NEW(&w->arena, double, (size_t)w->n_kinds);
+        w->selections = MS_NEW(&w->arena, double, (size_t)w->n_kinds);
+        w->copies = MS_NEW(&w->arena, double, (size_t)w->n_kinds);
+        w->row = MS_NEW(&w->arena, double, 2 * (size_t)n_ranks);
+    }
+    if (!w->pairs || !w->selections || !w->copies || !w->row) {
         ms_twin_destroy(w);
         return NULL;
     }
-    for (size_t i = 0; i < ms_cell(n_ranks, n_ranks, 0); i++)
-        w->pairs[w->kind[i]]++;
+    for (int s = 0; s < n_ranks; s++)
+        for (int d = 0; d < n_ranks; d++)
+            w->pairs[kind_of(w, s, d)]++;
     return w;
 }
 
@@ -92,9 +93,13 @@ static void add_up(struct ms_twin *w, const struct ms_traffic *t)
     memset(w->selections, 0, (size_t)w->n_kinds * sizeof *w->selections);
     memset(w->copies, 0, (size_t)w->n_kinds * sizeof *w->copies);
     w->own_node = w->other_nodes = w->slots = 0;
-    for (size_t i = 0; i < ms_cell(w->G, w->G, 0); i++) {
-        w->selections[w->kind[i]] += t->selections[i];
-        w->copies[w->kind[i]] += t->rank_copies[i];
+    for (int s = 0; s < w->G; s++) {
+        const struct ms_traffic_row *row = &t->row[s];
+        for (int i = 0; i < row->n; i++) {
+            int kind = kind_of(w, s, (int)row->rank[i]);
+            w->selections[kind] += row->selections[i];
+            w->copies[kind] += row->copies[i];
+        }
     }
     for (int s = 0; s < w->G; s++)
         for (int n = 0; n < t->n_nodes; n++)
@@ -112,14 +117,18 @@ void ms_twin_totals(struct ms_twin *w, const struct ms_traffic *t, struct ms_buf
     ms_buf_add(out, (double[]){w->own_node, w->other_nodes, w->slots}, 3 * sizeof(double));
 }
 
-void ms_twin_fill(struct ms_twin *w, const struct ms_traffic *t, struct ms_traffic *twin)
+bool ms_twin_fill(struct ms_twin *w, const struct ms_traffic *t, struct ms_traffic *twin)
 {
     int G = w->G, N = t->n_nodes;
     add_up(w, t);
-    for (size_t i = 0; i < ms_cell(G, G, 0); i++) {
-        int kind = w->kind[i];
-        twin->selections[i] = w->selections[kind] / w->pairs[kind];
-        twin->rank_copies[i] = w->copies[kind] / w->pairs[kind];
+    for (int s = 0; s < G; s++) {
+        for (int d = 0; d < G; d++) {
+            int kind = kind_of(w, s, d);
+            w->row[d] = w->selections[kind] / w->pairs[kind];
+            w->row[G + d] = w->copies[kind] / w->pairs[kind];
+        }
+        if (!ms_traffic_set_row(twin, s, w->row, w->row + G))
+            return false;
     }
     for (int s = 0; s < G; s++)
         for (int n = 0; n < N; n++)
@@ -135,4 +144,5 @@ void ms_twin_fill(struct ms_twin *w, const struct ms_traffic *t, struct ms_traff
     twin->dropped = t->dropped;
     twin->requested = t->requested;
     twin->is_matrix = t->is_matrix;
+    return true;
 }

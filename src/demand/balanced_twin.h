@@ -24,8 +24,8 @@ struct ms_twin;
 struct ms_twin *ms_twin_create(int n_ranks, const int *rank_node, enum ms_twin_kinds by);
 void ms_twin_destroy(struct ms_twin *w);
 
-/** @param twin initialised with t's dimensions */
-void ms_twin_fill(struct ms_twin *w, const struct ms_traffic *t, struct ms_traffic *twin);
+/** @param twin initialised with t's dimensions  @return false: out of memory */
+bool ms_twin_fill(struct ms_twin *w, const struct ms_traffic *t, struct ms_traffic *twin);
 /** Append the totals a twin is made of: equal totals, ranks and nodes make equal twins. */
 void ms_twin_totals(struct ms_twin *w, const struct ms_traffic *t, struct ms_buf *out);
 

@@ -35,6 +35,7 @@ struct ms_counter {
     struct bits *bits; /* [n_items + 1] */
     uint32_t *count;   /* [n_items + 1] */
     uint32_t *rank_stamp, *node_stamp, *rank_copies, *node_copies;
+    double *row; /* [2][G] selections, copies */
     uint32_t token;
     uint64_t spread[256]; /* bit b of the index in byte b */
     uint64_t rank_bytes[8], node_bytes[8];
@@ -51,8 +52,9 @@ static bool allocate(struct ms_counter *c)
     c->node_stamp = MS_NEW(&c->arena, uint32_t, (size_t)c->N + 1);
     c->rank_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->G + 1);
     c->node_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->N + 1);
+    c->row = MS_NEW(&c->arena, double, 2 * (size_t)c->G + 2);
     return c->slot_rank && c->item_slot && c->bits && c->count && c->rank_stamp && c->node_stamp &&
-           c->rank_copies && c->node_copies;
+           c->rank_copies && c->node_copies && c->row;
 }
 
 static bool allocate_choice(struct ms_counter *c)
@@ -348,10 +350,11 @@ void ms_counter_add(struct ms_counter *c, int n, const uint16_t *items)
     }
 }
 
-void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tokens,
+bool ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tokens,
                     double *expert_tokens)
 {
-    double *selections = t->selections + ms_cell(c->source, c->G, 0);
+    double *selections = c->row, *copies = c->row + c->G;
+    memset(selections, 0, (size_t)c->G * sizeof *selections);
     for (int i = 0; i < c->n_items; i++) {
         int slot = c->item_slot[i];
         selections[c->slot_rank[slot]] += c->count[i];
@@ -360,7 +363,8 @@ void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tok
             expert_tokens[c->slot_expert[slot]] += c->count[i];
     }
     for (int r = 0; r < c->G; r++)
-        t->rank_copies[ms_cell(c->source, c->G, r)] = c->rank_copies[r];
+        copies[r] = c->rank_copies[r];
     for (int n = 0; n < c->N; n++)
         t->node_copies[ms_cell(c->source, c->N, n)] = c->node_copies[n];
+    return ms_traffic_set_row(t, c->source, selections, copies);
 }

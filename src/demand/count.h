@@ -41,8 +41,8 @@ int ms_counter_rank(const struct ms_counter *c, uint16_t item);
 /** Count the items of n tokens. */
 void ms_counter_add(struct ms_counter *c, int n, const uint16_t *items);
 /** Write the row of the current source into t, and add its slots and experts to slot_tokens [S] and
- *  expert_tokens [E]. */
-void ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tokens,
+ *  expert_tokens [E]. @return false: out of memory */
+bool ms_counter_row(struct ms_counter *c, struct ms_traffic *t, double *slot_tokens,
                     double *expert_tokens);
 
 #endif

@@ -82,6 +82,7 @@ enum ms_status ms_demand_create(const struct ms_demand_input *in, struct ms_dema
     if (!d)
         return ms_err_set(err, MS_NOMEM, "out of memory");
     const struct ms_workload *w = in->workload;
+    pthread_mutex_init(&d->rows_guard, NULL);
     d->in = *in;
     d->G = w->ranks;
     d->Q = w->groups;
@@ -122,6 +123,8 @@ void ms_demand_destroy(struct ms_demand *d)
     ms_trace_finish(&d->trace);
     ms_matrix_finish(&d->matrix);
     ms_arena_finish(&d->run);
+    ms_arena_finish(&d->rows);
+    pthread_mutex_destroy(&d->rows_guard);
     ms_arena_finish(&d->arena);
     free(d);
 }
@@ -131,6 +134,15 @@ static int group_of(const struct ms_demand *d, size_t exchange)
     return (int)(exchange % (size_t)d->Q);
 }
 
+bool ms_demand_init_traffic(struct ms_demand *d, struct ms_traffic *t, int n_ranks, int n_nodes,
+                            int n_slots)
+{
+    bool ok = ms_traffic_init(t, &d->run, n_ranks, n_nodes, n_slots, d->E);
+    t->rows = &d->rows;
+    t->guard = &d->rows_guard;
+    return ok;
+}
+
 static enum ms_status allocate_traffic(struct ms_demand *d, struct ms_traffic **out,
                                        struct ms_err *err)
 {
@@ -138,26 +150,28 @@ static enum ms_status allocate_traffic(struct ms_demand *d, struct ms_traffic **
     struct ms_traffic *t = MS_NEW(&d->run, struct ms_traffic, n);
     bool ok = t;
     for (size_t i = 0; i < n && ok; i++)
-        ok = ms_traffic_init(&t[i], &d->run, d->G, d->group_nodes[group_of(d, i)], d->S, d->E);
+        ok = ms_demand_init_traffic(d, &t[i], d->G, d->group_nodes[group_of(d, i)], d->S);
     *out = t;
     return ok ? MS_OK : ms_err_set(err, MS_NOMEM, "out of memory for the traffic of a run");
 }
 
-static void fill_from_matrix(struct ms_demand *d)
+static bool fill_from_matrix(struct ms_demand *d)
 {
     for (int q = 0; q < d->Q; q++) {
         struct ms_traffic *t = &d->traffic[q];
         const int *node = ms_demand_rank_node(d, q);
         t->is_matrix = 1;
-        for (int s = 0; s < d->G; s++)
+        for (int s = 0; s < d->G; s++) {
+            const double *bytes = d->matrix.bytes + ms_cell(s, d->G, 0);
+            if (!ms_traffic_set_row(t, s, bytes, bytes))
+                return false;
             for (int r = 0; r < d->G; r++) {
-                size_t at = ms_cell(s, d->G, r);
-                double bytes = d->matrix.bytes[at];
-                t->selections[at] = t->rank_copies[at] = bytes;
-                t->node_copies[ms_cell(s, t->n_nodes, node[r])] += bytes;
-                t->requested += bytes;
+                t->node_copies[ms_cell(s, t->n_nodes, node[r])] += bytes[r];
+                t->requested += bytes[r];
             }
+        }
     }
+    return true;
 }
 
 static void note_realised(struct ms_demand *d)
@@ -209,6 +223,7 @@ enum ms_status ms_demand_begin_ahead(struct ms_demand *d, int repeat, struct ms_
 {
     ms_demand_stop_drawing(d);
     ms_arena_reset(&d->run);
+    ms_arena_reset(&d->rows);
     d->repeat = -1;
     d->twin = NULL;
     d->kept = NULL;
@@ -223,10 +238,10 @@ enum ms_status ms_demand_begin_ahead(struct ms_demand *d, int repeat, struct ms_
     enum ms_status s = allocate_traffic(d, &d->traffic, err);
     if (s != MS_OK)
         return s;
-    if (d->matrix.bytes)
-        fill_from_matrix(d);
-    else
+    if (!d->matrix.bytes)
         s = draw(d, repeat, err);
+    else if (!fill_from_matrix(d))
+        s = ms_err_set(err, MS_NOMEM, "out of memory for the traffic of a run");
     if (s == MS_OK)
         d->repeat = repeat;
     return s;
@@ -287,7 +302,8 @@ enum ms_status ms_demand_begin_twin(struct ms_demand *d, struct ms_err *err)
     if (s != MS_OK)
         return s;
     for (size_t i = 0; i < ms_demand_exchanges(d); i++)
-        ms_twin_fill(maker_of(d, i), &d->traffic[i], &d->twin[i]);
+        if (!ms_twin_fill(maker_of(d, i), &d->traffic[i], &d->twin[i]))
+            return ms_err_set(err, MS_NOMEM, "out of memory for a balanced twin");
     d->twin_begun = true;
     d->kept_begun = false;
     return MS_OK;

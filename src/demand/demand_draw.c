@@ -114,6 +114,11 @@ static enum ms_status set_frequencies(struct ms_demand *d, struct ms_draw_worker
                           d->inclusion, &w->err);
 }
 
+static enum ms_status no_memory(struct ms_draw_worker *w)
+{
+    return ms_err_set(&w->err, MS_NOMEM, "out of memory for the traffic of a run");
+}
+
 /* A row without capacity: drawn and counted block by block. */
 static void count_row(struct ms_draw_job *j, struct ms_draw_worker *w, struct row x)
 {
@@ -238,7 +243,8 @@ static enum ms_status count_together(struct ms_draw_job *j, struct ms_draw_worke
         int n = (int)tokens_of(j, x);
         ms_counter_source(w->counter, x.rank, (struct ms_rng){0});
         ms_counter_add(w->counter, n, w->items + at);
-        ms_counter_row(w->counter, out->traffic, out->slots, out->experts);
+        if (!ms_counter_row(w->counter, out->traffic, out->slots, out->experts))
+            s = no_memory(w);
         at += (size_t)n * width;
     }
     return s;
@@ -302,7 +308,8 @@ static enum ms_status count_rows(struct ms_draw_job *j, struct ms_draw_worker *w
             s = count_together(j, w, x, x.rank + 1, out);
         } else if (s == MS_OK) {
             count_row(j, w, x);
-            ms_counter_row(w->counter, out->traffic, out->slots, out->experts);
+            if (!ms_counter_row(w->counter, out->traffic, out->slots, out->experts))
+                s = no_memory(w);
         }
         x.first_token += tokens_of(j, x);
     }

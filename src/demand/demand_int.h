@@ -3,6 +3,8 @@
 #ifndef MS_DEMAND_DEMAND_INT_H
 #define MS_DEMAND_DEMAND_INT_H
 
+#include <pthread.h>
+
 #include "base/arena.h"
 #include "base/file.h"
 #include "demand/count.h"
@@ -50,6 +52,8 @@ struct ms_demand {
     float *bank;   /* [D][MS_VARIANTS][L][E] factors on weights; NULL without tilt */
 
     struct ms_arena run;  /* of the run begun */
+    struct ms_arena rows; /* likewise: its traffic's, by whichever thread draws them */
+    pthread_mutex_t rows_guard;
     int repeat;           /* -1 = none */
     int64_t *tokens;      /* [P][Q][G][L]; [L] only where the trace's totals differ by layer */
     int token_layers;     /* 1 or L */
@@ -169,6 +173,11 @@ void ms_demand_holders(const struct ms_demand *d, const struct ms_counter *c, si
 enum ms_status ms_demand_drop(const struct ms_demand *d, int64_t n_tokens, size_t n,
                               const uint16_t *holder, const float *prob, uint16_t none,
                               uint16_t *items, double *dropped, struct ms_err *err);
+
+/* demand.c */
+/** Traffic of the run begun, whose rows any thread may set. @return false: out of memory */
+bool ms_demand_init_traffic(struct ms_demand *d, struct ms_traffic *t, int n_ranks, int n_nodes,
+                            int n_slots);
 
 /* demand_ahead.c: the tokens of a run, counted: of steps first .. last - 1 into d->traffic. */
 /** In the background, of which there is one at a time. Until it is stopped it reads what a run is drawn

@@ -181,21 +181,28 @@ static enum ms_status list_moves(struct ms_demand *d, const double *count, const
     return MS_OK;
 }
 
-/* An exchange of all ranks, in which the lost ones have nothing, without their rows and columns. */
-static void shrink(const struct ms_demand *d, const struct ms_traffic *from, const int *new_of,
-                   struct ms_traffic *to)
+/* An exchange of all ranks, in which the lost ones have nothing, without their rows and columns.
+ * scratch [2G]. */
+static bool shrink(const struct ms_demand *d, const struct ms_traffic *from, const int *new_of,
+                   double *scratch, struct ms_traffic *to)
 {
     const struct ms_demand_lost *l = d->lost;
     int per = l->n_slots / d->G;
     for (int s = 0; s < d->G; s++) {
         if (new_of[s] < 0)
             continue;
+        const struct ms_traffic_row *row = &from->row[s];
+        memset(scratch, 0, 2 * (size_t)d->G * sizeof *scratch);
+        for (int i = 0; i < row->n; i++)
+            if (new_of[row->rank[i]] >= 0) {
+                scratch[new_of[row->rank[i]]] = row->selections[i];
+                scratch[d->G + new_of[row->rank[i]]] = row->copies[i];
+            }
+        if (!ms_traffic_set_row(to, new_of[s], scratch, scratch + d->G))
+            return false;
         for (int r = 0; r < d->G; r++) {
             if (new_of[r] < 0)
                 continue;
-            size_t a = ms_cell(s, d->G, r), b = ms_cell(new_of[s], l->G, new_of[r]);
-            to->selections[b] = from->selections[a];
-            to->rank_copies[b] = from->rank_copies[a];
             to->node_copies[ms_cell(new_of[s], l->n_nodes, l->rank_node[new_of[r]])] =
                 from->node_copies[ms_cell(s, from->n_nodes, d->rank_node[r])];
         }
@@ -205,6 +212,7 @@ static void shrink(const struct ms_demand *d, const struct ms_traffic *from, con
     memcpy(to->expert_tokens, from->expert_tokens, (size_t)d->E * sizeof *to->expert_tokens);
     to->dropped = from->dropped;
     to->requested = from->requested;
+    return true;
 }
 
 /* Counted among all ranks, under the slots that there are now. */
@@ -216,10 +224,11 @@ static enum ms_status draw(struct ms_demand *d, int repeat, const int *new_of, s
     int S = d->S;
     struct ms_traffic *left = MS_NEW(&d->run, struct ms_traffic, n);
     l->all = MS_NEW(&d->run, struct ms_traffic, n);
-    bool ok = left && l->all;
+    double *scratch = MS_NEW(&d->run, double, 2 * (size_t)d->G);
+    bool ok = left && l->all && scratch;
     for (size_t i = first; i < n && ok; i++)
-        ok = ms_traffic_init(&l->all[i], &d->run, d->G, d->group_nodes[0], l->n_slots, d->E) &&
-             ms_traffic_init(&left[i], &d->run, l->G, l->n_nodes, l->n_slots / d->G * l->G, d->E);
+        ok = ms_demand_init_traffic(d, &l->all[i], d->G, d->group_nodes[0], l->n_slots) &&
+             ms_demand_init_traffic(d, &left[i], l->G, l->n_nodes, l->n_slots / d->G * l->G);
     if (!ok)
         return no_memory(err);
     d->S = l->n_slots;
@@ -228,7 +237,8 @@ static enum ms_status draw(struct ms_demand *d, int repeat, const int *new_of, s
     d->traffic = own;
     d->S = S;
     for (size_t i = first; i < n && s == MS_OK; i++)
-        shrink(d, &l->all[i], new_of, &left[i]);
+        if (!shrink(d, &l->all[i], new_of, scratch, &left[i]))
+            s = no_memory(err);
     if (s == MS_OK)
         l->traffic = left;
     return s;

@@ -1,6 +1,7 @@
 /* What the ranks of a row move: drawn as the row says and scaled, recorded, or bytes evenly spread
  * over the peers. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "demand/demand.h"
 #include "fidelity/batch.h"
@@ -29,13 +30,21 @@ static const struct ms_measured_row *row_of(const struct ms_batch_source *s, siz
 
 /* ---- tokens ---- */
 
-static void scaled(struct ms_traffic *to, const struct ms_traffic *from, double by)
+static bool scaled(struct ms_traffic *to, const struct ms_traffic *from, double by)
 {
     size_t G = (size_t)from->n_ranks, n = (size_t)from->n_nodes;
-    for (size_t i = 0; i < G * G; i++) {
-        to->selections[i] = by * from->selections[i];
-        to->rank_copies[i] = by * from->rank_copies[i];
+    double *selections = calloc(2 * G, sizeof *selections), *copies = selections + G;
+    bool ok = selections;
+    for (int s = 0; s < from->n_ranks && ok; s++) {
+        const struct ms_traffic_row *row = &from->row[s];
+        memset(selections, 0, 2 * G * sizeof *selections);
+        for (int i = 0; i < row->n; i++) {
+            selections[row->rank[i]] = by * row->selections[i];
+            copies[row->rank[i]] = by * row->copies[i];
+        }
+        ok = ms_traffic_set_row(to, s, selections, copies);
     }
+    free(selections);
     for (size_t i = 0; i < G * n; i++)
         to->node_copies[i] = by * from->node_copies[i];
     for (int i = 0; i < from->n_slots; i++)
@@ -44,6 +53,7 @@ static void scaled(struct ms_traffic *to, const struct ms_traffic *from, double 
         to->expert_tokens[i] = by * from->expert_tokens[i];
     to->requested = by * from->requested;
     to->dropped = by * from->dropped;
+    return ok;
 }
 
 static enum ms_status drawn_tokens(struct ms_batch_source *s, const struct ms_measured_row *r,
@@ -66,9 +76,11 @@ static enum ms_status drawn_tokens(struct ms_batch_source *s, const struct ms_me
     if (status != MS_OK)
         return status;
     const struct ms_traffic *t = ms_demand_traffic(s->demand, 0, 0, 0);
-    if (!ms_traffic_init(&s->traffic, &s->arena, t->n_ranks, t->n_nodes, t->n_slots, t->n_experts))
+    double by = (double)r->tokens / (double)drawn * (1 - r->masked_share);
+    if (!ms_traffic_init(&s->traffic, &s->arena, t->n_ranks, t->n_nodes, t->n_slots,
+                         t->n_experts) ||
+        !scaled(&s->traffic, t, by))
         return ms_err_set(err, MS_NOMEM, "out of memory for traffic");
-    scaled(&s->traffic, t, (double)r->tokens / (double)drawn * (1 - r->masked_share));
     return MS_OK;
 }
 

@@ -114,8 +114,9 @@ void ms_form_even_load(const struct ms_form_case *c, struct ms_form_rank *rank,
 double ms_form_reach(const struct ms_form_case *c, int parts);
 /** Loads of given traffic, of one copy a selection or one a rank or node as c says.
  *  @param node [n_ranks] of each rank, from 0; @param rail likewise, or NULL
- *  @param rank [n_ranks], filled; borrowed by out */
-void ms_form_traffic_load(const struct ms_form_case *c, const struct ms_traffic *t, const int *node,
+ *  @param rank [n_ranks], filled; borrowed by out
+ *  @return false: out of memory */
+bool ms_form_traffic_load(const struct ms_form_case *c, const struct ms_traffic *t, const int *node,
                           const int *rail, struct ms_form_rank *rank, struct ms_form_load *out);
 
 /* What measured rows can fix. */

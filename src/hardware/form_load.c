@@ -176,21 +176,42 @@ static double fuller(const struct ms_traffic *t, int r)
     return mean > 0 ? fmax(1, most / (mean + sqrt(2 * mean * log(n)))) : 1;
 }
 
-/* Copies between the tokens of rank s and the experts of rank r. */
-static double copies_of(const struct ms_form_case *c, const struct ms_traffic *t, int s, int r)
+/* A row or column of copies between tokens and experts, read rank by rank in ascending order. */
+struct reading {
+    const uint32_t *rank; /* [n] */
+    int n, at;
+};
+
+/* Is there an entry of rank o? *at is its place. */
+static bool take(struct reading *d, int o, int *at)
 {
-    const double *table =
-        c->per_rank || c->kind == MS_KERNELS_NORMAL ? t->rank_copies : t->selections;
-    return table[(size_t)s * (size_t)t->n_ranks + (size_t)r] * (1 - c->masked_share);
+    *at = d->at;
+    if (d->at == d->n || d->rank[d->at] != (uint32_t)o)
+        return false;
+    d->at++;
+    return true;
 }
 
-static void load_of_pairs(const struct ms_form_case *c, const struct ms_traffic *t, const int *node,
-                          const int *rail, int r, struct ms_form_rank *to)
+static const double *copies_in(const struct ms_form_case *c, const struct ms_traffic_row *row)
 {
-    double cross = 0;
+    return c->per_rank || c->kind == MS_KERNELS_NORMAL ? row->copies : row->selections;
+}
+
+/* What rank r has with each other: its tokens with their experts are its row, its experts with their tokens
+ * its column. */
+static void load_of_pairs(const struct ms_form_case *c, const struct ms_traffic *t,
+                          const struct ms_traffic_columns *column, const int *node, const int *rail,
+                          int r, struct ms_form_rank *to)
+{
+    double cross = 0, share = 1 - c->masked_share;
+    struct reading of_row = {t->row[r].rank, t->row[r].n, 0},
+                   of_column = {column->source, column->n, 0};
     for (int o = 0; o < t->n_ranks; o++) {
-        double out = c->combine ? copies_of(c, t, o, r) : copies_of(c, t, r, o),
-               in = c->combine ? copies_of(c, t, r, o) : copies_of(c, t, o, r);
+        int i, k;
+        double tokens = take(&of_row, o, &i) ? copies_in(c, &t->row[r])[i] * share : 0;
+        double experts =
+            take(&of_column, o, &k) ? copies_in(c, &t->row[o])[column->entry[k]] * share : 0;
+        double out = c->combine ? experts : tokens, in = c->combine ? tokens : experts;
         if (o == r) {
             to->own = out;
             continue;
@@ -213,8 +234,8 @@ static double tokens_of(const struct ms_form_case *c, const struct ms_traffic *t
     double selections = 0;
     if (c->top_k < 1 || t->is_matrix)
         return c->tokens;
-    for (int o = 0; o < t->n_ranks; o++)
-        selections += t->selections[(size_t)r * (size_t)t->n_ranks + (size_t)o];
+    for (int i = 0; i < t->row[r].n; i++)
+        selections += t->row[r].selections[i];
     return selections / c->top_k;
 }
 
@@ -241,7 +262,7 @@ static void load_of_streams(const struct ms_form_case *c, const struct ms_traffi
     (void)c;
 }
 
-void ms_form_traffic_load(const struct ms_form_case *c, const struct ms_traffic *t, const int *node,
+bool ms_form_traffic_load(const struct ms_form_case *c, const struct ms_traffic *t, const int *node,
                           const int *rail, struct ms_form_rank *rank, struct ms_form_load *out)
 {
     int nodes = 1;
@@ -251,12 +272,18 @@ void ms_form_traffic_load(const struct ms_form_case *c, const struct ms_traffic 
     out->n_rank = (size_t)t->n_ranks;
     out->rank = rank;
     memset(rank, 0, (size_t)t->n_ranks * sizeof *rank);
-    for (int r = 0; r < t->n_ranks; r++) {
+    struct ms_arena scratch = {0};
+    struct ms_traffic_columns column;
+    bool ok = ms_traffic_columns_init(&column, &scratch, t);
+    for (int r = 0; r < t->n_ranks && ok; r++) {
         struct ms_form_rank *to = &rank[r];
-        load_of_pairs(c, t, node, rail, r, to);
+        ms_traffic_columns_next(&column, r);
+        load_of_pairs(c, t, &column, node, rail, r, to);
         to->tokens = tokens_of(c, t, r);
         to->fuller = c->kind == MS_KERNELS_LOW_LATENCY && t->n_slots ? fuller(t, r) : 1;
     }
+    ms_arena_finish(&scratch);
     if (c->kind == MS_KERNELS_NORMAL && nodes > 1 && !t->is_matrix)
         load_of_streams(c, t, node, rank);
+    return ok;
 }

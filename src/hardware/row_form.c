@@ -2,6 +2,7 @@
 #include "hardware/row_form.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/topology.h"
@@ -76,14 +77,17 @@ static double expected_copies(double n, double tokens, int top_k)
     return n <= 0 || tokens <= 0 ? 0 : tokens * (1 - pow(1 - fmin(1, n / (tokens * top_k)), top_k));
 }
 
-static void add_sender(struct ms_traffic *t, const struct ms_measured_row *r, int a)
+/* scratch [2G]. @return false: out of memory */
+static bool add_sender(struct ms_traffic *t, const struct ms_measured_row *r, int a,
+                       double *scratch)
 {
     const struct ms_measured_sender *sender = &r->traffic->rank[a];
     int G = t->n_ranks, per_rank = t->n_experts / G;
-    double sum = 0;
+    double sum = 0, *selections = scratch, *copies = scratch + G;
+    memset(scratch, 0, 2 * (size_t)G * sizeof *scratch);
     for (int e = 0; e < t->n_experts; e++) {
         double n = sender->selections[e];
-        t->selections[ms_cell(a, G, e / per_rank)] += n;
+        selections[e / per_rank] += n;
         t->slot_tokens[e] += n;
         t->expert_tokens[e] += n;
         sum += n;
@@ -91,12 +95,12 @@ static void add_sender(struct ms_traffic *t, const struct ms_measured_row *r, in
     double tokens = sum / r->top_k;
     t->requested += sum;
     for (int b = 0; b < G; b++) {
-        double n = t->selections[ms_cell(a, G, b)];
+        double n = selections[b];
         double *node = &t->node_copies[ms_cell(a, t->n_nodes, b / r->gpus_per_node)];
-        t->rank_copies[ms_cell(a, G, b)] =
-            sender->n_copies ? sender->copies_to[b] : expected_copies(n, tokens, r->top_k);
-        *node = fmin(tokens, *node + t->rank_copies[ms_cell(a, G, b)]);
+        copies[b] = sender->n_copies ? sender->copies_to[b] : expected_copies(n, tokens, r->top_k);
+        *node = fmin(tokens, *node + copies[b]);
     }
+    return ms_traffic_set_row(t, a, selections, copies);
 }
 
 static int nodes_of(const struct ms_measured_row *r)
@@ -108,9 +112,12 @@ bool ms_row_traffic(struct ms_arena *arena, const struct ms_measured_row *r, str
 {
     if (!ms_traffic_init(out, arena, r->ranks, nodes_of(r), r->experts, r->experts))
         return false;
-    for (int a = 0; a < r->ranks; a++)
-        add_sender(out, r, a);
-    return true;
+    double *scratch = malloc(2 * (size_t)r->ranks * sizeof *scratch);
+    bool ok = scratch;
+    for (int a = 0; a < r->ranks && ok; a++)
+        ok = add_sender(out, r, a, scratch);
+    free(scratch);
+    return ok;
 }
 
 static bool is_peer(const struct ms_measured_row *r, int a, int b)
@@ -122,25 +129,25 @@ static bool is_peer(const struct ms_measured_row *r, int a, int b)
              a % r->gpus_per_node == b % r->gpus_per_node));
 }
 
-/* Recorded tokens, a copy a selection; combine the other way round. */
-static void recorded_bytes(struct ms_traffic *t, const struct ms_measured_row *r)
+/* Recorded tokens, a copy a selection; combine the other way round. bytes [G][G]. */
+static void recorded_bytes(double *bytes, const struct ms_measured_row *r)
 {
-    int G = t->n_ranks, per_rank = r->traffic->n_experts / G;
+    int G = r->ranks, per_rank = r->traffic->n_experts / G;
     bool combine = r->leg == MS_LEG_COMBINE;
     double each = ms_measured_copy_bytes(r, r->leg);
     for (int a = 0; a < G; a++)
         for (int e = 0; e < r->traffic->n_experts; e++) {
             int b = e / per_rank;
-            t->selections[combine ? ms_cell(b, G, a) : ms_cell(a, G, b)] +=
+            bytes[combine ? ms_cell(b, G, a) : ms_cell(a, G, b)] +=
                 each * r->traffic->rank[a].selections[e];
         }
 }
 
 /* Every rank sends what the row says to its peers, evenly; with a rank of its own measured, that one
  * sends and receives it, and pairs of others the mean of both. */
-static void even_bytes(struct ms_traffic *t, const struct ms_measured_row *r)
+static void even_bytes(double *bytes, const struct ms_measured_row *r)
 {
-    int G = t->n_ranks, n = 0;
+    int G = r->ranks, n = 0;
     for (int b = 0; b < G; b++)
         n += is_peer(r, 0, b);
     double received = r->bytes_received > 0 || r->rank >= 0 ? r->bytes_received : r->bytes_sent;
@@ -149,30 +156,30 @@ static void even_bytes(struct ms_traffic *t, const struct ms_measured_row *r)
             double all = r->rank < 0 || r->rank == a ? r->bytes_sent
                          : r->rank == b              ? received
                                                      : (r->bytes_sent + received) / 2;
-            t->selections[ms_cell(a, G, b)] = a == b             ? r->self_bytes
-                                              : is_peer(r, a, b) ? all / n
-                                                                 : 0;
+            bytes[ms_cell(a, G, b)] = a == b ? r->self_bytes : is_peer(r, a, b) ? all / n : 0;
         }
 }
 
 bool ms_row_bytes(struct ms_arena *arena, const struct ms_measured_row *r, struct ms_traffic *out)
 {
     int G = r->ranks, nodes = nodes_of(r);
-    if (!ms_traffic_init(out, arena, G, nodes, 0, 0))
-        return false;
+    double *bytes = calloc((size_t)G * (size_t)G, sizeof *bytes);
+    bool ok = bytes && ms_traffic_init(out, arena, G, nodes, 0, 0);
     out->is_matrix = 1;
-    if (r->traffic && r->hidden > 0 && r->leg != MS_LEG_ALLTOALL)
-        recorded_bytes(out, r);
-    else
-        even_bytes(out, r);
-    memcpy(out->rank_copies, out->selections, (size_t)G * (size_t)G * sizeof *out->selections);
-    for (int a = 0; a < G; a++)
+    if (ok && r->traffic && r->hidden > 0 && r->leg != MS_LEG_ALLTOALL)
+        recorded_bytes(bytes, r);
+    else if (ok)
+        even_bytes(bytes, r);
+    for (int a = 0; a < G && ok; a++) {
+        const double *row = bytes + ms_cell(a, G, 0);
+        ok = ms_traffic_set_row(out, a, row, row);
         for (int b = 0; b < G; b++) {
-            double bytes = out->selections[ms_cell(a, G, b)];
-            out->node_copies[ms_cell(a, nodes, b / r->gpus_per_node)] += bytes;
-            out->requested += bytes;
+            out->node_copies[ms_cell(a, nodes, b / r->gpus_per_node)] += row[b];
+            out->requested += row[b];
         }
-    return true;
+    }
+    free(bytes);
+    return ok;
 }
 
 /* ---- loads ---- */
@@ -244,6 +251,5 @@ enum ms_status ms_row_load(struct ms_arena *arena, const struct ms_measured_row 
         return MS_NOMEM;
     if (ms_row_in_bytes(r))
         c.combine = false; /* bytes are in the leg's own direction already */
-    ms_form_traffic_load(&c, &t, node, rail, rank, out);
-    return MS_OK;
+    return ms_form_traffic_load(&c, &t, node, rail, rank, out) ? MS_OK : MS_NOMEM;
 }

@@ -12,7 +12,7 @@ void ms_traffic_csv_header(struct ms_buf *out, int n_ranks, bool labelled)
     ms_buf_adds(out, "\n");
 }
 
-void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, const double *copies,
+void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, bool per_rank,
                          double bytes_per_copy, const struct ms_traffic_label *label)
 {
     char number[32];
@@ -20,8 +20,12 @@ void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, const d
         if (label)
             ms_buf_printf(out, "%d,%d,%d,", label->step, label->layer, label->group);
         ms_buf_printf(out, "%d", s);
-        for (int r = 0; r < t->n_ranks; r++) {
-            double bytes = s == r ? 0 : copies[ms_cell(s, t->n_ranks, r)] * bytes_per_copy;
+        const struct ms_traffic_row *row = &t->row[s];
+        const double *copies = per_rank ? row->copies : row->selections;
+        for (int r = 0, at = 0; r < t->n_ranks; r++) {
+            bool some = at < row->n && row->rank[at] == (uint32_t)r;
+            double bytes = some && s != r ? copies[at] * bytes_per_copy : 0;
+            at += some;
             ms_buf_adds(out, ",");
             ms_buf_adds(out, ms_number(bytes, number));
         }

@@ -14,8 +14,8 @@ struct ms_traffic_label {
 /** `source,0,1,…` or, labelled, `step,layer,group,source,0,1,…`. */
 void ms_traffic_csv_header(struct ms_buf *out, int n_ranks, bool labelled);
 /** A row per source rank: bytes to each rank. Local copies are never sent: the diagonal is 0.
- *  @param copies [G][G] t->selections or t->rank_copies  @param label NULL = not labelled */
-void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, const double *copies,
+ *  @param per_rank copies, one a token and rank; else selections  @param label NULL = not labelled */
+void ms_traffic_csv_rows(struct ms_buf *out, const struct ms_traffic *t, bool per_rank,
                          double bytes_per_copy, const struct ms_traffic_label *label);
 
 /** `iter,layer_id,expert_id,count`: selections each expert got, a row an expert; with a column

@@ -187,8 +187,8 @@ double ms_compute_outside_s(const struct ms_compute_params *p, const struct ms_m
 double ms_compute_own_tokens(const struct ms_traffic *t, int top_k, int rank)
 {
     double selections = 0, kept = t->requested - t->dropped;
-    for (int r = 0; r < t->n_ranks; r++)
-        selections += t->selections[(size_t)rank * (size_t)t->n_ranks + (size_t)r];
+    for (int i = 0; i < t->row[rank].n; i++)
+        selections += t->row[rank].selections[i];
     double scale = kept > 0 ? t->requested / kept : 1;
     return top_k > 0 ? selections * scale / top_k : 0;
 }

@@ -3,6 +3,7 @@
 #include "sim/exchange.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/compute.h"
@@ -68,6 +69,56 @@ double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node)
     return sum;
 }
 
+void ms_exchange_row(const struct ms_leg_problem *p, int s, double *to)
+{
+    const struct ms_traffic_row *row = &p->traffic->row[s];
+    const double *counts = ms_exchange_counts(p, row);
+    memset(to, 0, (size_t)p->traffic->n_ranks * sizeof *to);
+    for (int i = 0; i < row->n; i++)
+        to[row->rank[i]] = counts[i] * p->share;
+}
+
+/* Senders are the experts' ranks: the columns. */
+static void pairs_of_combine(const struct ms_leg_problem *p, struct ms_leg *leg,
+                             void (*send)(const struct ms_leg_problem *p, struct ms_leg *leg,
+                                          int from, int to, double copies))
+{
+    struct ms_arena scratch = {0};
+    struct ms_traffic_columns c;
+    leg->failed |= !ms_traffic_columns_init(&c, &scratch, p->traffic);
+    for (int from = 0; from < leg->n_ranks && !leg->failed; from++) {
+        ms_traffic_columns_next(&c, from);
+        for (int i = 0; i < c.n; i++) {
+            const struct ms_traffic_row *row = &p->traffic->row[c.source[i]];
+            double copies = ms_exchange_counts(p, row)[c.entry[i]] * p->share;
+            if (c.source[i] != (uint32_t)from && copies > 0)
+                send(p, leg, from, (int)c.source[i], copies);
+        }
+    }
+    ms_arena_finish(&scratch);
+}
+
+void ms_exchange_pairs(const struct ms_leg_problem *p, struct ms_leg *leg,
+                       void (*send)(const struct ms_leg_problem *p, struct ms_leg *leg, int from,
+                                    int to, double copies))
+{
+    if (p->forwarding == MS_FORWARD_NONE)
+        ms_leg_reserve(leg, ms_traffic_pairs(p->traffic), 0, 0);
+    if (p->combine) {
+        pairs_of_combine(p, leg, send);
+        return;
+    }
+    for (int from = 0; from < leg->n_ranks; from++) {
+        const struct ms_traffic_row *row = &p->traffic->row[from];
+        const double *counts = ms_exchange_counts(p, row);
+        for (int i = 0; i < row->n; i++) {
+            double copies = counts[i] * p->share;
+            if (row->rank[i] != (uint32_t)from && copies > 0)
+                send(p, leg, from, (int)row->rank[i], copies);
+        }
+    }
+}
+
 double ms_exchange_tokens(const struct ms_leg_problem *p, int r)
 {
     return ms_compute_own_tokens(p->traffic, p->top_k, r) * p->share;
@@ -130,36 +181,48 @@ void ms_exchange_send(const struct ms_leg_problem *p, struct ms_leg *leg, uint32
     ms_leg_edge(leg, arrived, end, ms_exchange_chunk_s(p, relay, dst, bytes));
 }
 
-/* Bytes rank r must be given in all: computed from the counts alone, unless the algorithm moves
- * something else. */
-static double owed_bytes(const struct ms_exchange *x, const struct ms_leg_problem *p, int r)
+/* Copies each rank must be given in all: computed from the counts alone, unless the algorithm moves something
+ * else. */
+static void owed_copies(const struct ms_exchange *x, const struct ms_leg_problem *p, double *owed)
 {
     const struct ms_layout *l = p->layout;
-    double copies = 0;
     bool by_node = p->combine && x->per_node_leg;
-    if (x->owed)
-        return x->owed(p, r) * p->copy_bytes;
-    for (int o = 0; o < l->n_ranks; o++)
-        if (o != r && (!by_node || l->node[o] == l->node[r]))
-            copies += ms_exchange_sent(p, o, r);
-    for (int n = 0; by_node && n < l->n_nodes; n++)
-        if (n != l->node[r])
-            copies += ms_exchange_node_copies(p, r, n);
-    return copies * p->copy_bytes;
+    for (int s = 0; s < l->n_ranks; s++) {
+        const struct ms_traffic_row *row = &p->traffic->row[s];
+        const double *counts = ms_exchange_counts(p, row);
+        for (int i = 0; i < row->n; i++) {
+            int o = (int)row->rank[i];
+            if (o != s && (!by_node || l->node[o] == l->node[s]))
+                owed[p->combine ? s : o] += counts[i] * p->share;
+        }
+        for (int n = 0; by_node && n < l->n_nodes; n++)
+            if (n != l->node[s])
+                owed[s] += ms_exchange_node_copies(p, s, n);
+    }
 }
 
 static enum ms_status check_bytes(const struct ms_exchange *x, const struct ms_leg_problem *p,
                                   const struct ms_leg *leg, struct ms_err *err)
 {
-    for (int r = 0; r < leg->n_ranks; r++) {
-        double owed = owed_bytes(x, p, r), given = leg->delivered[r];
+    double *copies = calloc((size_t)leg->n_ranks, sizeof *copies);
+    enum ms_status s = MS_OK;
+    if (!copies)
+        return ms_err_set(err, MS_NOMEM, "out of memory checking an exchange of %d ranks",
+                          leg->n_ranks);
+    if (x->owed)
+        x->owed(p, copies);
+    else
+        owed_copies(x, p, copies);
+    for (int r = 0; r < leg->n_ranks && s == MS_OK; r++) {
+        double owed = copies[r] * p->copy_bytes, given = leg->delivered[r];
         if (!(fabs(owed - given) <= 1e-9 * owed))
-            return ms_err_set(
+            s = ms_err_set(
                 err, MS_INTERNAL,
                 "exchange '%s' gives rank %d %.17g bytes where the routing asks for %.17g", x->name,
                 r, given, owed);
     }
-    return MS_OK;
+    free(copies);
+    return s;
 }
 
 /* What is sent last still has its way to go: the longer of those to the nearest and the last rank. */

@@ -82,8 +82,8 @@ struct ms_exchange {
      *  two cores of an x86 server, by transport: 32 exchanges of fluid, one or two of SimGrid. */
     double leg_cpu_s[MS_COSTS];
     void (*plan)(const struct ms_leg_problem *p, struct ms_leg *leg);
-    /** Copies rank r must be given in all, where the routing does not say; else NULL. */
-    double (*owed)(const struct ms_leg_problem *p, int r);
+    /** copies [G]: what each rank must be given in all, where the routing does not say; else NULL. */
+    void (*owed)(const struct ms_leg_problem *p, double *copies);
 };
 
 /** The table, NULL-terminated; and by name (NULL: unknown). */
@@ -111,19 +111,31 @@ double ms_exchange_local_bytes(const struct ms_leg_problem *p);
 
 /* For the algorithms. */
 
-/** Copies from rank s of the counts' rows to rank r (s != r in any use), after de-duplication
- *  per rank. */
+/** Copies of a row of the counts, after de-duplication per rank, before the share. */
+static inline const double *ms_exchange_counts(const struct ms_leg_problem *p,
+                                               const struct ms_traffic_row *row)
+{
+    return p->dedup == MS_DEDUP_NONE ? row->selections : row->copies;
+}
+/** Copies from rank s of the counts' rows to rank r. */
 static inline double ms_exchange_copies(const struct ms_leg_problem *p, int s, int r)
 {
-    const double *table =
-        p->dedup == MS_DEDUP_NONE ? p->traffic->selections : p->traffic->rank_copies;
-    return table[(size_t)s * (size_t)p->traffic->n_ranks + (size_t)r] * p->share;
+    const struct ms_traffic_row *row = &p->traffic->row[s];
+    int at = ms_traffic_find(row, (uint32_t)r);
+    return at < 0 ? 0 : ms_exchange_counts(p, row)[at] * p->share;
 }
+/** All of row s: to [G]. */
+void ms_exchange_row(const struct ms_leg_problem *p, int s, double *to);
 /** Copies that rank `from` sends to rank `to` in this leg's direction. */
 static inline double ms_exchange_sent(const struct ms_leg_problem *p, int from, int to)
 {
     return p->combine ? ms_exchange_copies(p, to, from) : ms_exchange_copies(p, from, to);
 }
+/** Every two ranks of which one sends the other something in this leg's direction: `send` is called for
+ *  each sender, in ascending order, with its receivers one by one. */
+void ms_exchange_pairs(const struct ms_leg_problem *p, struct ms_leg *leg,
+                       void (*send)(const struct ms_leg_problem *p, struct ms_leg *leg, int from,
+                                    int to, double copies));
 /** Copies of row s that cross to (or, reduced, from) a whole node. */
 double ms_exchange_node_copies(const struct ms_leg_problem *p, int s, int node);
 /** Tokens that rank r has itself: what it sent out, with the dropped ones put back on average. */

@@ -1,30 +1,44 @@
 /* vLLM's default: every rank gets every token once, whoever needs it; combine is the
  * reduce-scatter of the same size, one partial sum a token and rank. Skew changes nothing that
  * crosses. */
+#include <math.h>
+
 #include "sim/exchange.h"
 
-static double copies(const struct ms_leg_problem *p, int from, int to)
+/* What each rank has: the tokens of its own. NULL: out of memory. */
+static double *tokens_of(const struct ms_leg_problem *p, struct ms_arena *a)
 {
-    return ms_exchange_tokens(p, p->combine ? to : from);
+    int n = p->layout->n_ranks;
+    double *tokens = MS_NEW(a, double, (size_t)n);
+    for (int r = 0; r < n && tokens; r++)
+        tokens[r] = ms_exchange_tokens(p, r);
+    return tokens;
 }
 
-static double owed(const struct ms_leg_problem *p, int r)
+static void owed(const struct ms_leg_problem *p, double *copies)
 {
-    double sum = 0;
-    for (int o = 0; o < p->layout->n_ranks; o++)
-        sum += o == r ? 0 : copies(p, o, r);
-    return sum;
+    struct ms_arena a = {0};
+    const double *tokens = tokens_of(p, &a);
+    int n = p->layout->n_ranks;
+    for (int r = 0; r < n; r++)
+        for (int o = 0; o < n; o++)
+            copies[r] += o == r ? 0 : tokens ? tokens[p->combine ? r : o] : NAN;
+    ms_arena_finish(&a);
 }
 
 static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
-    for (int s = 0; s < leg->n_ranks; s++)
+    struct ms_arena a = {0};
+    const double *tokens = tokens_of(p, &a);
+    leg->failed |= !tokens;
+    for (int s = 0; s < leg->n_ranks && !leg->failed; s++)
         for (int r = 0; r < leg->n_ranks; r++) {
-            double n = s == r ? 0 : copies(p, s, r);
+            double n = s == r ? 0 : tokens[p->combine ? r : s];
             if (n > 0)
                 ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, n, 1,
                                  ms_leg_complete(leg, r));
         }
+    ms_arena_finish(&a);
 }
 
 const struct ms_exchange ms_exchange_allgather = {

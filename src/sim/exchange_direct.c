@@ -1,18 +1,15 @@
 /* One message a (source, destination) pair, all posted at once. */
 #include "sim/exchange.h"
 
+static void send(const struct ms_leg_problem *p, struct ms_leg *leg, int s, int r, double copies)
+{
+    ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, copies, 1,
+                     ms_leg_complete(leg, r));
+}
+
 static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
-    int n = leg->n_ranks;
-    if (p->forwarding == MS_FORWARD_NONE)
-        ms_leg_reserve(leg, (size_t)n * (size_t)(n - 1), 0, 0);
-    for (int s = 0; s < n; s++)
-        for (int r = 0; r < n; r++) {
-            double copies = s == r ? 0 : ms_exchange_sent(p, s, r);
-            if (copies > 0)
-                ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, copies,
-                                 1, ms_leg_complete(leg, r));
-        }
+    ms_exchange_pairs(p, leg, send);
 }
 
 const struct ms_exchange ms_exchange_direct = {

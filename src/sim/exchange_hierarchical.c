@@ -2,17 +2,20 @@
  * to each destination node, to the GPU on its source's rail there, which passes it on over
  * NVLink. Combine is the reverse: partial sums over NVLink to that GPU, one reduced vector a
  * (token, node) back over the network. Within a node everything goes straight over NVLink. */
+#include <stdlib.h>
+
 #include "sim/exchange.h"
 
 /* One stream: rank s and a node of others, through the forwarder f there. */
 struct stream {
     int s, node, f;
     double copies, own; /* that cross to the node; those among them for f itself */
+    const double *row;  /* [G] copies of s for each rank */
 };
 
 static double part_bytes(const struct ms_leg_problem *p, const struct stream *t, int r)
 {
-    return r == t->f ? 0 : ms_exchange_copies(p, t->s, r) * p->copy_bytes;
+    return r == t->f ? 0 : t->row[r] * p->copy_bytes;
 }
 
 /* Do the kernels' channels cost anything? Then every hop is a stream. */
@@ -23,15 +26,15 @@ static bool has_work(const struct ms_leg_problem *p)
 
 /* The channels' time for the tokens of s that are for `node`: `copies` of them cross or, on their own
  * node, stay. */
-static void add_work(const struct ms_leg_problem *p, struct ms_leg *leg, int s, int node,
-                     double copies)
+static void add_work(const struct ms_leg_problem *p, struct ms_leg *leg, const double *row,
+                     int node, double copies)
 {
     const struct ms_layout *l = p->layout;
     double passed = 0;
     if (!has_work(p))
         return;
     for (int i = l->first[node]; i < l->first[node + 1]; i++)
-        passed += ms_exchange_copies(p, s, l->member[i]);
+        passed += row[l->member[i]];
     ms_leg_stream_work(leg, copies * p->owner_copy_s,
                        copies * p->forwarder_token_s + passed * p->forwarder_copy_s);
 }
@@ -103,7 +106,7 @@ static void dispatch_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
         dispatch_tied(p, leg, t, &hop);
     } else {
         ms_leg_add_stream(leg, MS_STREAM_OUT, &hop, p->chunk_bytes);
-        add_work(p, leg, t->s, t->node, t->copies);
+        add_work(p, leg, t->row, t->node, t->copies);
         for (int i = l->first[t->node]; i < l->first[t->node + 1]; i++) {
             int r = l->member[i];
             double part = part_bytes(p, t, r);
@@ -178,7 +181,7 @@ static void combine_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
     } else {
         hop.gate = contributors(p, leg, t);
         ms_leg_add_stream(leg, MS_STREAM_IN, &hop, p->chunk_bytes);
-        add_work(p, leg, t->s, t->node, t->copies);
+        add_work(p, leg, t->row, t->node, t->copies);
         for (int i = l->first[t->node]; i < l->first[t->node + 1]; i++) {
             int r = l->member[i];
             double part = part_bytes(p, t, r);
@@ -189,7 +192,8 @@ static void combine_stream(const struct ms_leg_problem *p, struct ms_leg *leg,
 }
 
 /* Rank s and the others of its own node: one stream, straight over NVLink. */
-static void within_node(const struct ms_leg_problem *p, struct ms_leg *leg, int s)
+static void within_node(const struct ms_leg_problem *p, struct ms_leg *leg, int s,
+                        const double *row)
 {
     const struct ms_layout *l = p->layout;
     int node = l->node[s];
@@ -219,7 +223,7 @@ static void within_node(const struct ms_leg_problem *p, struct ms_leg *leg, int 
         return;
     ms_leg_add_stream(leg, MS_STREAM_LOCAL, &all, 0);
     if (p->layout->n_nodes > 1)
-        add_work(p, leg, s, node, ms_exchange_node_copies(p, s, node));
+        add_work(p, leg, row, node, ms_exchange_node_copies(p, s, node));
     for (int i = l->first[node]; i < l->first[node + 1]; i++) {
         int r = l->member[i];
         double part = r == s ? 0 : ms_exchange_sent(p, s, r) * p->copy_bytes;
@@ -230,23 +234,27 @@ static void within_node(const struct ms_leg_problem *p, struct ms_leg *leg, int 
 
 static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
-    for (int s = 0; s < leg->n_ranks; s++) {
-        within_node(p, leg, s);
+    double *row = malloc((size_t)leg->n_ranks * sizeof *row);
+    leg->failed |= !row;
+    for (int s = 0; s < leg->n_ranks && !leg->failed; s++) {
+        ms_exchange_row(p, s, row);
+        within_node(p, leg, s, row);
         for (int node = 0; node < p->layout->n_nodes; node++) {
-            struct stream t = {.s = s, .node = node};
+            struct stream t = {.s = s, .node = node, .row = row};
             if (node == p->layout->node[s])
                 continue;
             t.copies = ms_exchange_node_copies(p, s, node);
             if (!(t.copies > 0))
                 continue;
             t.f = ms_layout_forward(p->layout, node, s);
-            t.own = ms_exchange_copies(p, s, t.f);
+            t.own = row[t.f];
             if (p->combine)
                 combine_stream(p, leg, &t);
             else
                 dispatch_stream(p, leg, &t);
         }
     }
+    free(row);
 }
 
 const struct ms_exchange ms_exchange_hierarchical = {

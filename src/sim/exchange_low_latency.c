@@ -2,17 +2,16 @@
  * On the wire they are one flow a pair; each message counts for the NIC's message gap. */
 #include "sim/exchange.h"
 
+static void send(const struct ms_leg_problem *p, struct ms_leg *leg, int s, int r, double copies)
+{
+    uint32_t messages = p->traffic->is_matrix ? 1 : ms_exchange_messages(copies);
+    ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, copies, messages,
+                     ms_leg_complete(leg, r));
+}
+
 static void plan(const struct ms_leg_problem *p, struct ms_leg *leg)
 {
-    int n = leg->n_ranks;
-    for (int s = 0; s < n; s++)
-        for (int r = 0; r < n; r++) {
-            double copies = s == r ? 0 : ms_exchange_sent(p, s, r);
-            uint32_t messages = p->traffic->is_matrix ? 1 : ms_exchange_messages(copies);
-            if (copies > 0)
-                ms_exchange_send(p, leg, ms_leg_start(leg, s), ms_leg_start(leg, r), s, r, copies,
-                                 messages, ms_leg_complete(leg, r));
-        }
+    ms_exchange_pairs(p, leg, send);
 }
 
 const struct ms_exchange ms_exchange_low_latency = {

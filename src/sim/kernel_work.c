@@ -139,7 +139,8 @@ enum ms_status ms_kernel_work(const struct ms_kernel_case *k, const struct ms_le
                              .copy_bytes = p->copy_bytes,
                              .masked_share = 1 - p->share};
     struct ms_form_load load, sized = frame(k, n, l->n_nodes);
-    ms_form_traffic_load(&c, p->traffic, l->node, l->rail, out->rank, &load);
+    if (!ms_form_traffic_load(&c, p->traffic, l->node, l->rail, out->rank, &load))
+        return ms_err_set(err, MS_NOMEM, "out of memory for the work of %d ranks", n);
     sized.copy_bytes = load.copy_bytes;
     sized.n_rank = load.n_rank;
     sized.rank = load.rank;

@@ -224,8 +224,7 @@ static bool needs_gone(const struct ms_core *c, const struct ms_traffic *t, int 
             continue;
         if (rank == d)
             return false;
-        if (t->selections[ms_cell(rank, c->n_ranks, d)] > 0 ||
-            t->selections[ms_cell(d, c->n_ranks, rank)] > 0)
+        if (ms_traffic_selections(t, rank, d) > 0 || ms_traffic_selections(t, d, rank) > 0)
             return true;
     }
     return false;
