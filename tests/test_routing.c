@@ -624,7 +624,7 @@ START_TEST(test_rows_and_columns_are_the_table)
                 ck_assert(ms_traffic_copies(&t, s, d) == c.copies[s * G + d]);
                 if (c.selections[s * G + d] == 0)
                     continue;
-                ck_assert_uint_eq(column.source[at], s);
+                ck_assert_uint_eq(column.source[at], (uint32_t)s);
                 ck_assert(t.row[s].copies[column.entry[at++]] == c.copies[s * G + d]);
                 n++;
             }
