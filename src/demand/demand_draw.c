@@ -110,8 +110,11 @@ static enum ms_status set_frequencies(struct ms_demand *d, struct ms_draw_worker
 {
     if (!w->sampler)
         return MS_OK;
-    return ms_sampler_set(w->sampler, ms_demand_frequencies(d, x.step, x.layer, x.group, x.rank),
-                          d->inclusion, &w->err);
+    const double *f = ms_demand_frequencies(d, x.step, x.layer, x.group, x.rank);
+    if (w->sampled == f)
+        return MS_OK;
+    w->sampled = f;
+    return ms_sampler_set(w->sampler, f, d->inclusion, &w->err);
 }
 
 static enum ms_status no_memory(struct ms_draw_worker *w)

@@ -15,6 +15,7 @@
  *  tokens that a capacity is counted over. */
 struct ms_draw_worker {
     struct ms_sampler *sampler;
+    const double *sampled;        /**< the frequencies it has tables of */
     struct ms_assigner *assigner; /**< instead of the sampler */
     struct ms_counter *counter;
     int counter_nodes; /**< nodes it was made for */
