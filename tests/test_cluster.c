@@ -7,9 +7,7 @@
 #include <dirent.h>
 
 #include "base/file.h"
-#include "base/rng.h"
 #include "cluster/platform.h"
-#include "cluster/xml.h"
 
 #define DATA TEST_DATA "/platforms/"
 
@@ -218,121 +216,6 @@ START_TEST(test_torn_and_twisted_files_never_crash)
 }
 END_TEST
 
-static void check_same_elements(const struct ms_xml *a, const struct ms_xml *b)
-{
-    ck_assert_int_eq(a->n, b->n);
-    for (int i = 0; i < a->n; i++) {
-        const struct ms_xml_el *x = &a->el[i], *y = &b->el[i];
-        ck_assert_str_eq(x->name, y->name);
-        ck_assert(!x->text && !y->text);
-        ck_assert(x->line == y->line && x->parent == y->parent && x->end == y->end);
-        ck_assert_int_eq(x->n_attrs, y->n_attrs);
-        for (int k = 0; k < x->n_attrs; k++) {
-            ck_assert_str_eq(x->attr[k].name, y->attr[k].name);
-            ck_assert_str_eq(x->attr[k].value, y->attr[k].value);
-        }
-    }
-}
-
-/* What the quick reader takes, the general one reads the same. @return whether it took it */
-static bool read_twice(const char *text, size_t n)
-{
-    struct ms_arena arena = {0};
-    struct ms_errs errs = {0};
-    struct ms_xml quick, general;
-    bool plain = ms_xml_plain(text, n, &arena, &quick);
-    enum ms_status s = ms_xml_parse("x.xml", text, n, &arena, &general, &errs);
-    if (plain) {
-        ck_assert_msg(s == MS_OK, "taken, but %s:\n%s", errs.n ? errs.e[0].text : "?", text);
-        check_same_elements(&quick, &general);
-    }
-    ms_xml_finish(&quick);
-    ms_xml_finish(&general);
-    ms_errs_finish(&errs);
-    ms_arena_finish(&arena);
-    return plain;
-}
-
-/* One byte becomes another, goes, or comes twice. */
-static void edit(struct ms_buf *b, struct ms_rng *rng)
-{
-    static const char bytes[] = "<>/=\"' &!-\n\t?a0_:;\\\x01\xc3\xa9\r]";
-    size_t at = ms_rng_below(rng, (uint32_t)b->n), how = ms_rng_below(rng, 3);
-    if (how == 0)
-        b->p[at] = bytes[ms_rng_below(rng, sizeof bytes)]; /* the last one is NUL */
-    else if (how == 1)
-        memmove(b->p + at, b->p + at + 1, b->n-- - at);
-    else {
-        ms_buf_add(b, "", 1);
-        memmove(b->p + at + 1, b->p + at, b->n - 1 - at);
-    }
-}
-
-START_TEST(test_the_quick_reader_reads_what_the_general_one_does)
-{
-    static const char *const files[] = {DATA "small.xml", DATA "two-clusters.xml",
-                                        DATA "cluster-torus.xml"};
-    struct ms_rng rng;
-    int taken = 0, edits = 0;
-    ms_rng_init(&rng, 3, "edits", 0, 0, 0);
-    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
-        struct ms_buf text = {0};
-        ck_assert_int_eq(ms_file_read(files[f], &text, NULL), MS_OK);
-        ck_assert_msg(read_twice(text.p, text.n), "%s is not taken", files[f]);
-        for (int i = 0; i < 1500; i++, edits++) {
-            struct ms_buf other = {0};
-            ms_buf_add(&other, text.p, text.n);
-            for (uint32_t k = 0; k <= ms_rng_below(&rng, 2); k++)
-                edit(&other, &rng);
-            taken += read_twice(other.p, other.n);
-            ms_buf_finish(&other);
-        }
-        ms_buf_finish(&text);
-    }
-    ck_assert(taken > edits / 20 && taken < edits);
-}
-END_TEST
-
-/* Each is refused, or read by the general reader alone. */
-START_TEST(test_the_quick_reader_takes_plain_files_only)
-{
-    static const char head[] = "<?xml version=\"1.0\"?>\n"
-                               "<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n";
-    static const char *const not [] = {"",
-                                       "<a>",
-                                       "<a></b>",
-                                       "<a/><a/>",
-                                       "<a>x</a>",
-                                       "<a b=\"1\"c=\"2\"/>",
-                                       "<a b=\"1\" b=\"2\"/>",
-                                       "<a b=\"&amp;\"/>",
-                                       "<a b=\"<\"/>",
-                                       "<a xmlns=\"u\"/>",
-                                       "<n:a/>",
-                                       "<a n:b=\"1\"/>",
-                                       "<a><![CDATA[x]]></a>",
-                                       "<?p?><a/>",
-                                       "<a b=1/>",
-                                       "<a b=\"1\"/ >",
-                                       "<a b=\"1\n\"/>",
-                                       "<a b=\"\xc3\xa9\"/>",
-                                       "<a/><!-- ",
-                                       "<a/>x",
-                                       "<1a/>",
-                                       "<a b/>",
-                                       "< a/>"};
-    char text[400];
-    for (size_t i = 0; i < sizeof not / sizeof *not ; i++) {
-        snprintf(text, sizeof text, "%s%s", head, not [i]);
-        ck_assert_msg(!read_twice(text, strlen(text)), "taken: %s", not [i]);
-    }
-    snprintf(text, sizeof text, "%s<!-- < -- -->\n<a\n b='\"' c=\">\" ><b/><!-- \n --></a >", head);
-    text[strlen(text) - 2] = '>';
-    text[strlen(text) - 1] = '\n';
-    ck_assert(read_twice(text, strlen(text)));
-}
-END_TEST
-
 START_TEST(test_the_hash_follows_the_content_and_its_files)
 {
     struct ms_errs errs = {0};
@@ -373,8 +256,6 @@ int main(void)
     tcase_add_test(t, test_dangerous_settings_do_not_reach_simgrid);
     tcase_add_test(t, test_pairs_without_a_route_are_known_and_hosts_can_be_chosen);
     tcase_add_test(t, test_torn_and_twisted_files_never_crash);
-    tcase_add_test(t, test_the_quick_reader_reads_what_the_general_one_does);
-    tcase_add_test(t, test_the_quick_reader_takes_plain_files_only);
     tcase_add_test(t, test_the_hash_follows_the_content_and_its_files);
     tcase_add_test(t, test_links_know_the_host_they_hang_on);
     tcase_set_timeout(t, 60);

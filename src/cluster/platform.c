@@ -220,9 +220,7 @@ static enum ms_status check_text(const char *path, const struct ms_buf *text, st
     struct ms_check c = {
         .path = path, .errs = errs, .arena = &p->arena, .xml = xml, .graph = p->graph};
     size_t before = errs->n;
-    enum ms_status s = MS_OK;
-    if (!ms_xml_plain(text->p, text->n, &p->arena, xml))
-        s = ms_xml_parse(path, text->p, text->n, &p->arena, xml, errs);
+    enum ms_status s = ms_xml_parse(path, text->p, text->n, &p->arena, xml, errs);
     if (s != MS_OK)
         return s;
     c.kind = MS_NEW(&p->arena, uint8_t, (size_t)xml->n);

@@ -38,10 +38,6 @@ enum { MS_XML_MAX_BYTES = 256 << 20, MS_XML_MAX_DEPTH = 64, MS_XML_MAX_ELEMENTS 
  * stay where they are. @return MS_OK; MS_INVALID with an error added; MS_NOMEM */
 enum ms_status ms_xml_scan(const char *path, const char *text, size_t n, struct ms_buf *out,
                            bool *recoded, struct ms_errs *errs);
-/** The same as ms_xml_parse for files that need nothing but tags, quoted ASCII and comments, which nearly
- *  all are: many times as fast.
- *  @return false, out zero: something else is in it, or memory is out; ms_xml_parse says what */
-bool ms_xml_plain(const char *text, size_t n, struct ms_arena *a, struct ms_xml *out);
 /** Parse text (n bytes, NUL after the last). Strings are copied to the arena; out->el is the
  * heap's: free it.
  * @return MS_OK, MS_INVALID with errors added, MS_NOMEM */
