@@ -391,9 +391,13 @@ static enum ms_status start_some(struct farm *farm, struct ms_err *err)
 static void tick(const struct farm *farm)
 {
     const struct ms_farm *f = farm->f;
-    for (int i = 0; f->under_way && i < f->n_procs; i++)
-        if (farm->slot[i].child.pid != 0)
-            f->under_way(f->ctx, farm->slot[i].jobs.job[farm->slot[i].at], farm->progress[i]);
+    double now_s = ms_clock_s();
+    for (int i = 0; f->under_way && i < f->n_procs; i++) {
+        const struct slot *slot = &farm->slot[i];
+        if (slot->child.pid != 0)
+            f->under_way(f->ctx, slot->jobs.job[slot->at], farm->progress[i],
+                         now_s - slot->since_s);
+    }
     f->tick(f->ctx, farm->n_running);
 }
 

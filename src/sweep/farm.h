@@ -41,8 +41,8 @@ struct ms_farm {
     /** In the parent, as jobs end, in any order. Not MS_OK: the farm stops and returns that. */
     enum ms_status (*done)(void *ctx, const struct ms_farm_answer *a, struct ms_err *err);
     /** In the parent, before each tick, for each job under way: how much of it is done as the child
-     *  says, 0 to 1; NULL = not wanted. */
-    void (*under_way)(void *ctx, size_t job, double share);
+     *  says, 0 to 1, and since how many seconds it is; NULL = not wanted. */
+    void (*under_way)(void *ctx, size_t job, double share, double elapsed_s);
     /** In the parent, a few times a second; NULL = not wanted. */
     void (*tick)(void *ctx, size_t n_running);
 };

@@ -119,9 +119,18 @@ static enum ms_status done(void *ctx, const struct ms_farm_answer *a, struct ms_
     return s;
 }
 
-static void under_way(void *ctx, size_t job, double share)
+/* How much of a case is done by its estimate: what it takes beyond is never known to be little. */
+static double share_by_time(double elapsed_s, double cost_s)
+{
+    double t = cost_s > 0 ? elapsed_s / cost_s : 0;
+    return t < 0.5 ? t : 1 - 0.25 / t;
+}
+
+/* A child counts its flows; while it draws tokens, plans a leg or asks for routes, time tells. */
+static void under_way(void *ctx, size_t job, double share, double elapsed_s)
 {
     struct runner *r = ctx;
+    share = fmax(share, share_by_time(elapsed_s, r->plan->c[job].cost_s));
     r->under_way += share;
     r->cost_under_way += share * r->plan->c[job].cost_s;
 }
