@@ -291,6 +291,17 @@ START_TEST(test_random_systems_agree_with_the_textbook)
 }
 END_TEST
 
+static void agrees(struct net *n, struct ref_flow *flow, size_t n_flows)
+{
+    struct played p = {.f = net_solver(n, NULL), .flow = flow, .n_flows = n_flows};
+    ref_run(n, flow, n_flows, NULL, 0);
+    play(&p, false);
+    for (size_t i = 0; i < n_flows; i++)
+        ck_assert_double_eq_tol(p.finish[i], flow[i].finish_s, 1e-9 * flow[i].finish_s + 1e-18);
+    play_end(&p);
+    net_free(n);
+}
+
 START_TEST(test_alltoalls_agree_with_the_textbook)
 {
     uint32_t N = 16;
@@ -301,13 +312,7 @@ START_TEST(test_alltoalls_agree_with_the_textbook)
     for (uint32_t i = 0; i < N * N; i++)
         flow[i] = (struct ref_flow){
             .bytes = b[i], .route = i, .after = UINT32_MAX, .start_s = 1e-6 * (i / N % 3)};
-    ref_run(&n, flow, (size_t)N * N, NULL, 0);
-    struct played p = {.f = net_solver(&n, NULL), .flow = flow, .n_flows = (size_t)N * N};
-    play(&p, false);
-    for (size_t i = 0; i < p.n_flows; i++)
-        ck_assert_double_eq_tol(p.finish[i], flow[i].finish_s, 1e-9 * flow[i].finish_s + 1e-18);
-    play_end(&p);
-    net_free(&n);
+    agrees(&n, flow, (size_t)N * N);
     free(b);
 }
 END_TEST
@@ -331,13 +336,7 @@ START_TEST(test_starts_apart_agree_with_the_textbook)
         flow[i] =
             (struct ref_flow){.bytes = b[i], .route = i, .after = UINT32_MAX, .start_s = start_s};
     }
-    ref_run(&n, flow, (size_t)N * N, NULL, 0);
-    struct played p = {.f = net_solver(&n, NULL), .flow = flow, .n_flows = (size_t)N * N};
-    play(&p, false);
-    for (size_t i = 0; i < p.n_flows; i++)
-        ck_assert_double_eq_tol(p.finish[i], flow[i].finish_s, 1e-9 * flow[i].finish_s + 1e-18);
-    play_end(&p);
-    net_free(&n);
+    agrees(&n, flow, (size_t)N * N);
     free(b);
 }
 END_TEST
