@@ -160,6 +160,7 @@ int main(void)
 {
     Suite *suite = suite_create("leg_plan");
     TCase *t = tcase_create("plan");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, test_a_plan_says_what_it_was_told);
     tcase_add_test(t, test_what_follows_is_not_kept);
     suite_add_tcase(suite, t);

@@ -1,4 +1,5 @@
 /* Loads of a leg: expected ones of an even routing, and those of given traffic. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -182,14 +183,10 @@ struct reading {
     int n, at;
 };
 
-/* Is there an entry of rank o? *at is its place. */
-static bool take(struct reading *d, int o, int *at)
+/* The rank of the next entry, INT_MAX behind the last. */
+static int next_of(const struct reading *d)
 {
-    *at = d->at;
-    if (d->at == d->n || d->rank[d->at] != (uint32_t)o)
-        return false;
-    d->at++;
-    return true;
+    return d->at < d->n ? (int)d->rank[d->at] : INT_MAX;
 }
 
 static const double *copies_in(const struct ms_form_case *c, const struct ms_traffic_row *row)
@@ -206,11 +203,14 @@ static void load_of_pairs(const struct ms_form_case *c, const struct ms_traffic 
     double cross = 0, share = 1 - c->masked_share;
     struct reading of_row = {t->row[r].rank, t->row[r].n, 0},
                    of_column = {column->source, column->n, 0};
-    for (int o = 0; o < t->n_ranks; o++) {
-        int i, k;
-        double tokens = take(&of_row, o, &i) ? copies_in(c, &t->row[r])[i] * share : 0;
-        double experts =
-            take(&of_column, o, &k) ? copies_in(c, &t->row[o])[column->entry[k]] * share : 0;
+    while (of_row.at < of_row.n || of_column.at < of_column.n) {
+        int of_tokens = next_of(&of_row), of_experts = next_of(&of_column);
+        int o = of_tokens < of_experts ? of_tokens : of_experts;
+        double tokens = 0, experts = 0;
+        if (of_tokens == o)
+            tokens = copies_in(c, &t->row[r])[of_row.at++] * share;
+        if (of_experts == o)
+            experts = copies_in(c, &t->row[o])[column->entry[of_column.at++]] * share;
         double out = c->combine ? experts : tokens, in = c->combine ? tokens : experts;
         if (o == r) {
             to->own = out;

@@ -70,9 +70,9 @@ static bool index_all(struct ms_leg *leg)
     bool queue = count_keys(leg->queue_of, 0, leg->n_queued, n_queues, leg->queue_first);
     if (flows && edges && queue)
         return true;
-    uint32_t *to = malloc((size_t)n_max * sizeof *to);
+    uint32_t *to = ms_huge_alloc((size_t)n_max * sizeof *to);
     uint32_t *next = malloc((size_t)leg->n_joins * sizeof *next);
-    void *scratch = malloc((size_t)n_max * sizeof(double));
+    void *scratch = ms_huge_alloc((size_t)n_max * sizeof(double));
     bool ok = to && next && scratch;
     if (ok && !flows) {
         places(gate, base, leg->n_flows, leg->gate_first, leg->n_joins, to, next);

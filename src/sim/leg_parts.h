@@ -4,12 +4,13 @@
 
 #include <stdlib.h>
 
+#include "base/huge.h"
 #include "sim/leg_plan.h"
 
 /** Make an array of the plan hold n items, or note that it has failed. */
 #define MS_LEG_GROW(leg, array, n)                                                                 \
     do {                                                                                           \
-        void *p_ = realloc((leg)->array, (size_t)(n) * sizeof *(leg)->array);                      \
+        void *p_ = ms_huge_realloc((leg)->array, (size_t)(n) * sizeof *(leg)->array);              \
         if (p_)                                                                                    \
             (leg)->array = p_;                                                                     \
         else                                                                                       \
