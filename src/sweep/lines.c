@@ -216,7 +216,7 @@ enum ms_status ms_lines_walk(const char *path, bool (*each)(void *ctx, const str
         if (s == MS_NOMEM || (taken && !each(ctx, &l)))
             s = ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", path);
     }
-    if (s == MS_OK && f && ferror(f))
+    if (s == MS_OK && f && !feof(f)) /* no memory for a line is told by errno alone */
         s = ms_err_at(err, errno == ENOMEM ? MS_NOMEM : MS_IO, path, 0, 0, NULL, "cannot read: %s",
                       strerror(errno));
     free(line);

@@ -138,6 +138,7 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
             add_words(&b, "\nhardware ", c->s.in_force->name, " ", c->s.in_force->hash.hex);
         add_words(&b, "\nmoesim ", MS_VERSION, "\nSimGrid ", ms_sim_simgrid_version());
         ms_buf_adds(&b, "\n");
+        s = b.failed ? nomem(err) : MS_OK;
         st->key = ms_hash128(b.p, b.n);
     }
     ms_buf_finish(&b);

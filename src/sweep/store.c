@@ -300,12 +300,25 @@ enum ms_status ms_store_fail(struct ms_store *s, size_t index, const char *error
 static bool has_summary(struct ms_store *s)
 {
     struct stat records, summary;
+    struct ms_hash now;
+    char then[32];
     char *r = ms_path_join(&s->arena, s->dir, "results.jsonl");
     char *c = ms_path_join(&s->arena, s->dir, "summary.csv");
     return !s->changed && r && c && stat(r, &records) == 0 && stat(c, &summary) == 0 &&
+           s->lock_fd >= 0 && pread(s->lock_fd, then, sizeof then, 0) == sizeof then &&
+           ms_hash_file(c, &now, NULL) == MS_OK && memcmp(then, now.hex, sizeof then) == 0 &&
            (summary.st_mtim.tv_sec > records.st_mtim.tv_sec ||
             (summary.st_mtim.tv_sec == records.st_mtim.tv_sec &&
              summary.st_mtim.tv_nsec >= records.st_mtim.tv_nsec));
+}
+
+/* What the summary was when it was written, kept in the file that locks the folder. */
+static void note_summary(const struct ms_store *s, const char *path)
+{
+    struct ms_hash h;
+    if (s->lock_fd < 0 || ftruncate(s->lock_fd, 0) != 0 || ms_hash_file(path, &h, NULL) != MS_OK ||
+        pwrite(s->lock_fd, h.hex, 32, 0) != 32)
+        return; /* then it is written again the next time */
 }
 
 static enum ms_status write_summary(struct ms_store *s, struct ms_err *err)
@@ -326,7 +339,10 @@ static enum ms_status write_summary(struct ms_store *s, struct ms_err *err)
             status = ms_summary_add(&summary, record.p, err);
     }
     ms_buf_finish(&record);
-    return ms_summary_close(&summary, status, err);
+    status = ms_summary_close(&summary, status, err);
+    if (status == MS_OK)
+        note_summary(s, path);
+    return status;
 }
 
 /* Renames, and samples among them, onto the disk. */
