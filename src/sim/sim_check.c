@@ -110,16 +110,18 @@ double ms_sim_leg_cpu_s(const struct ms_sim_params *p, const struct ms_leg_size 
 }
 
 /* Bytes: a route in the table and in the solver; a flow in two plans and in the solver; a stream and
- * each of its parts likewise (src/sim/fluid/fluid.h says the solver's). */
+ * each of its parts likewise (src/sim/fluid/fluid.h says the solver's); a communication of SimGrid's. */
 double ms_sim_leg_memory(const struct ms_sim_params *p, const struct ms_leg_size *size)
 {
-    const double route = 77, flow = 190, stream = 450, part = 100;
+    const double route = 77, flow = 190, stream = 450, part = 100, communication = 6e3;
     const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);
     if (!x)
         return 0;
     struct counted n = count_leg(x, size);
     double plans = x->per_node_leg ? n.streams * stream + n.pairs * part : n.pairs * flow;
-    return 4 * size->ranks * size->ranks + n.routes * route + plans;
+    const struct ms_network_model *m = ms_network_model_find(p->network.model);
+    double simgrid = m && m->transport->cost == MS_COST_SIMGRID ? n.pairs * communication : 0;
+    return 4 * size->ranks * size->ranks + n.routes * route + plans + simgrid;
 }
 
 __attribute__((format(printf, 3, 4))) static void say(struct ms_errs *errs, const char *key,
