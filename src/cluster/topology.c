@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/xml.h"
+
 #define X(n) extern const struct ms_topology ms_topology_##n;
 #include "cluster_registry.inc"
 #undef X
@@ -212,7 +214,7 @@ static bool into_buffer(void *ctx, const char *text, size_t n)
 {
     struct ms_buf *out = ctx;
     ms_buf_add(out, text, n);
-    return !out->failed;
+    return !out->failed && out->n <= MS_XML_MAX_BYTES;
 }
 
 enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms_topology_params *p,
@@ -226,6 +228,10 @@ enum ms_status ms_topology_generate(const struct ms_topology *t, const struct ms
         s = ms_topology_write(t, p, &f, &sink, err);
     if (s == MS_OK && out->failed)
         s = ms_err_set(err, MS_NOMEM, "no memory for a file of this size");
+    if (s == MS_OK && out->n > MS_XML_MAX_BYTES)
+        s = ms_err_set(err, MS_INFEASIBLE,
+                       "the file would be larger than the 256 MiB that are read of a platform: "
+                       "take fewer nodes, or more of them at an edge switch");
     ms_arena_finish(&arena);
     return s;
 }
