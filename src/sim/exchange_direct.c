@@ -18,6 +18,6 @@ const struct ms_exchange ms_exchange_direct = {
     .auto_dedup = MS_DEDUP_RANK,
     .auto_meeting = MS_MEETING_PAIR,
     .auto_completion = MS_COMPLETION_BOTH,
-    .leg_cpu_s = {4e-3, 3.3},
+    .leg_cpu_s = {3.3e-3, 3.3},
     .plan = plan,
 };

@@ -270,6 +270,6 @@ const struct ms_exchange ms_exchange_hierarchical = {
     .forwards = true,
     .chunked = true,
     .per_node_leg = true,
-    .leg_cpu_s = {3.6e-3, 1.4},
+    .leg_cpu_s = {3e-3, 1.4},
     .plan = plan,
 };

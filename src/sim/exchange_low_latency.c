@@ -22,6 +22,6 @@ const struct ms_exchange ms_exchange_low_latency = {
     .auto_meeting = MS_MEETING_NONE,
     .auto_completion = MS_COMPLETION_RECEIVED,
     .layers_ahead = 1, /* two buffers */
-    .leg_cpu_s = {6e-3, 3.3},
+    .leg_cpu_s = {5.2e-3, 3.3},
     .plan = plan,
 };

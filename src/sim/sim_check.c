@@ -109,11 +109,11 @@ double ms_sim_leg_cpu_s(const struct ms_sim_params *p, const struct ms_leg_size 
     return x->leg_cpu_s[m->transport->cost] * pow(times, m->transport->growth);
 }
 
-/* Bytes: a route in the table and in the solver; a flow in two plans and in the solver; a stream and
+/* Bytes: a route in the table; a flow in two plans and in the solver; a stream and
  * each of its parts likewise (src/sim/fluid/fluid.h says the solver's); a communication of SimGrid's. */
 double ms_sim_leg_memory(const struct ms_sim_params *p, const struct ms_leg_size *size)
 {
-    const double route = 77, flow = 190, stream = 450, part = 100, communication = 6e3;
+    const double route = 45, flow = 150, stream = 370, part = 60, communication = 6e3;
     const struct ms_exchange *x = ms_exchange_find(p->exchange.algorithm);
     if (!x)
         return 0;

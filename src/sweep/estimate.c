@@ -7,7 +7,7 @@
 /* Measured on one core of a two-core x86 server: tokens routed a second, a process, a host and a byte
  * of the platform file in SimGrid, and a case in a process that has done another. Cases that take less
  * than shared_s share the start of a process. */
-static const double tokens_per_s = 12e6, process_s = 0.02, host_s = 20e-6, byte_s = 1e-7;
+static const double tokens_per_s = 18e6, process_s = 0.02, host_s = 20e-6, byte_s = 1e-7;
 static const double case_s = 1.5e-3, shared_s = 0.05, sharers = 32;
 /* A process, a host and a byte of the platform file as SimGrid keeps them, an actor with its stack. */
 static const double process_bytes = 20e6, host_bytes = 5e3, byte_bytes = 5, actor_bytes = 10e3;
@@ -65,7 +65,8 @@ struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms
     };
     double wall_s = exchanges * legs_each * ms_sim_leg_cpu_s(&s->sim, &size) *
                     (s->twin ? 1.1 : 1); /* equal twins are simulated once */
-    double traffic = runs * of_a_run * (16 * G * G + 8 * G * size.nodes);
+    double pairs = 1 - exp(-size.choices / G) + runs - 1; /* a twin has all */
+    double traffic = of_a_run * (16 * G * G * pairs + 8 * G * size.nodes * runs);
     double memory = process_bytes + platform_bytes(p) + traffic + sample_bytes(s) +
                     w->groups * G * actor_bytes + w->groups * ms_sim_leg_memory(&s->sim, &size);
     wall_s += tokens / tokens_per_s;
