@@ -64,7 +64,7 @@ struct ms_estimate ms_plan_estimate(const struct ms_scenario *s, const struct ms
         .choices = matrix ? INFINITY : a_rank * s->model.top_k,
     };
     double wall_s = exchanges * legs_each * ms_sim_leg_cpu_s(&s->sim, &size) *
-                    (s->twin ? 1.1 : 1); /* equal twins are simulated once */
+                    (s->twin ? 1.1 : 1);                  /* equal twins are simulated once */
     double pairs = 1 - exp(-size.choices / G) + runs - 1; /* a twin has all */
     double traffic = of_a_run * (16 * G * G * pairs + 8 * G * size.nodes * runs);
     double memory = process_bytes + platform_bytes(p) + traffic + sample_bytes(s) +
