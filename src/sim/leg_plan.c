@@ -17,7 +17,7 @@ uint32_t ms_leg_capacity(uint32_t cap, size_t n)
 }
 
 /* Memory for a column of as many flows as there is memory for. */
-static void hold_column(struct ms_leg *leg, int c)
+static void hold_column(struct ms_leg *leg, enum ms_leg_column c)
 {
     if (leg->column_cap[c] >= leg->flow_cap)
         return;
@@ -40,7 +40,7 @@ static void reserve_flows(struct ms_leg *leg, size_t n, bool exact)
     MS_LEG_GROW(leg, bytes, cap);
     if (!leg->failed)
         leg->flow_cap = cap;
-    for (int c = 0; c < MS_LEG_COLUMNS && !leg->failed; c++)
+    for (enum ms_leg_column c = 0; c < MS_LEG_COLUMNS && !leg->failed; c++)
         if (leg->written[c])
             hold_column(leg, c);
 }

@@ -97,7 +97,7 @@ static size_t lines_of(const struct old_lines *o, const struct ms_store_case *c,
         else
             hi = mid;
     }
-    *first = o->line + lo;
+    *first = o->n > 0 ? o->line + lo : NULL;
     while (lo + n < o->n && compare_keys(&o->line[lo + n], &wanted) == 0)
         n++;
     return n;
