@@ -193,6 +193,14 @@ static void read_head(struct ms_line_met *l, bool sealed)
         l->head = 0; /* times without a member */
 }
 
+/* What errno says of a file that could not be read, or not to its end. */
+static enum ms_status unread(const char *path, struct ms_err *err)
+{
+    if (errno == ENOMEM)
+        return ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", path);
+    return ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s", strerror(errno));
+}
+
 enum ms_status ms_lines_walk(const char *path, bool (*each)(void *ctx, const struct ms_line_met *l),
                              void *ctx, struct ms_lines_seen *seen, uint64_t *size,
                              struct ms_err *err)
@@ -204,8 +212,9 @@ enum ms_status ms_lines_walk(const char *path, bool (*each)(void *ctx, const str
     char *line = NULL;
     size_t cap = 0, n;
     enum ms_status s = f ? MS_OK
-                         : ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: %s",
-                                     ms_file_is(path) ? strerror(errno) : "it is no file");
+                       : ms_file_is(path)
+                           ? unread(path, err)
+                           : ms_err_at(err, MS_IO, path, 0, 0, NULL, "cannot read: it is no file");
     for (ssize_t got; s == MS_OK && (got = getline(&line, &cap, f)) > 0; *size += (uint64_t)got) {
         struct walk w = {line, line + got, seen, false};
         const char *text = next_line(&w, &n);
@@ -217,8 +226,7 @@ enum ms_status ms_lines_walk(const char *path, bool (*each)(void *ctx, const str
             s = ms_err_set(err, MS_NOMEM, "out of memory reading '%s'", path);
     }
     if (s == MS_OK && f && !feof(f)) /* no memory for a line is told by errno alone */
-        s = ms_err_at(err, errno == ENOMEM ? MS_NOMEM : MS_IO, path, 0, 0, NULL, "cannot read: %s",
-                      strerror(errno));
+        s = unread(path, err);
     free(line);
     if (f)
         fclose(f);
