@@ -56,10 +56,11 @@ void ms_fluid_destroy(struct ms_fluid *f)
     for (uint32_t i = 0; i < f->n_comps; i++)
         ms_fluid_comp_finish(&f->comp[i]);
     ms_fluid_more_finish(f);
-    free(f->twice), free(f->winding), free(f->lent_winding), free(f->tie), free(f->tied_up);
+    free(f->twice), free(f->tie), free(f->tied_up);
+    ms_fluid_routes_finish(f);
     free(f->capacity), free(f->fat), free(f->kept), free(f->comp_of), free(f->local_of),
         free(f->carried);
-    free(f->hop), free(f->off), free(f->scratch), free(f->comp), free(f->dirty);
+    free(f->scratch), free(f->comp), free(f->dirty);
     ms_heap_finish(&f->steps), ms_heap_finish(&f->runs), ms_heap_finish(&f->changes);
     ms_heap_finish(&f->ready);
     free(f->wait), free(f->run), free(f->due), free(f->sorted), free(f->due_link), free(f->change),
@@ -72,63 +73,6 @@ enum ms_status ms_fluid_no_memory(struct ms_fluid *f, struct ms_err *err)
     f->no_memory = true;
     return ms_err_set(err, MS_NOMEM, "out of memory for %llu flows over %zu routes",
                       (unsigned long long)(f->n_live + f->n_waiting), ms_fluid_n_routes(f));
-}
-
-/* Does it cross a shared link twice? Those are noted. */
-static bool winds(struct ms_fluid *f, const uint32_t *link, size_t n)
-{
-    bool any = false;
-    for (size_t i = 1; i < n; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (link[j] == link[i] && !f->fat[link[i]])
-                f->twice[link[i]] = any = true;
-        }
-    }
-    return any;
-}
-
-enum ms_status ms_fluid_route(struct ms_fluid *f, const uint32_t *links, size_t n, uint32_t *route,
-                              struct ms_err *err)
-{
-    size_t from = f->off[f->n_routes];
-    if (f->no_memory || !ms_fluid_grow(&f->hop, &f->hop_cap, from + n, sizeof *f->hop) ||
-        !ms_fluid_grow(&f->off, &f->off_cap, f->n_routes + 2, sizeof *f->off) ||
-        !ms_fluid_grow(&f->winding, &f->winding_cap, f->n_routes + 1, 1) ||
-        !ms_fluid_grow(&f->scratch, &f->scratch_cap, n + 1, sizeof *f->scratch))
-        return ms_fluid_no_memory(f, err);
-    assert(f->n_routes < MS_FLUID_LENT);
-    for (size_t i = 0; i < n; i++) {
-        assert(links[i] < f->n_links);
-        f->hop[from + i] = links[i];
-    }
-    f->winding[f->n_routes] = winds(f, links, n);
-    *route = (uint32_t)f->n_routes;
-    f->off[++f->n_routes] = from + n;
-    return MS_OK;
-}
-
-enum ms_status ms_fluid_lend(struct ms_fluid *f, const uint32_t *link, const uint64_t *first,
-                             size_t n_routes, struct ms_err *err)
-{
-    size_t had = f->lent_winding_cap, longest = 0;
-    assert(n_routes >= f->n_lent && n_routes < MS_FLUID_LENT - 1);
-    if (f->no_memory || !ms_fluid_grow(&f->lent_winding, &f->lent_winding_cap, n_routes / 64 + 1,
-                                       sizeof *f->lent_winding))
-        return ms_fluid_no_memory(f, err);
-    for (size_t i = had; i < f->lent_winding_cap; i++)
-        f->lent_winding[i] = 0;
-    for (size_t i = f->n_lent; i < n_routes; i++) {
-        size_t n = first[i + 1] - first[i];
-        if (winds(f, link + first[i], n))
-            f->lent_winding[i / 64] |= (uint64_t)1 << (i % 64);
-        longest = n > longest ? n : longest;
-    }
-    if (!ms_fluid_grow(&f->scratch, &f->scratch_cap, longest + 1, sizeof *f->scratch))
-        return ms_fluid_no_memory(f, err);
-    f->lent_hop = link;
-    f->lent_off = first;
-    f->n_lent = n_routes;
-    return MS_OK;
 }
 
 void ms_fluid_set_quantum(struct ms_fluid *f, double quantum_s)

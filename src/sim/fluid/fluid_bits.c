@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/huge.h"
-#include "sim/fluid/fluid_internal.h"
+#include "sim/fluid/fluid_comp.h"
 
 enum {
     MAX_PLANES = 6,

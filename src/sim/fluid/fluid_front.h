@@ -13,7 +13,7 @@
 #include <immintrin.h>
 #endif
 
-#include "sim/fluid/fluid_internal.h"
+#include "sim/fluid/fluid_comp.h"
 
 #define MS_FLUID_TIE 1e-10
 

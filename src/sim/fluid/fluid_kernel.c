@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #endif
 
-#include "sim/fluid/fluid_internal.h"
+#include "sim/fluid/fluid_comp.h"
 
 struct found { /* candidates so far and the bound for more */
     double first, bound;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/huge.h"
-#include "sim/fluid/fluid_internal.h"
+#include "sim/fluid/fluid_comp.h"
 
 /* Lists that are made anew because flows have come are given a quarter more space, and so are all
  * together: for some that double theirs. */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "sim/fluid/fluid_internal.h"
+#include "sim/fluid/fluid_comp.h"
 
 enum { CHUNK = 1 << 14, PARALLEL = 1 << 16 };
 

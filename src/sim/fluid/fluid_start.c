@@ -252,8 +252,7 @@ static void fetch_ahead(const struct ms_fluid *f, uint32_t n, uint32_t i)
     uint32_t next = f->wait[f->due[i + AHEAD / 2]].route,
              soon = f->wait[f->due[i + AHEAD / 4]].route;
     if (next != MS_FLUID_NONE)
-        __builtin_prefetch(next & MS_FLUID_LENT ? (const void *)&f->lent_off[next ^ MS_FLUID_LENT]
-                                                : (const void *)&f->off[next]);
+        __builtin_prefetch(ms_fluid_routes_of(f, next)->off + (next & ~MS_FLUID_LENT));
     if (soon != MS_FLUID_NONE)
         __builtin_prefetch(ms_fluid_hops(f, soon).link);
 }

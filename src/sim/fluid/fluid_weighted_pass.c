@@ -2,7 +2,7 @@
  * computed; and what the levels before have served. */
 #include <math.h>
 
-#include "sim/fluid/fluid_internal.h"
+#include "sim/fluid/fluid_comp.h"
 
 void ms_fluid_weighted_serve(struct ms_fluid_comp *c)
 {
