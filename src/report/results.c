@@ -200,57 +200,11 @@ static bool grown(struct reader *a)
     return r != NULL;
 }
 
-/* What the closing table (overview.c) and the keys of records (results_keys.c) are made of; of records with
- * times of exchanges all but the first LONGER. */
-enum { LONGER = 8 };
-static const char *const brief[] = {"layer.n",
-                                    "layer.p50_us",
-                                    "layer.p95_us",
-                                    "layer.p99_us",
-                                    "step.n",
-                                    "step.p50_us",
-                                    "step.p95_us",
-                                    "step.p99_us",
-                                    "schema",
-                                    "case",
-                                    "status",
-                                    "axes.",
-                                    "seed",
-                                    "hardware",
-                                    "network_model",
-                                    "ranks",
-                                    "repeats",
-                                    "units",
-                                    "platform.name",
-                                    "caption.algorithm",
-                                    "caption.placement",
-                                    "caption.scenario",
-                                    "exchange.n",
-                                    "exchange.p50_us",
-                                    "exchange.p95_us",
-                                    "exchange.p99_us",
-                                    "slowdown.vs_balanced_p99",
-                                    "imbalance.rank_max_over_mean",
-                                    "imbalance.gini",
-                                    "imbalance.max_over_mean",
-                                    "variance.layer",
-                                    "variance.batch",
-                                    "variance.within",
-                                    "training.steps",
-                                    "training.ce",
-                                    "training.heldout_ce",
-                                    "training.heldout_ppl",
-                                    NULL};
-
-static bool read_facts(struct reader *a, const char *line, struct ms_result *r)
-{
-    struct ms_results *s = a->s;
-    const char *const *only = a->brief ? brief + LONGER : NULL;
-    bool read = ms_facts_read(line, only, s->names, &s->texts, &s->arena, &r->facts);
-    if (read && a->brief && isnan(ms_result_number(r, "exchange.n")))
-        read = ms_facts_read(line, brief, s->names, &s->texts, &s->arena, &r->facts);
-    return read;
-}
+/* What the closing table (overview.c) and the keys of records (results_keys.c) are made of. */
+static const char *const brief[] = {
+    "schema",  "case",      "status",     "axes.",         "seed",      "hardware",  "ranks",
+    "repeats", "units",     "platform.",  "network_model", "caption.",  "exchange.", "layer.",
+    "step.",   "slowdown.", "imbalance.", "variance.",     "training.", NULL};
 
 /* Equal lines are one record: shards, and the same folder twice. A folder that was just written has
  * none. */
@@ -268,7 +222,8 @@ static bool add(void *ctx, const char *line, size_t n)
                           .source = a->source,
                           .n_source = s->n_sources,
                           .names = s->names};
-    if (a->seen.failed || !grown(a) || !read_facts(a, line, &r))
+    if (a->seen.failed || !grown(a) ||
+        !ms_facts_read(line, a->brief ? brief : NULL, s->names, &s->texts, &s->arena, &r.facts))
         return false;
     r.id = ms_result_text(&r, "case", "");
     r.key = ms_result_text(&r, "key", "");
