@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/rng.h"
+#include "base/seal.h"
 #include "report/compare.h"
 #include "report/overview.h"
 #include "report/plot.h"
@@ -440,20 +442,73 @@ START_TEST(test_the_bar_never_wraps)
 }
 END_TEST
 
-START_TEST(test_overview_fits_a_hundred_columns)
+static char *overview_of(struct ms_results *r)
 {
-    struct ms_results r = read_fakes(four, 5);
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
     struct ms_term term = {.width = 100};
-    ck_assert_int_eq(ms_overview_print(&r, f, &term), MS_OK);
+    ck_assert_int_eq(ms_overview_print(r, f, &term), MS_OK);
     fclose(f);
+    ms_results_finish(r);
+    return text;
+}
+
+START_TEST(test_overview_fits_a_hundred_columns)
+{
+    struct ms_results r = read_fakes(four, 5);
+    char *text = overview_of(&r);
     ck_assert_ptr_nonnull(strstr(text, "c0004"));
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
         ck_assert_int_le(ms_text_width(line), 100);
     free(text);
-    ms_results_finish(&r);
+}
+END_TEST
+
+/* A run's closing table reads a part of each record: it says what all of it says, of exchanges, of
+ * layers alone and of trainings. */
+START_TEST(test_the_part_of_a_record_that_is_read_is_enough)
+{
+    static const char *const times[] = {
+        "\"exchange\":{\"n\":9,\"p50_us\":7.5,\"p95_us\":8.5,\"p99_us\":9.5},"
+        "\"slowdown\":{\"vs_balanced_p99\":1.25},"
+        "\"variance\":{\"layer\":0.5,\"batch\":0.2,\"within\":0.3}",
+        "\"layer\":{\"n\":4,\"p50_us\":17.5,\"p95_us\":18.5,\"p99_us\":19.5},"
+        "\"step\":{\"n\":2,\"p50_us\":27.5,\"p95_us\":28.5,\"p99_us\":29.5}",
+        "\"training\":{\"steps\":30,\"ce\":2.125,\"heldout_ce\":2.25,\"heldout_ppl\":9.5}"};
+    char dir[64], path[80];
+    snprintf(dir, sizeof dir, "%s/part", root);
+    snprintf(path, sizeof path, "%s/results.jsonl", dir);
+    mkdir(dir, 0755);
+    struct ms_buf b = {0};
+    for (int i = 0; i < 2; i++) {
+        struct ms_buf line = {0};
+        ms_buf_printf(
+            &line,
+            "{\"schema\":\"moesim.result/1\",\"case\":\"c%d\",\"key\":\"%032x\",\"axes\":"
+            "{\"workload.tokens_per_rank\":%d},\"status\":\"ok\",\"seed\":1,\"repeats\":9,"
+            "\"hardware\":\"h100\",\"units\":3,\"network_model\":\"fluid\",\"ranks\":8,"
+            "\"platform\":{\"name\":\"rail%d\",\"nodes\":8},\"caption\":{\"scenario\":\"s\","
+            "\"algorithm\":\"%s\",\"placement\":\"lpt\"},\"imbalance\":{"
+            "\"rank_max_over_mean\":1.5,\"gini\":0.25,\"max_over_mean\":2.5},%s,"
+            "\"links\":[1,2]",
+            i, (unsigned)i, 16 << i, i, i ? "ring" : "direct", times[_i]);
+        ms_seal_add(&line);
+        ms_buf_printf(&b, "%s\n", line.p);
+        ms_buf_finish(&line);
+    }
+    ck_assert_int_eq(ms_file_write(path, b.p, b.n, NULL), MS_OK);
+    struct ms_results all = {0}, part = {0};
+    const char *paths[] = {dir};
+    struct ms_err err = {0};
+    ck_assert_msg(ms_results_read(&all, paths, 1, &err) == MS_OK, "%s", err.text);
+    ck_assert_msg(ms_results_read_brief(&part, dir, &err) == MS_OK, "%s", err.text);
+    ck_assert_uint_eq(part.n, 2);
+    char *whole = overview_of(&all), *brief = overview_of(&part);
+    ck_assert_str_eq(brief, whole);
+    ck_assert_ptr_nonnull(strstr(whole, _i < 2 ? "9.5" : "9.50"));
+    free(whole), free(brief);
+    ms_buf_finish(&b);
 }
 END_TEST
 
@@ -538,6 +593,7 @@ int main(void)
     tcase_add_test(t, test_a_picture_runs_no_commands_and_draws_every_row);
     tcase_add_test(t, test_the_bar_never_wraps);
     tcase_add_test(t, test_overview_fits_a_hundred_columns);
+    tcase_add_loop_test(t, test_the_part_of_a_record_that_is_read_is_enough, 0, 3);
     tcase_add_test(t, test_comparing_is_linear_in_records);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
