@@ -116,8 +116,11 @@ enum ms_status ms_file_open(const char *path, int *fd, size_t *size, struct ms_e
 {
     struct stat st;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
-        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such file");
+    if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG)) {
+        char near[600];
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such file%s",
+                         ms_near_file(path, NULL, near, sizeof near));
+    }
     if (*fd < 0 && errno == ENXIO)
         return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "is not a file");
     if (*fd < 0 || fstat(*fd, &st) != 0 || S_ISDIR(st.st_mode)) {

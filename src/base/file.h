@@ -70,6 +70,10 @@ char *ms_path_beside(const char *base_file, const char *path);
 /** The last part without its extension, into out: "a/b/rail-8x8.xml" -> "rail-8x8". @return out */
 const char *ms_path_stem(const char *path, char *out, size_t size);
 
+/** "; did you mean 'x'?" for a file or folder that is not there: the nearest name beside it or, not NULL, in
+ *  a folder of those shipped; "" where none is near. @return out */
+const char *ms_near_file(const char *path, const char *shipped, char *out, size_t size);
+
 /** strcmp with runs of digits compared as numbers: n2 before n10. Ties (n01, n1) fall back to
  *  strcmp. */
 int ms_natural_cmp(const char *a, const char *b);

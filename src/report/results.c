@@ -82,8 +82,10 @@ static enum ms_status locate(struct ms_arena *arena, const char *path, const cha
                              const char **name, struct ms_err *err)
 {
     struct stat st;
+    char near[600];
     if (stat(path, &st) != 0)
-        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such folder or file");
+        return ms_err_at(err, MS_INVALID, path, 0, 0, NULL, "no such folder or file%s",
+                         ms_near_file(path, NULL, near, sizeof near));
     *dir = path;
     *name = "results.jsonl";
     if (is_folder(path))

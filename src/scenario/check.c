@@ -44,7 +44,8 @@ static void check_file(const struct ms_case_check *c, const char *key, const cha
     char near[600];
     if (path && strcmp(path, "-") != 0 && access(path, F_OK) != 0)
         ms_check_key_fail(c, key, "no such file: %s%s", path,
-                          ms_near_file(path, strcmp(key, "platform") == 0, near, sizeof near));
+                          ms_near_file(path, strcmp(key, "platform") == 0 ? "platforms" : NULL,
+                                       near, sizeof near));
 }
 
 /* A source needs its file; a file needs its source. */

@@ -23,9 +23,6 @@ void ms_check_key_fail(const struct ms_case_check *c, const char *key, const cha
 void ms_check_key_warn(const struct ms_case_check *c, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** "; did you mean 'x'?" for a file that is not there (near_file.c), "" where no name is near. @return out */
-const char *ms_near_file(const char *path, bool is_platform, char *out, size_t size);
-
 /** Links that fail and hosts that are lost: are they there, and can the others go on? */
 void ms_check_fault_links(const struct ms_case_check *c);
 void ms_check_lost(const struct ms_case_check *c);

@@ -1,11 +1,11 @@
-/* Which file somebody meant who named one that is not there: the nearest name beside it, or for a platform
- * among those shipped. */
+/* Which file somebody meant who named one that is not there: the nearest name beside it, or among those
+ * shipped. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/shipped.h"
-#include "scenario/check_parts.h"
 
 enum { MOST = 1000 };
 
@@ -31,7 +31,7 @@ static bool nearest_in(const char *folder, const char *name, char *out, size_t s
     return *out;
 }
 
-const char *ms_near_file(const char *path, bool is_platform, char *out, size_t size)
+const char *ms_near_file(const char *path, const char *shipped, char *out, size_t size)
 {
     char folder[4096], near[256], buffer[4096];
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -40,8 +40,8 @@ const char *ms_near_file(const char *path, bool is_platform, char *out, size_t s
     *out = '\0';
     if (nearest_in(before ? folder : ".", name, near, sizeof near))
         snprintf(out, size, "; did you mean '%s%s'?", before ? folder : "", near);
-    else if (is_platform &&
-             nearest_in(ms_shipped("platforms", buffer, sizeof buffer), name, near, sizeof near))
-        snprintf(out, size, "; did you mean 'platforms/%s'?", near);
+    else if (shipped &&
+             nearest_in(ms_shipped(shipped, buffer, sizeof buffer), name, near, sizeof near))
+        snprintf(out, size, "; did you mean '%s/%s'?", shipped, near);
     return out;
 }
