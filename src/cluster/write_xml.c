@@ -35,24 +35,16 @@ static bool goes_on(struct writer *w, size_t at_least)
     return !w->stopped && !w->out->failed;
 }
 
-/* Rows that come by the hundred thousand are put together by hand: `at` is where the next piece goes. */
-static char *put(char *at, const char *s)
+/* Rows that come by the hundred thousand are written without printf. */
+static void add(struct ms_buf *row, const char *text, int number)
 {
-    size_t n = strlen(s);
-    memcpy(at, s, n);
-    return at + n;
-}
-
-static char *put_number(char *at, int n)
-{
-    char digit[12];
-    int k = 0;
+    char digit[12], *at = digit + sizeof digit;
+    *--at = '\0';
     do
-        digit[k++] = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    while (k)
-        *at++ = digit[--k];
-    return at;
+        *--at = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    ms_buf_adds(row, text);
+    ms_buf_adds(row, at);
 }
 
 /* The shortest of "46.5GBps", "50000Bps" that says the same number. */
@@ -179,17 +171,16 @@ static void open_top(struct writer *w, const char *routing, const char *topology
 
 static void bypass_rows(struct writer *w, const char *in, int g)
 {
-    char row[256];
     int first = g / w->f->M * w->f->M;
     for (int h = first; h < first + w->f->M; h++) {
         if (h == g)
             continue;
-        char *at = put_number(put(put(row, in), "<bypassRoute src=\"gpu"), g);
-        at = put_number(put(at, "\" dst=\"gpu"), h);
-        at = put_number(put(at, "\"><link_ctn id=\"nvl_"), g);
-        at = put_number(put(at, "_UP\"/><link_ctn id=\"nvl_"), h);
-        at = put(at, "_DOWN\"/></bypassRoute>\n");
-        ms_buf_add(w->out, row, (size_t)(at - row));
+        ms_buf_adds(w->out, in);
+        add(w->out, "<bypassRoute src=\"gpu", g);
+        add(w->out, "\" dst=\"gpu", h);
+        add(w->out, "\"><link_ctn id=\"nvl_", g);
+        add(w->out, "_UP\"/><link_ctn id=\"nvl_", h);
+        ms_buf_adds(w->out, "_DOWN\"/></bypassRoute>\n");
     }
 }
 
@@ -232,19 +223,18 @@ static void zone_route(struct writer *w, int a, int b)
 {
     const struct ms_blueprint *f = w->f;
     struct ms_route_hop hop[MS_MAX_ROUTE_HOPS];
-    char row[MS_MAX_ROUTE_HOPS * (sizeof f->trunk->name + 48) + 256];
     int n = f->route(f, a, b, hop);
-    char *at = put_number(put(row, "    <zoneRoute src=\"edge"), a);
-    at = put_number(put(at, "\" dst=\"edge"), b);
-    at = put_number(put(at, "\" gw_src=\"switch"), a);
-    at = put_number(put(at, "\" gw_dst=\"switch"), b);
-    at = put(at, f->mirrored ? "\">" : "\" symmetrical=\"NO\">");
+    add(w->out, "    <zoneRoute src=\"edge", a);
+    add(w->out, "\" dst=\"edge", b);
+    add(w->out, "\" gw_src=\"switch", a);
+    add(w->out, "\" gw_dst=\"switch", b);
+    ms_buf_adds(w->out, f->mirrored ? "\">" : "\" symmetrical=\"NO\">");
     for (int i = 0; i < n; i++) {
-        at = put(put(at, "<link_ctn id=\""), f->trunk[hop[i].trunk].name);
-        at = put(at, hop[i].down ? "\" direction=\"DOWN\"/>" : "\" direction=\"UP\"/>");
+        ms_buf_adds(w->out, "<link_ctn id=\"");
+        ms_buf_adds(w->out, f->trunk[hop[i].trunk].name);
+        ms_buf_adds(w->out, hop[i].down ? "\" direction=\"DOWN\"/>" : "\" direction=\"UP\"/>");
     }
-    at = put(at, "</zoneRoute>\n");
-    ms_buf_add(w->out, row, (size_t)(at - row));
+    ms_buf_adds(w->out, "</zoneRoute>\n");
 }
 
 static void write_edges(struct writer *w, const char *topology, const char *command, const int *gpu,
