@@ -273,7 +273,7 @@ enum ms_status ms_demand_begin(struct ms_demand *d, int repeat, struct ms_err *e
     return s;
 }
 
-/* When the first twin is asked for: they are as large as a table of pairs. */
+/* When the first twin is asked for: each looks at every pair of ranks. */
 static enum ms_status create_makers(struct ms_demand *d, struct ms_err *err)
 {
     for (int q = 0; q < d->Q; q++) {
