@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
+
 /** A name as the parser has it, equal names at one address, and as it is kept. */
 struct known_name {
     const xmlChar *from;
@@ -61,7 +63,7 @@ static struct ms_xml_el *grow(struct reader *r)
     struct ms_xml *x = r->out;
     if (x->n == x->cap) {
         int cap = x->cap ? 2 * x->cap : 256;
-        struct ms_xml_el *el = realloc(x->el, (size_t)cap * sizeof *el);
+        struct ms_xml_el *el = ms_huge_realloc(x->el, (size_t)cap * sizeof *el);
         if (!el) {
             r->nomem = true;
             return NULL;

@@ -7,6 +7,7 @@
 
 struct scan {
     const char *p, *end; /* what is left */
+    const char *kept;    /* what is to go into out, up to p */
     struct ms_buf *out;
     int line;
     bool declared, doctype, latin, recoded;
@@ -38,20 +39,40 @@ static void take_latin(struct scan *s, const char *p, size_t n)
     }
 }
 
-/* n bytes into out: as they are, or only their line ends. */
-static void take(struct scan *s, size_t n, bool keep)
+/* What was kept so far into out. */
+static void copy(struct scan *s)
 {
-    const char *p = s->p, *stop = p + n;
-    for (const char *nl = p; (nl = memchr(nl, '\n', (size_t)(stop - nl))); nl++) {
+    if (s->latin)
+        take_latin(s, s->kept, (size_t)(s->p - s->kept));
+    else
+        ms_buf_add(s->out, s->kept, (size_t)(s->p - s->kept));
+    s->kept = s->p;
+}
+
+static const char *next_line(const char *p, const char *stop)
+{
+    return memchr(p, '\n', (size_t)(stop - p));
+}
+
+/* n bytes are kept as they are. */
+static void keep(struct scan *s, size_t n)
+{
+    const char *stop = s->p + n;
+    for (const char *nl = s->p; (nl = next_line(nl, stop)); nl++)
         s->line++;
-        if (!keep)
-            ms_buf_add(s->out, "\n", 1);
-    }
-    if (keep && s->latin)
-        take_latin(s, p, n);
-    else if (keep)
-        ms_buf_add(s->out, p, n);
     s->p = stop;
+}
+
+/* Of n bytes only their line ends. */
+static void drop(struct scan *s, size_t n)
+{
+    const char *stop = s->p + n;
+    copy(s);
+    for (const char *nl = s->p; (nl = next_line(nl, stop)); nl++) {
+        s->line++;
+        ms_buf_add(s->out, "\n", 1);
+    }
+    s->kept = s->p = stop;
 }
 
 /* Skip to just after `mark`, which must come at or after `from`. */
@@ -59,7 +80,7 @@ static void skip_to(struct scan *s, size_t from, const char *mark, const char *f
 {
     const char *e = strstr(s->p + from, mark);
     if (e)
-        take(s, (size_t)(e - s->p) + strlen(mark), false);
+        drop(s, (size_t)(e - s->p) + strlen(mark));
     else
         refuse(s, fault);
 }
@@ -114,7 +135,7 @@ static void declaration(struct scan *s)
     else if (e && !one_of(value, n, utf8) && !one_of(value, n, latin1))
         refuse(s, "the encoding must be UTF-8 or ISO-8859-1");
     else
-        take(s, (size_t)((e ? e : p) - s->p) + 2, false);
+        drop(s, (size_t)((e ? e : p) - s->p) + 2);
     s->latin = e && one_of(value, n, latin1);
 }
 
@@ -144,7 +165,7 @@ static void doctype(struct scan *s)
                   "\"https://simgrid.org/simgrid.dtd\">");
     s->doctype = true;
     if (good)
-        take(s, (size_t)(end - s->p) + 1, false);
+        drop(s, (size_t)(end - s->p) + 1);
 }
 
 /* &amp; &lt; &gt; &quot; &apos; and numbers: what needs no DTD. */
@@ -165,7 +186,7 @@ static void reference(struct scan *s)
 {
     if (known_reference(s->p)) {
         s->recoded = true; /* SimGrid's lexer makes bytes of numbers, not characters */
-        take(s, 1, true);
+        keep(s, 1);
         return;
     }
     snprintf(s->text, sizeof s->text,
@@ -186,7 +207,7 @@ static void tag(struct scan *s)
     }
     while (s->p < s->end) {
         const char in_quotes[] = {quote, '&', '\0'};
-        take(s, strcspn(s->p, quote ? in_quotes : "\"'>&"), true);
+        keep(s, strcspn(s->p, quote ? in_quotes : "\"'>&"));
         char c = *s->p;
         if (s->p == s->end)
             return;
@@ -194,7 +215,7 @@ static void tag(struct scan *s)
             reference(s);
             continue;
         }
-        take(s, 1, true);
+        keep(s, 1);
         if (c == '>' && !quote)
             return;
         quote = quote ? '\0' : c;
@@ -222,7 +243,7 @@ static void construct(struct scan *s)
 enum ms_status ms_xml_scan(const char *path, const char *text, size_t n, struct ms_buf *out,
                            bool *recoded, struct ms_errs *errs)
 {
-    struct scan s = {.p = text, .end = text + n, .out = out, .line = 1};
+    struct scan s = {.p = text, .end = text + n, .kept = text, .out = out, .line = 1};
     const char *nul = memchr(text, '\0', n);
     *recoded = false;
     if (n == 0)
@@ -237,12 +258,13 @@ enum ms_status ms_xml_scan(const char *path, const char *text, size_t n, struct 
         refuse(&s, "a NUL byte: not a text file in UTF-8");
     while (s.p < s.end) {
         size_t plain = strcspn(s.p, "<&");
-        take(&s, plain, true);
+        keep(&s, plain);
         if (s.p < s.end && *s.p == '&')
             reference(&s);
         else if (s.p < s.end)
             construct(&s);
     }
+    copy(&s);
     if (s.fault)
         ms_errs_add_at(errs, MS_INVALID, path, s.fault_line, 0, NULL, "%s", s.fault);
     *recoded = s.recoded;

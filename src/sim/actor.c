@@ -3,10 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include <simgrid/actor.h>
-#include <simgrid/engine.h>
-#include <simgrid/semaphore.h>
-
 #include "base/clock.h"
 #include "sim/actor.h"
 #include "sim/cause.h"
@@ -15,12 +11,13 @@
 #include "sim/kernel_work.h"
 #include "sim/move.h"
 #include "sim/network_model.h"
+#include "sim/simgrid.h"
 
 void ms_actor_wait(struct ms_actor *actor)
 {
     struct ms_core *c = actor->core;
     c->crew.wake_s[actor - c->crew.actor] = INFINITY;
-    sg_sem_acquire(actor->sem);
+    ms_sg.sem_acquire(actor->sem);
 }
 
 void ms_actor_wake(struct ms_actor *actor)
@@ -31,7 +28,7 @@ void ms_actor_wake(struct ms_actor *actor)
         return;
     }
     c->crew.wake_s[actor - c->crew.actor] = -INFINITY;
-    sg_sem_release(actor->sem);
+    ms_sg.sem_release(actor->sem);
 }
 
 void ms_actors_hold(struct ms_core *c)
@@ -46,7 +43,7 @@ void ms_actors_release(struct ms_core *c)
     for (int i = 0; i < c->crew.n_held; i++)
         c->crew.wake_s[c->crew.held[i] - c->crew.actor] = -INFINITY;
     for (int i = 0; i < c->crew.n_held; i++)
-        sg_sem_release(c->crew.held[i]->sem);
+        ms_sg.sem_release(c->crew.held[i]->sem);
 }
 
 double ms_actors_horizon_s(const struct ms_core *c)
@@ -122,7 +119,7 @@ static void compute(struct ms_actor *actor, const char *what, int step, int laye
     ms_causes_compute(c, actor, for_s, slowdown, jitter);
     for_s *= slowdown * jitter;
     if (gpu->lock)
-        sg_sem_acquire(gpu->lock);
+        ms_sg.sem_acquire(gpu->lock);
     double start_s = actor->now_s = fmax(actor->now_s, gpu->free_s);
     work(actor, for_s);
     gpu->free_s = actor->now_s;
@@ -130,7 +127,7 @@ static void compute(struct ms_actor *actor, const char *what, int step, int laye
     c->samples.rank_busy_s[(size_t)step * (size_t)c->n_total + (size_t)rank] +=
         actor->now_s - start_s;
     if (gpu->lock)
-        sg_sem_release(gpu->lock);
+        ms_sg.sem_release(gpu->lock);
 }
 
 static const char *const phase_name[] = {"dispatch", "combine", "combine backward",
@@ -325,7 +322,7 @@ static bool one_step(struct ms_actor *actor, int step)
 
 static void actor_main(int argc, char **argv)
 {
-    struct ms_actor *actor = sg_actor_self_get_data();
+    struct ms_actor *actor = ms_sg.actor_self_get_data();
     struct ms_core *c = actor->core;
     for (;;) {
         ms_actor_wait(actor);
@@ -337,7 +334,7 @@ static void actor_main(int argc, char **argv)
         if (c->status)
             break;
         if (++c->crew.n_waiting == c->n_total * c->n_halves)
-            sg_sem_release(c->crew.director);
+            ms_sg.sem_release(c->crew.director);
     }
     c->crew.n_homed++;
 }
@@ -361,7 +358,7 @@ static enum ms_status begin_run(struct ms_core *c, int run)
     if (status)
         return ms_core_note(c, status);
     c->run.wall_start_s = ms_clock_s();
-    c->run.start_s = simgrid_get_clock();
+    c->run.start_s = ms_sg.get_clock();
     c->run.ahead_s = -INFINITY;
     for (int i = 0; i < c->n_total * c->n_halves; i++) {
         c->crew.actor[i].now_s = c->crew.actor[i].complete_s = 0;
@@ -394,7 +391,7 @@ static enum ms_status end_run(struct ms_core *c)
 
 static void director_main(int argc, char **argv)
 {
-    struct ms_core *c = sg_actor_self_get_data();
+    struct ms_core *c = ms_sg.actor_self_get_data();
     const struct ms_sim_source *s = &c->in->source;
     c->out->platform_wall_s +=
         ms_clock_s() - c->run.wall_start_s; /* SimGrid closes its zones at the start */
@@ -405,14 +402,14 @@ static void director_main(int argc, char **argv)
             break;
         for (int i = 0; i < c->n_total * c->n_halves; i++)
             ms_actor_wake(&c->crew.actor[i]);
-        sg_sem_acquire(c->crew.director);
+        ms_sg.sem_acquire(c->crew.director);
         if (!c->status)
             end_run(c);
     }
     c->crew.over = true;
     if (!c->status)
         for (int i = 0; i < c->n_total * c->n_halves; i++)
-            sg_sem_release(c->crew.actor[i].sem);
+            ms_sg.sem_release(c->crew.actor[i].sem);
     c->model->transport->stop(c);
 }
 
@@ -426,10 +423,10 @@ static void director_main(int argc, char **argv)
 static void start_actor(const char *name, sg_host_t host, void (*main)(int, char **), void *data,
                         unsigned stack)
 {
-    sg_actor_t a = sg_actor_init(name, host);
-    sg_actor_set_stacksize(a, stack);
-    sg_actor_set_data(a, data);
-    sg_actor_start(a, main, 0, NULL);
+    sg_actor_t a = ms_sg.actor_init(name, host);
+    ms_sg.actor_set_stacksize(a, stack);
+    ms_sg.actor_set_data(a, data);
+    ms_sg.actor_start(a, main, 0, NULL);
 }
 
 enum ms_status ms_actors_start(struct ms_core *c)
@@ -451,15 +448,15 @@ enum ms_status ms_actors_start(struct ms_core *c)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %zu ranks", n);
     for (size_t i = 0; i < n; i++)
         c->crew.wake_s[i] = -INFINITY;
-    c->crew.director = sg_sem_init(0);
+    c->crew.director = ms_sg.sem_init(0);
     for (int r = 0; r < c->n_total; r++) {
-        c->crew.gpu[r].lock = c->n_halves > 1 ? sg_sem_init(1) : NULL;
+        c->crew.gpu[r].lock = c->n_halves > 1 ? ms_sg.sem_init(1) : NULL;
         for (int k = 0; k < c->n_halves; k++)
             c->crew.actor[r * c->n_halves + k] = (struct ms_actor){.core = c,
                                                                    .group = r / c->n_ranks,
                                                                    .rank = r % c->n_ranks,
                                                                    .half = k,
-                                                                   .sem = sg_sem_init(0)};
+                                                                   .sem = ms_sg.sem_init(0)};
     }
     for (size_t i = 0; i < n; i++)
         start_actor("rank", c->platform.host[i / (size_t)c->n_halves], actor_main,
@@ -472,9 +469,9 @@ void ms_actors_finish(struct ms_core *c)
 {
     for (int r = 0; r < c->n_total; r++) {
         if (c->crew.gpu[r].lock)
-            sg_sem_destroy(c->crew.gpu[r].lock);
+            ms_sg.sem_destroy(c->crew.gpu[r].lock);
         for (int k = 0; k < c->n_halves; k++)
-            sg_sem_destroy(c->crew.actor[r * c->n_halves + k].sem);
+            ms_sg.sem_destroy(c->crew.actor[r * c->n_halves + k].sem);
     }
-    sg_sem_destroy(c->crew.director);
+    ms_sg.sem_destroy(c->crew.director);
 }

@@ -12,8 +12,6 @@
 #ifndef MS_SIM_CORE_H
 #define MS_SIM_CORE_H
 
-#include <simgrid/forward.h>
-
 #include "sim/exchange.h"
 #include "sim/exec.h"
 #include "sim/kernel_work.h"
@@ -21,6 +19,7 @@
 #include "sim/platform_events.h"
 #include "sim/route_ruled.h"
 #include "sim/route_table.h"
+#include "sim/simgrid.h"
 
 /** The legs of a layer, in the order a rank goes through them. The backward ones come after all
  *  forward layers. */

@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <simgrid/actor.h>
-#include <simgrid/engine.h>
-#include <simgrid/host.h>
-#include <simgrid/link.h>
-#include <simgrid/version.h>
-#include <xbt/dynar.h>
-#include <xbt/log.h>
-
 #include "base/file.h"
 #include "cluster/platform_outline.h"
 #include "demand/nodes.h"
@@ -21,6 +13,7 @@
 #include "sim/load.h"
 #include "sim/network_model.h"
 #include "sim/paths.h"
+#include "sim/simgrid.h"
 
 #if SIMGRID_VERSION >= 33300
 #define PRECISION "--cfg=precision/timing:1e-12"
@@ -42,13 +35,13 @@ static const char *const common[] = {"moesim", PRECISION, "--cfg=contexts/stack-
 
 double ms_engine_now_s(const struct ms_core *c)
 {
-    return simgrid_get_clock() - c->run.start_s;
+    return ms_sg.get_clock() - c->run.start_s;
 }
 
 double ms_engine_left_s(const struct ms_core *c, double at_s)
 {
     double grid_s = nearbyint(at_s / CLOCK_GRID_S) * CLOCK_GRID_S;
-    double left_s = c->run.start_s + grid_s - simgrid_get_clock();
+    double left_s = c->run.start_s + grid_s - ms_sg.get_clock();
     return left_s > 0 && left_s < LEAST_S ? LEAST_S : left_s;
 }
 
@@ -56,14 +49,16 @@ void ms_engine_sleep_until(const struct ms_core *c, double at_s)
 {
     double left_s = ms_engine_left_s(c, at_s);
     if (left_s > 0)
-        sg_actor_sleep_for(left_s);
+        ms_sg.actor_sleep_for(left_s);
 }
 
 const char *ms_sim_simgrid_version(void)
 {
-    static char text[32];
+    static char text[32] = "that cannot be loaded";
     int major, minor, patch;
-    sg_version_get(&major, &minor, &patch);
+    if (ms_simgrid_load(NULL) != MS_OK)
+        return text;
+    ms_sg.version_get(&major, &minor, &patch);
     if (patch)
         snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
     else
@@ -88,7 +83,7 @@ static void start_simgrid(const char *const *args)
     struct sigaction kept[32];
     for (int s = 1; s < 32; s++)
         sigaction(s, NULL, &kept[s]);
-    simgrid_init(&argc, argv);
+    ms_sg.init(&argc, argv);
     for (int s = 1; s < 32; s++)
         if (s != SIGKILL && s != SIGSTOP)
             sigaction(s, &kept[s], NULL);
@@ -100,13 +95,13 @@ static enum ms_status find_hosts(struct ms_core *c)
     c->platform.host = MS_NEW(&c->arena, sg_host_t, (size_t)c->n_total);
     if (!c->platform.host)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d hosts", c->n_total);
-    if (sg_host_count() != (size_t)p->n_hosts_in_file)
+    if (ms_sg.host_count() != (size_t)p->n_hosts_in_file)
         return ms_core_fail(c, MS_INTERNAL, "%s: SimGrid finds %zu hosts, the reader %d", p->path,
-                            sg_host_count(), p->n_hosts_in_file);
+                            ms_sg.host_count(), p->n_hosts_in_file);
     for (int g = 0; g < c->n_groups; g++)
         for (int r = 0; r < c->n_ranks; r++) {
             int i = ms_core_host(c, g, r);
-            sg_host_t h = sg_host_by_name(p->host_name[i]);
+            sg_host_t h = ms_sg.host_by_name(p->host_name[i]);
             if (!h)
                 return ms_core_fail(c, MS_INTERNAL, "%s: SimGrid does not know host '%s'", p->path,
                                     p->host_name[i]);
@@ -117,8 +112,8 @@ static enum ms_status find_hosts(struct ms_core *c)
 
 static int by_name(const void *a, const void *b)
 {
-    return ms_natural_cmp(sg_link_get_name(*(const sg_link_t *)a),
-                          sg_link_get_name(*(const sg_link_t *)b));
+    return ms_natural_cmp(ms_sg.link_get_name(*(const sg_link_t *)a),
+                          ms_sg.link_get_name(*(const sg_link_t *)b));
 }
 
 static enum ms_status make_links(struct ms_core *c, struct ms_sim_engine *e, size_t n)
@@ -144,12 +139,12 @@ static int compare_names(const void *key, const void *row)
  * link of ours. */
 static enum ms_status find_links(struct ms_core *c, struct ms_sim_engine *e)
 {
-    size_t n = sg_link_count(), kept = 0;
-    sg_link_t *all = sg_link_list();
+    size_t n = ms_sg.link_count(), kept = 0;
+    sg_link_t *all = ms_sg.link_list();
     const struct ms_platform *p = c->in->platform;
     e->link = MS_NEW(&e->arena, sg_link_t, n);
     for (size_t i = 0; all && e->link && i < n; i++)
-        if (strcmp(sg_link_get_name(all[i]), "__loopback__"))
+        if (strcmp(ms_sg.link_get_name(all[i]), "__loopback__"))
             e->link[kept++] = all[i];
     bool good = all && e->link;
     free(all);
@@ -158,13 +153,13 @@ static enum ms_status find_links(struct ms_core *c, struct ms_sim_engine *e)
     qsort(e->link, kept, sizeof *e->link, by_name);
     enum ms_status s = make_links(c, e, kept);
     for (int i = 0; s == MS_OK && i < e->n_links; i++) {
-        sg_link_set_data(e->link[i], (void *)(uintptr_t)(i + 1));
-        e->link_name[i] = sg_link_get_name(e->link[i]);
-        e->bandwidth_Bps[i] = sg_link_get_bandwidth(e->link[i]);
-        e->shared[i] = sg_link_is_shared(e->link[i]);
-        e->latency_s[i] = sg_link_get_latency(e->link[i]);
+        ms_sg.link_set_data(e->link[i], (void *)(uintptr_t)(i + 1));
+        e->link_name[i] = ms_sg.link_get_name(e->link[i]);
+        e->bandwidth_Bps[i] = ms_sg.link_get_bandwidth(e->link[i]);
+        e->shared[i] = ms_sg.link_is_shared(e->link[i]);
+        e->latency_s[i] = ms_sg.link_get_latency(e->link[i]);
         if (c->latency_at_sender)
-            sg_link_set_latency(e->link[i], 0);
+            ms_sg.link_set_latency(e->link[i], 0);
     }
     for (int l = 0; s == MS_OK && e->of_file && l < p->n_links; l++) {
         const char **found = bsearch(p->link[l].name, e->link_name, (size_t)e->n_links,
@@ -213,20 +208,20 @@ static enum ms_status ask_simgrid(struct ms_core *c, int src, int dst, struct ms
 {
     static xbt_dynar_t links; /* one engine a process */
     if (!links)
-        links = xbt_dynar_new(sizeof(sg_link_t), NULL);
-    xbt_dynar_reset(links);
+        links = ms_sg.dynar_new(sizeof(sg_link_t), NULL);
+    ms_sg.dynar_reset(links);
     sg_host_t from = c->platform.host[src], to = c->platform.host[dst];
-    sg_host_get_route(from, to, links);
-    out->n = xbt_dynar_length(links);
+    ms_sg.host_get_route(from, to, links);
+    out->n = ms_sg.dynar_length(links);
     if (out->n > out->max_links)
         return MS_OK;
-    sg_link_t *link = out->n ? xbt_dynar_get_ptr(links, 0) : NULL;
+    sg_link_t *link = out->n ? ms_sg.dynar_get_ptr(links, 0) : NULL;
     for (size_t i = 0; i < out->n; i++) {
-        uintptr_t k = (uintptr_t)sg_link_get_data(link[i]);
+        uintptr_t k = (uintptr_t)ms_sg.link_get_data(link[i]);
         if (!k)
             return ms_err_set(
                 err, MS_INTERNAL, "the route from %s to %s uses link '%s', which is in no list",
-                sg_host_get_name(from), sg_host_get_name(to), sg_link_get_name(link[i]));
+                ms_sg.host_get_name(from), ms_sg.host_get_name(to), ms_sg.link_get_name(link[i]));
         out->links[i] = (uint32_t)(k - 1);
     }
     return MS_OK;
@@ -237,21 +232,21 @@ static bool compare_sample(const struct ms_platform *p)
 {
     const char *name[256];
     int host[MS_RULE_SAMPLE], n = ms_rule_sample(p, host);
-    xbt_dynar_t links = xbt_dynar_new(sizeof(sg_link_t), NULL);
+    xbt_dynar_t links = ms_sg.dynar_new(sizeof(sg_link_t), NULL);
     bool holds = true;
     for (int i = 0; i < n * n && holds; i++) {
         int a = host[i / n], b = host[i % n];
         if (a == b)
             continue;
-        xbt_dynar_reset(links);
-        sg_host_get_route(sg_host_by_name(p->host_name[a]), sg_host_by_name(p->host_name[b]),
-                          links);
-        int m = (int)xbt_dynar_length(links);
+        ms_sg.dynar_reset(links);
+        ms_sg.host_get_route(ms_sg.host_by_name(p->host_name[a]),
+                             ms_sg.host_by_name(p->host_name[b]), links);
+        int m = (int)ms_sg.dynar_length(links);
         for (int k = 0; k < m && k < 256; k++)
-            name[k] = sg_link_get_name(*(sg_link_t *)xbt_dynar_get_ptr(links, (size_t)k));
+            name[k] = ms_sg.link_get_name(*(sg_link_t *)ms_sg.dynar_get_ptr(links, (size_t)k));
         holds = m <= 256 && ms_rule_agrees(p, a, b, name, m);
     }
-    xbt_dynar_free(&links);
+    ms_sg.dynar_free(&links);
     return holds;
 }
 
@@ -304,18 +299,20 @@ static enum ms_status tell_links(struct ms_core *c)
     o->n_links = e->n_links;
     o->link_name = MS_NEW(&o->arena, const char *, n);
     o->link_bandwidth = MS_NEW(&o->arena, double, n);
+    o->link_shared = MS_NEW(&o->arena, bool, n);
     o->link_bytes = MS_NEW(&o->arena, double, n *(size_t)c->in->n_runs);
-    if (!o->link_name || !o->link_bandwidth || !o->link_bytes)
+    if (!o->link_name || !o->link_bandwidth || !o->link_shared || !o->link_bytes)
         return ms_core_fail(c, MS_NOMEM, "out of memory for %d links", e->n_links);
     memcpy(o->link_name, e->link_name, n * sizeof *o->link_name);
     memcpy(o->link_bandwidth, e->bandwidth_Bps, n * sizeof *o->link_bandwidth);
+    memcpy(o->link_shared, e->shared, n * sizeof *o->link_shared);
     return MS_OK;
 }
 
 static bool is_rank(const struct ms_core *c, const char *host)
 {
     for (int i = 0; i < c->n_total; i++)
-        if (strcmp(sg_host_get_name(c->platform.host[i]), host) == 0)
+        if (strcmp(ms_sg.host_get_name(c->platform.host[i]), host) == 0)
             return true;
     return false;
 }
@@ -370,15 +367,15 @@ static enum ms_status start(struct ms_core *c, struct ms_sim_engine *e)
     if (e->platform) /* loaded: asked for the same again, see ms_sim_engine_serves */
         return MS_OK;
     e->outlined = p->rule && c->model->transport->own_clock;
-    enum ms_status s = e->outlined
-                           ? ms_core_note(c, ms_platform_outline(p, host, ms_rule_sample(p, host),
-                                                                 &outline, c->err))
-                           : MS_OK;
+    enum ms_status s = ms_core_note(c, ms_simgrid_load(c->err));
+    if (s == MS_OK && e->outlined)
+        s = ms_core_note(c,
+                         ms_platform_outline(p, host, ms_rule_sample(p, host), &outline, c->err));
     if (s == MS_OK) {
         e->platform = p;
         e->model = c->model;
         start_simgrid(c->model->simgrid_args);
-        xbt_log_control_set("root.thres:critical");
+        ms_sg.log_control_set("root.thres:critical");
         ms_load_platform(p, e->outlined ? &outline : NULL);
         s = e->outlined ? list_links(c, e) : find_links(c, e);
     }
@@ -410,7 +407,7 @@ enum ms_status ms_engine_start(struct ms_core *c)
 enum ms_status ms_engine_check_clock(struct ms_core *c)
 {
     bool first = c->engine->n_cases++ == 0;
-    if (first || simgrid_get_clock() < CLOCK_EXACT_S)
+    if (first || ms_sg.get_clock() < CLOCK_EXACT_S)
         return MS_OK;
     return ms_core_fail(c, MS_INTERNAL, "the clock of this process is no longer exact");
 }
@@ -427,7 +424,7 @@ bool ms_sim_engine_serves(const struct ms_sim_engine *e, const struct ms_platfor
 {
     return !e->platform ||
            (e->platform == platform && e->model == ms_network_model_find(params->network.model) &&
-            ms_sim_repeatable(platform, params) && simgrid_get_clock() < CLOCK_TIRED_S);
+            ms_sim_repeatable(platform, params) && ms_sg.get_clock() < CLOCK_TIRED_S);
 }
 
 const char *ms_sim_repeatable(const struct ms_platform *platform,

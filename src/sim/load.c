@@ -2,8 +2,8 @@
  * file, so that nothing is left behind when the process dies. */
 #define _GNU_SOURCE /* memfd_create, memmem */
 #include "sim/load.h"
+#include "sim/simgrid.h"
 
-#include <simgrid/engine.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,9 +23,9 @@ void ms_load_platform(const struct ms_platform *p, const struct ms_buf *outline)
     }
     if (done == text->n && fd >= 0) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        simgrid_load_platform(path);
+        ms_sg.load_platform(path);
     } else if (!text->n) {
-        simgrid_load_platform(p->path);
+        ms_sg.load_platform(p->path);
     } else {
         fprintf(stderr, "[root/CRITICAL] no memory for a copy of the platform\n");
         _exit(1);

@@ -3,19 +3,15 @@
 #include "sim/route_query.h"
 
 #include <signal.h>
-#include <simgrid/actor.h>
-#include <simgrid/engine.h>
-#include <simgrid/host.h>
-#include <simgrid/link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <xbt/dynar.h>
 
 #include "base/child.h"
 #include "cluster/platform_outline.h"
 #include "sim/load.h"
 #include "sim/route_ruled.h"
+#include "sim/simgrid.h"
 
 /* A minute, and one more for each 8192 hosts. */
 static int timeout_s(const struct ms_platform *p)
@@ -38,26 +34,26 @@ struct question {
 
 static int by_name(const void *a, const void *b)
 {
-    return ms_natural_cmp(sg_link_get_name(*(const sg_link_t *)a),
-                          sg_link_get_name(*(const sg_link_t *)b));
+    return ms_natural_cmp(ms_sg.link_get_name(*(const sg_link_t *)a),
+                          ms_sg.link_get_name(*(const sg_link_t *)b));
 }
 
 static int number_of(const struct question *q, sg_link_t l)
 {
-    return (int)(intptr_t)sg_link_get_data(l);
+    return (int)(intptr_t)ms_sg.link_get_data(l);
 }
 
 static void say_links(struct question *q)
 {
-    q->link = sg_link_list();
-    q->n_links = (int)sg_link_count();
+    q->link = ms_sg.link_list();
+    q->n_links = (int)ms_sg.link_count();
     qsort(q->link, (size_t)q->n_links, sizeof *q->link, by_name);
     ms_buf_add(&q->answer, &q->n_links, sizeof q->n_links);
     for (int i = 0; i < q->n_links; i++) {
-        const char *name = sg_link_get_name(q->link[i]);
-        double v[2] = {sg_link_get_bandwidth(q->link[i]), sg_link_get_latency(q->link[i])};
-        uint32_t head[2] = {(uint32_t)strlen(name), (uint32_t)sg_link_is_shared(q->link[i])};
-        sg_link_set_data(q->link[i], (void *)(intptr_t)i);
+        const char *name = ms_sg.link_get_name(q->link[i]);
+        double v[2] = {ms_sg.link_get_bandwidth(q->link[i]), ms_sg.link_get_latency(q->link[i])};
+        uint32_t head[2] = {(uint32_t)strlen(name), (uint32_t)ms_sg.link_is_shared(q->link[i])};
+        ms_sg.link_set_data(q->link[i], (void *)(intptr_t)i);
         ms_buf_add(&q->answer, head, sizeof head);
         ms_buf_add(&q->answer, name, head[0]);
         ms_buf_add(&q->answer, v, sizeof v);
@@ -66,26 +62,23 @@ static void say_links(struct question *q)
 
 static void say_route(struct question *q, sg_host_t a, sg_host_t b)
 {
-    xbt_dynar_t route = xbt_dynar_new(sizeof(sg_link_t), NULL);
-    unsigned k;
-    sg_link_t l;
-    sg_host_get_route(a, b, route);
-    int n = (int)xbt_dynar_length(route);
-    double latency = sg_host_get_route_latency(a, b);
+    xbt_dynar_t route = ms_sg.dynar_new(sizeof(sg_link_t), NULL);
+    ms_sg.host_get_route(a, b, route);
+    int n = (int)ms_sg.dynar_length(route);
+    double latency = ms_sg.host_get_route_latency(a, b);
     ms_buf_add(&q->answer, &n, sizeof n);
     ms_buf_add(&q->answer, &latency, sizeof latency);
-    xbt_dynar_foreach(route, k, l)
-    {
-        int i = number_of(q, l);
+    for (int k = 0; k < n; k++) {
+        int i = number_of(q, *(sg_link_t *)ms_sg.dynar_get_ptr(route, (size_t)k));
         ms_buf_add(&q->answer, &i, sizeof i);
     }
-    xbt_dynar_free(&route);
+    ms_sg.dynar_free(&route);
 }
 
 static sg_host_t host_of(const struct question *q, sg_host_t *known, int i)
 {
     if (!known[i])
-        known[i] = sg_host_by_name(q->p->host_name[i]);
+        known[i] = ms_sg.host_by_name(q->p->host_name[i]);
     return known[i];
 }
 
@@ -113,14 +106,14 @@ static int ask_simgrid(void *ctx, int out)
     char *argv[] = {"moesim", "--log=root.thres:error", NULL};
     setrlimit(RLIMIT_CORE, &none);
     signal(SIGPIPE, SIG_IGN);
-    simgrid_init(&argc, argv);
+    ms_sg.init(&argc, argv);
     ms_load_platform(q->p, q->outline);
     asked = q;
-    sg_host_t first = sg_host_by_name(q->p->host_name[0]);
+    sg_host_t first = ms_sg.host_by_name(q->p->host_name[0]);
     if (!first)
         return 1;
-    sg_actor_start(sg_actor_init("route_query", first), answer, 0, NULL);
-    simgrid_run();
+    ms_sg.actor_start(ms_sg.actor_init("route_query", first), answer, 0, NULL);
+    ms_sg.run();
     ms_buf_add(&q->answer, &whole_mark, sizeof whole_mark);
     return q->done && !q->answer.failed && ms_fd_write(out, q->answer.p, q->answer.n) ? 0 : 1;
 }
@@ -194,8 +187,10 @@ static enum ms_status ask(const struct ms_platform *p, const struct ms_buf *outl
     bool in_time = false;
     char words[512];
     *out = (struct ms_route_query){0};
+    enum ms_status s = ms_simgrid_load(err); /* here: further children need not */
     fflush(NULL);
-    enum ms_status s = ms_child_ask(&c, ask_simgrid, &q, timeout_s(p), &in_time, err);
+    if (s == MS_OK)
+        s = ms_child_ask(&c, ask_simgrid, &q, timeout_s(p), &in_time, err);
     struct cursor at = {c.answer.p, c.answer.p + c.answer.n, c.answer.p && !c.answer.failed};
     if (s == MS_OK) {
         read_links(&at, &r);

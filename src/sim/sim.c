@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <simgrid/engine.h>
-#include <simgrid/semaphore.h>
-
 #include "base/clock.h"
 #include "demand/nodes.h"
 #include "sim/actor.h"
@@ -17,6 +14,7 @@
 #include "sim/core.h"
 #include "sim/move.h"
 #include "sim/network_model.h"
+#include "sim/simgrid.h"
 
 enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
 {
@@ -25,9 +23,9 @@ enum ms_status ms_core_note(struct ms_core *c, enum ms_status s)
     c->status = s;
     /* everybody looks up and goes home */
     for (int i = 0; c->crew.actor && i < c->n_total * c->n_halves; i++)
-        sg_sem_release(c->crew.actor[i].sem);
+        ms_sg.sem_release(c->crew.actor[i].sem);
     if (c->crew.director)
-        sg_sem_release(c->crew.director);
+        ms_sg.sem_release(c->crew.director);
     return s;
 }
 
@@ -148,7 +146,7 @@ static enum ms_status simulate(struct ms_core *c)
         s = c->model->transport->start(c);
     if (s == MS_OK) {
         c->run.wall_start_s = ms_clock_s();
-        simgrid_run();
+        ms_sg.run();
         s = check_end(c);
     }
     return s == MS_OK ? ms_engine_check_clock(c) : s;

@@ -264,6 +264,7 @@ struct ms_sim_output {
     int n_links;
     const char **link_name; /**< [link] */
     double *link_bandwidth; /**< [link] bytes/s */
+    bool *link_shared;      /**< [link] false: FATPIPE */
     double *link_bytes;     /**< [run][link] */
     struct ms_stuck *stuck; /**< [run] where ranks are gone, else NULL */
     double *active_s;       /**< [run] time in which at least one exchange is active */
@@ -340,7 +341,10 @@ const struct ms_sim_name *ms_sim_network_models(void);
 /** What network.latency is for a model where the scenario does not say (enum ms_latency_at). */
 int ms_sim_latency_default(const char *model);
 const struct ms_sim_name *ms_sim_compute_profiles(void);
-/** "3.32", from the library that is linked. */
+/** Begin to load SimGrid beside what this process does next: it is going to be needed. No fork before
+ *  ms_sim_simgrid_version has been asked. */
+void ms_simgrid_load_ahead(void);
+/** "3.32", from the library that is loaded. */
 const char *ms_sim_simgrid_version(void);
 
 #endif

@@ -4,14 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include <simgrid/actor.h>
-#include <simgrid/engine.h>
-#include <simgrid/semaphore.h>
-
 #include "sim/actor.h"
 #include "sim/background_fluid.h"
 #include "sim/cause.h"
 #include "sim/core.h"
+#include "sim/simgrid.h"
 #include "sim/solver_links.h"
 #include "sim/wires.h"
 
@@ -41,7 +38,7 @@ static void poke(struct net *n)
 {
     if (!n->poked && !n->running) {
         n->poked = true;
-        sg_sem_release(n->sem);
+        ms_sg.sem_release(n->sem);
     }
 }
 
@@ -50,10 +47,10 @@ static bool wait_until(struct net *n, double next_s)
 {
     bool due = false;
     if (next_s == INFINITY) {
-        sg_sem_acquire(n->sem);
+        ms_sg.sem_acquire(n->sem);
     } else {
         double left_s = ms_engine_left_s(n->core, next_s);
-        due = left_s <= 0 || sg_sem_acquire_timeout(n->sem, left_s);
+        due = left_s <= 0 || ms_sg.sem_acquire_timeout(n->sem, left_s);
     }
     if (!due)
         n->poked = false;
@@ -83,7 +80,7 @@ static enum ms_status run_ahead(struct net *n, double horizon_s)
 
 static void network_main(int argc, char **argv)
 {
-    struct net *n = sg_actor_self_get_data();
+    struct net *n = ms_sg.actor_self_get_data();
     struct ms_core *c = n->core;
     while (!c->crew.over && !c->status) {
         if (has_background(n) &&
@@ -109,13 +106,13 @@ static enum ms_status start(struct ms_core *c)
         return ms_core_fail(c, MS_NOMEM, "out of memory for the network");
     c->net = n;
     n->core = c;
-    n->sem = sg_sem_init(0);
+    n->sem = ms_sg.sem_init(0);
     if (c->in->n_threads > 1)
         n->pool = ms_pool_create(c->in->n_threads);
-    sg_actor_t a = sg_actor_init("network", c->platform.host[0]);
-    sg_actor_set_stacksize(a, 1024); /* KiB */
-    sg_actor_set_data(a, n);
-    sg_actor_start(a, network_main, 0, NULL);
+    sg_actor_t a = ms_sg.actor_init("network", c->platform.host[0]);
+    ms_sg.actor_set_stacksize(a, 1024); /* KiB */
+    ms_sg.actor_set_data(a, n);
+    ms_sg.actor_start(a, network_main, 0, NULL);
     return MS_OK;
 }
 
@@ -278,7 +275,7 @@ static void finish(struct ms_core *c)
     ms_wires_finish(&n->wires);
     ms_fluid_destroy(n->fluid);
     ms_pool_destroy(n->pool);
-    sg_sem_destroy(n->sem);
+    ms_sg.sem_destroy(n->sem);
     free(n);
     c->net = NULL;
 }

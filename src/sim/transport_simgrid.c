@@ -7,15 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <simgrid/actor.h>
-#include <simgrid/comm.h>
-#include <simgrid/engine.h>
-#include <simgrid/host.h>
-#include <simgrid/link.h>
-#include <simgrid/mailbox.h>
-#include <simgrid/semaphore.h>
-
 #include "sim/network_model.h"
+#include "sim/simgrid.h"
 #include "sim/weather_simgrid.h"
 
 /* Each worker's stack takes two memory maps, of which Linux allows 65530. */
@@ -90,8 +83,8 @@ static void lost(struct ms_core *c, const struct ms_leg_run *leg, uint32_t flow)
         return;
     }
     ms_core_fail(c, MS_INTERNAL, "SimGrid lost the message from %s to %s",
-                 sg_host_get_name(c->platform.host[base + (int)plan->src[flow]]),
-                 sg_host_get_name(c->platform.host[base + (int)plan->dst[flow]]));
+                 ms_sg.host_get_name(c->platform.host[base + (int)plan->src[flow]]),
+                 ms_sg.host_get_name(c->platform.host[base + (int)plan->dst[flow]]));
 }
 
 static int by_start(const void *a, const void *b)
@@ -133,11 +126,11 @@ static void post(struct net *n, struct ms_leg_run *leg, struct posting *p, uint3
         n->sent += plan->bytes[f];
         ms_weather_lift(&n->weather, route);
         p[i].comm =
-            sg_mailbox_put_async(n->mailbox[k->mailbox[f]], &nothing, wire_size(plan->bytes[f]));
+            ms_sg.mailbox_put_async(n->mailbox[k->mailbox[f]], &nothing, wire_size(plan->bytes[f]));
         ms_weather_drop(&n->weather, route);
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (sg_comm_wait(p[i].comm) != SG_OK)
+        if (ms_sg.comm_wait(p[i].comm) != SG_OK)
             lost(c, leg, p[i].flow);
         uint32_t hears = ms_leg_sent(plan, p[i].flow);
         n_sent += hears != MS_LEG_NONE;
@@ -159,9 +152,9 @@ static void reap(struct net *n, struct ms_leg_run *leg, uint32_t join)
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        comm[i] = sg_mailbox_get_async(n->mailbox[k->mailbox[k->by_end[begin + i]]], &nothing);
+        comm[i] = ms_sg.mailbox_get_async(n->mailbox[k->mailbox[k->by_end[begin + i]]], &nothing);
     for (uint32_t i = 0; i < count; i++) {
-        if (sg_comm_wait(comm[i]) != SG_OK)
+        if (ms_sg.comm_wait(comm[i]) != SG_OK)
             lost(c, leg, k->by_end[begin + i]);
         n->received += leg->plan.bytes[k->by_end[begin + i]];
     }
@@ -172,10 +165,10 @@ static void reap(struct net *n, struct ms_leg_run *leg, uint32_t join)
 
 static void worker_main(int argc, char **argv)
 {
-    struct worker *w = sg_actor_self_get_data();
+    struct worker *w = ms_sg.actor_self_get_data();
     struct net *n = w->net;
     for (;;) {
-        sg_sem_acquire(w->sem);
+        ms_sg.sem_acquire(w->sem);
         struct ms_leg_run *leg = w->leg;
         if (!leg)
             break;
@@ -204,13 +197,13 @@ static struct worker *make_worker(struct net *n, int rank)
     }
     w->net = n;
     w->rank = rank;
-    w->sem = sg_sem_init(0);
+    w->sem = ms_sg.sem_init(0);
     w->next_made = n->made;
     n->made = w;
     n->n_made++;
-    sg_actor_t a = sg_actor_init("worker", c->platform.host[rank]);
-    sg_actor_set_data(a, w);
-    sg_actor_start(a, worker_main, 0, NULL);
+    sg_actor_t a = ms_sg.actor_init("worker", c->platform.host[rank]);
+    ms_sg.actor_set_data(a, w);
+    ms_sg.actor_start(a, worker_main, 0, NULL);
     return w;
 }
 
@@ -235,7 +228,7 @@ static void give_job(struct worker *w, struct ms_leg_run *leg, struct posting *p
     w->posting = p;
     w->n = n;
     w->join = join;
-    sg_sem_release(w->sem);
+    ms_sg.sem_release(w->sem);
 }
 
 static enum ms_status start(struct ms_core *c)
@@ -324,7 +317,7 @@ static bool take_mailbox(struct net *n, uint32_t *out)
     char name[16];
     *out = n->n_mailboxes++;
     snprintf(name, sizeof name, "m%u", *out);
-    sg_mailbox_t made = sg_mailbox_by_name(name);
+    sg_mailbox_t made = ms_sg.mailbox_by_name(name);
     n->mailbox[*out] = made;
     return true;
 }
@@ -431,7 +424,7 @@ static void stop(struct ms_core *c)
         return; /* some wait for messages that never come */
     for (struct worker *w = n->made; w; w = w->next_made) {
         w->leg = NULL;
-        sg_sem_release(w->sem);
+        ms_sg.sem_release(w->sem);
     }
 }
 

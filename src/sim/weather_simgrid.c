@@ -1,13 +1,11 @@
 /* What happens to SimGrid's links while they are used: rates change, links go off and on again, a host
  * that goes off ends the run; and a flow's start, which must not see a fault's rate. */
 #include "sim/weather_simgrid.h"
+#include "sim/simgrid.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <simgrid/actor.h>
-#include <simgrid/link.h>
 
 static int by_time(const void *a, const void *b)
 {
@@ -25,7 +23,7 @@ static bool goes_on(const struct ms_core *c, int run)
  * rate when it is dropped, at this same instant. */
 static void rates_main(int argc, char **argv)
 {
-    struct ms_weather *w = sg_actor_self_get_data();
+    struct ms_weather *w = ms_sg.actor_self_get_data();
     struct ms_core *c = w->core;
     const struct ms_platform_events *all = &c->platform.events;
     int run = c->run.number;
@@ -36,14 +34,9 @@ static void rates_main(int argc, char **argv)
             return;
         w->now_Bps[e->link] = fmax(e->capacity_Bps, 1e-3);
         if (!w->n_lifts[e->link])
-            sg_link_set_bandwidth(c->platform.link[e->link], w->now_Bps[e->link]);
+            ms_sg.link_set_bandwidth(c->platform.link[e->link], w->now_Bps[e->link]);
     }
 }
-
-/* SimGrid's C interface has these for hosts only; a method without arguments is called like a
- * function of its object. */
-extern void sg_link_turn_off(sg_link_t link) __asm__("_ZN7simgrid3s4u4Link8turn_offEv");
-extern void sg_link_turn_on(sg_link_t link) __asm__("_ZN7simgrid3s4u4Link7turn_onEv");
 
 struct outing {
     struct ms_core *c;
@@ -53,7 +46,7 @@ struct outing {
 /* Switches one link off and on again, or ends the run of a host. */
 static void outage_main(int argc, char **argv)
 {
-    struct outing *o = sg_actor_self_get_data();
+    struct outing *o = ms_sg.actor_self_get_data();
     struct ms_core *c = o->c;
     const struct ms_outage *off = o->off;
     int run = c->run.number;
@@ -67,12 +60,12 @@ static void outage_main(int argc, char **argv)
                      off->from_s);
         return;
     }
-    sg_link_turn_off(c->platform.link[off->link]);
+    ms_sg.link_turn_off(c->platform.link[off->link]);
     if (!isfinite(off->to_s))
         return;
     ms_engine_sleep_until(c, off->to_s);
     if (goes_on(c, run))
-        sg_link_turn_on(c->platform.link[off->link]);
+        ms_sg.link_turn_on(c->platform.link[off->link]);
 }
 
 static enum ms_status start_outages(struct ms_core *c)
@@ -85,11 +78,11 @@ static enum ms_status start_outages(struct ms_core *c)
             return ms_core_fail(c, MS_NOMEM, "out of memory for the events of links");
         *o = (struct outing){c, off};
         if (!off->host && c->run.start_s > 0)
-            sg_link_turn_on(c->platform.link[off->link]);
-        sg_actor_t a = sg_actor_init("outage", c->platform.host[0]);
-        sg_actor_set_data(a, o);
-        sg_actor_daemonize(a);
-        sg_actor_start(a, outage_main, 0, NULL);
+            ms_sg.link_turn_on(c->platform.link[off->link]);
+        sg_actor_t a = ms_sg.actor_init("outage", c->platform.host[0]);
+        ms_sg.actor_set_data(a, o);
+        ms_sg.actor_daemonize(a);
+        ms_sg.actor_start(a, outage_main, 0, NULL);
     }
     return MS_OK;
 }
@@ -125,12 +118,12 @@ static void start_rates(struct ms_weather *w)
         return;
     qsort(e->event, e->n_events, sizeof *e->event, by_time);
     for (size_t i = 0; i < e->n_events && c->run.start_s > 0; i++)
-        sg_link_set_bandwidth(c->platform.link[e->event[i].link],
-                              c->out->link_bandwidth[e->event[i].link]);
-    sg_actor_t a = sg_actor_init("weather", c->platform.host[0]);
-    sg_actor_set_data(a, w);
-    sg_actor_daemonize(a);
-    sg_actor_start(a, rates_main, 0, NULL);
+        ms_sg.link_set_bandwidth(c->platform.link[e->event[i].link],
+                                 c->out->link_bandwidth[e->event[i].link]);
+    sg_actor_t a = ms_sg.actor_init("weather", c->platform.host[0]);
+    ms_sg.actor_set_data(a, w);
+    ms_sg.actor_daemonize(a);
+    ms_sg.actor_start(a, rates_main, 0, NULL);
 }
 
 enum ms_status ms_weather_begin(struct ms_weather *w, struct ms_core *c)
@@ -151,8 +144,8 @@ static void each_at_fault(struct ms_weather *w, uint32_t route, bool lift)
             continue;
         w->n_lifts[l] += lift ? 1 : -1;
         if (w->n_lifts[l] == (lift ? 1 : 0))
-            sg_link_set_bandwidth(w->core->platform.link[l],
-                                  lift ? w->core->out->link_bandwidth[l] : w->now_Bps[l]);
+            ms_sg.link_set_bandwidth(w->core->platform.link[l],
+                                     lift ? w->core->out->link_bandwidth[l] : w->now_Bps[l]);
     }
 }
 

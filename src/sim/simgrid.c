@@ -1,0 +1,63 @@
+/* Where SimGrid comes from: the library that the build found, loaded once a process, in a thread of its own
+ * when it is known early that it will be needed. */
+#include "sim/simgrid.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/sim.h"
+
+struct ms_sg ms_sg;
+
+static pthread_t helper;
+static bool helping, loaded;
+static char why_not[256];
+
+static bool find(void *library, const char *symbol, void *field)
+{
+    void *p = dlsym(library, symbol);
+    memcpy(field, &p, sizeof p);
+    if (!p)
+        snprintf(why_not, sizeof why_not, "%s has no %s", MS_SIMGRID_LIBRARY, symbol);
+    return p != NULL;
+}
+
+static void *load(void *unused)
+{
+    void *library = dlopen(MS_SIMGRID_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+    if (!library) {
+        snprintf(why_not, sizeof why_not, "%s", dlerror());
+        return NULL;
+    }
+    bool all = find(library, "_ZN7simgrid3s4u4Link8turn_offEv", &ms_sg.link_turn_off) &&
+               find(library, "_ZN7simgrid3s4u4Link7turn_onEv", &ms_sg.link_turn_on);
+#define FIND(field, function) all = all && find(library, #function, &ms_sg.field);
+    MS_SG_FUNCTIONS(FIND)
+#undef FIND
+    loaded = all;
+    return NULL;
+}
+
+void ms_simgrid_load_ahead(void)
+{
+    sigset_t all, old;
+    if (helping || loaded)
+        return;
+    sigfillset(&all); /* signals are the caller's */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    helping = pthread_create(&helper, NULL, load, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+enum ms_status ms_simgrid_load(struct ms_err *err)
+{
+    if (helping)
+        pthread_join(helper, NULL);
+    else if (!loaded)
+        load(NULL);
+    helping = false;
+    return loaded ? MS_OK : ms_err_set(err, MS_INTERNAL, "SimGrid cannot be loaded: %s", why_not);
+}
