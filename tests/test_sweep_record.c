@@ -20,6 +20,7 @@ static double network[RUNS], intra[RUNS], local[RUNS], active[RUNS], bandwidth[L
     bytes[RUNS * LINKS];
 static const char *link_name[LINKS];
 static char link_text[LINKS][16];
+static bool link_shared[LINKS];
 static struct ms_record_hot hot[R * PER];
 static const int repeat_run[R] = {0, 2, 4}, twin_run[R] = {1, 3, 1};
 
@@ -52,6 +53,7 @@ static struct ms_sim_output make_output(void)
         snprintf(link_text[l], sizeof link_text[l], "nic_%d", l);
         link_name[l] = link_text[l];
         bandwidth[l] = 50e6;
+        link_shared[l] = l != 12;
     }
     return (struct ms_sim_output){.n_runs = RUNS,
                                   .n_steps = P,
@@ -74,13 +76,12 @@ static struct ms_sim_output make_output(void)
                                   .n_links = LINKS,
                                   .link_name = link_name,
                                   .link_bandwidth = bandwidth,
+                                  .link_shared = link_shared,
                                   .link_bytes = bytes,
                                   .active_s = active};
 }
 
-static struct ms_platform_link links[1] = {{.name = "nic_12", .policy = MS_LINK_FATPIPE}};
-static struct ms_platform platform = {
-    .name = "tiny", .n_hosts = 6, .n_nodes = 2, .link = links, .n_links = 1};
+static struct ms_platform platform = {.name = "tiny", .n_hosts = 6, .n_nodes = 2};
 static const struct ms_platform_cost cost = {
     .n_switches = 3, .n_cables = -1, .bisection_per_gpu_Bps = 5e10};
 static struct ms_scenario scenario = {

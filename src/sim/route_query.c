@@ -11,6 +11,7 @@
 #include "cluster/platform_outline.h"
 #include "sim/load.h"
 #include "sim/route_ruled.h"
+#include "sim/sim.h"
 #include "sim/simgrid.h"
 
 /* A minute, and one more for each 8192 hosts. */

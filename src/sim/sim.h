@@ -342,8 +342,10 @@ const struct ms_sim_name *ms_sim_network_models(void);
 int ms_sim_latency_default(const char *model);
 const struct ms_sim_name *ms_sim_compute_profiles(void);
 /** Begin to load SimGrid beside what this process does next: it is going to be needed. No fork before
- *  ms_sim_simgrid_version has been asked. */
+ *  ms_simgrid_load. */
 void ms_simgrid_load_ahead(void);
+/** SimGrid is loaded when this returns. @return MS_OK; MS_INTERNAL: it cannot be */
+enum ms_status ms_simgrid_load(struct ms_err *err);
 /** "3.32", from the library that is loaded. */
 const char *ms_sim_simgrid_version(void);
 

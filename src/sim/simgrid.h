@@ -17,8 +17,6 @@
 #include <xbt/dynar.h>
 #include <xbt/log.h>
 
-#include "base/err.h"
-
 /* clang-format off */
 /** F(field, function) */
 #define MS_SG_FUNCTIONS(F) \
@@ -55,10 +53,7 @@ struct ms_sg {
     void (*link_turn_on)(sg_link_t link);
 };
 
-/** To be used after ms_simgrid_load only. */
+/** To be used after ms_simgrid_load (sim.h) only. */
 extern struct ms_sg ms_sg;
-
-/** It is loaded when this returns, see also ms_simgrid_load_ahead (sim.h). @return MS_OK; MS_INTERNAL: it cannot be */
-enum ms_status ms_simgrid_load(struct ms_err *err);
 
 #endif

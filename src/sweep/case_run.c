@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/ahead.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "demand/nodes.h"
@@ -103,23 +104,38 @@ static void add_timing(const struct ms_case_source *s, const struct ms_sim_outpu
     ms_json_integer(&j, "solves", o->n_solves);
 }
 
-static enum ms_status answer(const struct ms_case_source *s, const struct ms_platform *platform,
+/* What the platform costs, found while the case is simulated. */
+struct cost_ahead {
+    const struct ms_platform *platform;
+    struct ms_platform_cost cost;
+    struct ms_err err;
+    struct ms_ahead *found;
+};
+
+static bool find_cost(void *ctx, size_t item, int thread)
+{
+    struct cost_ahead *c = ctx;
+    return ms_platform_cost(c->platform, &c->cost, &c->err) == MS_OK;
+}
+
+static enum ms_status answer(const struct ms_case_source *s, struct cost_ahead *platform,
                              const struct ms_sim_output *o, const struct ms_case_lost *lost,
                              struct ms_hash work_hash, const struct ms_case_options *options,
                              struct ms_message *out, struct ms_err *err)
 {
-    struct ms_platform_cost cost;
-    enum ms_status status = ms_platform_cost(platform, &cost, err);
-    if (status != MS_OK)
-        return status;
+    size_t failed;
+    if (!ms_ahead_wait(platform->found, 1, &failed)) {
+        *err = platform->err;
+        return platform->err.status;
+    }
     struct ms_record_load load = ms_case_source_load(s);
     struct ms_record_sums sums = s->sums;
     if (s->n_exchanges > 0)
         sums.slots_bound = s->slots_bound_sum / (double)s->n_exchanges;
     struct ms_record_input in = {.s = &s->in->s,
                                  .degraded = lost->told.repeats > 0 ? &lost->told : NULL,
-                                 .platform = platform,
-                                 .cost = &cost,
+                                 .platform = platform->platform,
+                                 .cost = &platform->cost,
                                  .out = o,
                                  .repeat_run = s->repeat_run,
                                  .twin_run = s->in->s.twin ? s->twin_run : NULL,
@@ -131,7 +147,7 @@ static enum ms_status answer(const struct ms_case_source *s, const struct ms_pla
                                  .sums = load.has_experts ? &sums : NULL,
                                  .note = ms_demand_note(s->demand),
                                  .work_hash = work_hash};
-    status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);
+    enum ms_status status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);
     if (status == MS_OK && options->samples)
         ms_record_samples_csv(&in, &out->part[MS_PART_SAMPLES]);
     return status;
@@ -145,6 +161,7 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     struct ms_case_source source = {0};
     struct ms_sim_output o = {0};
     struct ms_case_lost lost = {0};
+    struct cost_ahead cost = {.platform = in->sim.platform};
     in->sim.timeline_path = options->timeline_path;
     in->sim.timeline_case = options->timeline_case;
     in->sim.timeline_run = options->timeline_repeat * in->sim.runs_a_repeat;
@@ -158,6 +175,9 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
         in->sim.engine = ms_sim_engine_create();
     if (status == MS_OK) /* while SimGrid loads the platform */
         status = ms_case_source_begin(&source, 0, err);
+    cost.found = ms_ahead_start(in->sim.n_threads > 1 ? 2 : 1, 1, find_cost, &cost);
+    if (status == MS_OK && !cost.found)
+        status = ms_err_set(err, MS_NOMEM, "out of memory for a case");
     if (status == MS_OK)
         status = ms_sim_run(&in->sim, &o, err);
     if (status == MS_OK)
@@ -165,9 +185,10 @@ static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_has
     if (status == MS_OK)
         status = ms_case_lost_finish(&lost, source.demand, &o, err);
     if (status == MS_OK)
-        status = answer(&source, in->sim.platform, &o, &lost, work_hash, options, out, err);
+        status = answer(&source, &cost, &o, &lost, work_hash, options, out, err);
     if (status == MS_OK)
         add_timing(&source, &o, ms_clock_s() - start, &out->part[MS_PART_TIMING]);
+    ms_ahead_stop(cost.found);
     ms_sim_finish(&o);
     ms_demand_destroy(source.demand);
     ms_arena_finish(&arena);

@@ -471,9 +471,8 @@ enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
     struct planner p = {
         .plan = out, .use = use, .forward = forward, .free_bytes = ms_free_memory_bytes()};
     struct ms_err err = {0};
-    if (use == MS_USE_RUN)
-        ms_simgrid_load_ahead(); /* beside the platforms that are read now */
-    if (out->n > 0 && plan_all(&p, errs, &err) != MS_OK) {
+    ms_simgrid_load_ahead(); /* beside the platforms that are read now */
+    if (out->n > 0 && (plan_all(&p, errs, &err) != MS_OK || ms_simgrid_load(&err) != MS_OK)) {
         ms_errs_add(errs, &err);
         ms_plan_finish(out);
     }

@@ -31,6 +31,24 @@ struct busy {
     double bytes, utilisation;
 };
 
+/* On a FATPIPE link every flow has all of the bandwidth: bytes / bandwidth says nothing about it. The
+ * others into b. @return their number */
+static size_t list_shared(const struct ms_record_input *in, struct busy *b)
+{
+    const struct ms_sim_output *o = in->out;
+    size_t L = (size_t)o->n_links, n = 0;
+    double active = over_repeats(in, o->active_s);
+    for (size_t l = 0; l < L; l++) {
+        double bytes = 0, room = o->link_bandwidth[l] * active;
+        if (!o->link_shared[l])
+            continue;
+        for (int r = 0; r < in->s->repeats; r++)
+            bytes += o->link_bytes[(size_t)in->repeat_run[r] * L + l];
+        b[n++] = (struct busy){o->link_name[l], bytes, room > 0 ? bytes / room : 0};
+    }
+    return n;
+}
+
 static int by_utilisation(const void *a, const void *b)
 {
     const struct busy *x = a, *y = b;
@@ -39,26 +57,12 @@ static int by_utilisation(const void *a, const void *b)
     return ms_natural_cmp(x->name, y->name);
 }
 
-/* On a FATPIPE link every flow has all of the bandwidth: bytes / bandwidth says nothing about
- * it. */
-static bool is_shared(const struct ms_platform *p, const char *name)
-{
-    for (int l = 0; l < p->n_links; l++)
-        if (strcmp(p->link[l].name, name) == 0)
-            return p->link[l].policy == MS_LINK_SHARED;
-    return true;
-}
-
 /* Every link that carried something, to three digits: for the picture of the topology. */
-static void add_all_links(struct ms_json *j, const struct ms_record_input *in, const struct busy *b,
-                          size_t n)
+static void add_all_links(struct ms_json *j, const struct busy *b, size_t n)
 {
     char text[32];
     ms_json_object(j, "link_utilisation");
-    for (size_t l = 0, told = 0; l < n && told < MOST_LINKS && b[l].bytes > 0; l++) {
-        if (!is_shared(in->platform, b[l].name))
-            continue;
-        told++;
+    for (size_t l = 0; l < n && l < MOST_LINKS && b[l].bytes > 0; l++) {
         snprintf(text, sizeof text, "%.3g", b[l].utilisation);
         ms_json_number(j, b[l].name, strtod(text, NULL));
     }
@@ -68,25 +72,13 @@ static void add_all_links(struct ms_json *j, const struct ms_record_input *in, c
 enum ms_status ms_record_add_links(struct ms_json *j, const struct ms_record_input *in,
                                    struct ms_err *err)
 {
-    const struct ms_sim_output *o = in->out;
-    size_t L = (size_t)o->n_links;
-    struct busy *b = malloc((L + 1) * sizeof *b);
-    double active = over_repeats(in, o->active_s);
+    struct busy *b = malloc(((size_t)in->out->n_links + 1) * sizeof *b);
     if (!b)
         return ms_record_no_memory(err);
-    for (size_t l = 0; l < L; l++) {
-        b[l] = (struct busy){.name = o->link_name[l]};
-        for (int r = 0; r < in->s->repeats; r++)
-            b[l].bytes += o->link_bytes[(size_t)in->repeat_run[r] * L + l];
-        double room = o->link_bandwidth[l] * active;
-        b[l].utilisation = room > 0 ? b[l].bytes / room : 0;
-    }
-    qsort(b, L, sizeof *b, by_utilisation);
+    size_t n = list_shared(in, b);
+    qsort(b, n, sizeof *b, by_utilisation);
     ms_json_array(j, "links");
-    for (size_t l = 0, told = 0; l < L && told < N_BUSIEST && b[l].bytes > 0; l++) {
-        if (!is_shared(in->platform, b[l].name))
-            continue;
-        told++;
+    for (size_t l = 0; l < n && l < N_BUSIEST && b[l].bytes > 0; l++) {
         ms_json_object(j, NULL);
         ms_json_string(j, "name", b[l].name);
         ms_json_number(j, "utilisation", b[l].utilisation);
@@ -96,7 +88,7 @@ enum ms_status ms_record_add_links(struct ms_json *j, const struct ms_record_inp
         ms_json_end_object(j);
     }
     ms_json_end_array(j);
-    add_all_links(j, in, b, L);
+    add_all_links(j, b, n);
     free(b);
     return MS_OK;
 }
