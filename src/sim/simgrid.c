@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "sim/sim.h"
 
@@ -25,11 +27,24 @@ static bool find(void *library, const char *symbol, void *field)
     return p != NULL;
 }
 
+/* What libraries do when memory is out while they set themselves up. */
+static void on_abort(int signal)
+{
+    static const char text[] = "moesim: error: SimGrid cannot be loaded: out of memory\n";
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(MS_INTERNAL);
+}
+
 static void *load(void *unused)
 {
+    struct sigaction old, ours = {.sa_handler = on_abort};
+    sigaction(SIGABRT, &ours, &old);
     void *library = dlopen(MS_SIMGRID_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+    sigaction(SIGABRT, &old, NULL);
     if (!library) {
-        snprintf(why_not, sizeof why_not, "%s", dlerror());
+        const char *text = dlerror();
+        bool memory = !text || strstr(text, "allocate memory");
+        snprintf(why_not, sizeof why_not, "%s", memory ? "out of memory" : text);
         return NULL;
     }
     bool all = find(library, "_ZN7simgrid3s4u4Link8turn_offEv", &ms_sg.link_turn_off) &&
@@ -41,10 +56,17 @@ static void *load(void *unused)
     return NULL;
 }
 
+/* A thread's own heap takes more addresses than all of SimGrid. */
+static bool addresses_are_counted(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
+}
+
 void ms_simgrid_load_ahead(void)
 {
     sigset_t all, old;
-    if (helping || loaded)
+    if (helping || loaded || addresses_are_counted())
         return;
     sigfillset(&all); /* signals are the caller's */
     pthread_sigmask(SIG_SETMASK, &all, &old);

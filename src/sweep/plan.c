@@ -120,6 +120,12 @@ static void add_words(struct ms_buf *b, const char *a, const char *c, const char
         ms_buf_adds(b, words[i]);
 }
 
+/* What is only checked is no record of any version, and needs no SimGrid. */
+static bool is_kept(const struct planner *p)
+{
+    return p->use != MS_USE_ANY;
+}
+
 static enum ms_status name_case(struct planner *p, const struct ms_case *c, struct ms_hash *demand,
                                 struct ms_err *err)
 {
@@ -137,7 +143,8 @@ static enum ms_status name_case(struct planner *p, const struct ms_case *c, stru
             p->settings = ms_arena_strdup(&p->plan->arena, b.p);
         if (c->s.in_force)
             add_words(&b, "\nhardware ", c->s.in_force->name, " ", c->s.in_force->hash.hex);
-        add_words(&b, "\nmoesim ", MS_VERSION, "\nSimGrid ", ms_sim_simgrid_version());
+        if (is_kept(p))
+            add_words(&b, "\nmoesim ", MS_VERSION, "\nSimGrid ", ms_sim_simgrid_version());
         ms_buf_adds(&b, "\n");
         s = b.failed ? nomem(err) : MS_OK;
         st->key = ms_hash128(b.p, b.n);
@@ -471,8 +478,12 @@ enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
     struct planner p = {
         .plan = out, .use = use, .forward = forward, .free_bytes = ms_free_memory_bytes()};
     struct ms_err err = {0};
-    ms_simgrid_load_ahead(); /* beside the platforms that are read now */
-    if (out->n > 0 && (plan_all(&p, errs, &err) != MS_OK || ms_simgrid_load(&err) != MS_OK)) {
+    if (is_kept(&p))
+        ms_simgrid_load_ahead(); /* beside the platforms that are read now */
+    enum ms_status s = out->n > 0 ? plan_all(&p, errs, &err) : MS_OK;
+    if (s == MS_OK && is_kept(&p))
+        s = ms_simgrid_load(&err);
+    if (s != MS_OK) {
         ms_errs_add(errs, &err);
         ms_plan_finish(out);
     }
