@@ -407,6 +407,8 @@ static void director_main(int argc, char **argv)
             end_run(c);
     }
     c->crew.over = true;
+    if (!c->status && c->in->over)
+        c->in->over(c->in->over_ctx);
     if (!c->status)
         for (int i = 0; i < c->n_total * c->n_halves; i++)
             ms_sg.sem_release(c->crew.actor[i].sem);

@@ -200,6 +200,11 @@ struct ms_sim_input {
     const char *timeline_case; /**< its case's name, for who reads the trace; NULL: not told */
     volatile double *progress; /**< the share that is done, told now and then; NULL: nobody asks */
     struct ms_sim_engine *engine; /**< kept for further cases of this process; NULL: the only one */
+    /** Called when all runs are over and the output is whole but for the timeline. What is left is to let
+     *  thousands of actors go, one by one: a process that has nothing else to do may end here. NULL:
+     *  nobody is told. */
+    void (*over)(void *ctx);
+    void *over_ctx;
 };
 
 /** What time goes into. Links are told apart by who uses them. */

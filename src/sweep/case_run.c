@@ -118,25 +118,39 @@ static bool find_cost(void *ctx, size_t item, int thread)
     return ms_platform_cost(c->platform, &c->cost, &c->err) == MS_OK;
 }
 
-static enum ms_status answer(const struct ms_case_source *s, struct cost_ahead *platform,
-                             const struct ms_sim_output *o, const struct ms_case_lost *lost,
-                             struct ms_hash work_hash, const struct ms_case_options *options,
-                             struct ms_message *out, struct ms_err *err)
+/* A case under way. */
+struct job {
+    struct ms_case_input *in;
+    const struct ms_case_options *options;
+    struct ms_hash work_hash;
+    double start_s;
+    struct ms_case_source source;
+    struct ms_case_lost lost;
+    struct cost_ahead cost;
+    struct ms_sim_output simulated;
+    struct ms_message *out;
+    struct ms_err *err;
+    bool concluded;
+    enum ms_status status; /* once it is concluded */
+};
+
+static enum ms_status answer(struct job *j)
 {
+    const struct ms_case_source *s = &j->source;
     size_t failed;
-    if (!ms_ahead_wait(platform->found, 1, &failed)) {
-        *err = platform->err;
-        return platform->err.status;
+    if (!ms_ahead_wait(j->cost.found, 1, &failed)) {
+        *j->err = j->cost.err;
+        return j->cost.err.status;
     }
     struct ms_record_load load = ms_case_source_load(s);
     struct ms_record_sums sums = s->sums;
     if (s->n_exchanges > 0)
         sums.slots_bound = s->slots_bound_sum / (double)s->n_exchanges;
     struct ms_record_input in = {.s = &s->in->s,
-                                 .degraded = lost->told.repeats > 0 ? &lost->told : NULL,
-                                 .platform = platform->platform,
-                                 .cost = &platform->cost,
-                                 .out = o,
+                                 .degraded = j->lost.told.repeats > 0 ? &j->lost.told : NULL,
+                                 .platform = j->cost.platform,
+                                 .cost = &j->cost.cost,
+                                 .out = &j->simulated,
                                  .repeat_run = s->repeat_run,
                                  .twin_run = s->in->s.twin ? s->twin_run : NULL,
                                  .kept_run = s->kept ? s->stride - 1 : 0,
@@ -146,51 +160,82 @@ static enum ms_status answer(const struct ms_case_source *s, struct cost_ahead *
                                  .stays = s->stays,
                                  .sums = load.has_experts ? &sums : NULL,
                                  .note = ms_demand_note(s->demand),
-                                 .work_hash = work_hash};
-    enum ms_status status = ms_record_body(&in, &out->part[MS_PART_RECORD], err);
-    if (status == MS_OK && options->samples)
-        ms_record_samples_csv(&in, &out->part[MS_PART_SAMPLES]);
+                                 .work_hash = j->work_hash};
+    enum ms_status status = ms_record_body(&in, &j->out->part[MS_PART_RECORD], j->err);
+    if (status == MS_OK && j->options->samples)
+        ms_record_samples_csv(&in, &j->out->part[MS_PART_SAMPLES]);
     return status;
 }
 
-static enum ms_status simulate(struct ms_case_input *in, struct ms_hash work_hash,
-                               const struct ms_case_options *options, double start,
-                               struct ms_message *out, struct ms_err *err)
+/* All that was simulated, as a message. */
+static enum ms_status conclude(struct job *j)
+{
+    enum ms_status status = ms_case_source_complete(&j->source, j->err);
+    if (status == MS_OK)
+        status = ms_case_lost_finish(&j->lost, j->source.demand, &j->simulated, j->err);
+    if (status == MS_OK)
+        status = answer(j);
+    if (status == MS_OK)
+        add_timing(&j->source, &j->simulated, ms_clock_s() - j->start_s,
+                   &j->out->part[MS_PART_TIMING]);
+    return status;
+}
+
+/* ms_sim_input.over: the process has no other case, so it ends here if all is well. */
+static void over(void *ctx)
+{
+    struct job *j = ctx;
+    j->concluded = true;
+    j->status = conclude(j);
+    if (j->status == MS_OK)
+        j->out->send(j->out);
+}
+
+static void set_input(struct job *j)
+{
+    const struct ms_case_options *o = j->options;
+    struct ms_sim_input *sim = &j->in->sim;
+    sim->timeline_path = o->timeline_path;
+    sim->timeline_case = o->timeline_case;
+    sim->timeline_run = o->timeline_repeat * sim->runs_a_repeat;
+    sim->causes = o->causes;
+    sim->engine = o->engine;
+    sim->progress = j->out->progress;
+    j->cost.platform = sim->platform;
+}
+
+static enum ms_status begin(struct job *j, struct ms_arena *arena)
+{
+    struct ms_sim_input *sim = &j->in->sim;
+    enum ms_status status = ms_case_source_init(&j->source, j->in, j->options, arena, j->err);
+    if (status == MS_OK)
+        status = ms_case_lost_open(&j->lost, j->in, arena, j->err);
+    if (j->lost.n_times > 0 && !sim->engine) /* more than one simulation in this process */
+        sim->engine = ms_sim_engine_create();
+    if (j->out->send && !sim->engine && !sim->timeline_path) {
+        sim->over = over;
+        sim->over_ctx = j;
+    }
+    if (status == MS_OK) /* while SimGrid loads the platform */
+        status = ms_case_source_begin(&j->source, 0, j->err);
+    j->cost.found = ms_ahead_start(sim->n_threads > 1 ? 2 : 1, 1, find_cost, &j->cost);
+    return status == MS_OK && !j->cost.found
+               ? ms_err_set(j->err, MS_NOMEM, "out of memory for a case")
+               : status;
+}
+
+static enum ms_status simulate(struct job *j)
 {
     struct ms_arena arena = {0};
-    struct ms_case_source source = {0};
-    struct ms_sim_output o = {0};
-    struct ms_case_lost lost = {0};
-    struct cost_ahead cost = {.platform = in->sim.platform};
-    in->sim.timeline_path = options->timeline_path;
-    in->sim.timeline_case = options->timeline_case;
-    in->sim.timeline_run = options->timeline_repeat * in->sim.runs_a_repeat;
-    in->sim.causes = options->causes;
-    in->sim.engine = options->engine;
-    in->sim.progress = out->progress;
-    enum ms_status status = ms_case_source_init(&source, in, options, &arena, err);
+    set_input(j);
+    enum ms_status status = begin(j, &arena);
     if (status == MS_OK)
-        status = ms_case_lost_open(&lost, in, &arena, err);
-    if (lost.n_times > 0 && !in->sim.engine) /* more than one simulation in this process */
-        in->sim.engine = ms_sim_engine_create();
-    if (status == MS_OK) /* while SimGrid loads the platform */
-        status = ms_case_source_begin(&source, 0, err);
-    cost.found = ms_ahead_start(in->sim.n_threads > 1 ? 2 : 1, 1, find_cost, &cost);
-    if (status == MS_OK && !cost.found)
-        status = ms_err_set(err, MS_NOMEM, "out of memory for a case");
+        status = ms_sim_run(&j->in->sim, &j->simulated, j->err);
     if (status == MS_OK)
-        status = ms_sim_run(&in->sim, &o, err);
-    if (status == MS_OK)
-        status = ms_case_source_complete(&source, err);
-    if (status == MS_OK)
-        status = ms_case_lost_finish(&lost, source.demand, &o, err);
-    if (status == MS_OK)
-        status = answer(&source, &cost, &o, &lost, work_hash, options, out, err);
-    if (status == MS_OK)
-        add_timing(&source, &o, ms_clock_s() - start, &out->part[MS_PART_TIMING]);
-    ms_ahead_stop(cost.found);
-    ms_sim_finish(&o);
-    ms_demand_destroy(source.demand);
+        status = j->concluded ? j->status : conclude(j);
+    ms_ahead_stop(j->cost.found);
+    ms_sim_finish(&j->simulated);
+    ms_demand_destroy(j->source.demand);
     ms_arena_finish(&arena);
     return status;
 }
@@ -202,8 +247,14 @@ enum ms_status ms_case_run(const struct ms_scenario *s, const struct ms_plan_cas
     double start = ms_clock_s();
     struct ms_case_input in = {0};
     enum ms_status status = ms_case_input_init(&in, s, c->platform, files, options->n_threads, err);
+    struct job j = {.in = &in,
+                    .options = options,
+                    .work_hash = c->work_hash,
+                    .start_s = start,
+                    .out = out,
+                    .err = err};
     if (status == MS_OK)
-        status = simulate(&in, c->work_hash, options, start, out, err);
+        status = simulate(&j);
     ms_case_input_finish(&in);
     return status;
 }

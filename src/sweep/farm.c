@@ -88,10 +88,24 @@ static void offer_to_oom_killer(void)
     close(fd);
 }
 
-static enum ms_status do_job(const struct ms_farm *f, size_t job, volatile double *progress,
-                             struct ms_buf *frame, bool *last)
+/* ms_message.send: what the process still holds goes with it. */
+static void send_and_end(const struct ms_message *m)
 {
-    struct ms_message m = {.progress = progress};
+    struct ms_buf frame = {0};
+    for (int i = 0; i < MS_N_PARTS; i++)
+        if (m->part[i].failed)
+            return;
+    ms_message_encode(m, &frame);
+    if (!frame.failed)
+        _exit(ms_fd_write(m->send_fd, frame.p, frame.n) ? 0 : 1);
+}
+
+/* @param answer_fd where the answer goes if the child has but one job; -1: it has more */
+static enum ms_status do_job(const struct ms_farm *f, size_t job, volatile double *progress,
+                             int answer_fd, struct ms_buf *frame, bool *last)
+{
+    struct ms_message m = {
+        .progress = progress, .send = answer_fd >= 0 ? send_and_end : NULL, .send_fd = answer_fd};
     *progress = 0;
     struct ms_err err = {0};
     m.status = f->work(f->ctx, job, &m, &err);
@@ -128,7 +142,8 @@ static int be_child(void *ctx, int answer_fd)
     offer_to_oom_killer();
     for (size_t i = 0; s == MS_OK && !last && i < o->jobs.n; i++) {
         struct ms_buf frame = {0};
-        s = do_job(o->farm->f, o->jobs.job[i], o->progress, &frame, &last);
+        int only_fd = o->jobs.n == 1 ? answer_fd : -1;
+        s = do_job(o->farm->f, o->jobs.job[i], o->progress, only_fd, &frame, &last);
         if (frame.failed || !ms_fd_write(answer_fd, frame.p, frame.n))
             break; /* the parent sees half a frame */
         ms_buf_finish(&frame);

@@ -23,6 +23,10 @@ struct ms_message {
     /** [1] in a child: where it says how much of the job is done, 0 to 1; NULL: nobody asks; not sent */
     volatile double *progress;
     bool last; /**< the process that made it should make no other; not sent */
+    /** Sends it when it is whole, and ends the process: it makes no other. NULL: whoever asked for the
+     *  message sends it; not sent */
+    void (*send)(const struct ms_message *m);
+    int send_fd;
 };
 
 enum ms_frame_state { MS_FRAME_PARTIAL, MS_FRAME_WHOLE, MS_FRAME_WRONG };
