@@ -155,7 +155,11 @@ void ms_help_verb(FILE *out, const struct ms_verb *v)
 void ms_help_version(FILE *out)
 {
     fprintf(out, "moesim %s\n", MS_VERSION);
-    fprintf(out, "SimGrid %s\n", ms_sim_simgrid_version());
+    struct ms_err err = {0};
+    if (ms_simgrid_load(&err) == MS_OK)
+        fprintf(out, "SimGrid %s\n", ms_sim_simgrid_version());
+    else
+        fprintf(out, "%s\n", err.text);
     fprintf(out, "matrix kernels %s\n", ms_kernels_pick()->name);
     fprintf(out, "libyaml %s\n", yaml_get_version_string());
     fprintf(out, "build %s\n", MS_BUILD);

@@ -54,7 +54,7 @@ void ms_engine_sleep_until(const struct ms_core *c, double at_s)
 
 const char *ms_sim_simgrid_version(void)
 {
-    static char text[32] = "that cannot be loaded";
+    static char text[32] = "none";
     int major, minor, patch;
     if (ms_simgrid_load(NULL) != MS_OK)
         return text;
