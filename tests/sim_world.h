@@ -248,7 +248,7 @@ static inline struct answer simulate(struct job *j)
         cells_seal(&j->cells[i], &j->t[i]);
     }
     fflush(NULL);
-    if (pipe(fd))
+    if (pipe(fd) || ms_simgrid_load(NULL) != MS_OK) /* once, not in each child */
         return a;
     pid_t pid = fork();
     if (!pid) {

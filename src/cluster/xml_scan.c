@@ -264,9 +264,10 @@ enum ms_status ms_xml_scan(const char *path, const char *text, size_t n, struct 
         else if (s.p < s.end)
             construct(&s);
     }
-    copy(&s);
     if (s.fault)
         ms_errs_add_at(errs, MS_INVALID, path, s.fault_line, 0, NULL, "%s", s.fault);
+    else
+        copy(&s);
     *recoded = s.recoded;
     return s.fault ? MS_INVALID : out->failed ? MS_NOMEM : MS_OK;
 }

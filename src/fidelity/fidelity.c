@@ -196,7 +196,8 @@ static enum ms_status simulate(struct study *t, int *signal_number, struct ms_er
         jobs[i] = i;
     struct ms_farm farm = {
         .ctx = t, .n_procs = t->o->n_procs, .timeout_s = 600, .work = work, .done = done};
-    return ms_farm_run(&farm, jobs, t->batches.n, signal_number, err);
+    s = ms_simgrid_load(err); /* here: the children need not */
+    return s == MS_OK ? ms_farm_run(&farm, jobs, t->batches.n, signal_number, err) : s;
 }
 
 enum ms_status ms_fidelity_run(const struct ms_measured *m, const struct ms_fidelity_options *o,

@@ -2,7 +2,7 @@
  *
  *  SimGrid loads one platform a process, aborts on what it dislikes, and answers about routes
  *  only from inside an actor: so a child loads the file, asks, and writes the answers through a
- *  pipe; the parent never touches SimGrid. The answer counts only when it came whole. Give it
+ *  pipe; the parent only loads the library. The answer counts only when it came whole. Give it
  *  files that ms_platform_read accepted. Where a rule says the routes (cluster/route_rule.h) SimGrid is
  *  asked for a sample, and for all where that is not the rule's. */
 #ifndef MS_SIM_ROUTE_QUERY_H

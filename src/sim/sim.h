@@ -200,9 +200,9 @@ struct ms_sim_input {
     const char *timeline_case; /**< its case's name, for who reads the trace; NULL: not told */
     volatile double *progress; /**< the share that is done, told now and then; NULL: nobody asks */
     struct ms_sim_engine *engine; /**< kept for further cases of this process; NULL: the only one */
-    /** Called when all runs are over and the output is whole but for the timeline. What is left is to let
-     *  thousands of actors go, one by one: a process that has nothing else to do may end here. NULL:
-     *  nobody is told. */
+    /** Called, in one of SimGrid's actors, when all runs are over without a failure and the output is whole
+     *  but for the timeline. What is left is to let thousands of actors go, one by one: a process that has
+     *  nothing else to do may end here. It must not simulate. NULL: nobody is told. */
     void (*over)(void *ctx);
     void *over_ctx;
 };
@@ -351,7 +351,7 @@ const struct ms_sim_name *ms_sim_compute_profiles(void);
 void ms_simgrid_load_ahead(void);
 /** SimGrid is loaded when this returns. @return MS_OK; MS_INTERNAL: it cannot be */
 enum ms_status ms_simgrid_load(struct ms_err *err);
-/** "3.32", from the library that is loaded. */
+/** "3.32", from the library, which is loaded where it was not; "none" where it cannot be. */
 const char *ms_sim_simgrid_version(void);
 
 #endif

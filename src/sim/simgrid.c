@@ -16,6 +16,7 @@ struct ms_sg ms_sg;
 
 static pthread_t helper;
 static bool helping, loaded;
+static __thread bool loading;
 static char why_not[256];
 
 static bool find(void *library, const char *symbol, void *field)
@@ -31,6 +32,8 @@ static bool find(void *library, const char *symbol, void *field)
 static void on_abort(int signal)
 {
     static const char text[] = "moesim: error: SimGrid cannot be loaded: out of memory\n";
+    if (!loading) /* another thread's */
+        return;
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     _exit(MS_INTERNAL);
 }
@@ -39,7 +42,9 @@ static void *load(void *unused)
 {
     struct sigaction old, ours = {.sa_handler = on_abort};
     sigaction(SIGABRT, &ours, &old);
+    loading = true;
     void *library = dlopen(MS_SIMGRID_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+    loading = false;
     sigaction(SIGABRT, &old, NULL);
     if (!library) {
         const char *text = dlerror();
@@ -78,7 +83,7 @@ enum ms_status ms_simgrid_load(struct ms_err *err)
 {
     if (helping)
         pthread_join(helper, NULL);
-    else if (!loaded)
+    else if (!loaded && !*why_not) /* one that failed is not tried again: keys hold the version */
         load(NULL);
     helping = false;
     return loaded ? MS_OK : ms_err_set(err, MS_INTERNAL, "SimGrid cannot be loaded: %s", why_not);

@@ -212,16 +212,16 @@ static enum ms_status begin(struct job *j, struct ms_arena *arena)
         status = ms_case_lost_open(&j->lost, j->in, arena, j->err);
     if (j->lost.n_times > 0 && !sim->engine) /* more than one simulation in this process */
         sim->engine = ms_sim_engine_create();
-    if (j->out->send && !sim->engine && !sim->timeline_path) {
+    if (j->out->send && j->lost.n_times == 0 && !sim->engine && !sim->timeline_path) {
         sim->over = over;
         sim->over_ctx = j;
     }
     if (status == MS_OK) /* while SimGrid loads the platform */
         status = ms_case_source_begin(&j->source, 0, j->err);
+    if (status != MS_OK)
+        return status;
     j->cost.found = ms_ahead_start(sim->n_threads > 1 ? 2 : 1, 1, find_cost, &j->cost);
-    return status == MS_OK && !j->cost.found
-               ? ms_err_set(j->err, MS_NOMEM, "out of memory for a case")
-               : status;
+    return j->cost.found ? MS_OK : ms_err_set(j->err, MS_NOMEM, "out of memory for a case");
 }
 
 static enum ms_status simulate(struct job *j)

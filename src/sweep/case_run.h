@@ -45,7 +45,8 @@ enum ms_status ms_case_input_init(struct ms_case_input *in, const struct ms_scen
                                   int n_threads, struct ms_err *err);
 void ms_case_input_finish(struct ms_case_input *in);
 
-/** Simulate. @param c how the plan names it  @param out on MS_OK its record, timing and (asked for)
+/** Simulate; with out->send the process may end in it. What the platform costs is found in a thread
+ *  beside. @param c how the plan names it  @param out on MS_OK its record, timing and (asked for)
  *  samples parts */
 enum ms_status ms_case_run(const struct ms_scenario *s, const struct ms_plan_case *c,
                            struct ms_files *files, const struct ms_case_options *options,

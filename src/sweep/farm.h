@@ -36,7 +36,8 @@ struct ms_farm {
     /** How many of the next n jobs one child may do, 1..n; NULL: one. */
     size_t (*batch)(void *ctx, const size_t *jobs, size_t n);
     /** In the child. A failure's err becomes the answer. The child ends after its last job, after a
-     *  failure, and after a message that says it is the last. */
+     *  failure, and after a message that says it is the last; it may also send its only answer itself
+     *  (ms_message.send) and end in there. */
     enum ms_status (*work)(void *ctx, size_t job, struct ms_message *out, struct ms_err *err);
     /** In the parent, as jobs end, in any order. Not MS_OK: the farm stops and returns that. */
     enum ms_status (*done)(void *ctx, const struct ms_farm_answer *a, struct ms_err *err);

@@ -38,13 +38,14 @@ struct ms_plan {
     struct ms_store_study store; /**< the same cases as the results folder sees them */
 };
 
-/** Check and name every case. Only before a run (MS_USE_RUN) does the walk go on after 20 errors,
+/** Check and name every case. Keys hold moesim's and SimGrid's versions, but for MS_USE_ANY; so SimGrid is
+ *  loaded when this returns. Only before a run (MS_USE_RUN) does the walk go on after 20 errors,
  *  since --keep-going records every bad case.
  *  @param forward also try the routing of checkpoints, which takes a forward pass each
  *  @param study also one that ms_study_read found errors in
  *  @param errs as reading left it; every error of every case, each once, in file order
  *  @return MS_OK; MS_INVALID with errors in errs (the plan is usable for the cases that are not
- *  `invalid`); MS_IO; MS_NOMEM */
+ *  `invalid`); MS_IO; MS_NOMEM; MS_INTERNAL: SimGrid cannot be loaded */
 enum ms_status ms_plan_make(struct ms_plan *out, const struct ms_study *study,
                             enum ms_scenario_use use, bool forward, struct ms_inputs *inputs,
                             struct ms_errs *errs);
