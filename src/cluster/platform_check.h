@@ -146,7 +146,7 @@ struct ms_check {
     /** [xml->n] latency that a latency_file gives a link from time 0 on, NAN: none; NULL: no file does */
     double *latency_s;
     uint8_t
-        *as_dijkstra; /**< [xml->n] a Floyd zone that SimGrid loads as a Dijkstra one; NULL: none */
+        *as_cached; /**< [xml->n] a zone that SimGrid loads as a DijkstraCache one; NULL: none */
     struct ms_check_note note[24];
     int n_unitless,
         unitless_line; /* rates and times that are plain numbers; the first one's line */
@@ -178,10 +178,10 @@ void ms_check_values(struct ms_check *c);
 void ms_check_names(struct ms_check *c);
 void ms_check_routes(struct ms_check *c);
 void ms_check_connected(struct ms_check *c);
-/** Let SimGrid load a large Floyd zone as a Dijkstra one, where the paths are the same.
+/** Let SimGrid load a Floyd or Dijkstra zone as a DijkstraCache one, where that finds the same paths sooner.
  * @param local [points] number among the zone's members  @param hops [n_hops] of the zone */
-void ms_check_floyd(struct ms_check *c, int zone, const int *local, int n_members, const int *hops,
-                    int n_hops);
+void ms_check_search(struct ms_check *c, int zone, const int *local, int n_members, const int *hops,
+                     int n_hops);
 /** A <cluster>: its hosts, router, and (FLAT) links; topo_parameters against the radical. */
 void ms_check_cluster(struct ms_check *c, int el, int parent_zone);
 /** A <cabinet> in a Cluster zone. */

@@ -197,8 +197,8 @@ static void check_level(struct ms_check *c, const struct level *l, const int *ho
         check_full(c, l, hops, n_hops);
     else if ((z->routing == ROUTING_FLOYD || z->routing == ROUTING_DIJKSTRA) && l->n_need > 1)
         check_paths(c, l, hops, n_hops);
-    if (z->routing == ROUTING_FLOYD)
-        ms_check_floyd(c, l->zone, l->local, l->n, hops, n_hops);
+    if (z->routing == ROUTING_FLOYD || z->routing == ROUTING_DIJKSTRA)
+        ms_check_search(c, l->zone, l->local, l->n, hops, n_hops);
 }
 
 /* Lists by zone: first[z], then next[i] … (-1 ends), in rising order. */

@@ -49,7 +49,7 @@ static const char *copied_value(const struct ms_check *c, int i, const struct ms
             return NULL;
         return *value && !ms_check_confine(c->path, value, buf) ? buf : value;
     default:
-        if (c->as_dijkstra && c->as_dijkstra[i] && strcmp(r->name, "routing") == 0)
+        if (c->as_cached && c->as_cached[i] && strcmp(r->name, "routing") == 0)
             return "DijkstraCache";
         return !strcmp(value, "FULLDUPLEX") ? "SPLITDUPLEX" : value;
     }
