@@ -8,9 +8,8 @@
 enum { MASK_RANKS = 64, FLUSH = 255 };
 
 /** Ranks and nodes an item stands for, as bits. */
-struct bits {
-    uint64_t rank, node;
-};
+typedef uint64_t bits __attribute__((vector_size(16)));
+enum { RANK, NODE };
 
 /** A source's way through the copies of an expert, in proportion to weights. */
 struct turn {
@@ -32,7 +31,7 @@ struct ms_counter {
     double *weight;    /* [S] of the source's experts, summed up within each */
     uint32_t *quota;   /* [G][S] of a choice that splits */
     int *item_slot;    /* [n_items + 1] slot of an item; of the dropped one: S */
-    struct bits *bits; /* [n_items + 1] */
+    bits *of; /* [n_items + 1] */
     uint32_t *count;   /* [n_items + 1] */
     uint32_t *rank_stamp, *node_stamp, *rank_copies, *node_copies;
     double *row; /* [2][G] selections, copies */
@@ -46,14 +45,14 @@ static bool allocate(struct ms_counter *c)
     size_t items = (size_t)(c->E > c->S ? c->E : c->S) + 1;
     c->slot_rank = MS_NEW(&c->arena, int, (size_t)c->S + 1);
     c->item_slot = MS_NEW(&c->arena, int, items);
-    c->bits = MS_NEW(&c->arena, struct bits, items);
+    c->of = MS_NEW(&c->arena, bits, items);
     c->count = MS_NEW(&c->arena, uint32_t, items);
     c->rank_stamp = MS_NEW(&c->arena, uint32_t, (size_t)c->G + 1);
     c->node_stamp = MS_NEW(&c->arena, uint32_t, (size_t)c->N + 1);
     c->rank_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->G + 1);
     c->node_copies = MS_NEW(&c->arena, uint32_t, (size_t)c->N + 1);
     c->row = MS_NEW(&c->arena, double, 2 * (size_t)c->G + 2);
-    return c->slot_rank && c->item_slot && c->bits && c->count && c->rank_stamp && c->node_stamp &&
+    return c->slot_rank && c->item_slot && c->of && c->count && c->rank_stamp && c->node_stamp &&
            c->rank_copies && c->node_copies && c->row;
 }
 
@@ -118,11 +117,11 @@ void ms_counter_destroy(struct ms_counter *c)
 static void set_item(struct ms_counter *c, int item, int slot)
 {
     c->item_slot[item] = slot;
-    c->bits[item] = (struct bits){0, 0};
+    c->of[item] = (bits){0, 0};
     if (slot == c->S || !c->masks)
         return;
     int r = c->slot_rank[slot];
-    c->bits[item] = (struct bits){1ull << r, 1ull << c->rank_node[r]};
+    c->of[item] = (bits){1ull << r, 1ull << c->rank_node[r]};
 }
 
 /* What every copy is planned to take: its slots' shares, all slots alike where the plan says nothing. */
@@ -233,21 +232,20 @@ static void flush(struct ms_counter *c)
 static inline __attribute__((always_inline)) void
 add_masks(struct ms_counter *c, int n, const uint16_t *item, int K, int rank_bytes, int node_bytes)
 {
-    const struct bits *bits = c->bits;
+    const bits *of = c->of;
     const uint64_t *spread = c->spread;
     uint32_t *count = c->count;
     uint64_t ranks[8] = {0}, nodes[8] = {0};
     for (int t = 0; t < n; t++, item += K) {
-        uint64_t rank = 0, node = 0;
+        bits all = {0, 0};
         for (int k = 0; k < K; k++) {
             count[item[k]]++;
-            rank |= bits[item[k]].rank;
-            node |= bits[item[k]].node;
+            all |= of[item[k]];
         }
         for (int b = 0; b < rank_bytes; b++)
-            ranks[b] += spread[rank >> (8 * b) & 255];
+            ranks[b] += spread[all[RANK] >> (8 * b) & 255];
         for (int b = 0; b < node_bytes; b++)
-            nodes[b] += spread[node >> (8 * b) & 255];
+            nodes[b] += spread[all[NODE] >> (8 * b) & 255];
     }
     memcpy(c->rank_bytes, ranks, sizeof ranks);
     memcpy(c->node_bytes, nodes, sizeof nodes);
