@@ -31,7 +31,7 @@ struct ms_counter {
     double *weight;    /* [S] of the source's experts, summed up within each */
     uint32_t *quota;   /* [G][S] of a choice that splits */
     int *item_slot;    /* [n_items + 1] slot of an item; of the dropped one: S */
-    bits *of; /* [n_items + 1] */
+    bits *of;          /* [n_items + 1] */
     uint32_t *count;   /* [n_items + 1] */
     uint32_t *rank_stamp, *node_stamp, *rank_copies, *node_copies;
     double *row; /* [2][G] selections, copies */
